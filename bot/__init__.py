@@ -1,0 +1,1 @@
+"""claudecost: what a team spends on Claude Code, said in Slack."""

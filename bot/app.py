@@ -1,0 +1,102 @@
+"""The composition root: settings become a database, a ledger, a Slack app and jobs that belong together."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+
+from slack_bolt import App
+from slack_sdk import WebClient
+
+from bot.imports import Importer
+from bot.jobs import Composer, Jobs, Subscription
+from bot.ledger import Ledger
+from bot.pricing import PriceBook, default_price_book, price_book_with
+from bot.settings import Settings
+from bot.slack.clients import posting_client, reading_client
+from bot.slack.delivery import Sender
+from bot.slack.directory import Directory
+from bot.slack.listeners import register
+from bot.slack.listeners.commands import Commands
+from bot.spend.days import spend_day
+from bot.store.database import Database, open_database
+from bot.store.recording import AlertPolicy, rebuild_rollups
+from bot.store.settings import read_setting, write_setting
+
+
+@dataclass
+class Installation:
+    """Everything one installation runs, put together from its settings; each part is made when first used."""
+
+    settings: Settings
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, its schema and roll-ups up to date."""
+        database = open_database(self.settings.database)
+        _follow_price_book(database, self.book)
+        return database
+
+    @cached_property
+    def book(self) -> PriceBook:
+        """The price book, changed by the team's own file where there is one."""
+        return price_book_with(self.settings.prices) if self.settings.prices else default_price_book()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.database, self.book, self.settings.timezone, self.settings.limit_usd)
+
+    @cached_property
+    def posting(self) -> WebClient:
+        return posting_client(self.settings.secret("SLACK_BOT_TOKEN"), self.settings.api_url)
+
+    @cached_property
+    def reading(self) -> WebClient:
+        return reading_client(self.settings.secret("SLACK_BOT_TOKEN"), self.settings.api_url)
+
+    @cached_property
+    def directory(self) -> Directory:
+        return Directory(self.database, self.reading)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        sender = Sender(self.database, self.posting, self.reading, Composer(self.ledger, self.directory))
+        return Jobs(self.ledger, sender, self.subscriptions)
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        channel = self.settings.digest_channel
+        return [Subscription(channel, self.settings.digest_time, self.settings.timezone)] if channel else []
+
+    def today(self) -> date:
+        """The spend day of this moment."""
+        return spend_day(self.clock(), self.settings.timezone)
+
+    def importer(self) -> Importer:
+        """An importer that owes alerts by today's limit."""
+        policy = AlertPolicy(self.settings.limit_usd, self.today())
+        return Importer(self.database, self.settings.timezone, self.book, policy)
+
+    def slack_app(self, *, is_socket_mode: bool) -> App:
+        """The Bolt app with every listener; the same one for Socket Mode and HTTP."""
+        secret = None if is_socket_mode else self.settings.secret("SLACK_SIGNING_SECRET")
+        app = App(
+            client=self.posting,
+            signing_secret=secret,
+            # Answers leave with the acknowledgement; Bolt's other mode polls and adds 10 ms to each.
+            process_before_response=True,
+            token_verification_enabled=False,
+            request_verification_enabled=not is_socket_mode,
+            logger=logging.getLogger("slack_bolt"),
+        )
+        register(app, Commands(self.ledger, self.directory, self.today))
+        return app
+
+
+def _follow_price_book(database: Database, book: PriceBook) -> None:
+    """Work the roll-ups out again if the price book is another one than they were priced with."""
+    if read_setting(database, "price_book") != book.fingerprint:
+        rebuild_rollups(database, book)
+        write_setting(database, "price_book", book.fingerprint)

@@ -1,0 +1,262 @@
+"""The figures of an article on session costs (28 March 2026), worked out again with that day's prices.
+
+Its claims are quoted as numbers; everything beside them is computed here from the price book and the session sizes.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from bot.ask.question import PRESETS
+from bot.pricing import PriceBook, TokenUsage, list_cost
+from bot.pricing.money import shown
+from bot.pricing.session import CHECK_INPUT, CHECK_OUTPUT, CHECKS_PER_HOUR, SessionCost, SessionPlan, session_cost
+
+PUBLISHED = date(2026, 3, 28)
+MODEL, SMALL_MODEL = "claude-sonnet-4-6", "claude-haiku-4-5"
+WORKING_DAYS = 22
+CURSOR_PRO = Decimal(20)
+COPILOT_BUSINESS = Decimal(19)
+CACHED = {"bug fix": "0.07", "feature": "0.45", "refactor": "1.20"}
+CLAIMED = {"bug fix": "0.10", "feature": "0.66", "refactor": "2.70", "agent team": "7.50"}
+_MILLION = Decimal(10**6)
+_HALF_CENT = Decimal("0.005")
+
+
+class Claim(NamedTuple):
+    """One figure of the article: what it says, what comes out and how, whether they agree, and why not."""
+
+    what: str
+    said: str
+    ours: str
+    formula: str
+    agrees: bool
+    why: str = ""
+
+
+def article_claims(book: PriceBook) -> list[Claim]:
+    """Every figure of the article beside ours, in the article's order."""
+    return [
+        *_sessions(book),
+        *_cached_sessions(book),
+        _team_on_haiku(book),
+        *_auto_mode(book),
+        *_months(),
+        *_comparisons(),
+        *_days(),
+        _haiku_saves(book),
+        _thirty_messages(book),
+        *_invoice_line(book),
+        _compaction(book),
+    ]
+
+
+def _sessions(book: PriceBook) -> Iterator[Claim]:
+    for name, usage in PRESETS.items():
+        usd = _usd(usage, book)
+        formula = (
+            f"{usage.input // 1000:,}k × {_price('input', book)} + {usage.output // 1000:,}k × {_price('output', book)}"
+        )
+        yield Claim(f"{name} session", f"${CLAIMED[name]}", shown(usd), formula, _near(usd, CLAIMED[name]))
+
+
+def _cached_sessions(book: PriceBook) -> Iterator[Claim]:
+    rates = book.rates(MODEL, PUBLISHED)
+    for name, claimed in CACHED.items():
+        usage = PRESETS[name]
+        full, least = _usd(usage, book), _usd(TokenUsage(output=usage.output, cache_read=usage.input), book)
+        share = (full - Decimal(claimed)) / (usage.input * (rates.input - rates.cache_read) / _MILLION)
+        reachable = share <= 1
+        why = (
+            ""
+            if reachable
+            else (
+                f"The output alone is {shown(_usd(TokenUsage(output=usage.output), book))}; "
+                f"with every input token read from the cache it is {shown(least)}."
+            )
+        )
+        formula = (
+            f"cache reads needed: ({shown(full)} − ${claimed}) ÷ ({shown(full)} − {shown(least)}) = {_percent(share)}"
+        )
+        yield Claim(
+            f"{name} session with caching", f"${claimed}", f"{shown(least)} at the least", formula, reachable, why
+        )
+
+
+def _team_on_haiku(book: PriceBook) -> Claim:
+    usage = PRESETS["agent team"]
+    sonnet = _usd(TokenUsage(output=usage.output, cache_read=usage.input), book)
+    haiku = list_cost(usage, SMALL_MODEL, PUBLISHED, book).usd
+    why = (
+        f"Not on Sonnet alone ({shown(sonnet)} with every read cached); on Haiku alone it is {shown(haiku)} without a "
+        "cache. The share of Haiku that gives $3.00 is not stated."
+    )
+    return Claim(
+        "agent team with Haiku subagents and caching",
+        "$3.00",
+        f"{shown(haiku)} to {shown(sonnet)}",
+        "all Haiku, no cache; all Sonnet, all cached",
+        haiku <= 3 <= sonnet,
+        why,
+    )
+
+
+def _auto_mode(book: PriceBook) -> Iterator[Claim]:
+    base = _usd(TokenUsage(200_000, 30_000), book)
+    checks = _usd(TokenUsage(CHECKS_PER_HOUR * CHECK_INPUT), book)
+    answers = _usd(TokenUsage(output=CHECKS_PER_HOUR * CHECK_OUTPUT), book)
+    context = _usd(TokenUsage(cache_read=100_000 * CHECKS_PER_HOUR), book)
+    hour, price = base + checks, _price("input", book)
+    yield Claim(
+        "an hour on its own, base",
+        "$1.05",
+        shown(base),
+        f"200k × {price} + 30k × {_price('output', book)}",
+        _near(base, "1.05"),
+    )
+    yield Claim(
+        "its 60 classifier checks",
+        "$0.36",
+        shown(checks),
+        f"{CHECKS_PER_HOUR} × {CHECK_INPUT:,} × {price}",
+        _near(checks, "0.36"),
+        f"The checks' own output is left out ({shown(answers)} at {CHECK_OUTPUT} tokens each).",
+    )
+    yield Claim("that hour in total", "$1.41", shown(hour), f"{shown(base)} + {shown(checks)}", _near(hour, "1.41"))
+    yield Claim(
+        "eight such hours",
+        "about $11",
+        shown(hour * 8),
+        f"8 × {shown(hour)}",
+        round(hour * 8) == 11,
+        "Linear, though the text says that context grows: "
+        f"a context of 100k read at each check adds {shown(context)} an hour.",
+    )
+
+
+def _months() -> Iterator[Claim]:
+    for name, daily, claimed in (("average", 6, 132), ("90th percentile", 12, 264)):
+        month = Decimal(daily * WORKING_DAYS)
+        yield Claim(f"API month, {name}", f"${claimed}", shown(month), f"{WORKING_DAYS} × ${daily}", month == claimed)
+
+
+def _comparisons() -> Iterator[Claim]:
+    month = Decimal(6 * WORKING_DAYS)
+    more = month - CURSOR_PRO
+    yield Claim(
+        "more a month than Cursor Pro", "$112", shown(more), f"{shown(month)} − {shown(CURSOR_PRO)}", more == 112
+    )
+    yield Claim(
+        "Cursor Pro for three months of API fees",
+        "12 months",
+        f"{_tenth(3 * more / CURSOR_PRO)} months",
+        f"3 × {shown(more)} ÷ {shown(CURSOR_PRO)}",
+        _tenth(3 * more / CURSOR_PRO) == "12.0",
+        f"A year of Cursor Pro is {_tenth(12 * CURSOR_PRO / more)} months of the excess.",
+    )
+    months = month / CURSOR_PRO
+    yield Claim(
+        "Cursor Pro for one month of API fees",
+        "6 months",
+        f"{_tenth(months)} months",
+        f"{shown(month)} ÷ {shown(CURSOR_PRO)}",
+        int(months) == 6,
+    )
+    seats = (month / COPILOT_BUSINESS).quantize(Decimal("0.01"))
+    yield Claim(
+        "Copilot Business seats for it",
+        "6.5 seats",
+        f"{seats} seats",
+        f"{shown(month)} ÷ {shown(COPILOT_BUSINESS)}",
+        seats == Decimal("6.5"),
+        f"Almost seven; 6.5 would be {shown(month / Decimal('6.5'))} a seat.",
+    )
+
+
+def _days() -> Iterator[Claim]:
+    low, high = (Decimal(month) / 6 for month in (100, 200))
+    days = f"{_tenth(low)} to {_tenth(high)} days"
+    yield Claim(
+        "$100 to $200 a month at $6 a day", "a month", days, "$100 ÷ $6, $200 ÷ $6", low <= WORKING_DAYS <= high
+    )
+    heavy = Decimal(500) / WORKING_DAYS
+    formula = f"$500 ÷ {WORKING_DAYS}"
+    yield Claim("$500 a month of a heavy user", "above $12 a day", f"{shown(heavy)} a day", formula, heavy > 12)
+    light = CURSOR_PRO / WORKING_DAYS
+    said = "under $20 a month"
+    yield Claim("where paying per token wins", said, f"{shown(light)} a day", f"$20 ÷ {WORKING_DAYS}", light < 1)
+
+
+def _compaction(book: PriceBook) -> Claim:
+    plain, compacted = (
+        session_cost(SessionPlan(60, compact_at=limit), MODEL, PUBLISHED, book) for limit in (None, 100_000)
+    )
+    share = 1 - _input_usd(compacted) / _input_usd(plain)
+    why = "It depends on how long the session goes on; the article's text gives no context to check it with."
+    formula = f"60 turns compacted at 100k: 1 − {shown(_input_usd(compacted))} ÷ {shown(_input_usd(plain))} of input"
+    agrees = Decimal("0.5") <= share <= Decimal("0.7")
+    return Claim("saved on input by /compact", "50 to 70 %", _percent(share), formula, agrees, why)
+
+
+def _input_usd(session: SessionCost) -> Decimal:
+    return sum((line.usd for line in session.lines if line.kind != "output"), Decimal(0))
+
+
+def _haiku_saves(book: PriceBook) -> Claim:
+    share = 1 - book.rates(SMALL_MODEL, PUBLISHED).input / book.rates(MODEL, PUBLISHED).input
+    small, large = (f"${book.rates(name, PUBLISHED).input.normalize():f}" for name in (SMALL_MODEL, MODEL))
+    return Claim(
+        "saved on subagents with Haiku",
+        "60 to 70 %",
+        _percent(share),
+        f"1 − {small} ÷ {large}",
+        Decimal("0.6") <= share <= Decimal("0.7"),
+    )
+
+
+def _thirty_messages(book: PriceBook) -> Claim:
+    session = session_cost(SessionPlan(30), MODEL, PUBLISHED, book)
+    prompts = sum(turn.usage.prompt_tokens for turn in session.turns)
+    return Claim(
+        "input tokens of a 30-message session",
+        "150,000",
+        f"{prompts:,}",
+        f"each turn reads a context that grows from {session.turns[0].context:,} to {session.turns[-1].context:,}",
+        prompts <= 200_000,
+        "150,000 are 5,000 a message, less than a first request. Most are cache reads: "
+        f"the session costs {shown(session.usd)}, {_tenth(session.ratio)} times what its new tokens give.",
+    )
+
+
+def _invoice_line(book: PriceBook) -> Iterator[Claim]:
+    rates = book.rates(MODEL, PUBLISHED)
+    plain, cached = Decimal(30) / rates.input, Decimal(30) / rates.cache_read
+    yield Claim(
+        "a $30 invoice line for one wasted context",
+        "possible",
+        f"{plain:.0f}M input, or {cached:.0f}M cache reads",
+        "$30 ÷ price per million",
+        True,
+    )
+
+
+def _usd(usage: TokenUsage, book: PriceBook) -> Decimal:
+    return list_cost(usage, MODEL, PUBLISHED, book).usd
+
+
+def _price(kind: str, book: PriceBook) -> str:
+    return f"${getattr(book.rates(MODEL, PUBLISHED), kind).normalize():f}/M"
+
+
+def _near(usd: Decimal, claimed: str) -> bool:
+    """Whether a claim of whole cents is what ``usd`` rounds to."""
+    return abs(usd - Decimal(claimed)) <= _HALF_CENT
+
+
+def _percent(share: Decimal) -> str:
+    return f"{(share * 100).quantize(Decimal('0.1')).normalize():f} %"
+
+
+def _tenth(value: Decimal) -> str:
+    return str(value.quantize(Decimal("0.1")))

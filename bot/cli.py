@@ -1,0 +1,385 @@
+"""The command line. Each command imports what it needs when it runs, so that the others start fast."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.app import Installation
+    from bot.imports import FileReport
+    from bot.pricing import PriceBook
+
+DONE, WITH_PROBLEMS, REFUSED = 0, 1, 2
+
+app = typer.Typer(
+    name="claudecost",
+    help="What Claude Code costs: questions answered, exports imported, digests posted, people warned.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Day = typer.Option(metavar="D", formats=["%Y-%m-%d"], help="A day such as 2026-11-19.")
+
+
+def main() -> None:
+    """Run the command line; what goes wrong in a known way becomes one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except Exception as error:
+        if type(error).__name__ in ("SettingsProblem", "DatabaseProblem", "PriceBookError"):
+            _refuse(str(error))
+        if sys.flags.dev_mode:
+            raise
+        what = f"{type(error).__name__}: {error}"
+        _refuse(f"This should not happen: {what}. Please report it; python -X dev -m bot … shows where.")
+
+
+@app.command()
+def ask(
+    words: Annotated[list[str], typer.Argument(metavar="WORDS…", help="Such as: 500k in 80k out opus")],
+    on: Annotated[str | None, typer.Option(metavar="D", help="A day such as 2026-11-19.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Price a question."""
+    from bot.ask import Refusal
+    from bot.ask import ask as answered
+
+    book = _price_book()
+    try:
+        day = _asked_day(on)
+        found = answered(" ".join(words), day, book)
+    except Refusal as refusal:
+        if as_json:
+            from bot.reports import refusal_json
+
+            _print_json(refusal_json(refusal))
+        _refuse(f"{refusal.sentence} Try: claudecost ask {refusal.suggestion}")
+    if as_json:
+        from bot.reports import answer_json
+
+        _print_json(answer_json(found))
+        return
+    from bot.slack.blocks.answer import answer_message
+    from bot.slack.blocks.plain import as_text
+
+    print(as_text(answer_message(found)))
+
+
+def _asked_day(text: str | None) -> date:
+    from bot.ask import EXAMPLE, Refusal
+
+    today = datetime.now().astimezone().date()
+    try:
+        return date.fromisoformat(text) if text else today
+    except ValueError:
+        raise Refusal(f"--on is “{text}”; expected a day such as {today}.", EXAMPLE) from None
+
+
+@app.command("import")
+def import_exports(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Export files, or folders of them.")],
+    format_name: Annotated[
+        str | None, typer.Option("--format", metavar="F", help="Instead of telling it from the content.")
+    ] = None,
+    person: Annotated[
+        str | None, typer.Option(metavar="E", help="Whose usage it is, where the export does not say.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Work everything out and store nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Import usage exports."""
+    from bot.imports import files_below
+
+    if person is not None and "@" not in person:
+        _refuse(f"--person is “{person}”; expected an e-mail address such as dana@example.com.")
+    installation = _installation()
+    importer = installation.importer()
+    files = [file for path in paths for file in files_below(path)]
+    reports = [
+        importer.import_file(file, installation.clock(), format_name, person, keep=not dry_run)
+        for file in _with_progress(files)
+    ]
+    if as_json:
+        from bot.reports import import_json
+
+        _print_json(import_json(reports))
+    else:
+        _print_reports(reports, dry_run)
+    named = {str(path) for path in paths}
+    for report in reports:
+        if report.refused:
+            print(report.refused, file=sys.stderr)
+    if not files:
+        _refuse(f"No export files in {', '.join(str(path) for path in paths)}: looked for .json, .jsonl and .csv.")
+    if any(report.refused and report.path in named for report in reports):
+        raise typer.Exit(REFUSED)
+    raise typer.Exit(WITH_PROBLEMS if any(report.problems or report.refused for report in reports) else DONE)
+
+
+@app.command()
+def spend(
+    start: Annotated[
+        datetime | None, typer.Option("--from", metavar="D", formats=["%Y-%m-%d"], help="First day.")
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option("--to", metavar="D", formats=["%Y-%m-%d"], help="Day after the last.")
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="GROUPS", help="Any of person,day,model,source.")] = "",
+    as_json: Json = False,
+) -> None:
+    """What was spent, of all that is stored or of a period (--to is exclusive)."""
+    from bot.ledger import GROUPS
+
+    groups = [name.strip() for name in by.split(",") if name.strip()]
+    unknown = [name for name in groups if name not in GROUPS]
+    if unknown:
+        _refuse(f"--by names “{unknown[0]}”; it takes any of {', '.join(GROUPS)}, with commas between.")
+    if start and end and start >= end:
+        _refuse(f"The period from {start:%Y-%m-%d} to {end:%Y-%m-%d} is empty: --to is the day after the last one.")
+    installation = _installation()
+    report = installation.ledger.spend(start.date() if start else None, end.date() if end else None, groups)
+    if as_json:
+        from bot.reports import spend_json
+
+        _print_json(spend_json(report, groups))
+        return
+    from bot.terminal import print_spend
+
+    print_spend(report, groups, f"{installation.settings.timezone.key} days, {installation.book.label}")
+
+
+@app.command()
+def digest(
+    day: Annotated[datetime | None, Day] = None,
+    team: Annotated[str | None, typer.Option(metavar="T", help="One team instead of everybody.")] = None,
+    post: Annotated[str | None, typer.Option(metavar="CHANNEL", help="Post it to this channel id, once.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The digest of a day (yesterday unless said otherwise)."""
+    from bot.slack.blocks.digest import digest_message
+    from bot.spend.days import ONE_DAY
+
+    if team is not None:
+        _refuse(f"No team is called “{team}”: teams are not set up yet. Leave --team out for everybody.")
+    installation = _installation()
+    which = _stored_day(day) or installation.today() - ONE_DAY
+    facts = installation.ledger.digest(which)
+    message = digest_message(facts)
+    if as_json:
+        from bot.reports import digest_json
+
+        _print_json(digest_json(facts, message))
+    else:
+        from bot.slack.blocks.plain import as_text
+
+        print(as_text(message))
+    if post is not None:
+        _post_digest(installation, post, which)
+
+
+@app.command()
+def alerts(day: Annotated[datetime | None, Day] = None, as_json: Json = False) -> None:
+    """Who reached which step of their limit on a day (today unless said otherwise); sends nothing."""
+    installation = _installation()
+    which = _stored_day(day) or installation.today()
+    found = installation.ledger.alerts(which)
+    if as_json:
+        from bot.reports import alerts_json
+
+        _print_json(alerts_json(which, found))
+        return
+    from bot.pricing.money import rounded, shown
+    from bot.store.quantities import stored_period
+
+    for alert in found:
+        print(f"{alert.person}: {rounded(alert.usd)}, {alert.step}x the limit of {shown(alert.limit_usd)}")
+    if found:
+        zone = installation.settings.timezone.key
+        print(f"On {which} ({zone} day); {installation.book.label}, or as the source states it.")
+    else:
+        stored = stored_period(installation.database)
+        newest = (
+            f"the newest day stored is {stored.end.fromordinal(stored.end.toordinal() - 1)}"
+            if stored
+            else "nothing is stored"
+        )
+        print(f"Nobody reached their limit on {which} ({newest}).")
+
+
+@app.command()
+def prices(
+    on: Annotated[datetime | None, Day] = None,
+    history: Annotated[str | None, typer.Option(metavar="MODEL", help="Every price that a model ever had.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The price book of a day (today unless said otherwise)."""
+    from bot.pricing import PricingError
+    from bot.reports import history_json, prices_json
+
+    book, today = _price_book(), datetime.now().astimezone().date()
+    day = on.date() if on else today
+    try:
+        document = history_json(book, history, day) if history else prices_json(book, day)
+    except PricingError as error:
+        _refuse(str(error))
+    warning = book.age_warning(today)
+    if warning:
+        print(warning, file=sys.stderr)
+    if as_json:
+        _print_json(document)
+        return
+    from bot.terminal import print_history, print_prices
+
+    print_history(document) if history else print_prices(document)
+
+
+@app.command()
+def article() -> None:
+    """The figures of an article on session costs (28 March 2026) beside ours."""
+    from bot.ask.article import article_claims
+    from bot.slack.blocks.article import article_message
+    from bot.slack.blocks.plain import as_text
+
+    print(as_text(article_message(article_claims(_price_book()))))
+
+
+@app.command()
+def demo() -> None:
+    """The whole story in the terminal, without a Slack account."""
+    from bot.playground.demo import run_demo
+
+    run_demo()
+
+
+@app.command()
+def run() -> None:
+    """Everything in one process: commands by Socket Mode (or HTTP), digests and alerts."""
+    from bot import process
+
+    process.run(_service())
+
+
+@app.command()
+def web() -> None:
+    """Slack's requests over HTTP; run workers beside it."""
+    from bot import process
+
+    process.web(_service())
+
+
+@app.command()
+def worker() -> None:
+    """Digests and alerts; any number may run on one PostgreSQL."""
+    from bot import process
+
+    process.worker(_service())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date (every other command does so too)."""
+    from bot.settings import load_settings
+    from bot.store.database import migrate as bring_up_to_date
+    from bot.store.database import open_database
+
+    database = open_database(load_settings().database)
+    print(f"The schema is at revision {bring_up_to_date(database)}.")
+
+
+@app.command()
+def doctor() -> None:
+    """Look at settings, database and Slack: one line each, and what to do."""
+    from bot.doctor import examine
+
+    installation = _installation()
+    checks = list(examine(installation, installation.clock()))
+    for check in checks:
+        todo = f"\n     to do: {check.todo}" if check.todo else ""
+        print(f"{'TODO' if check.todo else 'ok':4} {check.name}: {check.said}{todo}")
+    raise typer.Exit(WITH_PROBLEMS if any(check.todo for check in checks) else DONE)
+
+
+def _stored_day(day: datetime | None) -> date | None:
+    """A day that usage can be of; refuses others, whose month or weeks before lie outside the calendar."""
+    if day is not None and not 2000 <= day.year <= 2100:
+        _refuse(f"{day:%Y-%m-%d} is no day of usage; expected one between 2000 and 2100.")
+    return day.date() if day else None
+
+
+def _price_book() -> "PriceBook":
+    from bot.pricing import default_price_book, price_book_with
+
+    if "CLAUDECOST_PRICES" not in os.environ and not Path(".env").exists():
+        return default_price_book()
+    from bot.settings import load_settings
+
+    own = load_settings().prices
+    return price_book_with(own) if own else default_price_book()
+
+
+def _installation() -> "Installation":
+    from bot.app import Installation
+    from bot.settings import load_settings
+
+    return Installation(load_settings())
+
+
+def _service() -> "Installation":
+    from bot.logs import configure_logging
+
+    configure_logging()
+    return _installation()
+
+
+def _post_digest(installation: "Installation", channel: str, day: date) -> None:
+    from bot.store import deliveries
+
+    now = installation.clock()
+    jobs = installation.jobs
+    deliveries.owe_digest(installation.database, channel, day, now)
+    deliveries.reopen(installation.database, deliveries.digest_key(channel, day), now)
+    jobs.sender.send_due(now)
+    delivery = deliveries.find_delivery(installation.database, deliveries.digest_key(channel, day))
+    if delivery is None or delivery.state != "sent":
+        why = (delivery.problem if delivery else None) or "another process is sending it"
+        _refuse(f"The digest of {day} was not posted to {channel}: {why}.")
+    print(f"The digest of {day} is in {channel} (message {delivery.ts}).", file=sys.stderr)
+
+
+def _print_reports(reports: "Iterable[FileReport]", dry_run: bool) -> None:
+    from bot.terminal import print_import
+
+    for report in reports:
+        if not report.refused:
+            print_import(report)
+    if dry_run:
+        print("Nothing was stored: this was a dry run.")
+
+
+def _with_progress(files: list[Path]) -> Iterator[Path]:
+    """The files, with a bar on a terminal and nothing in a pipe."""
+    if not sys.stderr.isatty() or len(files) < 2:
+        yield from files
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(files, description="Importing", console=Console(stderr=True), transient=True)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    print(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    sys.exit(REFUSED)

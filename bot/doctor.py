@@ -1,0 +1,111 @@
+"""What ``claudecost doctor`` looks at: one line each, and what to do where something is missing."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from slack_sdk.errors import SlackApiError
+
+from bot.app import Installation
+from bot.slack.errors import Meaning, classify
+from bot.slack.scopes import SCOPES
+from bot.store.database import DatabaseProblem
+from bot.store.deliveries import all_deliveries
+from bot.store.quantities import last_import
+
+RECENT = timedelta(days=7)
+
+
+class Check(NamedTuple):
+    """One thing looked at. ``todo`` says what to do; empty where all is well."""
+
+    name: str
+    said: str
+    todo: str = ""
+
+
+def examine(installation: Installation, now: datetime) -> Iterator[Check]:
+    """All checks, in the order in which things depend on each other."""
+    settings = installation.settings
+    yield Check("settings", "read")
+    local = now.astimezone(settings.timezone)
+    yield Check("time zone", f"{settings.timezone.key}, where it is {local:%Y-%m-%d %H:%M} now")
+    warning = installation.book.age_warning(local.date())
+    yield Check("price book", f"of {installation.book.as_of}", warning or "")
+    yield from _database(installation)
+    yield from _slack(installation)
+
+
+def _database(installation: Installation) -> Iterator[Check]:
+    try:
+        shown = installation.database.engine.url.render_as_string(hide_password=True)
+    except DatabaseProblem as error:
+        yield Check("database", str(error), "mend DATABASE_URL or CLAUDECOST_DATA_DIR")
+        return
+    yield Check("database", f"{shown}, schema up to date")
+    newest = last_import(installation.database)
+    if newest is None:
+        yield Check("last import", "none so far", "run claudecost import FILE")
+    else:
+        received = newest.imported_at.astimezone(installation.settings.timezone)
+        rejected = f", {newest.rejected} rows left out" if newest.rejected else ""
+        yield Check("last import", f"{newest.path} at {received:%Y-%m-%d %H:%M}, days to {newest.last_day}{rejected}")
+    recent = installation.today() - RECENT
+    stuck = [d for d in all_deliveries(installation.database, ("held", "failed")) if d.day >= recent]
+    if stuck:
+        last = stuck[-1]
+        yield Check(
+            "deliveries", f"{len(stuck)} not delivered; the last is {last.key}: {last.problem}", "see README, Troubles"
+        )
+    else:
+        yield Check("deliveries", "none stuck")
+
+
+def _slack(installation: Installation) -> Iterator[Check]:
+    settings = installation.settings
+    if settings.slack_bot_token is None:
+        yield Check("Slack", "SLACK_BOT_TOKEN is not set", "install the app from manifest.yml and set it")
+        return
+    try:
+        answer = installation.reading.auth_test()
+    except (SlackApiError, OSError) as error:
+        failure = classify(error)
+        if failure.meaning is Meaning.INSTALLATION:
+            yield Check("Slack", f"refuses SLACK_BOT_TOKEN: {failure.code}", "copy the Bot User OAuth Token again")
+        else:
+            yield Check("Slack", f"cannot be reached: {failure.code}", "check the network, a proxy, and SLACK_API_URL")
+        return
+    yield Check("Slack", f"signed in to {answer.get('team')} as {answer.get('user')}")
+    yield _scopes(str(answer.headers.get("x-oauth-scopes") or answer.headers.get("X-OAuth-Scopes") or ""))
+    if settings.slack_app_token is None and settings.slack_signing_secret is None:
+        todo = "set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP"
+        yield Check("commands", "neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set", todo)
+    else:
+        yield _commands(installation)
+    if settings.digest_channel is None:
+        yield Check("digest", "no channel is set", "set CLAUDECOST_DIGEST_CHANNEL and invite the bot there")
+    else:
+        at = f"{settings.digest_time:%H:%M} {settings.timezone.key}"
+        yield Check("digest", f"goes to {settings.digest_channel} every day at {at}")
+
+
+def _commands(installation: Installation) -> Check:
+    settings = installation.settings
+    if settings.slack_app_token is None:
+        return Check("commands", f"arrive by HTTP at {settings.address}")
+    try:
+        installation.reading.apps_connections_open(app_token=settings.secret("SLACK_APP_TOKEN"))
+    except (SlackApiError, OSError) as error:
+        code = classify(error).code
+        return Check("commands", f"Socket Mode does not open: {code}", "check SLACK_APP_TOKEN and the manifest")
+    return Check("commands", "arrive by Socket Mode")
+
+
+def _scopes(granted: str) -> Check:
+    if not granted:
+        return Check("scopes", "Slack does not say which are granted")
+    have = {scope.strip() for scope in granted.split(",")}
+    missing = [f"{scope} ({why})" for scope, why in SCOPES.items() if scope not in have]
+    if missing:
+        return Check("scopes", f"missing {', '.join(missing)}", "update the app from manifest.yml and install it again")
+    return Check("scopes", "all granted")

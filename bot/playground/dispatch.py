@@ -1,0 +1,41 @@
+"""What Slack sends to an app: signed HTTP requests."""
+
+import time
+import urllib.request
+from urllib.parse import urlencode
+
+from slack_sdk.signature import SignatureVerifier
+
+from bot.playground.workspace import APP_ID, SIGNING_SECRET, TEAM_ID, User
+from bot.slack.blocks.answer import COMMAND
+
+
+def send_command(app_url: str, user: User, channel: str, text: str, response_url: str) -> bytes:
+    """Send a slash command as Slack does; returns the body of the app's acknowledgement."""
+    body = urlencode(
+        {
+            "command": COMMAND,
+            "text": text,
+            "user_id": user.id,
+            "user_name": user.name.split()[0].lower(),
+            "team_id": TEAM_ID,
+            "api_app_id": APP_ID,
+            "channel_id": channel,
+            "response_url": response_url,
+            "trigger_id": "1.2.3",
+        }
+    )
+    request = urllib.request.Request(app_url, data=body.encode(), headers=signed_headers(body, int(time.time())))
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        received: bytes = answer.read()
+    return received
+
+
+def signed_headers(body: str, timestamp: int, secret: str = SIGNING_SECRET) -> dict[str, str]:
+    """The headers of a request that Slack sent at ``timestamp``."""
+    signature = SignatureVerifier(secret).generate_signature(timestamp=str(timestamp), body=body)
+    return {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-slack-request-timestamp": str(timestamp),
+        "x-slack-signature": signature or "",
+    }

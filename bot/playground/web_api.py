@@ -1,0 +1,185 @@
+"""The stand-in's Slack Web API on 127.0.0.1: the methods that the bot calls, with Slack's answers and errors."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from bot.playground.workspace import (
+    APP_ID,
+    APP_TOKEN,
+    BOT_ID,
+    BOT_TOKEN,
+    BOT_USER,
+    TEAM_ID,
+    Fault,
+    Fields,
+    User,
+    Workspace,
+)
+from bot.slack.scopes import SCOPES
+
+
+class SlackError(Exception):
+    """An answer with ``ok: false``."""
+
+
+class ClosedConnection(HTTPException):
+    """The connection ends without an answer."""
+
+
+def create_web_api(workspace: Workspace) -> Flask:
+    """A Flask app with ``/api/<method>`` and the response_url target ``/respond/<user>/<channel>``."""
+    app = Flask("playground")
+
+    @app.post("/api/<method>")
+    @app.get("/api/<method>")
+    def call(method: str) -> Response:
+        fields = _fields()
+        with workspace.lock:
+            workspace.calls.append((method, fields))
+        fault = workspace.next_fault(method)
+        if fault is not None and not fault.keeps:
+            return _broken(fault)
+        answer = _answer(workspace, method, fields)
+        return _broken(fault) if fault is not None else answer
+
+    @app.post("/respond/<user>/<channel>")
+    def respond(user: str, channel: str) -> Response:
+        message = request.get_json()
+        if message.get("response_type") == "in_channel":
+            workspace.post(channel, message)
+        else:
+            workspace.whisper({"user": user, "channel": channel, **message})
+        return Response("ok")
+
+    return app
+
+
+def _answer(workspace: Workspace, method: str, fields: Fields) -> Response:
+    try:
+        token = APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN
+        if request.headers.get("Authorization") != f"Bearer {token}":
+            raise SlackError("invalid_auth")
+        if method not in _METHODS:
+            raise SlackError("unknown_method")
+        body: Fields = {"ok": True, **_METHODS[method](workspace, fields)}
+    except SlackError as error:
+        body = {"ok": False, "error": str(error)}
+    return _json(200, body, {"x-oauth-scopes": ",".join(SCOPES)})
+
+
+def _auth_test(_workspace: Workspace, _fields: Fields) -> Fields:
+    return {
+        "url": "http://127.0.0.1/",
+        "team": "Playground",
+        "team_id": TEAM_ID,
+        "user": "claudecost",
+        "user_id": BOT_USER,
+        "bot_id": BOT_ID,
+        "app_id": APP_ID,
+    }
+
+
+def _post_message(workspace: Workspace, fields: Fields) -> Fields:
+    channel = _channel(workspace, fields)
+    if not fields.get("text") and not fields.get("blocks"):
+        raise SlackError("no_text")
+    kept: Fields = {name: fields[name] for name in ("text", "blocks", "metadata") if name in fields}
+    message = workspace.post(channel, kept)
+    return {"channel": channel, "ts": message["ts"], "message": message}
+
+
+def _history(workspace: Workspace, fields: Fields) -> Fields:
+    channel = _channel(workspace, fields)
+    with workspace.lock:
+        messages = list(reversed(workspace.messages.get(channel, [])))
+    return {"messages": messages, "has_more": False, "response_metadata": {"next_cursor": ""}}
+
+
+def _open(workspace: Workspace, fields: Fields) -> Fields:
+    user = workspace.user_by_id(str(fields.get("users", "")))
+    if user is None:
+        raise SlackError("user_not_found")
+    return {"channel": {"id": workspace.direct_channel(user.id)}}
+
+
+def _lookup_by_email(workspace: Workspace, fields: Fields) -> Fields:
+    user = workspace.user_by_email(str(fields.get("email", "")))
+    if user is None:
+        raise SlackError("users_not_found")
+    return {"user": _user(user)}
+
+
+def _user_info(workspace: Workspace, fields: Fields) -> Fields:
+    user = workspace.user_by_id(str(fields.get("user", "")))
+    if user is None:
+        raise SlackError("user_not_found")
+    return {"user": _user(user)}
+
+
+def _open_socket(workspace: Workspace, _fields: Fields) -> Fields:
+    if workspace.socket_url is None:
+        raise SlackError("not_allowed")
+    return {"url": workspace.socket_url}
+
+
+_METHODS: dict[str, Callable[[Workspace, Fields], Fields]] = {
+    "apps.connections.open": _open_socket,
+    "auth.test": _auth_test,
+    "chat.postMessage": _post_message,
+    "conversations.history": _history,
+    "conversations.open": _open,
+    "users.lookupByEmail": _lookup_by_email,
+    "users.info": _user_info,
+}
+
+
+def _user(user: User) -> Fields:
+    profile = {"email": user.email, "real_name": user.name}
+    return {
+        "id": user.id,
+        "name": user.name.split()[0].lower(),
+        "real_name": user.name,
+        "tz": user.tz,
+        "profile": profile,
+    }
+
+
+def _channel(workspace: Workspace, fields: Fields) -> str:
+    channel = str(fields.get("channel", ""))
+    if not workspace.has_channel(channel):
+        raise SlackError("channel_not_found")
+    return channel
+
+
+def _fields() -> Fields:
+    """The arguments of a call, however the client sent them; blocks and metadata are JSON inside forms."""
+    if request.is_json:
+        return dict(request.get_json(silent=True) or {})
+    fields: dict[str, Any] = dict(request.values.items())
+    return {
+        name: json.loads(value) if name in ("blocks", "metadata", "view") else value for name, value in fields.items()
+    }
+
+
+def _broken(fault: Fault) -> Response:
+    if fault.status == 0:
+        raise ClosedConnection(response=_ClosingResponse())
+    if isinstance(fault.body, str):
+        return Response(fault.body, status=fault.status, content_type="text/html")
+    return _json(fault.status, fault.body or {}, fault.headers or {})
+
+
+class _ClosingResponse(Response):
+    """Ends the connection where an answer would start."""
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        environ["werkzeug.socket"].close()
+        raise ConnectionAbortedError
+
+
+def _json(status: int, body: Fields, headers: dict[str, str]) -> Response:
+    return Response(json.dumps(body), status=status, content_type="application/json; charset=utf-8", headers=headers)

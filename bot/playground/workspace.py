@@ -1,0 +1,101 @@
+"""The stand-in's memory: users, channels and messages, as a Slack workspace would keep them."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+BOT_TOKEN = "xoxb-playground-bot"
+APP_TOKEN = "xapp-playground-app"
+SIGNING_SECRET = "playground-signing-secret"
+BOT_USER = "U0BOT"
+BOT_ID = "B0BOT"
+APP_ID = "A0CLAUDECO"
+TEAM_ID = "T0PLAYGRND"
+
+Fields = dict[str, Any]
+
+
+class User(NamedTuple):
+    """A member of the workspace."""
+
+    id: str
+    name: str
+    email: str
+    tz: str = "Europe/Paris"
+
+
+class Fault(NamedTuple):
+    """What goes wrong with the next call of a Web API method.
+
+    ``keeps`` says whether the workspace does the work all the same; ``status`` 0 closes the connection without answer.
+    A ``body`` that is a string is sent as HTML, as proxies do.
+    """
+
+    method: str
+    status: int
+    keeps: bool
+    body: Fields | str | None = None
+    headers: dict[str, str] | None = None
+
+
+@dataclass
+class Workspace:
+    """One workspace. All methods may be called from any thread."""
+
+    users: list[User]
+    channels: dict[str, str]
+    messages: dict[str, list[Fields]] = field(default_factory=dict)
+    ephemeral: list[Fields] = field(default_factory=list)
+    faults: deque[Fault] = field(default_factory=deque)
+    calls: list[tuple[str, Fields]] = field(default_factory=list)
+    socket_url: str | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _clock: int = 1_795_000_000_000_000
+
+    def post(self, channel: str, message: Fields) -> Fields:
+        """Keep a message in a channel under a ts of its own."""
+        with self.lock:
+            self._clock += 1_000_123
+            kept = {
+                "type": "message",
+                "user": BOT_USER,
+                "bot_id": BOT_ID,
+                "app_id": APP_ID,
+                "ts": f"{self._clock // 10**6}.{self._clock % 10**6:06d}",
+                **message,
+            }
+            self.messages.setdefault(channel, []).append(kept)
+            return kept
+
+    def whisper(self, message: Fields) -> None:
+        """Keep a message that only one person sees."""
+        with self.lock:
+            self.ephemeral.append(message)
+
+    def user_by_email(self, email: str) -> User | None:
+        return next((user for user in self.users if user.email.lower() == email.lower()), None)
+
+    def user_by_id(self, user_id: str) -> User | None:
+        return next((user for user in self.users if user.id == user_id), None)
+
+    def has_channel(self, channel: str) -> bool:
+        return channel in self.channels or channel.startswith("D")
+
+    def direct_channel(self, user_id: str) -> str:
+        """The id of the bot's direct messages with a user."""
+        return f"D{user_id[1:]}"
+
+    def next_fault(self, method: str) -> Fault | None:
+        """Take the first fault that waits for this method."""
+        with self.lock:
+            for fault in self.faults:
+                if fault.method == method:
+                    self.faults.remove(fault)
+                    return fault
+        return None
+
+    def called(self, method: str) -> int:
+        """How often a Web API method was called."""
+        with self.lock:
+            return sum(1 for name, _ in self.calls if name == method)

@@ -1,0 +1,34 @@
+"""How dollars are written: exactly where a program reads them, rounded only where a person does."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+_CENT = Decimal("0.01")
+_FINE = Decimal("0.0001")
+
+
+def exact(usd: Decimal) -> str:
+    """All digits and at least two decimals: "3.60", "0.099", "0.3122064". Never an exponent."""
+    text = f"{usd:f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def shown(usd: Decimal) -> str:
+    """For people: cents, or four decimals for amounts that cents would blur ("$3.60", "$0.099", "$1,234.50").
+
+    An amount above zero that even four decimals would round to nothing is written "<$0.0001".
+    """
+    if usd < 0:
+        return f"-{shown(-usd)}"
+    if 0 < usd < _FINE / 2:
+        return "<$0.0001"
+    if usd >= 1:
+        return f"${usd.quantize(_CENT, ROUND_HALF_UP):,}"
+    return f"${exact(usd.quantize(_FINE, ROUND_HALF_UP))}"
+
+
+def rounded(usd: Decimal) -> str:
+    """For people who compare large amounts: whole dollars from $1,000 on, else cents ("$2,426", "$184.20")."""
+    if abs(usd) >= 1000:
+        return f"{'-' if usd < 0 else ''}${abs(usd).quantize(Decimal(1), ROUND_HALF_UP):,}"
+    return f"{'-' if usd < 0 else ''}${abs(usd).quantize(_CENT, ROUND_HALF_UP):,}"

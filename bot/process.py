@@ -1,0 +1,122 @@
+"""Long-running processes: everything in one, or HTTP and jobs apart; each ends cleanly when told to."""
+
+import logging
+import signal
+import socket
+import threading
+
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk.errors import SlackApiError
+
+from bot.app import Installation
+from bot.scheduler import TICK_SECONDS, start_scheduler
+from bot.settings import EXAMPLES, SettingsProblem
+from bot.slack.errors import Meaning, classify
+from bot.web import serve
+
+RECONNECT_SECONDS = 15
+PING_SECONDS = 3
+"""Between pings in Socket Mode: a dead connection is noticed and replaced in 5 to 23 s instead of a minute."""
+
+logger = logging.getLogger(__name__)
+
+
+def run(installation: Installation) -> None:
+    """Listeners and jobs in this one process: by Socket Mode if there is an app token, else by HTTP."""
+    if installation.settings.slack_app_token is None:
+        _check_http(installation)
+        serve(installation, in_worker=lambda: start_scheduler(installation.jobs.tick, installation.database.now))
+        return
+    stopped = _stop_signal()
+    installation.settings.secret("SLACK_BOT_TOKEN")
+    installation.database.now()
+    check_token(installation)
+    handler = SocketModeHandler(
+        installation.slack_app(is_socket_mode=True),
+        installation.settings.secret("SLACK_APP_TOKEN"),
+        ping_interval=PING_SECONDS,
+    )
+    if not _connect(handler, stopped):
+        return
+    logger.info("connected by Socket Mode")
+    _tick_until(stopped, installation)
+    handler.close()  # type: ignore[no-untyped-call]
+
+
+def _connect(handler: SocketModeHandler, stopped: threading.Event) -> bool:
+    """Connect, trying again while Slack cannot be reached. Raises SettingsProblem if Slack refuses the app token."""
+    while True:
+        try:
+            handler.connect()  # type: ignore[no-untyped-call]
+            return True
+        except (SlackApiError, OSError) as error:
+            code = _outage("SLACK_APP_TOKEN", error)
+            logger.warning("no connection to Slack (%s); trying again in %s s", code, RECONNECT_SECONDS)
+            if stopped.wait(RECONNECT_SECONDS):
+                return False
+
+
+def web(installation: Installation) -> None:
+    """HTTP alone; the jobs run in ``worker`` processes."""
+    _check_http(installation)
+    serve(installation)
+
+
+def worker(installation: Installation) -> None:
+    """The jobs alone; any number of workers may run on one PostgreSQL."""
+    stopped = _stop_signal()
+    installation.settings.secret("SLACK_BOT_TOKEN")
+    installation.database.now()
+    check_token(installation)
+    _tick_until(stopped, installation)
+
+
+def _check_http(installation: Installation) -> None:
+    """Refuse what would only fail inside the server's worker process."""
+    for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"):
+        installation.settings.secret(name)
+    address = installation.settings.address
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_server((host, int(port))).close()
+    except OSError as error:
+        raise SettingsProblem(f"HTTP cannot be served at {address}: {error}. Set CLAUDECOST_BIND or PORT.") from error
+    # Opened to see that it can be; the worker process must have connections of its own.
+    installation.database.close()
+    check_token(installation)
+
+
+def check_token(installation: Installation) -> None:
+    """Ask Slack who the bot is. Raises SettingsProblem if Slack refuses the token; an outage is only logged."""
+    try:
+        answer = installation.reading.auth_test()
+        logger.info("signed in to %s as %s", answer.get("team"), answer.get("user"))
+    except (SlackApiError, OSError) as error:
+        code = _outage("SLACK_BOT_TOKEN", error)
+        logger.warning("Slack cannot be reached now (%s); going on, and trying again as needed", code)
+
+
+def _outage(token: str, error: SlackApiError | OSError) -> str:
+    """Slack's word for an outage that will pass. Raises SettingsProblem where it is the token that Slack refuses."""
+    failure = classify(error)
+    if failure.meaning is Meaning.INSTALLATION:
+        raise SettingsProblem(
+            f"Slack refuses {token} ({failure.code}). Set it to {EXAMPLES[token]}, copied again from there."
+        ) from error
+    return failure.code
+
+
+def _stop_signal() -> threading.Event:
+    """Set once the process is told to stop, by a signal or Ctrl-C."""
+    stopped = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stopped.set())
+    return stopped
+
+
+def _tick_until(stopped: threading.Event, installation: Installation) -> None:
+    scheduler = start_scheduler(installation.jobs.tick, installation.database.now)
+    logger.info("started; digests and alerts are looked at every %s s", TICK_SECONDS)
+    stopped.wait()
+    logger.info("stopping: a turn under way is ended first")
+    scheduler.shutdown(wait=True)

@@ -1,0 +1,137 @@
+"""The settings: read here from the environment and ``.env``, and nowhere else."""
+
+from datetime import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from platformdirs import user_data_dir
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.spend.alerts import DEFAULT_LIMIT_USD
+
+EXAMPLES = {
+    "SLACK_BOT_TOKEN": "xoxb-… (Slack app page, OAuth & Permissions)",
+    "SLACK_APP_TOKEN": "xapp-… (Slack app page, Basic Information, App-Level Tokens, scope connections:write)",
+    "SLACK_SIGNING_SECRET": "32 hexadecimal characters (Slack app page, Basic Information)",
+    "SLACK_API_URL": "https://slack.com/api/",
+    "DATABASE_URL": "postgresql://user:password@host/name",
+    "CLAUDECOST_TIMEZONE": "Europe/Paris",
+    "CLAUDECOST_DATA_DIR": "/var/lib/claudecost",
+    "CLAUDECOST_LIMIT_USD": "12.00",
+    "CLAUDECOST_PRICES": "/etc/claudecost/prices.toml",
+    "CLAUDECOST_DIGEST_CHANNEL": "C0123456789",
+    "CLAUDECOST_DIGEST_TIME": "09:00",
+    "CLAUDECOST_BIND": "127.0.0.1:3000",
+    "PORT": "3000",
+}
+
+
+LATEST_DIGEST = time(23, 30)
+"""A digest is owed until midnight, and turns and retries take some minutes."""
+
+
+class SettingsProblem(Exception):
+    """A setting is missing or wrong; one sentence that names it and shows an example."""
+
+
+def _zone(value: Any) -> ZoneInfo:
+    try:
+        return ZoneInfo(str(value).strip())
+    except (ValueError, KeyError, OSError):
+        raise ValueError("it is no IANA time zone") from None
+
+
+def _token(prefix: str) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(prefix):
+            raise ValueError(f"it does not start with {prefix}")
+        if not value.get_secret_value().isascii():
+            raise ValueError("it is an example, not a token")
+        return value
+
+    return AfterValidator(check)
+
+
+def _address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("it is no address and port")
+    return value
+
+
+def _base_url(value: str) -> str:
+    try:
+        if urlsplit(value).scheme in ("http", "https") and urlsplit(value).hostname:
+            return value
+    except ValueError:
+        pass
+    raise ValueError("it is no http or https address")
+
+
+def _clock_time(value: time) -> time:
+    if value.tzinfo is not None or value > LATEST_DIGEST:
+        raise ValueError(f"it is no time on the clock of CLAUDECOST_TIMEZONE up to {LATEST_DIGEST:%H:%M}")
+    return value
+
+
+def _named(name: str, default: Any = None, **limits: Any) -> Any:
+    return Field(default, validation_alias=name, validate_default=False, **limits)
+
+
+class Settings(BaseSettings):
+    """All settings. Secrets print as stars; a blank value counts as not set."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True, env_ignore_empty=True)
+
+    slack_bot_token: Annotated[SecretStr, _token("xoxb-")] | None = _named("SLACK_BOT_TOKEN")
+    slack_app_token: Annotated[SecretStr, _token("xapp-")] | None = _named("SLACK_APP_TOKEN")
+    slack_signing_secret: SecretStr | None = _named("SLACK_SIGNING_SECRET", min_length=16)
+    slack_api_url: Annotated[str, AfterValidator(_base_url)] = _named("SLACK_API_URL", "https://slack.com/api/")
+    database_url: str | None = _named("DATABASE_URL")
+    timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] = _named("CLAUDECOST_TIMEZONE", ZoneInfo("UTC"))
+    data_dir: Path = _named("CLAUDECOST_DATA_DIR", Path(user_data_dir("claudecost", appauthor=False)))
+    limit_usd: Decimal = _named("CLAUDECOST_LIMIT_USD", DEFAULT_LIMIT_USD, gt=0, decimal_places=9, max_digits=15)
+    prices: Path | None = _named("CLAUDECOST_PRICES")
+    digest_channel: str | None = _named("CLAUDECOST_DIGEST_CHANNEL", pattern=r"^[CG][A-Z0-9_]+$")
+    digest_time: Annotated[time, AfterValidator(_clock_time)] = _named("CLAUDECOST_DIGEST_TIME", time(9))
+    bind: Annotated[str, AfterValidator(_address)] | None = _named("CLAUDECOST_BIND")
+    port: int | None = _named("PORT", gt=0, lt=65536)
+
+    @property
+    def database(self) -> str:
+        """The database URL in force: the one given, or a SQLite file in the data directory."""
+        return self.database_url or f"sqlite:///{self.data_dir.expanduser().absolute() / 'claudecost.db'}"
+
+    @property
+    def api_url(self) -> str:
+        """The base of Slack's Web API, with the slash that clients expect at its end."""
+        return self.slack_api_url.rstrip("/") + "/"
+
+    @property
+    def address(self) -> str:
+        """Where HTTP is served: as bound, or on every address of the PORT that a platform assigned."""
+        return self.bind or (f"0.0.0.0:{self.port}" if self.port else "127.0.0.1:3000")
+
+    def secret(self, name: str) -> str:
+        """The value of a secret setting by its environment name. Raises SettingsProblem where it is not set."""
+        value: SecretStr | None = getattr(self, name.lower())
+        if value is None:
+            raise SettingsProblem(f"{name} is not set. Example: {name}={EXAMPLES[name]}")
+        return value.get_secret_value()
+
+
+def load_settings() -> Settings:
+    """Read the settings. Raises SettingsProblem that names each wrong one and shows an example."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        sentences = []
+        for wrong in error.errors(include_input=False, include_url=False):
+            name = str(wrong["loc"][0])
+            why = wrong["msg"].removeprefix("Value error, ")
+            sentences.append(f"{name} is wrong: {why}. Example: {name}={EXAMPLES.get(name, '')}")
+        raise SettingsProblem(" ".join(sentences)) from error

@@ -1,0 +1,1 @@
+"""Everything that speaks with Slack: listeners in, messages and deliveries out."""

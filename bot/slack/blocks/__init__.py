@@ -1,0 +1,1 @@
+"""Messages as pure functions: facts in, Block Kit and its fallback text out."""

@@ -1,0 +1,108 @@
+"""The daily digest of a channel: readable in ten seconds, counts instead of names."""
+
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from bot.pricing.money import rounded, shown
+from bot.slack.blocks.labels import money_label
+from bot.slack.blocks.message import (
+    Message,
+    context,
+    counted,
+    escape,
+    header,
+    percent,
+    quoting_section,
+    section,
+    short_day,
+)
+from bot.spend.amounts import Amount
+from bot.spend.digest import DigestFacts, Freshness
+
+
+def digest_message(facts: DigestFacts) -> Message:
+    """One digest; a day without data gets one line that says so, never $0."""
+    title = f"Claude Code spend · {short_day(facts.day)} ({_whose_day(facts)})"
+    if facts.amount is None:
+        return _no_data(title, facts)
+    headline = _headline(facts)
+    month = [f"{facts.day:%B} so far: {rounded(facts.month_usd)}"] if facts.month_usd else []
+    total = "No price" if _is_unpriced(facts.amount) else rounded(facts.amount.usd)
+    blocks = [header(title), section(f"*{total}* {headline}", *month)]
+    if facts.models:
+        blocks.append(quoting_section(f"By model: {_models(facts, facts.amount)}"))
+    worth_a_look = _worth_a_look(facts, facts.amount)
+    if worth_a_look:
+        blocks.append(quoting_section("Worth a look:", *(f"• {line}" for line in worth_a_look)))
+    blocks.append(context(_coverage(facts), money_label(facts.amount, facts.price_label)))
+    return Message(f"{title}: {total} {headline}", blocks)
+
+
+def _is_unpriced(amount: Amount) -> bool:
+    """Whether nothing of a day has a price, so that $0 would be wrong."""
+    return not amount.usd and bool(amount.unpriced_tokens or amount.unpriced_searches)
+
+
+def _headline(facts: DigestFacts) -> str:
+    active = facts.people.active
+    people = f"across {counted(active, 'person', 'people')}" if active else "by nobody known"
+    if facts.baseline is None or facts.change is None:
+        return f"{people} · too few earlier days to say what is usual"
+    usual = f"a usual {facts.baseline.name} ({rounded(facts.baseline.usd)})"
+    if abs(facts.change) < Decimal("0.005"):
+        return f"{people} · like {usual}"
+    return f"{people} · {percent(abs(facts.change))} {'above' if facts.change > 0 else 'below'} {usual}"
+
+
+def _models(facts: DigestFacts, amount: Amount) -> str:
+    parts = []
+    for model in facts.models:
+        name = "other" if model.name is None else escape(model.name)
+        share = f" ({percent(model.usd / amount.usd)})" if amount.usd else ""
+        parts.append(f"{name} {rounded(model.usd)}{share}")
+    return " · ".join(parts)
+
+
+def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
+    lines = []
+    if facts.people.over_limit:
+        who = counted(facts.people.over_limit, "person", "people")
+        told = facts.people.told
+        privately = (
+            "; told privately" if told == facts.people.over_limit else f"; {told} told privately" if told else ""
+        )
+        lines.append(f"{who} reached the daily limit ({shown(facts.limit_usd)} unless they set their own){privately}")
+    if facts.unpriced:
+        tokens = sum(count for _, count in facts.unpriced)
+        names = ", ".join(escape(name) for name, _ in facts.unpriced[:3])
+        share = percent(Decimal(tokens) / amount.usage.tokens) if amount.usage.tokens else ""
+        searches = facts.amount.unpriced_searches if facts.amount else 0
+        what = [f"{tokens:,} tokens ({share})"] * bool(tokens) + [f"{searches:,} web searches"] * bool(searches)
+        lines.append(f"{' and '.join(what)} had no price ({names}) and are in no dollar figure here")
+    if facts.people.unassigned_actors:
+        keys = counted(facts.people.unassigned_actors, "key or machine", "keys or machines")
+        lines.append(f"{rounded(facts.people.unassigned_usd)} is from {keys} that no person is assigned to")
+    return lines
+
+
+def _no_data(title: str, facts: DigestFacts) -> Message:
+    sentence = f"No usage data for {short_day(facts.day)} yet."
+    since = _coverage(facts) if facts.freshness else "Nothing was imported so far: run `claudecost import FILE`"
+    return Message(f"{title}: {sentence}", [header(title), section(sentence), context(since)])
+
+
+def _coverage(facts: DigestFacts) -> str:
+    fresh = facts.freshness
+    if fresh is None:
+        return "Nothing was imported so far"
+    return f"Usage to {short_day(fresh.last_day)}, received {_received(fresh, facts.zone)}"
+
+
+def _received(fresh: Freshness, zone: str) -> str:
+    at = fresh.received_at.astimezone(ZoneInfo(zone))
+    return f"{short_day(at.date())} {at:%H:%M} {zone}"
+
+
+def _whose_day(facts: DigestFacts) -> str:
+    is_utc = facts.freshness is not None and facts.freshness.utc_days
+    return "UTC day" if is_utc or facts.zone == "UTC" else f"{facts.zone} day"

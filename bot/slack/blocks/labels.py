@@ -1,0 +1,20 @@
+"""What a dollar figure is: reported, list price, or covered by a seat. Every message with money ends in this."""
+
+from bot.pricing.money import rounded
+from bot.spend.amounts import ZERO, Amount
+
+
+def money_label(amount: Amount, price_label: str) -> str:
+    """One sentence on where the dollars of ``amount`` come from; ``price_label`` is PriceBook.label."""
+    label = price_label[0].upper() + price_label[1:]
+    if amount.reported_usd != ZERO:
+        label = f"Cost as the usage source states it, else {price_label}"
+    if amount.size_unknown_usd != ZERO:
+        label += (
+            f"; {rounded(amount.size_unknown_usd)} of it takes all prompts for short ones, which the source leaves open"
+        )
+    if amount.covered_usd == ZERO:
+        return f"{label}; not an invoice"
+    if amount.covered_usd == amount.usd:
+        return f"{label}; API-equivalent: a subscription may already cover it"
+    return f"{label}; {rounded(amount.covered_usd)} of it is API-equivalent, used under a subscription"

@@ -1,0 +1,70 @@
+"""The pieces every message is made of, within Slack's limits, and how text from outside is made harmless."""
+
+import unicodedata
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, NamedTuple
+
+Block = dict[str, Any]
+
+MAX_SECTION = 3000
+MAX_HEADER = 150
+MAX_NAME = 80
+MAX_SENTENCE = 700
+
+
+class Message(NamedTuple):
+    """What is posted: the blocks, and the text that stands in where blocks cannot be shown."""
+
+    text: str
+    blocks: list[Block]
+
+
+def escape(text: str, at_most: int = MAX_NAME) -> str:
+    """Text from outside, safe inside mrkdwn: no control or direction marks, one line, cut to ``at_most`` characters.
+
+    ``&``, ``<`` and ``>`` are escaped, so that no mention or link can be made of it.
+    """
+    visible = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    line = " ".join(visible.split())
+    cut = line if len(line) <= at_most else line[: at_most - 1] + "…"
+    return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def header(text: str) -> Block:
+    return {"type": "header", "text": {"type": "plain_text", "text": text[:MAX_HEADER], "emoji": False}}
+
+
+def section(*lines: str) -> Block:
+    """Our own words, with markup."""
+    return {"type": "section", "text": _mrkdwn("\n".join(lines))}
+
+
+def quoting_section(*lines: str) -> Block:
+    """Lines with words from outside: Slack makes no links and mentions of #general or example.com in them."""
+    return {"type": "section", "text": {**_mrkdwn("\n".join(lines)), "verbatim": True}}
+
+
+def context(*lines: str) -> Block:
+    return {"type": "context", "elements": [_mrkdwn(line) for line in lines]}
+
+
+def short_day(day: date) -> str:
+    """ "Thu 19 Nov", with the year where it is needed to tell the day."""
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+def percent(fraction: Decimal) -> str:
+    """A fraction of 0 or more as whole percent: "9 %", "<1 %"."""
+    if 0 < fraction < Decimal("0.005"):
+        return "<1 %"
+    return f"{(fraction * 100).quantize(Decimal(1), ROUND_HALF_UP):,} %"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: "1 person", "14 people"."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _mrkdwn(text: str) -> Block:
+    return {"type": "mrkdwn", "text": text[:MAX_SECTION]}

@@ -1,0 +1,18 @@
+"""The two Slack clients: one that posts and never retries by itself, one that reads and may."""
+
+from slack_sdk import WebClient
+from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
+
+POST_TIMEOUT = 10
+"""Seconds. Much shorter than a delivery's lease: a call is over before anybody else may look at the delivery."""
+
+
+def posting_client(token: str, base_url: str) -> WebClient:
+    """For messages: the client's default retry posts twice when only the answer was lost, so there is none."""
+    return WebClient(token=token, base_url=base_url, timeout=POST_TIMEOUT, retry_handlers=[])
+
+
+def reading_client(token: str, base_url: str) -> WebClient:
+    """For look-ups, which may be repeated: waits out rate limits and broken connections."""
+    handlers = [ConnectionErrorRetryHandler(max_retry_count=1), RateLimitErrorRetryHandler(max_retry_count=2)]
+    return WebClient(token=token, base_url=base_url, timeout=POST_TIMEOUT, retry_handlers=handlers)

@@ -1,0 +1,197 @@
+"""Sending what the outbox owes: each message is posted once, and looked for before it is ever posted again."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum
+from http.client import HTTPException
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.slack.blocks.message import Message
+from bot.slack.clients import POST_TIMEOUT
+from bot.slack.errors import Failure, Meaning, classify
+from bot.store import deliveries
+from bot.store.database import Database
+from bot.store.deliveries import LEASE, Delivery
+
+METADATA_EVENT = "claudecost_delivery"
+FIRST_WAIT = timedelta(seconds=15)
+LONGEST_WAIT = timedelta(hours=1)
+INSTALLATION_WAIT = timedelta(minutes=5)
+_HISTORY_MARGIN = 60
+_LAST_SAFE_START = LEASE.total_seconds() - 2 * POST_TIMEOUT
+
+logger = logging.getLogger(__name__)
+
+
+class Undeliverable(Exception):
+    """A message that must not be sent any more; the state it ends in, and one sentence that says why."""
+
+    def __init__(self, state: str, sentence: str) -> None:
+        self.state = state
+        super().__init__(sentence)
+
+
+Compose = Callable[[Delivery, datetime], tuple[str, Message]]
+"""Makes the channel id and the message of a delivery. Raises Undeliverable, or the Slack client's errors."""
+
+
+class Looked(Enum):
+    """What a look into a fully read channel found of a message."""
+
+    FOUND = 1
+    NOT_THERE = 2
+
+
+class Sender:
+    """Takes deliveries that are due, one at a time, and brings each to Slack effectively once."""
+
+    def __init__(self, database: Database, posting: WebClient, reading: WebClient, compose: Compose) -> None:
+        self.database = database
+        self.posting = posting
+        self.reading = reading
+        self.compose = compose
+        self.owner = f"{socket.gethostname()}:{os.getpid()}"
+
+    def send_due(self, now: datetime) -> int:
+        """Send everything that is due at ``now``; returns how many messages Slack took or already had."""
+        sent = 0
+        started = time.monotonic()
+        while True:
+            claimed_at = time.monotonic()
+            # Each lease runs from its own claim: a long round must not hand out leases that have ended already.
+            moment = now + timedelta(seconds=claimed_at - started)
+            delivery = deliveries.claim(self.database, self.owner, moment)
+            if delivery is None:
+                return sent
+            outcome = self._deliver(delivery, moment, claimed_at)
+            if outcome is None:
+                sent += 1
+            elif outcome.meaning is Meaning.INSTALLATION:
+                logger.error("Slack refuses the app (%s): nothing is sent until that is mended", outcome.code)
+                return sent
+
+    def _deliver(self, delivery: Delivery, now: datetime, claimed_at: float) -> Failure | None:
+        if delivery.send_started_at is not None:
+            looked = self._look_for(delivery, delivery.send_started_at, now)
+            if looked is not Looked.NOT_THERE:
+                return None if looked is Looked.FOUND else looked
+        if delivery.expires_at is not None and now >= delivery.expires_at:
+            deliveries.close(self.database, delivery, "expired", "its time was over before it could be sent")
+            return Failure(Meaning.TARGET, "expired")
+        return self._send(delivery, now, claimed_at)
+
+    def _send(self, delivery: Delivery, now: datetime, claimed_at: float) -> Failure | None:
+        try:
+            channel, message = self.compose(delivery, now)
+        except Undeliverable as error:
+            deliveries.close(self.database, delivery, error.state, str(error))
+            return Failure(Meaning.TARGET, str(error))
+        except (SlackApiError, OSError, HTTPException) as error:
+            return self._look_up_failed(delivery, now, classify(error))
+        except Exception as error:
+            # One message that cannot be made must not keep the others from being sent.
+            logger.exception("%s could not be made", delivery.key)
+            failure = Failure(Meaning.RETRY, f"it could not be made: {error}")
+            self._failed(delivery, failure, now)
+            return failure
+        return self._post(delivery, channel, message, now, claimed_at)
+
+    def _post(
+        self, delivery: Delivery, channel: str, message: Message, now: datetime, claimed_at: float
+    ) -> Failure | None:
+        payload: dict[str, Any] = {"text": message.text, "blocks": message.blocks}
+        if not deliveries.start_sending(self.database, delivery, channel, payload, now):
+            return Failure(Meaning.RETRY, "another process took it over")
+        if time.monotonic() - claimed_at > _LAST_SAFE_START:
+            return Failure(Meaning.RETRY, "this process was stalled; the next one that looks sends it")
+        failure = self._call(delivery, channel, payload)
+        if failure is not None and failure.meaning is Meaning.PAYLOAD:
+            logger.warning("Slack refused the blocks of %s (%s): sending plain text", delivery.key, failure.code)
+            failure = self._call(delivery, channel, {"text": message.text})
+        if failure is not None:
+            self._failed(delivery, failure, now)
+        return failure
+
+    def _call(self, delivery: Delivery, channel: str, payload: dict[str, Any]) -> Failure | None:
+        metadata = {"event_type": METADATA_EVENT, "event_payload": {"key": delivery.key}}
+        try:
+            answer = self.posting.chat_postMessage(
+                channel=channel, metadata=metadata, unfurl_links=False, unfurl_media=False, **payload
+            )
+        except (SlackApiError, OSError, HTTPException) as error:
+            return classify(error)
+        deliveries.mark_sent(self.database, delivery, str(answer["channel"]), str(answer["ts"]))
+        logger.info("sent %s to %s", delivery.key, channel)
+        return None
+
+    def _failed(self, delivery: Delivery, failure: Failure, now: datetime) -> None:
+        problem = f"{failure.meaning.value} ({failure.code})"
+        logger.warning("%s: %s", delivery.key, problem)
+        if failure.meaning is Meaning.RETRY:
+            deliveries.put_back(self.database, delivery, now + _wait(delivery, failure), problem)
+        elif failure.meaning is Meaning.INSTALLATION:
+            deliveries.put_back(self.database, delivery, now + INSTALLATION_WAIT, problem)
+        elif failure.meaning is Meaning.UNCERTAIN:
+            deliveries.leave_uncertain(self.database, delivery, now + FIRST_WAIT, problem)
+        elif failure.meaning is Meaning.UNKNOWN:
+            deliveries.close(self.database, delivery, "held", problem)
+        else:
+            deliveries.close(self.database, delivery, "failed", problem)
+
+    def _look_up_failed(self, delivery: Delivery, now: datetime, failure: Failure) -> Failure:
+        """A call before the post failed: whatever it means, Slack has no message of ours."""
+        certain = failure._replace(meaning=Meaning.RETRY) if failure.meaning is Meaning.UNCERTAIN else failure
+        self._failed(delivery, certain, now)
+        return certain
+
+    def _look_for(self, delivery: Delivery, started_at: datetime, now: datetime) -> "Failure | Looked":
+        """Whether an earlier attempt reached Slack (then that is recorded), or why nobody can tell now."""
+        try:
+            ts = self._find(delivery, started_at)
+        except (SlackApiError, OSError, HTTPException) as error:
+            failure = classify(error)
+            if failure.meaning in (Meaning.RETRY, Meaning.UNCERTAIN):
+                deliveries.leave_uncertain(self.database, delivery, now + _wait(delivery, failure), failure.code)
+            else:
+                problem = f"it may have been sent, and the channel cannot be read to make sure ({failure.code})"
+                deliveries.close(self.database, delivery, "held", problem)
+            return failure
+        if ts is None:
+            return Looked.NOT_THERE
+        deliveries.mark_sent(self.database, delivery, delivery.channel or "", ts)
+        logger.info("%s had reached Slack already", delivery.key)
+        return Looked.FOUND
+
+    def _find(self, delivery: Delivery, started_at: datetime) -> str | None:
+        """The ts of the message that carries this delivery's key, reading the channel since shortly before the send."""
+        oldest = str(int(started_at.timestamp()) - _HISTORY_MARGIN)
+        cursor = ""
+        while True:
+            page = self.reading.conversations_history(
+                channel=delivery.channel or "",
+                oldest=oldest,
+                include_all_metadata=True,
+                limit=200,
+                cursor=cursor or None,
+            )
+            for message in page["messages"]:
+                metadata = message.get("metadata") or {}
+                if metadata.get("event_payload", {}).get("key") == delivery.key:
+                    return str(message["ts"])
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return None
+
+
+def _wait(delivery: Delivery, failure: Failure) -> timedelta:
+    if failure.retry_after is not None:
+        return timedelta(seconds=failure.retry_after + 1)
+    doublings: int = min(delivery.attempts - 1, 10)
+    return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)

@@ -1,0 +1,36 @@
+"""Who is who between people and Slack users."""
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.store.database import Database
+from bot.store.people import Person, remember_slack_user
+
+
+class Directory:
+    """Finds the Slack user of a person by e-mail address, and the address of a Slack user."""
+
+    def __init__(self, database: Database, client: WebClient) -> None:
+        self.database = database
+        self.client = client
+
+    def slack_user_of(self, person: Person) -> str:
+        """The Slack user id of a person with an e-mail address; remembered once found. Raises SlackApiError."""
+        if person.slack_user_id:
+            return person.slack_user_id
+        found = str(self.client.users_lookupByEmail(email=person.email or "")["user"]["id"])
+        remember_slack_user(self.database, person.id, found)
+        return found
+
+    def direct_channel(self, slack_user_id: str) -> str:
+        """The channel id of the bot's direct messages with a user. Raises SlackApiError."""
+        return str(self.client.conversations_open(users=slack_user_id)["channel"]["id"])
+
+    def email_of(self, slack_user_id: str) -> str | None:
+        """The e-mail address in a user's profile, or None where the app may not see it."""
+        try:
+            profile = self.client.users_info(user=slack_user_id)["user"].get("profile", {})
+        except SlackApiError:
+            return None
+        email = profile.get("email")
+        return str(email) if email else None

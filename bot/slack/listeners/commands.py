@@ -1,0 +1,91 @@
+"""The slash command: a question is answered in the acknowledgement, what needs the database after it."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from slack_bolt import Ack, Respond
+
+from bot.ask import Refusal, ask
+from bot.ask.article import article_claims
+from bot.ledger import Ledger
+from bot.slack.blocks.answer import answer_message, refusal_message
+from bot.slack.blocks.article import article_message
+from bot.slack.blocks.digest import digest_message
+from bot.slack.blocks.help import help_message
+from bot.slack.blocks.message import Message
+from bot.slack.blocks.personal import no_own_spend_message, own_spend_message
+from bot.slack.directory import Directory
+from bot.slack.listeners.failures import answers_failures
+from bot.spend.days import ONE_DAY
+
+WORDS = ("", "help", "me", "digest", "article")
+"""First words that are no question. The empty one is the bare command."""
+
+
+def first_word(command: dict[str, Any]) -> str:
+    """The first word after the command, in lower case."""
+    words = str(command.get("text") or "").split(maxsplit=1)
+    return words[0].lower() if words else ""
+
+
+def asks_a_question(command: dict[str, Any]) -> bool:
+    """Whether the text is a cost question rather than one of WORDS."""
+    return first_word(command) not in WORDS
+
+
+def has_word(word: str) -> Callable[[dict[str, Any]], bool]:
+    """A matcher for commands that start with a word."""
+
+    def matches(command: dict[str, Any]) -> bool:
+        return first_word(command) == word
+
+    return matches
+
+
+class Commands:
+    """The listeners of the slash command; all answers are ephemeral."""
+
+    def __init__(self, ledger: Ledger, directory: Directory, today: Callable[[], date]) -> None:
+        self.ledger = ledger
+        self.directory = directory
+        self.today = today
+
+    def answer_question(self, ack: Ack, command: dict[str, Any]) -> None:
+        """Price the question right in the acknowledgement: it takes no database and no network."""
+        try:
+            message = answer_message(ask(command["text"], self.today(), self.ledger.book))
+        except Refusal as refusal:
+            message = refusal_message(refusal)
+        _reply(ack, message)
+
+    def show_help(self, ack: Ack) -> None:
+        """Everything that can be typed."""
+        _reply(ack, help_message())
+
+    def show_article(self, ack: Ack) -> None:
+        """The figures of the article on session costs beside ours."""
+        _reply(ack, article_message(article_claims(self.ledger.book)))
+
+    def acknowledge(self, ack: Ack) -> None:
+        """Tell Slack that the command arrived; the answer follows by response_url."""
+        ack()
+
+    @answers_failures
+    def show_own_spend(self, respond: Respond, command: dict[str, Any]) -> None:
+        """The spend of the person who asks, and of nobody else."""
+        email = self.directory.email_of(command["user_id"])
+        own = self.ledger.own_spend(email, self.today()) if email else None
+        if own is None:
+            _reply(respond, no_own_spend_message(email))
+        else:
+            _reply(respond, own_spend_message(own, self.today(), self.ledger.book.label))
+
+    @answers_failures
+    def show_digest(self, respond: Respond) -> None:
+        """Yesterday's digest, for the person who asks alone."""
+        _reply(respond, digest_message(self.ledger.digest(self.today() - ONE_DAY)))
+
+
+def _reply(reply: Ack | Respond, message: Message) -> None:
+    reply(text=message.text, blocks=message.blocks, response_type="ephemeral")

@@ -1,0 +1,1 @@
+"""What a team spent: records, amounts, days, digest facts and the alert rule. Pure; uses the pricing engine alone."""

@@ -1,0 +1,34 @@
+"""The alert rule: who passed which step of their limit on a day."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+DEFAULT_LIMIT_USD = Decimal("12.00")
+"""Per person and day. Anthropic's documentation gave $12 as the 90th percentile until 2026-04-09, and $30 since."""
+
+STEPS = (1, 2, 4)
+"""Multiples of the limit worth a message; a person hears of each step once a day, of the highest new one only."""
+
+MAX_AGE_DAYS = 1
+"""A spend day older than yesterday makes no alert: by then it is history, and the digest tells it."""
+
+
+class Alert(NamedTuple):
+    """A person whose spend of a day reached ``step`` times the limit."""
+
+    person: str
+    usd: Decimal
+    limit_usd: Decimal
+    step: int
+
+
+def step_reached(usd: Decimal, limit_usd: Decimal) -> int | None:
+    """The highest step that ``usd`` reaches (exactly at the limit counts), or None below the limit."""
+    reached = [step for step in STEPS if usd >= step * limit_usd]
+    return reached[-1] if reached else None
+
+
+def newly_reached(usd: Decimal, limit_usd: Decimal, told: set[int]) -> int | None:
+    """The step to tell now: the highest one reached, unless it or a higher one was told already."""
+    step = step_reached(usd, limit_usd)
+    return step if step is not None and all(step > before for before in told) else None

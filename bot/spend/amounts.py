@@ -1,0 +1,95 @@
+"""Quantities priced and added up: the cost shown, the list price, the reported cost, and what has no price."""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from bot.pricing import PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
+from bot.spend.records import SUBSCRIPTION
+
+ZERO = Decimal(0)
+
+
+class Quantity(NamedTuple):
+    """Usage summed over rows of one day, model, set of conditions and billing.
+
+    ``reported_usd`` is the sum of what the source stated, or None if these rows state nothing (never a mix).
+    """
+
+    day: date
+    model: str
+    conditions: PriceConditions
+    billing: str
+    usage: TokenUsage
+    reported_usd: Decimal | None
+
+
+class Amount(NamedTuple):
+    """US dollars, exact. ``usd`` is the cost shown: reported where the source states one, else the list price.
+
+    ``covered_usd`` is the part of ``usd`` used under a subscription: API-equivalent, not an invoice.
+    ``unpriced_tokens`` and ``unpriced_searches`` have neither a reported cost nor a list price; no dollar holds them.
+    ``size_unknown_usd`` is the part that would be more if the prompts were long, which the source does not tell.
+    """
+
+    usd: Decimal = ZERO
+    list_usd: Decimal = ZERO
+    reported_usd: Decimal = ZERO
+    covered_usd: Decimal = ZERO
+    unpriced_tokens: int = 0
+    unpriced_searches: int = 0
+    size_unknown_usd: Decimal = ZERO
+    usage: TokenUsage = TokenUsage()
+
+    def plus(self, other: "Amount") -> "Amount":
+        """Both amounts together."""
+        return Amount(
+            self.usd + other.usd,
+            self.list_usd + other.list_usd,
+            self.reported_usd + other.reported_usd,
+            self.covered_usd + other.covered_usd,
+            self.unpriced_tokens + other.unpriced_tokens,
+            self.unpriced_searches + other.unpriced_searches,
+            self.size_unknown_usd + other.size_unknown_usd,
+            self.usage.plus(other.usage),
+        )
+
+
+def amount(quantity: Quantity, book: PriceBook) -> Amount:
+    """Price one quantity with the prices of its day."""
+    listed = _list_usd(quantity, book)
+    usd = quantity.reported_usd if quantity.reported_usd is not None else listed
+    return Amount(
+        usd=usd or ZERO,
+        list_usd=listed or ZERO,
+        reported_usd=quantity.reported_usd or ZERO,
+        covered_usd=(usd or ZERO) if quantity.billing == SUBSCRIPTION else ZERO,
+        unpriced_tokens=quantity.usage.tokens if usd is None else 0,
+        unpriced_searches=quantity.usage.web_searches if usd is None else 0,
+        size_unknown_usd=usd if usd is not None and _is_size_assumed(quantity, book) else ZERO,
+        usage=quantity.usage,
+    )
+
+
+def total(quantities: Iterable[Quantity], book: PriceBook) -> Amount:
+    """Price each quantity and add them up."""
+    result = Amount()
+    for quantity in quantities:
+        result = result.plus(amount(quantity, book))
+    return result
+
+
+def _is_size_assumed(quantity: Quantity, book: PriceBook) -> bool:
+    """Whether a list price rests on the assumption that no prompt was over the model's limit."""
+    if quantity.reported_usd is not None or quantity.conditions.prompt_tier != "unknown":
+        return False
+    model = book.model(quantity.model, quantity.day)
+    return book.price_at(model.id, quantity.day).long_prompt is not None
+
+
+def _list_usd(quantity: Quantity, book: PriceBook) -> Decimal | None:
+    try:
+        return list_cost(quantity.usage, quantity.model, quantity.day, book, quantity.conditions).usd
+    except PricingError:
+        return None

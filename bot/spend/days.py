@@ -1,0 +1,32 @@
+"""Spend days: calendar days in the installation's zone, half-open periods of them, and the moment a time falls due."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+ONE_DAY = timedelta(days=1)
+
+
+class Period(NamedTuple):
+    """Days from ``start`` (inclusive) to ``end`` (exclusive)."""
+
+    start: date
+    end: date
+
+
+def spend_day(at: datetime, zone: ZoneInfo) -> date:
+    """The calendar day in ``zone`` that an instant falls on."""
+    return at.astimezone(zone).date()
+
+
+def month_to_date(day: date) -> Period:
+    """The month of ``day`` up to and including it."""
+    return Period(day.replace(day=1), day + ONE_DAY)
+
+
+def due_at(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, at which a wall-clock time comes on a day.
+
+    A time that a clock change skips comes as much later as the gap is long; one that comes twice counts the first time.
+    """
+    return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)

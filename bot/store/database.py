@@ -1,0 +1,158 @@
+"""The connection to SQLite or PostgreSQL: how transactions begin, and how the schema comes up to date."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+SINGLE_WORKSPACE = 1
+REVISION = "0001"
+"""The newest migration in bot/store/migrations/versions."""
+
+_MIGRATION_LOCK = 7_204_117
+_SERVER_TIME = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
+
+
+class DatabaseProblem(Exception):
+    """The database cannot be used; one sentence that says why and what to do."""
+
+
+class Database:
+    """One database and the workspace whose rows are read and written through it."""
+
+    def __init__(self, engine: Engine, workspace_id: int = SINGLE_WORKSPACE) -> None:
+        self.engine = engine
+        self.workspace_id = workspace_id
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads: it waits for nobody, and sees one moment throughout."""
+        with self.engine.connect().execution_options(read_only=True) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A short transaction that writes; on SQLite it holds the write lock from its first moment."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write_usage(self) -> Iterator[Connection]:
+        """Like write, and the only one of its kind at a time in this workspace.
+
+        Usage, its roll-ups and the alerts that follow from them change together; two imports at once take turns,
+        so that neither misses what the other added to a person's day.
+        """
+        with self.engine.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock, 1)"), {"lock": self.workspace_id})
+            yield connection
+
+    def now(self) -> datetime:
+        """The time that all processes on this database agree on: the server's on PostgreSQL, else this machine's."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        with self.read() as connection:
+            return datetime.fromtimestamp(connection.execute(_SERVER_TIME).scalar_one() / 1000, UTC)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def connect(url: str) -> Database:
+    """A database by URL (``sqlite:///file``, ``postgresql://…``), its schema unseen. Raises DatabaseProblem."""
+    try:
+        parsed = _with_driver(make_url(url))
+    except (ArgumentError, ValueError) as error:
+        raise DatabaseProblem(
+            "DATABASE_URL is not a database URL; it looks like postgresql://user:password@host/name or sqlite:////path/file.db."
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        try:
+            return Database(_sqlite_engine(parsed))
+        except OSError as error:
+            raise DatabaseProblem(f"The folder of {parsed.database} cannot be made: {_reason(error)}") from error
+    return Database(create_engine(parsed, pool_pre_ping=True))
+
+
+def open_database(url: str) -> Database:
+    """Connect and bring the schema up to date. Raises DatabaseProblem with what to do."""
+    database = connect(url)
+    try:
+        migrate(database)
+    except (DBAPIError, OSError) as error:
+        shown = database.engine.url.render_as_string(hide_password=True)
+        raise DatabaseProblem(f"The database {shown} cannot be opened: {_reason(error)}") from error
+    return database
+
+
+def migrate(database: Database) -> str:
+    """Apply the missing migrations in one transaction under one lock; returns the schema's revision.
+
+    Started by several processes at once, one applies and the others wait; killed in the middle, nothing has changed.
+    """
+    if _revision(database) == REVISION:
+        return REVISION
+    # Alembic takes longer to import than most commands take to run, and is needed only when something changes.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(files("bot.store").joinpath("migrations")))
+    with database.engine.begin() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, REVISION)
+    return REVISION
+
+
+def _revision(database: Database) -> str | None:
+    with database.read() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return found
+
+
+def _with_driver(url: URL) -> URL:
+    if url.get_backend_name() in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite":
+        return url.set(drivername="sqlite")
+    raise DatabaseProblem(f"DATABASE_URL names {url.get_backend_name()}; SQLite and PostgreSQL are supported.")
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # The driver's own BEGIN comes only before writes, which loses updates between processes: we begin ourselves.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _reason(error: DBAPIError | OSError) -> str:
+    said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    return said.strip().splitlines()[0].rstrip(".") + "."

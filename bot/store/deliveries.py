@@ -1,0 +1,217 @@
+"""The outbox: each message owed to Slack is one row under a unique key, and is sent effectively once.
+
+A row is *due* until somebody claims it, *sending* from just before Slack is called, and then *sent*. *held* waits for
+an admin (nobody can tell whether Slack has it), *failed* will not work, *expired* came too late to be worth sending.
+A claim is a lease with a fence: whoever lost the lease can change nothing any more.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, func, or_, select, update
+
+from bot.store.database import Database
+from bot.store.tables import deliveries
+from bot.store.upsert import insert_missing
+
+DIGEST = "digest"
+ALERT = "alert"
+LEASE = timedelta(seconds=60)
+"""Far longer than one call to Slack may take (10 s), so that an expired lease means that its owner is gone."""
+
+
+class Delivery(NamedTuple):
+    """One message owed. ``send_started_at`` without ``ts`` means that Slack may have it already."""
+
+    id: int
+    key: str
+    kind: str
+    target: str
+    day: date
+    step: int | None
+    state: str
+    expires_at: datetime | None
+    fence: int
+    attempts: int
+    send_started_at: datetime | None
+    channel: str | None
+    payload: dict[str, Any] | None
+    ts: str | None
+    problem: str | None
+
+
+_COLUMNS = tuple(deliveries.c[name] for name in Delivery._fields)
+
+
+def digest_key(channel: str, day: date) -> str:
+    """The unique key of a channel's digest of a day."""
+    return f"digest:{channel}:{day}"
+
+
+def owe_digest(database: Database, channel: str, day: date, now: datetime, expires_at: datetime | None = None) -> None:
+    """Owe a channel the digest of a day, unless it is owed or sent already; after ``expires_at`` it is not sent."""
+    key = digest_key(channel, day)
+    with database.write() as connection:
+        _owe(connection, database.workspace_id, key, DIGEST, channel, day, None, now, expires_at)
+
+
+def reopen(database: Database, key: str, now: datetime) -> None:
+    """Let a delivery that waits, was held, failed or expired be sent now, because a person asks for it."""
+    with database.write() as connection:
+        _reopen(connection, database.workspace_id, key, now, ("due", "held", "failed", "expired"))
+
+
+def owe_alert(connection: Connection, workspace_id: int, person_id: int, day: date, step: int, now: datetime) -> None:
+    """Owe a person the alert of a day and step, in the transaction of the usage that reached it."""
+    key = f"alert:P{person_id}:{day}:{step}x"
+    _owe(connection, workspace_id, key, ALERT, str(person_id), day, step, now, None)
+    # It may have expired because the day was restated below the step; now it is above it again.
+    _reopen(connection, workspace_id, key, now, ("expired",))
+
+
+def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: date) -> set[int]:
+    """The steps of that day that the person was, or is about to be, told of; without those that expired untold."""
+    table = deliveries.c
+    query = select(table.step).where(
+        table.workspace_id == workspace_id,
+        table.kind == ALERT,
+        table.target == str(person_id),
+        table.day == day,
+        table.step.is_not(None),
+        table.state != "expired",
+    )
+    return {step for step in connection.execute(query).scalars() if step is not None}
+
+
+def told_people(database: Database, day: date) -> int:
+    """How many people were, or are about to be, told that they reached a step on a day."""
+    table = deliveries.c
+    query = select(func.count(table.target.distinct())).where(
+        table.workspace_id == database.workspace_id,
+        table.kind == ALERT,
+        table.day == day,
+        table.state.in_(("due", "sending", "sent")),
+    )
+    with database.read() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def claim(database: Database, owner: str, now: datetime) -> Delivery | None:
+    """Take the oldest row that is due and that nobody else is sending, for the length of a LEASE."""
+    table = deliveries.c
+    oldest = (
+        select(table.id)
+        .where(
+            table.workspace_id == database.workspace_id,
+            table.state.in_(("due", "sending")),
+            table.due_at <= now,
+            or_(table.lease_until.is_(None), table.lease_until < now),
+        )
+        .order_by(table.due_at, table.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    taken = (
+        update(deliveries)
+        .where(table.id == oldest)
+        .values(owner=owner, lease_until=now + LEASE, fence=table.fence + 1, attempts=table.attempts + 1)
+        .returning(*_COLUMNS)
+    )
+    with database.write() as connection:
+        row = connection.execute(taken).first()
+    return _read(row) if row else None
+
+
+def start_sending(database: Database, delivery: Delivery, channel: str, payload: dict[str, Any], now: datetime) -> bool:
+    """Freeze what is sent and where, just before Slack is called. False if the lease was lost meanwhile."""
+    values = {"state": "sending", "channel": channel, "payload": json.dumps(payload), "send_started_at": now}
+    return _change(database, delivery, **values)
+
+
+def mark_sent(database: Database, delivery: Delivery, channel: str, ts: str) -> bool:
+    """Slack has the message under ``ts``."""
+    return _change(database, delivery, state="sent", channel=channel, ts=ts, problem=None, lease_until=None)
+
+
+def put_back(database: Database, delivery: Delivery, due_at: datetime, problem: str) -> bool:
+    """Slack surely has nothing; try again from ``due_at`` on."""
+    return _change(
+        database, delivery, state="due", due_at=due_at, problem=problem, send_started_at=None, lease_until=None
+    )
+
+
+def leave_uncertain(database: Database, delivery: Delivery, due_at: datetime, problem: str) -> bool:
+    """Slack may have the message: from ``due_at`` on, look before anything is sent again."""
+    return _change(database, delivery, due_at=due_at, problem=problem, lease_until=None)
+
+
+def close(database: Database, delivery: Delivery, state: str, problem: str) -> bool:
+    """End a delivery as "held", "failed" or "expired", with the reason in one sentence."""
+    return _change(database, delivery, state=state, problem=problem, lease_until=None)
+
+
+def all_deliveries(database: Database, states: Sequence[str] | None = None) -> list[Delivery]:
+    """Deliveries, oldest first; of some states only if asked."""
+    query = select(*_COLUMNS).where(deliveries.c.workspace_id == database.workspace_id).order_by(deliveries.c.id)
+    if states is not None:
+        query = query.where(deliveries.c.state.in_(states))
+    with database.read() as connection:
+        return [_read(row) for row in connection.execute(query)]
+
+
+def find_delivery(database: Database, key: str) -> Delivery | None:
+    """The delivery with that key."""
+    query = select(*_COLUMNS).where(deliveries.c.workspace_id == database.workspace_id, deliveries.c.key == key)
+    with database.read() as connection:
+        row = connection.execute(query).first()
+    return _read(row) if row else None
+
+
+def _owe(
+    connection: Connection,
+    workspace_id: int,
+    key: str,
+    kind: str,
+    target: str,
+    day: date,
+    step: int | None,
+    now: datetime,
+    expires_at: datetime | None,
+) -> None:
+    row = {
+        "workspace_id": workspace_id,
+        "key": key,
+        "kind": kind,
+        "target": target,
+        "day": day,
+        "step": step,
+        "state": "due",
+        "due_at": now,
+        "expires_at": expires_at,
+        "fence": 0,
+        "attempts": 0,
+    }
+    insert_missing(connection, deliveries, [row], "workspace_id", "key")
+
+
+def _reopen(connection: Connection, workspace_id: int, key: str, now: datetime, states: tuple[str, ...]) -> None:
+    table = deliveries.c
+    again = {"state": "due", "due_at": now, "expires_at": None, "problem": None, "send_started_at": None}
+    found = (table.workspace_id == workspace_id, table.key == key, table.state.in_(states))
+    connection.execute(update(deliveries).where(*found).values(**again, lease_until=None))
+
+
+def _change(database: Database, delivery: Delivery, **values: Any) -> bool:
+    table = deliveries.c
+    statement = update(deliveries).where(table.id == delivery.id, table.fence == delivery.fence).values(**values)
+    with database.write() as connection:
+        return connection.execute(statement).rowcount == 1
+
+
+def _read(row: Any) -> Delivery:
+    values = row._asdict()
+    payload = values.pop("payload")
+    return Delivery(**values, payload=json.loads(payload) if payload else None)

@@ -1,0 +1,211 @@
+"""The questions asked about spend: quantities by day, model and person, and how current they are."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, Column, Connection, Table, and_, cast, func, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from bot.pricing import PriceConditions, TokenUsage
+from bot.spend.amounts import Quantity
+from bot.spend.days import Period
+from bot.store.database import Database
+from bot.store.people import Person
+from bot.store.tables import (
+    actors,
+    imports,
+    model_days,
+    people,
+    person_days,
+    sources,
+    usage_daily,
+    usage_lines,
+)
+
+LINE = tuple(
+    usage_lines.c[name] for name in ("model", "speed", "inference_geo", "service_tier", "prompt_tier", "billing")
+)
+
+
+class PersonDay(NamedTuple):
+    """One person's day: the cost shown, in US dollars, and tokens without a price."""
+
+    person: Person
+    day: date
+    usd: Decimal
+    unpriced_tokens: int
+
+
+class Share(NamedTuple):
+    """A quantity of one person from one source."""
+
+    person: str
+    source: str
+    quantity: Quantity
+
+
+class LastImport(NamedTuple):
+    """The newest import: which source and file, when it came, and the newest day that any source has."""
+
+    source: str
+    path: str
+    imported_at: datetime
+    last_day: date | None
+    rejected: int
+
+
+def COUNTS(table: Table) -> list[Column[int]]:  # noqa: N802 - reads as the column list that it is
+    """The count columns of a table, in the order of TokenUsage."""
+    return [
+        table.c[name] for name in ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches")
+    ]
+
+
+def summed(table: Table) -> list[ColumnElement[Any]]:
+    """Sums of the count columns, then of the reported dollars, as whole numbers in both databases."""
+    counts: list[ColumnElement[Any]] = [cast(func.sum(column), BigInteger) for column in COUNTS(table)]
+    return [*counts, cast(func.sum(table.c.reported_usd), table.c.reported_usd.type)]
+
+
+def read_quantity(day: date, values: Sequence[Any]) -> Quantity:
+    """A quantity from the LINE columns followed by ``summed`` columns."""
+    model, speed, geo, service, prompt, billing, *counts, reported = values
+    conditions = PriceConditions(speed, geo, service, prompt)
+    return Quantity(day, model, conditions, billing, TokenUsage(*counts), reported)
+
+
+def day_quantities(connection: Connection, workspace_id: int, days: Iterable[date]) -> list[Quantity]:
+    """What everybody used on these days, from the fullest source of each person."""
+    return _from_models(connection, model_days.c.workspace_id == workspace_id, model_days.c.day.in_(sorted(days)))
+
+
+def quantities(database: Database, period: Period) -> list[Quantity]:
+    """What everybody used in a period, by day, model, conditions and billing, from each person's fullest source."""
+    table = model_days.c
+    with database.read() as connection:
+        return _from_models(
+            connection, table.workspace_id == database.workspace_id, table.day >= period.start, table.day < period.end
+        )
+
+
+def shares(database: Database, period: Period, person_id: int | None = None) -> list[Share]:
+    """The same, told apart by person and source as well; of one person if asked."""
+    table, winner = usage_daily.c, person_days.c
+    reported = table.reported_usd.is_not(None)
+    by = (table.day, people.c.email, people.c.name, sources.c.name, *LINE)
+    query = (
+        select(*by, *summed(usage_daily))
+        .join(actors, table.actor_id == actors.c.id)
+        .join(people, actors.c.person_id == people.c.id)
+        .join(sources, table.source_id == sources.c.id)
+        .join(usage_lines, table.line_id == usage_lines.c.id)
+        .join(
+            person_days,
+            and_(
+                winner.workspace_id == table.workspace_id,
+                winner.day == table.day,
+                winner.person_id == actors.c.person_id,
+                winner.source_id == table.source_id,
+            ),
+        )
+        .where(table.workspace_id == database.workspace_id, table.day >= period.start, table.day < period.end)
+        .group_by(*by, people.c.id, reported)
+        .order_by(table.day, people.c.email, people.c.name, sources.c.name, *LINE)
+    )
+    if person_id is not None:
+        query = query.where(people.c.id == person_id)
+    with database.read() as connection:
+        return [
+            Share(email or f"unassigned ({name})", source, read_quantity(day, rest))
+            for day, email, name, source, *rest in connection.execute(query)
+        ]
+
+
+def people_on(database: Database, day: date) -> list[PersonDay]:
+    """Everybody who used anything on a day, the largest spend first."""
+    return _person_days(database, person_days.c.day == day)
+
+
+def person_history(database: Database, person_id: int, period: Period) -> list[PersonDay]:
+    """One person's active days in a period, oldest first."""
+    spent = person_days.c
+    found = _person_days(database, spent.person_id == person_id, spent.day >= period.start, spent.day < period.end)
+    return sorted(found, key=lambda entry: entry.day)
+
+
+def stored_period(database: Database) -> Period | None:
+    """From the first day with usage to the day after the last, or None while there is none."""
+    days = model_days.c.day
+    query = select(func.min(days), func.max(days)).where(model_days.c.workspace_id == database.workspace_id)
+    with database.read() as connection:
+        first, last = connection.execute(query).one()
+    return Period(first, date.fromordinal(last.toordinal() + 1)) if first else None
+
+
+def last_import(database: Database) -> LastImport | None:
+    """The newest import that brought any day, or None before the first."""
+    query = (
+        select(sources.c.name, imports.c.path, imports.c.imported_at, imports.c.last_day, imports.c.rejected)
+        .join(sources, imports.c.source_id == sources.c.id)
+        .where(imports.c.workspace_id == database.workspace_id, imports.c.last_day.is_not(None))
+        .order_by(imports.c.imported_at.desc(), imports.c.id.desc())
+        .limit(1)
+    )
+    with database.read() as connection:
+        row = connection.execute(query).first()
+    return LastImport(*row) if row else None
+
+
+def day_sources(database: Database, day: date) -> dict[str, datetime]:
+    """The sources that speak for somebody's day, each with the time of its newest import that covers the day."""
+    spent = person_days.c
+    query = (
+        select(sources.c.name, func.max(imports.c.imported_at).label("received"))
+        .join(imports, imports.c.source_id == sources.c.id)
+        .where(
+            sources.c.workspace_id == database.workspace_id,
+            sources.c.id.in_(
+                select(spent.source_id).where(spent.workspace_id == database.workspace_id, spent.day == day)
+            ),
+            imports.c.first_day <= day,
+            imports.c.last_day >= day,
+        )
+        .group_by(sources.c.name)
+    )
+    with database.read() as connection:
+        return {row.name: row.received for row in connection.execute(query)}
+
+
+def _from_models(connection: Connection, *where: ColumnElement[bool]) -> list[Quantity]:
+    table = model_days.c
+    query = (
+        select(table.day, *LINE, *summed(model_days))
+        .join(usage_lines, table.line_id == usage_lines.c.id)
+        .where(*where)
+        .group_by(table.day, *LINE, table.is_reported)
+        .order_by(table.day, *LINE)
+    )
+    return [read_quantity(day, rest) for day, *rest in connection.execute(query)]
+
+
+def _person_days(database: Database, *where: ColumnElement[bool]) -> list[PersonDay]:
+    spent = person_days.c
+    query = (
+        select(
+            people.c.id,
+            people.c.email,
+            people.c.name,
+            people.c.slack_user_id,
+            people.c.limit_usd,
+            spent.day,
+            spent.usd,
+            spent.unpriced_tokens,
+        )
+        .join(people, spent.person_id == people.c.id)
+        .where(spent.workspace_id == database.workspace_id, *where)
+        .order_by(spent.usd.desc(), people.c.email, people.c.name)
+    )
+    with database.read() as connection:
+        return [PersonDay(Person(*row[:5]), *row[5:]) for row in connection.execute(query)]

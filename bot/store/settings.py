@@ -1,0 +1,21 @@
+"""Values that the installation remembers by name."""
+
+from sqlalchemy import select
+
+from bot.store.database import Database
+from bot.store.tables import settings
+from bot.store.upsert import upsert
+
+
+def read_setting(database: Database, name: str) -> str | None:
+    """The remembered value, or None."""
+    query = select(settings.c.value).where(settings.c.workspace_id == database.workspace_id, settings.c.name == name)
+    with database.read() as connection:
+        found: str | None = connection.execute(query).scalar()
+    return found
+
+
+def write_setting(database: Database, name: str, value: str) -> None:
+    """Remember a value under a name, in place of an earlier one."""
+    with database.write() as connection:
+        upsert(connection, settings, [{"workspace_id": database.workspace_id, "name": name, "value": value}])

@@ -1,0 +1,275 @@
+"""The tables. Counts are BIGINT, money BIGINT nanodollars, days YYYYMMDD integers, instants UTC epoch seconds."""
+
+from datetime import UTC, date, datetime
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+NANO = Decimal("0.000000001")
+
+
+class Money(TypeDecorator[Decimal]):
+    """US dollars as whole nanodollars, so that SQL sums are exact.
+
+    Finer fractions are cut off, never rounded up: a stored amount reaches a limit only if the exact one does.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_nano(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else from_nano(value)
+
+
+class Day(TypeDecorator[date]):
+    """A calendar day as the integer YYYYMMDD: sorts, compares and reads well in both databases."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> int | None:
+        return None if value is None else day_number(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
+        return None if value is None else number_day(value)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment as UTC epoch seconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value.timestamp())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+def to_nano(usd: Decimal) -> int:
+    """Dollars as nanodollars, fractions of one cut off."""
+    return int(usd.scaleb(9).to_integral_value(ROUND_FLOOR))
+
+
+def from_nano(nano: int) -> Decimal:
+    """Nanodollars as dollars, exactly. PostgreSQL hands sums over as Decimal, SQLite as int; both are whole."""
+    return Decimal(int(nano)) * NANO
+
+
+def day_number(day: date) -> int:
+    return day.year * 10000 + day.month * 100 + day.day
+
+
+def number_day(number: int) -> date:
+    return date(number // 10000, number // 100 % 100, number % 100)
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+
+
+def _workspace(*, primary_key: bool = False) -> Column[int]:
+    return Column("workspace_id", Integer, nullable=False, primary_key=primary_key, autoincrement=False)
+
+
+def _key(name: str, kind: Any, *parents: ForeignKey) -> Column[Any]:
+    return Column(name, kind, *parents, primary_key=True, autoincrement=False)
+
+
+def _counts() -> list[Column[int]]:
+    names = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches")
+    return [Column(name, BigInteger, nullable=False) for name in names]
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    _workspace(primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    _id(),
+    _workspace(),
+    Column("email", Text),
+    Column("name", Text, nullable=False),
+    Column("slack_user_id", Text),
+    Column("limit_usd", Money),
+    UniqueConstraint("workspace_id", "email"),
+)
+"""One row a spender. Without an e-mail address nobody is known to be behind it yet: the spend is *unassigned*."""
+
+actors = Table(
+    "actors",
+    metadata,
+    _id(),
+    _workspace(),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("person_id", ForeignKey("people.id"), nullable=False, index=True),
+    UniqueConstraint("workspace_id", "kind", "name"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    _id(),
+    _workspace(),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("workspace_id", "name"),
+)
+
+usage_lines = Table(
+    "usage_lines",
+    metadata,
+    _id(),
+    Column("model", Text, nullable=False),
+    Column("speed", Text, nullable=False),
+    Column("inference_geo", Text, nullable=False),
+    Column("service_tier", Text, nullable=False),
+    Column("prompt_tier", Text, nullable=False),
+    Column("billing", Text, nullable=False),
+    Column("part", Text, nullable=False),
+    UniqueConstraint(
+        "model", "speed", "inference_geo", "service_tier", "prompt_tier", "billing", "part", name="uq_usage_lines"
+    ),
+)
+"""What a row of usage is told apart by, besides day, source and actor. Few rows, shared by all workspaces."""
+
+usage_daily = Table(
+    "usage_daily",
+    metadata,
+    _workspace(primary_key=True),
+    _key("day", Day),
+    _key("source_id", Integer, ForeignKey("sources.id")),
+    _key("actor_id", Integer, ForeignKey("actors.id")),
+    _key("line_id", Integer, ForeignKey("usage_lines.id")),
+    *_counts(),
+    Column("reported_usd", Money),
+    sqlite_with_rowid=False,
+)
+
+seen_requests = Table(
+    "seen_requests",
+    metadata,
+    _workspace(primary_key=True),
+    _key("source_id", Integer, ForeignKey("sources.id")),
+    _key("key", LargeBinary),
+    Column("at", BigInteger, nullable=False, comment="UTC epoch milliseconds"),
+    Column("sidechain", Boolean, nullable=False),
+    Column("day", Day, nullable=False),
+    Column("actor_id", ForeignKey("actors.id"), nullable=False),
+    Column("line_id", ForeignKey("usage_lines.id"), nullable=False),
+    *_counts(),
+    Column("reported_usd", Money),
+    sqlite_with_rowid=False,
+)
+"""Single requests of sources that know them; their days in usage_daily are added up from here."""
+
+person_days = Table(
+    "person_days",
+    metadata,
+    _workspace(primary_key=True),
+    _key("day", Day),
+    _key("person_id", Integer, ForeignKey("people.id")),
+    Column("source_id", ForeignKey("sources.id"), nullable=False, comment="the fullest source of this person and day"),
+    Column("tokens", BigInteger, nullable=False),
+    Column("usd", Money, nullable=False),
+    Column("unpriced_tokens", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Roll-up, day x person, of the fullest source alone."""
+
+model_days = Table(
+    "model_days",
+    metadata,
+    _workspace(primary_key=True),
+    _key("day", Day),
+    _key("line_id", Integer, ForeignKey("usage_lines.id")),
+    _key("is_reported", Boolean),
+    *_counts(),
+    Column("reported_usd", Money),
+    sqlite_with_rowid=False,
+)
+"""Roll-up, day x line, over the fullest source of each person and day."""
+
+imports = Table(
+    "imports",
+    metadata,
+    _id(),
+    _workspace(),
+    Column("source_id", ForeignKey("sources.id"), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("imported_at", Instant, nullable=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("unchanged", BigInteger, nullable=False),
+    Column("restated", BigInteger, nullable=False),
+    Column("first_day", Day),
+    Column("last_day", Day),
+)
+
+import_problems = Table(
+    "import_problems",
+    metadata,
+    _id(),
+    Column("import_id", ForeignKey("imports.id"), nullable=False, index=True),
+    Column("row", BigInteger, nullable=False),
+    Column("problem", Text, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _id(),
+    _workspace(),
+    Column("key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False, comment="a channel id for a digest, a person id for an alert"),
+    Column("day", Day, nullable=False),
+    Column("step", Integer),
+    Column("state", Text, nullable=False),
+    Column("due_at", Instant, nullable=False, index=True),
+    Column("expires_at", Instant),
+    Column("owner", Text),
+    Column("lease_until", Instant),
+    Column("fence", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("send_started_at", Instant),
+    Column("channel", Text),
+    Column("payload", Text),
+    Column("ts", Text),
+    Column("problem", Text),
+    UniqueConstraint("workspace_id", "key"),
+)
+"""The outbox: one row for each message owed to Slack. See bot/store/deliveries.py for the states."""

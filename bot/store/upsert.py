@@ -1,0 +1,29 @@
+"""INSERT … ON CONFLICT in the dialect of the connection."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+BATCH = 500
+
+
+def upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert rows; where the primary key exists already, replace the other columns."""
+    insert = _insert(connection, table)
+    key = [column.name for column in table.primary_key]
+    replaced = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in key}
+    statement = insert.on_conflict_do_update(index_elements=key, set_=replaced)
+    for start in range(0, len(rows), BATCH):
+        connection.execute(statement, rows[start : start + BATCH])
+
+
+def insert_missing(connection: Connection, table: Table, rows: list[dict[str, Any]], *key: str) -> None:
+    """Insert rows; where a row with the same unique key exists already, leave that one alone."""
+    statement = _insert(connection, table).on_conflict_do_nothing(index_elements=list(key))
+    for start in range(0, len(rows), BATCH):
+        connection.execute(statement, rows[start : start + BATCH])
+
+
+def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -1,0 +1,113 @@
+"""Reports for people at a terminal: small tables and plain sentences."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bot.imports import FileReport
+from bot.ledger import SpendReport
+from bot.pricing.money import rounded
+from bot.pricing.usage import TOKEN_KINDS
+from bot.spend.amounts import ZERO
+
+MAX_PROBLEMS = 20
+_console = Console(highlight=False, emoji=False, markup=False)
+
+
+def _say(text: str) -> None:
+    """One line, however long: a terminal wraps it, a pipe keeps it whole."""
+    _console.print(text, soft_wrap=True)
+
+
+def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
+    """The total first, then what it is made of; ``basis`` says whose days and which prices."""
+    total = report.total
+    if report.period is None or not (total.usage.tokens or total.usd or total.unpriced_searches):
+        _say("Nothing is stored for that period. Import an export first: claudecost import FILE")
+        return
+    _console.print(f"{rounded(total.usd)} from {report.period.start} to {report.period.end} (that day not counted)")
+    if by:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in by:
+            table.add_column(name)
+        table.add_column("cost", justify="right")
+        for row in report.rows:
+            unpriced = f" + {row.amount.unpriced_tokens:,} tokens without a price" if row.amount.unpriced_tokens else ""
+            table.add_row(*row.group, rounded(row.amount.usd) + unpriced)
+        _console.print(table)
+    _console.print(
+        f"List price {rounded(total.list_usd)}, stated by the sources {rounded(total.reported_usd)}.", style="dim"
+    )
+    _say(
+        f"{basis[0].upper()}{basis[1:]}, where the source states no cost; sources that know only UTC days count those."
+    )
+    if total.unpriced_tokens:
+        _console.print(f"{total.unpriced_tokens:,} tokens have no price and are in no dollar figure.")
+    if total.size_unknown_usd != ZERO:
+        _say(f"{rounded(total.size_unknown_usd)} of it takes all prompts for short ones, which the source leaves open.")
+    if total.covered_usd != ZERO:
+        _console.print(
+            f"{rounded(total.covered_usd)} of it was used under a subscription: API-equivalent, not an invoice."
+        )
+
+
+def print_import(report: FileReport) -> None:
+    """What one file brought, day totals that moved, and the first problems."""
+    recorded = report.recorded
+    days = f", days {recorded.days[0]} to {recorded.days[-1]}" if recorded.days else ""
+    _say(
+        f"{report.path} ({report.format}): {recorded.accepted:,} accepted, {len(report.problems):,} rejected, "
+        f"{recorded.unchanged:,} unchanged, {recorded.restated:,} restated{days}"
+    )
+    for change in report.changes:
+        if recorded.restated and change.before:
+            _say(f"  {change.day}: {rounded(change.before)} → {rounded(change.after)}")
+    for problem in report.problems[:MAX_PROBLEMS]:
+        _say(f"  {problem.problem}")
+    if len(report.problems) > MAX_PROBLEMS:
+        _console.print(f"  … and {len(report.problems) - MAX_PROBLEMS:,} more; --json lists all of them")
+
+
+def print_prices(document: dict[str, Any]) -> None:
+    """The prices of a day, in dollars per million tokens."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("model")
+    for name in ("input", "output", "cache read", "5m write", "1h write", "since"):
+        table.add_column(name, justify="right")
+    for row in document["models"]:
+        table.add_row(row["model"], *_kinds(row), row["from"])
+        for name, prices in (("fast", row["fast"]), ("long prompts", row["long_prompt"])):
+            if prices:
+                over = f" over {prices['over_tokens']:,}" if "over_tokens" in prices else ""
+                table.add_row(f"  {name}{over}", *_kinds(prices), "")
+    _console.print(f"Dollars per million tokens on {document['on']}, price book of {document['prices_as_of']}")
+    _console.print(table)
+    aliases = ", ".join(f"{alias} = {model}" for alias, model in document["aliases"].items())
+    for discount in document["discounts"]:
+        _say(f"Less {discount['percent']} % for {discount['model']} from {discount['from']}, by your contract.")
+    _console.print(
+        f"{aliases}. Batch: half. US-only inference: 1.1 times (models from 4.6 on). Web search: $0.01.", style="dim"
+    )
+
+
+def print_history(document: dict[str, Any]) -> None:
+    """The rows of one model, oldest first."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("from", "input", "output", "cache read", "5m write", "1h write"):
+        table.add_column(name, justify="right")
+    table.add_column("note")
+    for row in document["rows"]:
+        said = f"revoked: {row['revoked']}" if row["revoked"] else row["note"] or ""
+        table.add_row(row["from"], *_kinds(row), said)
+        if row["fast"]:
+            table.add_row("fast", *_kinds(row["fast"]), "")
+        if row["long_prompt"]:
+            table.add_row(f"> {row['long_prompt']['over_tokens']:,}", *_kinds(row["long_prompt"]), "prompt tokens")
+    _console.print(f"{document['name']} ({document['model']}), dollars per million tokens; --json names the sources")
+    _console.print(table)
+
+
+def _kinds(prices: dict[str, Any]) -> list[str]:
+    return [prices[f"{kind}_usd_per_mtok"] for kind in TOKEN_KINDS]

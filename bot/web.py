@@ -1,0 +1,90 @@
+"""HTTP: Slack's signed requests and a health check, served by gunicorn with threads."""
+
+import io
+import json
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from slack_bolt.adapter.wsgi import SlackRequestHandler
+
+from bot.app import Installation
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+SLACK_PATH = "/slack/events"
+HEALTH_PATH = "/healthz"
+MAX_BODY = 1_000_000
+MAX_TIMESTAMP = 12
+THREADS = 8
+
+
+class WebApp:
+    """The WSGI application of one installation."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.slack = SlackRequestHandler(installation.slack_app(is_socket_mode=False), path=SLACK_PATH)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = environ.get("PATH_INFO")
+        if path == HEALTH_PATH:
+            return _plain(start_response, HTTPStatus.OK, "ok")
+        refused = _refused(environ) if path == SLACK_PATH else HTTPStatus.NOT_FOUND
+        if refused is None:
+            refused = _take_body(environ)
+        if refused is not None:
+            return _plain(start_response, refused, refused.phrase)
+        return self.slack(environ, start_response)
+
+
+def serve(installation: Installation, in_worker: Callable[[], object] | None = None) -> None:
+    """Serve HTTP until the process is told to stop. ``in_worker`` is called once in the serving process."""
+    from gunicorn.app.base import BaseApplication
+
+    class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+        def load_config(self) -> None:
+            self.cfg.set("bind", installation.settings.address)
+            self.cfg.set("workers", 1)
+            self.cfg.set("threads", THREADS)
+            self.cfg.set("worker_class", "gthread")
+            self.cfg.set("control_socket_disable", True)
+            if in_worker is not None:
+                self.cfg.set("post_worker_init", lambda _worker: in_worker())
+
+        def load(self) -> Any:
+            return WebApp(installation)
+
+    Server().run()
+
+
+def _refused(environ: "WSGIEnvironment") -> HTTPStatus | None:
+    """What must not reach the signature check: it would take any size, and fail on odd headers instead of refusing."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        return HTTPStatus.BAD_REQUEST
+    if int(length) > MAX_BODY:
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    timestamp = environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP", "")
+    signature = environ.get("HTTP_X_SLACK_SIGNATURE", "")
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= MAX_TIMESTAMP and signature.isascii()):
+        return HTTPStatus.UNAUTHORIZED
+    return None
+
+
+def _take_body(environ: "WSGIEnvironment") -> HTTPStatus | None:
+    """Read the body once, and refuse what Slack never sends: other than UTF-8, or JSON that is none."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    try:
+        text = body.decode("utf-8")
+        if "json" in environ.get("CONTENT_TYPE", "") or text.startswith("{"):
+            json.loads(text)
+    except ValueError:
+        return HTTPStatus.UNAUTHORIZED
+    return None
+
+
+def _plain(start_response: "StartResponse", status: HTTPStatus, text: str) -> Iterable[bytes]:
+    start_response(f"{status.value} {status.phrase}", [("content-type", "text/plain; charset=utf-8")])
+    return [text.encode()]

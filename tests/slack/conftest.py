@@ -1,0 +1,13 @@
+"""A real installation in the stand-in for a Slack workspace, over HTTP on 127.0.0.1."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bot.playground.demo import Stage, staged, team_workspace
+
+
+@pytest.fixture
+def stage(database_url: str) -> Iterator[Stage]:
+    with staged(team_workspace(), database_url) as opened:
+        yield opened

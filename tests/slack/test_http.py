@@ -1,0 +1,203 @@
+"""The real app over signed HTTP: acknowledged at once, refused when forged, and never silent."""
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from bot.ledger import Ledger
+from bot.playground.demo import CHANNEL, NOW, Stage
+from bot.playground.dispatch import send_command, signed_headers
+from bot.playground.generate_export import MAIN_FILE
+from bot.slack.listeners import commands
+from bot.store.database import Database
+
+
+def ask(stage: Stage, text: str, number: int = 0) -> Any:
+    """Send the command as one of the team; returns the acknowledgement's JSON, or None if it is empty."""
+    user = stage.workspace.users[number]
+    url = f"{stage.slack_url}/respond/{user.id}/{CHANNEL}"
+    answer = send_command(stage.app_url, user, CHANNEL, text, url)
+    return json.loads(answer) if answer else None
+
+
+def whispered(stage: Stage, count: int = 1) -> list[dict[str, Any]]:
+    """What came by response_url, once there are ``count`` messages."""
+    deadline = time.monotonic() + 5
+    while len(stage.workspace.ephemeral) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return stage.workspace.ephemeral
+
+
+def status_of(stage: Stage, body: str, headers: dict[str, str]) -> int:
+    request = urllib.request.Request(stage.app_url, data=body.encode(), headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+BODY = urlencode({"command": "/claudecost", "text": "5k in", "user_id": "U001", "team_id": "T", "channel_id": "C"})
+
+
+def test_a_question_is_answered_in_the_acknowledgement(stage: Stage) -> None:
+    answer = ask(stage, "500k in 80k out opus")
+    assert answer["response_type"] == "ephemeral"
+    assert answer["text"] == "$3.60 on Claude Opus 5.5 at list price of 2026-11-20"
+    assert answer["blocks"]
+
+
+def test_a_question_touches_no_database_and_calls_slack_once_at_most(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise AssertionError("the database was asked")
+
+    monkeypatch.setattr(Database, "read", unreachable)
+    monkeypatch.setattr(Database, "write", unreachable)
+    assert ask(stage, "500k in 80k out opus")["text"].startswith("$3.60")
+    assert ask(stage, "500k in 80k out opus")["text"].startswith("$3.60")
+    assert [name for name, _ in stage.workspace.calls] == ["auth.test"]
+
+
+def test_a_refusal_is_as_private_as_an_answer(stage: Stage) -> None:
+    answer = ask(stage, "80z out")
+    assert answer["response_type"] == "ephemeral"
+    assert answer["text"].startswith("I could not read “80z”.")
+
+
+@pytest.mark.parametrize("text", ["", "help", "HELP", "help me"])
+def test_help_lists_what_can_be_typed(stage: Stage, text: str) -> None:
+    assert "/claudecost 500k in 80k out opus" in json.dumps(ask(stage, text))
+
+
+def test_own_spend_is_acknowledged_before_the_database_answers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.installation.importer().import_file(MAIN_FILE, NOW)
+    may_answer = threading.Event()
+    real = Ledger.own_spend
+
+    def slow(*args: Any) -> Any:
+        assert may_answer.wait(10)
+        return real(*args)
+
+    monkeypatch.setattr(Ledger, "own_spend", slow)
+    assert ask(stage, "me") is None  # acknowledged while the database still works
+    assert stage.workspace.ephemeral == []
+    may_answer.set()
+    answer = whispered(stage)[0]
+    assert (answer["user"], answer["response_type"]) == ("U001", "ephemeral")
+    assert answer["text"].startswith("You spent $")
+    assert answer["text"].endswith("on Thu 19 Nov, your newest day with usage")
+
+
+def test_nobody_sees_anothers_spend(stage: Stage) -> None:
+    stage.installation.importer().import_file(MAIN_FILE, NOW)
+    for number in (0, 5):
+        ask(stage, "me freya@example.com", number)
+    ada, freya = sorted(whispered(stage, 2), key=lambda message: str(message["user"]))
+    assert ada["text"] != freya["text"]
+    assert "29.18" in freya["text"]
+    assert "29.18" not in json.dumps(ada)
+
+
+def test_a_stranger_hears_that_nothing_is_known(stage: Stage) -> None:
+    ask(stage, "me")
+    assert whispered(stage)[0]["text"] == "I have no usage for ada@example.com."
+
+
+def test_the_digest_can_be_read_by_one_person_alone(stage: Stage) -> None:
+    stage.installation.importer().import_file(MAIN_FILE, NOW)
+    assert ask(stage, "digest") is None
+    answer = whispered(stage)[0]
+    assert answer["response_type"] == "ephemeral"
+    assert answer["text"].startswith("Claude Code spend · Thu 19 Nov (UTC day): $100.11 across 13 people")
+    assert stage.workspace.messages == {}
+
+
+class TestForgery:
+    def test_a_right_signature_passes(self, stage: Stage) -> None:
+        assert status_of(stage, BODY, signed_headers(BODY, int(time.time()))) == 200
+
+    def test_a_wrong_secret(self, stage: Stage) -> None:
+        assert status_of(stage, BODY, signed_headers(BODY, int(time.time()), "another-secret-0123456789")) == 401
+
+    def test_a_changed_body(self, stage: Stage) -> None:
+        assert status_of(stage, BODY + "0", signed_headers(BODY, int(time.time()))) == 401
+
+    @pytest.mark.parametrize("age", [301, -301])
+    def test_a_stale_or_future_timestamp(self, stage: Stage, age: int) -> None:
+        assert status_of(stage, BODY, signed_headers(BODY, int(time.time()) - age)) == 401
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"x-slack-signature": ""},
+            {"x-slack-signature": "v0=ümlaut"},
+            {"x-slack-request-timestamp": "soon"},
+            {"x-slack-request-timestamp": "-1"},
+            {"x-slack-request-timestamp": ""},
+            {"x-slack-request-timestamp": "1" * 400},
+        ],
+    )
+    def test_odd_headers(self, stage: Stage, changed: dict[str, str]) -> None:
+        headers = signed_headers(BODY, int(time.time())) | changed
+        latin = {name: value.encode().decode("latin-1") for name, value in headers.items()}
+        assert status_of(stage, BODY, latin) == 401
+
+    @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "application/json"])
+    def test_bodies_that_slack_never_sends(self, stage: Stage, content_type: str) -> None:
+        headers = signed_headers("{nojson", int(time.time())) | {"content-type": content_type}
+        assert status_of(stage, "{nojson", headers) in (401, 404)
+        request = urllib.request.Request(stage.app_url, data=b"\xff\xfe", headers=headers)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(request, timeout=5)
+
+    def test_no_signature_at_all(self, stage: Stage) -> None:
+        assert status_of(stage, BODY, {}) == 401
+
+    def test_a_huge_body(self, stage: Stage) -> None:
+        assert status_of(stage, "x" * 1_000_001, signed_headers("x", int(time.time()))) == 413
+
+    def test_other_paths_and_health(self, stage: Stage) -> None:
+        base = stage.app_url.removesuffix("/slack/events")
+        with urllib.request.urlopen(f"{base}/healthz", timeout=5) as answer:
+            assert (answer.status, answer.read()) == (200, b"ok")
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{base}/", timeout=5)
+
+
+class TestFailures:
+    def test_a_listener_that_raises_in_the_acknowledgement(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def broken(*_: object) -> None:
+            raise RuntimeError("boom")
+
+        monkeypatch.setattr(commands, "ask", broken)
+        answer = ask(stage, "500k in")
+        assert answer["response_type"] == "ephemeral"
+        assert answer["text"].startswith("Something went wrong on my side, and nothing was changed.")
+        reference = answer["text"].rstrip(".").split()[-1]
+        assert f"reference {reference}" in caplog.text
+        assert "boom" in caplog.text
+        assert "boom" not in json.dumps(answer)
+
+    @pytest.mark.parametrize("text", ["me", "digest"])
+    def test_a_listener_that_raises_after_it(
+        self, stage: Stage, text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def broken(*_: object) -> None:
+            raise RuntimeError("boom")
+
+        monkeypatch.setattr(Ledger, "own_spend", broken)
+        monkeypatch.setattr(Ledger, "digest", broken)
+        assert ask(stage, text) is None
+        answer = whispered(stage)[0]
+        assert answer["text"].startswith("Something went wrong on my side, and nothing was changed.")
+        assert "boom" in caplog.text

@@ -1,0 +1,103 @@
+"""The same listeners over Socket Mode: a real process, a real WebSocket, no public address."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection, serve
+
+from bot.playground.demo import CHANNEL, team_workspace
+from bot.playground.server import served
+from bot.playground.web_api import create_web_api
+from bot.playground.workspace import APP_TOKEN, BOT_TOKEN, Workspace
+
+
+class Socket:
+    """Slack's end of the WebSocket: sends envelopes, collects acknowledgements."""
+
+    def __init__(self) -> None:
+        self.outgoing: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self.acknowledged: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.connected = threading.Event()
+
+    def handle(self, connection: ServerConnection) -> None:
+        connection.send(json.dumps({"type": "hello", "num_connections": 1}))
+        self.connected.set()
+        reader = threading.Thread(target=self._read, args=(connection,), daemon=True)
+        reader.start()
+        while (envelope := self.outgoing.get()) is not None:
+            connection.send(json.dumps(envelope))
+
+    def _read(self, connection: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            for text in connection:
+                self.acknowledged.put(json.loads(text))
+
+    def command(self, text: str, response_url: str) -> dict[str, Any]:
+        """Send a slash command; returns the payload of its acknowledgement."""
+        payload = {
+            "command": "/claudecost",
+            "text": text,
+            "user_id": "U001",
+            "team_id": "T0PLAYGRND",
+            "channel_id": CHANNEL,
+            "response_url": response_url,
+            "trigger_id": "1.2.3",
+        }
+        self.outgoing.put({"type": "slash_commands", "envelope_id": text, "payload": payload})
+        answer = self.acknowledged.get(timeout=10)
+        assert answer["envelope_id"] == text
+        return dict(answer.get("payload") or {})
+
+
+@contextmanager
+def slack_with_socket(workspace: Workspace) -> Iterator[tuple[str, Socket]]:
+    socket = Socket()
+    with serve(socket.handle, "127.0.0.1", 0) as server, served(create_web_api(workspace)) as url:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        workspace.socket_url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/"
+        try:
+            yield url, socket
+        finally:
+            socket.outgoing.put(None)
+            server.shutdown()
+
+
+def test_run_serves_commands_and_jobs_in_one_process(database_url: str) -> None:
+    workspace = team_workspace()
+    with slack_with_socket(workspace) as (url, socket):
+        environment = {
+            "PATH": os.environ["PATH"],
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_APP_TOKEN": APP_TOKEN,
+            "SLACK_API_URL": f"{url}/api/",
+            "DATABASE_URL": database_url,
+            "CLAUDECOST_DIGEST_CHANNEL": CHANNEL,
+            "CLAUDECOST_DIGEST_TIME": "00:00",
+        }
+        command = [sys.executable, "-m", "bot", "run"]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+            try:
+                assert socket.connected.wait(30)
+                answer = socket.command("500k in 80k out opus", f"{url}/respond/U001/{CHANNEL}")
+                assert answer["text"].startswith("$3.60 on Claude Opus 5.5")
+                assert socket.command("me", f"{url}/respond/U001/{CHANNEL}") == {}
+            finally:
+                process.send_signal(signal.SIGTERM)
+                said = process.stderr.read().decode() if process.stderr else ""
+                process.wait(20)
+        assert process.returncode == 0, said
+        assert "Traceback" not in said
+        assert BOT_TOKEN not in said
+        assert [message["user"] for message in workspace.ephemeral] == ["U001"]
+        # the digest of yesterday was due at midnight
+        assert len(workspace.messages[CHANNEL]) == 1

@@ -1,0 +1,92 @@
+"""Digest facts, worked out by hand from small teams."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.pricing import STANDARD, PriceBook, TokenUsage
+from bot.spend.amounts import Quantity
+from bot.spend.digest import DigestFacts, ModelSpend, PeopleCount, digest_facts
+from tests.usage import DAY, opus_for
+
+NOBODY = PeopleCount(0, 0, 0, Decimal(0), 0)
+WEEK = timedelta(weeks=1)
+
+
+def quantity(usd: str | int, day: date = DAY, model: str = "claude-opus-5-5") -> Quantity:
+    return Quantity(day, model, STANDARD, "api", opus_for(usd), None)
+
+
+def facts(book: PriceBook, *quantities: Quantity, day: date = DAY) -> DigestFacts:
+    return digest_facts(day, "UTC", quantities, NOBODY, Decimal(12), None, book)
+
+
+def test_a_day_is_compared_with_the_median_of_the_last_four_same_weekdays(book: PriceBook) -> None:
+    earlier = [quantity(usd, DAY - weeks * WEEK) for weeks, usd in ((1, 10), (2, 40), (3, 20), (4, 30), (5, 900))]
+    found = facts(book, quantity(50), *earlier)
+    assert found.baseline is not None
+    # median of 10, 20, 30, 40; 50 / 25 - 1
+    assert (found.baseline.name, found.baseline.usd, found.baseline.samples) == ("Thursday", Decimal(25), 4)
+    assert found.change == 1
+
+
+def test_with_fewer_same_weekdays_other_weekdays_stand_in(book: PriceBook) -> None:
+    # Mon 16 to Wed 18, Thu 12 and Fri 13; the weekend does not count
+    days = {date(2026, 11, d): usd for d, usd in ((12, 10), (13, 20), (14, 1), (15, 1), (16, 30), (17, 40), (18, 50))}
+    found = facts(book, quantity(45), *(quantity(usd, day) for day, usd in days.items()))
+    assert found.baseline is not None
+    assert (found.baseline.name, found.baseline.usd, found.baseline.samples) == ("weekday", Decimal(30), 5)
+    assert found.change == Decimal("0.5")
+
+
+def test_too_few_days_make_no_comparison(book: PriceBook) -> None:
+    found = facts(book, quantity(45), *(quantity(10, date(2026, 11, d)) for d in (13, 16, 17, 18)))
+    assert (found.baseline, found.change) == (None, None)
+
+
+def test_a_weekend_is_not_compared_with_weekdays(book: PriceBook) -> None:
+    saturday = date(2026, 11, 21)
+    found = facts(book, quantity(5, saturday), *(quantity(10, date(2026, 11, d)) for d in range(9, 21)), day=saturday)
+    assert found.baseline is None
+
+
+def test_a_base_under_a_dollar_makes_no_percentage(book: PriceBook) -> None:
+    found = facts(book, quantity(5), *(quantity("0.99", DAY - weeks * WEEK) for weeks in range(1, 5)))
+    assert found.baseline is not None
+    assert found.change is None
+
+
+def test_the_month_runs_up_to_the_day_and_no_further(book: PriceBook) -> None:
+    days = [date(2026, 10, 31), date(2026, 11, 1), DAY, DAY + timedelta(days=1)]
+    found = facts(book, *(quantity(10, day) for day in days))
+    assert found.month_usd == 20
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 7])
+def test_models_are_the_largest_and_the_rest_and_add_up(book: PriceBook, count: int) -> None:
+    names = ["claude-opus-5-5", "claude-opus-5", "claude-opus-4-8", "claude-opus-4-7", "claude-sonnet-5"]
+    names += ["claude-sonnet-4-6", "claude-haiku-4-5"]
+    found = facts(book, *(quantity(8, model=name) for name in names[:count]))
+    assert found.amount is not None
+    assert sum(model.usd for model in found.models) == found.amount.usd
+    assert len(found.models) == min(count, 4)
+    assert (found.models[-1].name is None) == (count > 4)
+
+
+def test_versions_of_one_model_are_one(book: PriceBook) -> None:
+    found = facts(book, quantity(4, model="claude-opus-5-5"), quantity(4, model="claude-opus-5-5[1m]"))
+    assert found.models == [ModelSpend("Opus 5.5", Decimal(8))]
+
+
+def test_what_has_no_price_is_named_and_in_no_figure(book: PriceBook) -> None:
+    unknown = Quantity(DAY, "claude-zephyr-9", STANDARD, "api", TokenUsage(300, 33), None)
+    found = facts(book, quantity(4), unknown)
+    assert found.amount is not None
+    assert (found.amount.usd, found.amount.unpriced_tokens) == (Decimal(4), 333)
+    assert found.unpriced == [("claude-zephyr-9", 333)]
+    assert [model.name for model in found.models] == ["Opus 5.5"]
+
+
+def test_a_day_without_data_has_no_amount(book: PriceBook) -> None:
+    assert facts(book, quantity(4, DAY - WEEK)).amount is None

@@ -1,0 +1,83 @@
+"""The schema and the transactions, on both databases."""
+
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from bot.store.database import REVISION, Database, DatabaseProblem, connect, migrate, open_database
+from bot.store.settings import read_setting, write_setting
+from bot.store.tables import metadata
+from tests.conftest import new_database
+
+
+def test_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    assert migrate(database) == REVISION
+    assert migrate(database) == REVISION
+
+
+def test_processes_that_start_at_once_migrate_once(tmp_path: Path, postgres_url: str) -> None:
+    for url in (f"sqlite:///{tmp_path}/racing.db", new_database(postgres_url, "racing")):
+        command = [sys.executable, "-c", f"from bot.store.database import *; open_database({url!r})"]
+        racers = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
+        errors = [racer.communicate()[1].decode() for racer in racers]
+        assert [racer.returncode for racer in racers] == [0, 0, 0, 0], errors
+
+
+def test_a_reader_is_not_kept_waiting_by_a_writer(database: Database) -> None:
+    write_setting(database, "price_book", "old")
+    with database.write() as connection:
+        connection.execute(text("UPDATE settings SET value = 'new'"))
+        assert read_setting(database, "price_book") == "old"
+    assert read_setting(database, "price_book") == "new"
+
+
+def _add_up(url: str, times: int) -> None:
+    database = connect(url)
+    for _ in range(times):
+        with database.write_usage() as connection:
+            value = int(connection.execute(text("SELECT value FROM settings WHERE name = 'count'")).scalar_one())
+            connection.execute(
+                text("UPDATE settings SET value = :value WHERE name = 'count'"), {"value": str(value + 1)}
+            )
+
+
+def test_no_update_is_lost_between_processes(database: Database, database_url: str) -> None:
+    write_setting(database, "count", "0")
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_add_up, args=(database_url, 100)) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert read_setting(database, "count") == "200"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("not a url", "DATABASE_URL is not a database URL"),
+        ("mysql://host/name", "DATABASE_URL names mysql; SQLite and PostgreSQL are supported."),
+        ("postgresql://nobody@127.0.0.1:1/none", "cannot be opened: connection"),
+    ],
+)
+def test_an_unusable_database_is_refused_in_one_sentence(url: str, said: str) -> None:
+    with pytest.raises(DatabaseProblem, match=said.replace(".", r"\.")):
+        open_database(url)
+
+
+def test_a_password_is_not_repeated_in_the_refusal() -> None:
+    with pytest.raises(DatabaseProblem) as refused:
+        open_database("postgresql://me:hunter2@127.0.0.1:1/none")
+    assert "hunter2" not in str(refused.value)

@@ -1,0 +1,242 @@
+"""Storing usage: the same again changes nothing, newer replaces, sources never add up, limits are noticed once."""
+
+import multiprocessing
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import func, select
+
+from bot.pricing import PriceBook, TokenUsage
+from bot.spend.amounts import total
+from bot.spend.days import Period
+from bot.spend.records import Actor, UsageRecord
+from bot.store.database import Database, connect
+from bot.store.deliveries import all_deliveries
+from bot.store.quantities import people_on, quantities, shares, stored_period
+from bot.store.recording import AlertPolicy, DayChange, rebuild_rollups
+from bot.store.tables import imports, usage_daily
+from tests.usage import DANA, DAY, POLICY, opus_for, request, store, used
+
+EVER = Period(date(2020, 1, 1), date(2030, 1, 1))
+CI = Actor("api_key", "ci")
+
+
+def dollars(database: Database, book: PriceBook) -> Decimal:
+    return total(quantities(database, EVER), book).usd
+
+
+def test_the_same_file_again_is_unchanged_and_moves_no_figure(database: Database, book: PriceBook) -> None:
+    first = store(database, used(opus_for(5)), used(opus_for(2), actor=CI))
+    again = store(database, used(opus_for(5)), used(opus_for(2), actor=CI))
+    assert first[:3] == (2, 0, 0)
+    assert again[:3] == (0, 2, 0)
+    assert again.changes == []
+    assert dollars(database, book) == 7
+
+
+def test_a_restated_row_replaces_and_tells_the_totals(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(5)), used(opus_for(2), actor=CI))
+    restated = store(database, used(opus_for(6)))
+    assert restated[:3] == (0, 0, 1)
+    assert restated.changes == [DayChange(DAY, Decimal(7), Decimal(8))]
+    assert dollars(database, book) == 8
+
+
+def test_rows_of_one_file_that_mean_the_same_thing_add_up(database: Database, book: PriceBook) -> None:
+    assert store(database, used(opus_for(5)), used(opus_for(2)))[:3] == (2, 0, 0)
+    assert store(database, used(opus_for(5)), used(opus_for(2)))[:3] == (0, 2, 0)
+    assert dollars(database, book) == 7
+
+
+def test_a_page_for_another_terminal_does_not_replace_the_first(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(5), part="vscode"))
+    store(database, used(opus_for(2), part="iTerm.app"))
+    assert dollars(database, book) == 7
+
+
+def test_a_dry_run_tells_the_same_and_stores_nothing(database: Database, book: PriceBook) -> None:
+    assert store(database, used(opus_for(5)), keep=False)[:3] == (1, 0, 0)
+    assert stored_period(database) is None
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(imports)).scalar() == 0
+    assert store(database, used(opus_for(5)))[:3] == (1, 0, 0)
+
+
+def test_the_fullest_source_speaks_for_a_persons_day(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(5)), source="claude_code_analytics_api")
+    store(database, used(opus_for(3)), used(opus_for(2), day=DAY + timedelta(days=1)), source="transcripts")
+    assert dollars(database, book) == 7
+    assert [(s.source, s.quantity.day) for s in shares(database, EVER)] == [
+        ("claude_code_analytics_api", DAY),
+        ("transcripts", DAY + timedelta(days=1)),
+    ]
+    store(database, used(opus_for(6)), source="transcripts")
+    assert dollars(database, book) == 8
+
+
+def test_sources_of_different_people_do_add_up(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(5)), source="claude_code_analytics_api")
+    store(database, used(opus_for(3), actor=CI), source="console_usage_csv")
+    assert dollars(database, book) == 8
+    assert [entry.person.label for entry in people_on(database, DAY)] == ["dana@example.com", "unassigned (ci)"]
+
+
+def test_rows_told_apart_by_a_condition_stand_beside_each_other(database: Database, book: PriceBook) -> None:
+    row = used(opus_for(4))
+    batch = row._replace(conditions=row.conditions._replace(service_tier="batch"))
+    store(database, row, batch)
+    store(database, row)  # an export of the standard rows alone
+    store(database, batch)
+    assert dollars(database, book) == 6  # 4 and half of 4
+
+
+def test_days_follow_the_zone_when_it_changes(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(1), request=request("a")), source="transcripts")
+    moved = store(database, used(opus_for(1), day=DAY + timedelta(days=1), request=request("a")), source="transcripts")
+    assert moved[:3] == (0, 0, 1)
+    assert [quantity.day for quantity in quantities(database, EVER)] == [DAY + timedelta(days=1)]
+    assert dollars(database, book) == 1
+
+
+class TestRequests:
+    def test_lines_of_one_response_count_once_at_their_fullest(self, database: Database, book: PriceBook) -> None:
+        partial, whole = TokenUsage(10**6, 1), TokenUsage(10**6, 10**5)
+        found = store(
+            database, used(partial, request=request("a")), used(whole, request=request("a")), source="transcripts"
+        )
+        assert found[:3] == (1, 0, 0)
+        assert dollars(database, book) == 6  # 1M x 4 + 100k x 20
+
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+    def test_files_in_any_order_come_to_the_same(
+        self, database: Database, book: PriceBook, order: tuple[int, int]
+    ) -> None:
+        files = (
+            [used(TokenUsage(10**6, 1), request=request("a")), used(opus_for(1), request=request("b"))],
+            [used(TokenUsage(10**6, 10**5), request=request("a")), used(opus_for(1), request=request("c"))],
+        )
+        for number in (*order, *order):
+            store(database, *files[number], source="transcripts")
+        assert dollars(database, book) == 8  # 6 + 1 + 1
+
+    def test_a_copied_response_in_another_file_is_unchanged(self, database: Database) -> None:
+        store(database, used(opus_for(1), request=request("a")), source="transcripts")
+        again = store(
+            database,
+            used(opus_for(1), request=request("a")),
+            used(opus_for(1), request=request("b")),
+            source="transcripts",
+        )
+        assert again[:3] == (1, 1, 0)
+
+    def test_saying_whose_it_is_moves_it_and_not_saying_it_again_does_not(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        machine = Actor("machine", "transcripts")
+        for actor in (machine, DANA, machine):
+            store(database, used(opus_for(1), actor=actor, request=request("a")), source="transcripts")
+            labels = [entry.person.label for entry in people_on(database, DAY)]
+        assert labels == ["dana@example.com"]
+        assert dollars(database, book) == 1
+
+
+def test_reported_dollars_are_shown_where_stated(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(5), reported="4.50"), used(opus_for(2), actor=CI))
+    found = total(quantities(database, EVER), book)
+    assert (found.usd, found.list_usd, found.reported_usd) == (Decimal("6.50"), Decimal(7), Decimal("4.50"))
+
+
+def test_tokens_without_a_price_are_counted_and_cost_nothing(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(5)), used(TokenUsage(700, 77), model="claude-zephyr-9"))
+    found = total(quantities(database, EVER), book)
+    assert (found.usd, found.unpriced_tokens) == (Decimal(5), 777)
+
+
+def test_fractions_of_a_nanodollar_are_exact_in_totals(database: Database, book: PriceBook) -> None:
+    # Haiku 5.5, 5-minute writes in the US: 0.125 x 1.1 = 0.1375 per million, so one token is 137.5 nanodollars.
+    row = used(TokenUsage(cache_write_5m=1), model="claude-haiku-5-5")
+    us = row._replace(conditions=row.conditions._replace(inference_geo="us"))
+    store(database, us, us._replace(actor=CI))
+    assert dollars(database, book) == Decimal("0.000000275")
+
+
+def test_rebuilding_the_rollups_changes_nothing(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(5)), used(opus_for(2), actor=CI))
+    store(database, used(opus_for(9)), source="transcripts")
+    before = (quantities(database, EVER), people_on(database, DAY))
+    rebuild_rollups(database, book)
+    assert (quantities(database, EVER), people_on(database, DAY)) == before
+
+
+def test_a_file_of_many_people_and_days(database: Database, book: PriceBook) -> None:
+    rows = [
+        used(opus_for(1), day=DAY - timedelta(days=day), actor=Actor("email", f"p{person}@example.com"))
+        for person in range(120)
+        for day in range(20)
+    ]
+    assert store(database, *rows).accepted == 2400
+    assert store(database, *rows).unchanged == 2400
+    assert dollars(database, book) == 2400
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(usage_daily)).scalar() == 2400
+
+
+class TestAlertsOwed:
+    def keys(self, database: Database) -> list[str]:
+        return [delivery.key for delivery in all_deliveries(database)]
+
+    @pytest.mark.parametrize(
+        ("usd", "steps"),
+        [("11.999996", []), ("12", [1]), ("23.99", [1]), ("24", [2]), ("47.99", [2]), ("48", [4]), ("1000", [4])],
+    )
+    def test_only_the_highest_step_reached_is_told(self, database: Database, usd: str, steps: list[int]) -> None:
+        store(database, used(opus_for(usd)))
+        assert self.keys(database) == [f"alert:P1:2026-11-19:{step}x" for step in steps]
+
+    def test_the_same_step_is_told_once_and_a_higher_one_again(self, database: Database) -> None:
+        for usd in (13, 20, 13, 25, 20, 13, 50):
+            store(database, used(opus_for(usd)))
+        assert self.keys(database) == [f"alert:P1:2026-11-19:{step}x" for step in (1, 2, 4)]
+
+    def test_rows_below_the_limit_add_up_to_an_alert(self, database: Database) -> None:
+        store(database, used(opus_for(7)))
+        store(database, used(opus_for(5), part="iTerm.app"))
+        assert self.keys(database) == ["alert:P1:2026-11-19:1x"]
+
+    def test_days_before_yesterday_are_history(self, database: Database) -> None:
+        for age in range(-2, 4):
+            store(database, used(opus_for(13), day=POLICY.today - timedelta(days=age)))
+        assert self.keys(database) == ["alert:P1:2026-11-20:1x", "alert:P1:2026-11-19:1x"]
+
+    def test_a_key_without_a_person_gets_none(self, database: Database) -> None:
+        store(database, used(opus_for(99), actor=CI))
+        assert self.keys(database) == []
+
+    def test_the_limit_is_the_policys(self, database: Database) -> None:
+        store(database, used(opus_for(13)), policy=AlertPolicy(Decimal(30), POLICY.today))
+        assert self.keys(database) == []
+
+
+def _import_seven_dollars(url: str, part: str, people: int, barrier: "multiprocessing.synchronize.Barrier") -> None:
+    database = connect(url)
+    for person in range(people):
+        barrier.wait()
+        row: UsageRecord = used(opus_for(7), actor=Actor("email", f"p{person}@example.com"), part=part)
+        store(database, row)
+    database.close()
+
+
+def test_two_imports_at_once_never_miss_the_limit(database: Database, database_url: str) -> None:
+    people = 40
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    both = [
+        context.Process(target=_import_seven_dollars, args=(database_url, part, people, barrier))
+        for part in ("vscode", "iTerm.app")
+    ]
+    for importer in both:
+        importer.start()
+    for importer in both:
+        importer.join()
+    assert len(all_deliveries(database)) == people

@@ -1,0 +1,52 @@
+"""Small builders of usage for tests."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from bot.pricing import TokenUsage, default_price_book
+from bot.spend.records import Actor, Request, UsageRecord
+from bot.store.database import Database
+from bot.store.recording import AlertPolicy, Recorded, record
+
+DAY = date(2026, 11, 19)
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+POLICY = AlertPolicy(Decimal("12.00"), date(2026, 11, 20))
+DANA = Actor("email", "dana@example.com")
+
+
+def opus_for(usd: str | int) -> TokenUsage:
+    """Opus 5.5 input that costs this many dollars at $4 per million tokens."""
+    tokens = Decimal(usd) / 4 * 10**6
+    assert tokens == int(tokens)
+    return TokenUsage(input=int(tokens))
+
+
+def used(
+    usage: TokenUsage,
+    day: date = DAY,
+    actor: Actor = DANA,
+    model: str = "claude-opus-5-5",
+    *,
+    part: str = "",
+    reported: str | None = None,
+    billing: str = "api",
+    request: Request | None = None,
+) -> UsageRecord:
+    """One record, of Dana on Opus 5.5 unless said otherwise."""
+    usd = None if reported is None else Decimal(reported)
+    return UsageRecord(1, day, actor, model, usage, part=part, reported_usd=usd, billing=billing, request=request)
+
+
+def request(key: str, *, sidechain: bool = False) -> Request:
+    return Request(key.encode(), datetime(2026, 11, 19, 10, tzinfo=UTC), sidechain)
+
+
+def store(
+    database: Database,
+    *records: UsageRecord,
+    source: str = "console_usage_csv",
+    policy: AlertPolicy = POLICY,
+    keep: bool = True,
+) -> Recorded:
+    """Record usage as one file of a source."""
+    return record(database, source, list(records), [], "file", NOW, policy, default_price_book(), keep=keep)
