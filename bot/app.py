@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 
 from slack_bolt import App
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
 from bot.imports import Importer
@@ -14,7 +15,7 @@ from bot.jobs import Composer, Jobs, Subscription
 from bot.ledger import Ledger
 from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
-from bot.slack.clients import posting_client, reading_client
+from bot.slack.clients import posting_client, reading_client, unauthorized_client
 from bot.slack.delivery import Sender
 from bot.slack.directory import Directory
 from bot.slack.listeners import register
@@ -83,16 +84,24 @@ class Installation:
         """The Bolt app with every listener; the same one for Socket Mode and HTTP."""
         secret = None if is_socket_mode else self.settings.secret("SLACK_SIGNING_SECRET")
         app = App(
-            client=self.posting,
+            client=unauthorized_client(self.settings.api_url),
+            # Bolt would ask Slack who the bot is before it answers the first command.
+            authorize=_authorize_with(self.settings.secret("SLACK_BOT_TOKEN")),
             signing_secret=secret,
             # Answers leave with the acknowledgement; Bolt's other mode polls and adds 10 ms to each.
             process_before_response=True,
-            token_verification_enabled=False,
             request_verification_enabled=not is_socket_mode,
             logger=logging.getLogger("slack_bolt"),
         )
         register(app, Commands(self.ledger, self.directory, self.today))
         return app
+
+
+def _authorize_with(token: str) -> Callable[..., AuthorizeResult]:
+    def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
+
+    return authorize
 
 
 def _follow_price_book(database: Database, book: PriceBook) -> None:

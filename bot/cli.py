@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from bot.app import Installation
     from bot.imports import FileReport
     from bot.pricing import PriceBook
+    from bot.settings import Settings
 
 DONE, WITH_PROBLEMS, REFUSED = 0, 1, 2
 
@@ -26,16 +28,46 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+KNOWN_PROBLEMS = ("SettingsProblem", "DatabaseProblem", "PriceBookError", "UnknownIdentity")
+"""Errors whose text is a sentence for people. They are named, as importing their modules would slow every start."""
+
+
+def _usage_day(text: str) -> date:
+    """A day that usage can be of; others have months and weeks around them that lie outside the calendar."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"“{text}” is no day; expected one such as 2026-11-19") from None
+    if not 2000 <= day.year <= 2100:
+        raise typer.BadParameter(f"{day} is no day of usage; expected one between 2000 and 2100")
+    return day
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Day = typer.Option(metavar="D", formats=["%Y-%m-%d"], help="A day such as 2026-11-19.")
+Day = typer.Option(metavar="D", parser=_usage_day, help="A day such as 2026-11-19.")
+_UsageError: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
     """Run the command line; what goes wrong in a known way becomes one sentence on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows another one in its place.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a TextIOWrapper in every real process
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message())
+            sys.exit(REFUSED)
+        command = error.ctx.command_path if error.ctx else "claudecost"
+        _refuse(f"{error.format_message().rstrip('.')}. {command} --help says what it takes.")
+    except (typer.Abort, KeyboardInterrupt):
+        _refuse("Interrupted. What was finished before is kept.")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(DONE)
     except Exception as error:
-        if type(error).__name__ in ("SettingsProblem", "DatabaseProblem", "PriceBookError"):
+        if type(error).__name__ in KNOWN_PROBLEMS:
             _refuse(str(error))
         if sys.flags.dev_mode:
             raise
@@ -46,22 +78,24 @@ def main() -> None:
 @app.command()
 def ask(
     words: Annotated[list[str], typer.Argument(metavar="WORDS…", help="Such as: 500k in 80k out opus")],
-    on: Annotated[str | None, typer.Option(metavar="D", help="A day such as 2026-11-19.")] = None,
+    on: Annotated[str | None, typer.Option(metavar="D", help="Prices of that day, such as 2026-11-19.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Price a question."""
+    """Price a question. claudecost ask help lists everything that can be said."""
     from bot.ask import Refusal
     from bot.ask import ask as answered
 
-    book = _price_book()
     try:
-        day = _asked_day(on)
-        found = answered(" ".join(words), day, book)
+        found = answered(" ".join(words), _price_day(on), _price_book())
+        if on is not None and found.question.day.isoformat() != on:
+            raise Refusal(f"--on says {on} and the question says {found.question.day}; say one of the two.")
     except Refusal as refusal:
         if as_json:
             from bot.reports import refusal_json
 
             _print_json(refusal_json(refusal))
+            print(refusal.sentence, file=sys.stderr)
+            raise typer.Exit(REFUSED) from None
         _refuse(f"{refusal.sentence} Try: claudecost ask {refusal.suggestion}")
     if as_json:
         from bot.reports import answer_json
@@ -74,19 +108,21 @@ def ask(
     print(as_text(answer_message(found)))
 
 
-def _asked_day(text: str | None) -> date:
-    from bot.ask import EXAMPLE, Refusal
+def _price_day(text: str | None) -> date:
+    from bot.ask import Refusal
 
-    today = datetime.now().astimezone().date()
     try:
-        return date.fromisoformat(text) if text else today
+        return date.fromisoformat(text) if text else _today()
     except ValueError:
-        raise Refusal(f"--on is “{text}”; expected a day such as {today}.", EXAMPLE) from None
+        raise Refusal(f"--on is “{text}”; expected a day such as 2026-11-19.") from None
 
 
 @app.command("import")
 def import_exports(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Export files, or folders of them.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH…", readable=False, help="Export files, folders of them, or - for standard input."),
+    ],
     format_name: Annotated[
         str | None, typer.Option("--format", metavar="F", help="Instead of telling it from the content.")
     ] = None,
@@ -97,16 +133,19 @@ def import_exports(
     as_json: Json = False,
 ) -> None:
     """Import usage exports."""
-    from bot.imports import files_below
+    from bot.exports.containers import SUFFIXES, files_below
 
-    if person is not None and "@" not in person:
+    if person is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", person):
         _refuse(f"--person is “{person}”; expected an e-mail address such as dana@example.com.")
+    if any(not str(path).strip(".") and path == Path() for path in paths) and "" in sys.argv:
+        _refuse("A path is empty; name a file or a folder.")
     installation = _installation()
     importer = installation.importer()
     files = [file for path in paths for file in files_below(path)]
     reports = [
-        importer.import_file(file, installation.clock(), format_name, person, keep=not dry_run)
+        report
         for file in _with_progress(files)
+        for report in importer.import_path(file, installation.clock(), format_name, person, keep=not dry_run)
     ]
     if as_json:
         from bot.reports import import_json
@@ -119,19 +158,18 @@ def import_exports(
         if report.refused:
             print(report.refused, file=sys.stderr)
     if not files:
-        _refuse(f"No export files in {', '.join(str(path) for path in paths)}: looked for .json, .jsonl and .csv.")
-    if any(report.refused and report.path in named for report in reports):
+        _refuse(f"No export files in {', '.join(str(path) for path in paths)}: looked for {', '.join(SUFFIXES)}.")
+    is_nothing_read = all(report.refused for report in reports)
+    if is_nothing_read or any(report.refused and report.path in named for report in reports):
         raise typer.Exit(REFUSED)
     raise typer.Exit(WITH_PROBLEMS if any(report.problems or report.refused for report in reports) else DONE)
 
 
 @app.command()
 def spend(
-    start: Annotated[
-        datetime | None, typer.Option("--from", metavar="D", formats=["%Y-%m-%d"], help="First day.")
-    ] = None,
+    start: Annotated[date | None, typer.Option("--from", metavar="D", parser=_usage_day, help="First day.")] = None,
     end: Annotated[
-        datetime | None, typer.Option("--to", metavar="D", formats=["%Y-%m-%d"], help="Day after the last.")
+        date | None, typer.Option("--to", metavar="D", parser=_usage_day, help="Day after the last.")
     ] = None,
     by: Annotated[str, typer.Option(metavar="GROUPS", help="Any of person,day,model,source.")] = "",
     as_json: Json = False,
@@ -144,9 +182,9 @@ def spend(
     if unknown:
         _refuse(f"--by names “{unknown[0]}”; it takes any of {', '.join(GROUPS)}, with commas between.")
     if start and end and start >= end:
-        _refuse(f"The period from {start:%Y-%m-%d} to {end:%Y-%m-%d} is empty: --to is the day after the last one.")
+        _refuse(f"The period from {start} to {end} is empty: --to is the day after the last one.")
     installation = _installation()
-    report = installation.ledger.spend(start.date() if start else None, end.date() if end else None, groups)
+    report = installation.ledger.spend(start, end, groups)
     if as_json:
         from bot.reports import spend_json
 
@@ -159,19 +197,24 @@ def spend(
 
 @app.command()
 def digest(
-    day: Annotated[datetime | None, Day] = None,
+    day: Annotated[date | None, Day] = None,
     team: Annotated[str | None, typer.Option(metavar="T", help="One team instead of everybody.")] = None,
     post: Annotated[str | None, typer.Option(metavar="CHANNEL", help="Post it to this channel id, once.")] = None,
     as_json: Json = False,
 ) -> None:
     """The digest of a day (yesterday unless said otherwise)."""
+    from bot.settings import CHANNEL_ID
     from bot.slack.blocks.digest import digest_message
     from bot.spend.days import ONE_DAY
 
+    if post is not None and not re.fullmatch(CHANNEL_ID, post):
+        _refuse(
+            f"--post is “{post}”; expected a channel id such as C0123456789 (at the bottom of its details in Slack)."
+        )
     if team is not None:
         _refuse(f"No team is called “{team}”: teams are not set up yet. Leave --team out for everybody.")
     installation = _installation()
-    which = _stored_day(day) or installation.today() - ONE_DAY
+    which = day or installation.today() - ONE_DAY
     facts = installation.ledger.digest(which)
     message = digest_message(facts)
     if as_json:
@@ -187,10 +230,10 @@ def digest(
 
 
 @app.command()
-def alerts(day: Annotated[datetime | None, Day] = None, as_json: Json = False) -> None:
+def alerts(day: Annotated[date | None, Day] = None, as_json: Json = False) -> None:
     """Who reached which step of their limit on a day (today unless said otherwise); sends nothing."""
     installation = _installation()
-    which = _stored_day(day) or installation.today()
+    which = day or installation.today()
     found = installation.ledger.alerts(which)
     if as_json:
         from bot.reports import alerts_json
@@ -217,7 +260,7 @@ def alerts(day: Annotated[datetime | None, Day] = None, as_json: Json = False) -
 
 @app.command()
 def prices(
-    on: Annotated[datetime | None, Day] = None,
+    on: Annotated[date | None, Day] = None,
     history: Annotated[str | None, typer.Option(metavar="MODEL", help="Every price that a model ever had.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -225,8 +268,8 @@ def prices(
     from bot.pricing import PricingError
     from bot.reports import history_json, prices_json
 
-    book, today = _price_book(), datetime.now().astimezone().date()
-    day = on.date() if on else today
+    book, today = _price_book(), _today()
+    day = on or today
     try:
         document = history_json(book, history, day) if history else prices_json(book, day)
     except PricingError as error:
@@ -308,22 +351,27 @@ def doctor() -> None:
     raise typer.Exit(WITH_PROBLEMS if any(check.todo for check in checks) else DONE)
 
 
-def _stored_day(day: datetime | None) -> date | None:
-    """A day that usage can be of; refuses others, whose month or weeks before lie outside the calendar."""
-    if day is not None and not 2000 <= day.year <= 2100:
-        _refuse(f"{day:%Y-%m-%d} is no day of usage; expected one between 2000 and 2100.")
-    return day.date() if day else None
+def _own_settings() -> "Settings | None":
+    """The settings, where there are any: reading them takes longer than answering a question."""
+    if not any(name.startswith("CLAUDECOST_") for name in os.environ) and not Path(".env").exists():
+        return None
+    from bot.settings import load_settings
+
+    return load_settings()
 
 
 def _price_book() -> "PriceBook":
     from bot.pricing import default_price_book, price_book_with
 
-    if "CLAUDECOST_PRICES" not in os.environ and not Path(".env").exists():
-        return default_price_book()
-    from bot.settings import load_settings
+    settings = _own_settings()
+    return price_book_with(settings.prices) if settings and settings.prices else default_price_book()
 
-    own = load_settings().prices
-    return price_book_with(own) if own else default_price_book()
+
+def _today() -> date:
+    settings = _own_settings()
+    return (
+        datetime.now(settings.timezone if settings else None).astimezone(settings.timezone if settings else None).date()
+    )
 
 
 def _installation() -> "Installation":
@@ -381,5 +429,7 @@ def _print_json(document: dict[str, Any]) -> None:
 
 
 def _refuse(sentence: str) -> NoReturn:
+    if "--json" in sys.argv:
+        _print_json({"refusal": sentence})
     print(sentence, file=sys.stderr)
     sys.exit(REFUSED)

@@ -13,7 +13,16 @@ from bot.pricing import PriceBook
 from bot.spend.alerts import Alert, step_reached
 from bot.spend.amounts import ZERO, Amount, amount
 from bot.spend.days import ONE_DAY, Period, month_to_date
-from bot.spend.digest import LOOKBACK, DigestFacts, Freshness, ModelSpend, PeopleCount, digest_facts, model_name
+from bot.spend.digest import (
+    LOOKBACK,
+    DigestFacts,
+    Freshness,
+    ModelSpend,
+    PeopleCount,
+    digest_facts,
+    model_id,
+    model_name,
+)
 from bot.store import deliveries
 from bot.store.database import Database
 from bot.store.people import Person, person_by_email
@@ -86,6 +95,8 @@ class Ledger:
         period = (
             Period(start or stored.start, end or stored.end) if stored else Period(start or date.min, end or date.max)
         )
+        if period.start >= period.end:
+            return SpendReport(None, Amount(), [])
         found: dict[tuple[str, ...], Amount] = defaultdict(Amount)
         total = Amount()
         for share in shares(self.database, period):
@@ -94,7 +105,7 @@ class Ledger:
             values = {
                 "person": share.person,
                 "day": day.isoformat(),
-                "model": model_name(share.quantity.model, day, self.book),
+                "model": model_id(share.quantity.model, day, self.book),
                 "source": share.source,
             }
             group = tuple(values[name] for name in by)

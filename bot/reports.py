@@ -66,7 +66,7 @@ def digest_json(facts: DigestFacts, message: Message) -> Json:
         "total_usd": exact(amount.usd) if amount else None,
         "usual": {"of": baseline.name, "usd": exact(baseline.usd), "days": baseline.samples} if baseline else None,
         "month_usd": exact(facts.month_usd),
-        "models": [{"model": model.name or "other", "usd": exact(model.usd)} for model in facts.models],
+        "models": [{"model": model.id or "other", "usd": exact(model.usd)} for model in facts.models],
         "people": facts.people.active,
         "over_limit": facts.people.over_limit,
         "limit_usd": exact(facts.limit_usd),

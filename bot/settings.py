@@ -1,12 +1,15 @@
 """The settings: read here from the environment and ``.env``, and nowhere else."""
 
+import os
 from datetime import time
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from dotenv import dotenv_values
 from platformdirs import user_data_dir
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +33,7 @@ EXAMPLES = {
 }
 
 
+CHANNEL_ID = r"^[CG][A-Z0-9_]+$"
 LATEST_DIGEST = time(23, 30)
 """A digest is owed until midnight, and turns and retries take some minutes."""
 
@@ -82,6 +86,26 @@ def _named(name: str, default: Any = None, **limits: Any) -> Any:
     return Field(default, validation_alias=name, validate_default=False, **limits)
 
 
+_WHY = {
+    "string_pattern_mismatch": "it is no id of a channel",
+    "too_short": "it is too short",
+    "decimal_parsing": "it is no number",
+    "int_parsing": "it is no whole number",
+    "time_parsing": "it is no time",
+}
+_PREFIX = "CLAUDECOST_"
+
+
+def _check_names() -> None:
+    """Refuse a misspelt name, which would otherwise leave a setting at its default without a word."""
+    named = {*os.environ, *(dotenv_values(".env") if Path(".env").is_file() else ())}
+    for name in sorted(named):
+        if name.upper().startswith(_PREFIX) and name.upper() not in EXAMPLES:
+            near = get_close_matches(name.upper(), EXAMPLES, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(EXAMPLES)}."
+            raise SettingsProblem(f"{name} is no setting. {hint}")
+
+
 class Settings(BaseSettings):
     """All settings. Secrets print as stars; a blank value counts as not set."""
 
@@ -96,7 +120,7 @@ class Settings(BaseSettings):
     data_dir: Path = _named("CLAUDECOST_DATA_DIR", Path(user_data_dir("claudecost", appauthor=False)))
     limit_usd: Decimal = _named("CLAUDECOST_LIMIT_USD", DEFAULT_LIMIT_USD, gt=0, decimal_places=9, max_digits=15)
     prices: Path | None = _named("CLAUDECOST_PRICES")
-    digest_channel: str | None = _named("CLAUDECOST_DIGEST_CHANNEL", pattern=r"^[CG][A-Z0-9_]+$")
+    digest_channel: str | None = _named("CLAUDECOST_DIGEST_CHANNEL", pattern=CHANNEL_ID)
     digest_time: Annotated[time, AfterValidator(_clock_time)] = _named("CLAUDECOST_DIGEST_TIME", time(9))
     bind: Annotated[str, AfterValidator(_address)] | None = _named("CLAUDECOST_BIND")
     port: int | None = _named("PORT", gt=0, lt=65536)
@@ -127,11 +151,14 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """Read the settings. Raises SettingsProblem that names each wrong one and shows an example."""
     try:
+        _check_names()
         return Settings()
+    except UnicodeDecodeError as error:
+        raise SettingsProblem(".env is not UTF-8 text; save it as UTF-8.") from error
     except ValidationError as error:
         sentences = []
         for wrong in error.errors(include_input=False, include_url=False):
             name = str(wrong["loc"][0])
-            why = wrong["msg"].removeprefix("Value error, ")
+            why = _WHY.get(wrong["type"], wrong["msg"].removeprefix("Value error, "))
             sentences.append(f"{name} is wrong: {why}. Example: {name}={EXAMPLES.get(name, '')}")
         raise SettingsProblem(" ".join(sentences)) from error

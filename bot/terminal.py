@@ -10,7 +10,7 @@ from bot.imports import FileReport
 from bot.ledger import SpendReport
 from bot.pricing.money import rounded
 from bot.pricing.usage import TOKEN_KINDS
-from bot.spend.amounts import ZERO
+from bot.spend.amounts import ZERO, Amount
 
 MAX_PROBLEMS = 20
 _console = Console(highlight=False, emoji=False, markup=False)
@@ -34,8 +34,7 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
             table.add_column(name)
         table.add_column("cost", justify="right")
         for row in report.rows:
-            unpriced = f" + {row.amount.unpriced_tokens:,} tokens without a price" if row.amount.unpriced_tokens else ""
-            table.add_row(*row.group, rounded(row.amount.usd) + unpriced)
+            table.add_row(*row.group, _cost(row.amount))
         _console.print(table)
     _console.print(
         f"List price {rounded(total.list_usd)}, stated by the sources {rounded(total.reported_usd)}.", style="dim"
@@ -51,6 +50,14 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
         _console.print(
             f"{rounded(total.covered_usd)} of it was used under a subscription: API-equivalent, not an invoice."
         )
+
+
+def _cost(amount: Amount) -> str:
+    """Dollars, and what is in none of them."""
+    unpriced = f"{amount.unpriced_tokens:,} tokens without a price" if amount.unpriced_tokens else ""
+    if not amount.usd and unpriced:
+        return unpriced
+    return f"{rounded(amount.usd)} + {unpriced}" if unpriced else rounded(amount.usd)
 
 
 def print_import(report: FileReport) -> None:

@@ -199,7 +199,7 @@ class TestImport:
             ),
             (["README.md", "--format", "console_usage_csv"], "its header has no column usage_date_utc"),
             (["nowhere.csv"], "nowhere.csv cannot be read: No such file or directory."),
-            (["README.md", "--format", "xml"], "“xml” is no format; formats are claude_code_analytics_api,"),
+            (["README.md", "--format", "xml"], "“xml” is no format; formats are admin_cost_report,"),
             (["README.md", "--person", "dana"], "--person is “dana”; expected an e-mail address"),
         ],
     )

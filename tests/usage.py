@@ -1,12 +1,15 @@
 """Small builders of usage for tests."""
 
+import io
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from bot.exports.reader import Export
 from bot.pricing import TokenUsage, default_price_book
 from bot.spend.records import Actor, Request, UsageRecord
 from bot.store.database import Database
 from bot.store.recording import AlertPolicy, Recorded, record
+from bot.store.tally import Tally
 
 DAY = date(2026, 11, 19)
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -38,7 +41,7 @@ def used(
 
 
 def request(key: str, *, sidechain: bool = False) -> Request:
-    return Request(key.encode(), datetime(2026, 11, 19, 10, tzinfo=UTC), sidechain)
+    return Request(key.encode().ljust(16, b"."), datetime(2026, 11, 19, 10, tzinfo=UTC), sidechain)
 
 
 def store(
@@ -49,4 +52,10 @@ def store(
     keep: bool = True,
 ) -> Recorded:
     """Record usage as one file of a source."""
-    return record(database, source, list(records), [], "file", NOW, policy, default_price_book(), keep=keep)
+    return record(database, source, Tally(records), [], "file", NOW, policy, default_price_book(), keep=keep)
+
+
+def as_export(data: bytes | str, name: str = "export") -> Export:
+    """Bytes or text as a file to read."""
+    raw = data.encode() if isinstance(data, str) else data
+    return Export(name, io.BytesIO(raw), NOW)

@@ -5,28 +5,32 @@ Cache writes are not split by lifetime; they are taken as 5-minute writes, the c
 """
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct
 
 from bot.exports.reader import (
-    MAX_COUNT,
+    Count,
+    Export,
     Reading,
     ReadingContext,
     UnreadableExport,
     as_day,
     as_name,
+    cents,
+    decoded,
     email_actor,
+    has_keys,
     shortened,
+    why,
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.records import API, SUBSCRIPTION, Actor, Problem, UsageRecord
 
-Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
-_NANO = Decimal("0.000000001")
-_MAX_CENTS = Decimal(10**11)
+_UNKNOWN_SIZE = PriceConditions(prompt_tier="unknown")
 
 
 class _Tokens(Struct):
@@ -56,7 +60,7 @@ class _Actor(Struct):
 class _Record(Struct):
     date: str
     actor: _Actor
-    model_breakdown: list[Raw] = []
+    model_breakdown: list[Raw] | None = None
     customer_type: str | None = None
     subscription_type: str | None = None
     terminal_type: str | None = None
@@ -66,6 +70,11 @@ class _Record(Struct):
 class _Page(Struct):
     data: list[Raw] | None = None
     error: Any = None
+    body: Any = None
+
+
+_RECORDS = msgspec.json.Decoder(_Record)
+_MODELS = msgspec.json.Decoder(_ModelUsage)
 
 
 class AnalyticsApi:
@@ -75,17 +84,14 @@ class AnalyticsApi:
     names_people = True
 
     def recognises(self, head: bytes) -> bool:
-        start = head.lstrip(b"\xef\xbb\xbf \r\n\t")
-        if start[:1] not in (b"{", b"["):
-            return False
-        is_empty = b'"data"' in head and b'"has_more"' in head and len(head) < 300
-        return (b'"actor"' in head and (b'"model_breakdown"' in head or b'"core_metrics"' in head)) or is_empty
+        is_empty = has_keys(head, "data", "has_more") and len(head) < 300 and b'"data":[]' in head.replace(b" ", b"")
+        return has_keys(head, "actor", "model_breakdown") or has_keys(head, "actor", "core_metrics") or is_empty
 
-    def read(self, data: bytes, context: ReadingContext) -> Reading:
+    def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per entry of each record's model_breakdown; ``row`` counts the records over all pages from 1."""
         row = 0
         first_seen: dict[bytes, int] = {}
-        for page in _pages(data):
+        for page in _pages(export.document()):
             for raw in page.data or []:
                 row += 1
                 first = first_seen.setdefault(bytes(raw), row)
@@ -95,19 +101,13 @@ class AnalyticsApi:
                 yield from _read_record(row, raw)
 
 
-def _pages(data: bytes) -> Iterator[_Page]:
-    text = data.removeprefix(b"\xef\xbb\xbf").strip()
-    try:
-        pages = (
-            msgspec.json.decode(text, type=list[_Page]) if text[:1] == b"[" else [msgspec.json.decode(text, type=_Page)]
-        )
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableExport(
-            f"it is not a page of the Claude Code Analytics API, or it was cut short: {shortened(error)}"
-        ) from error
+def _pages(text: bytes) -> Iterator[_Page]:
+    what = "page of the Claude Code Analytics API"
+    pages = decoded(text, list[_Page], what) if text[:1] == b"[" else [decoded(text, _Page, what)]
     for page in pages:
         if page.data is None:
-            said = page.error.get("message") if isinstance(page.error, dict) else None
+            error = page.body.get("error") if isinstance(page.body, dict) else page.error
+            said = error.get("message") if isinstance(error, dict) else None
             raise UnreadableExport(
                 f"it is an error from the API, not usage: “{shortened(said)}”" if said else "a page has no “data” list"
             )
@@ -116,35 +116,26 @@ def _pages(data: bytes) -> Iterator[_Page]:
 
 def _read_record(row: int, raw: Raw) -> Reading:
     try:
-        record = msgspec.json.decode(raw, type=_Record)
+        record = _RECORDS.decode(raw)
         day = as_day(record.date, "date")
         actor = _actor(record.actor)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        yield Problem(row, f"Record {row} was left out: {shortened(error)}.")
+        yield Problem(row, f"Record {row} was left out: {why(error, raw)}.")
         return
-    for entry in record.model_breakdown:
+    billing = SUBSCRIPTION if record.customer_type == SUBSCRIPTION else API
+    part = " ".join(filter(None, (record.terminal_type, record.subscription_type, record.organization_id)))
+    for entry in record.model_breakdown or []:
         try:
-            yield _read_model(row, record, day, actor, msgspec.json.decode(entry, type=_ModelUsage))
+            yield _read_model(row, day, actor, billing, part, _MODELS.decode(entry))
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            yield Problem(row, f"A model of record {row} was left out: {shortened(error)}.")
+            yield Problem(row, f"A model of record {row} was left out: {why(error, entry)}.")
 
 
-def _read_model(row: int, record: _Record, day: Any, actor: Actor, entry: _ModelUsage) -> UsageRecord:
+def _read_model(row: int, day: date, actor: Actor, billing: str, part: str, entry: _ModelUsage) -> UsageRecord:
     tokens = entry.tokens
     usage = TokenUsage(tokens.input, tokens.output, tokens.cache_read, tokens.cache_creation)
-    reported = _reported_usd(entry, usage)
-    part = [record.terminal_type, record.subscription_type, record.organization_id]
-    return UsageRecord(
-        row=row,
-        day=day,
-        actor=actor,
-        model=as_name(entry.model, "model"),
-        usage=usage,
-        conditions=PriceConditions(prompt_tier="unknown"),
-        billing=SUBSCRIPTION if record.customer_type == SUBSCRIPTION else API,
-        part=" ".join(word for word in part if word),
-        reported_usd=reported,
-    )
+    reported = _reported_usd(entry.estimated_cost, usage)
+    return UsageRecord(row, day, actor, as_name(entry.model, "model"), usage, _UNKNOWN_SIZE, billing, part, reported)
 
 
 def _actor(actor: _Actor) -> Actor:
@@ -155,13 +146,10 @@ def _actor(actor: _Actor) -> Actor:
     raise ValueError("its actor has neither email_address nor api_key_name")
 
 
-def _reported_usd(entry: _ModelUsage, usage: TokenUsage) -> Decimal | None:
+def _reported_usd(cost: _EstimatedCost | None, usage: TokenUsage) -> Decimal | None:
     """Dollars from cents. Zero for tokens that were used means that no cost is known, not that it was free."""
-    cost = entry.estimated_cost
     if cost is None or (cost.amount == 0 and usage.tokens):
         return None
     if cost.currency != "USD":
         raise ValueError(f"its estimated_cost is in {shortened(cost.currency)}; only USD can be read")
-    if not cost.amount.is_finite() or not 0 <= cost.amount <= _MAX_CENTS:
-        raise ValueError(f"its estimated_cost is {shortened(cost.amount)} cents; expected 0 or more")
-    return (cost.amount / 100).quantize(_NANO)
+    return cents(cost.amount, "estimated_cost")

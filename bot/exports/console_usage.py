@@ -5,17 +5,17 @@ a count. Rows that our words do not tell apart (a column of a newer header) are 
 export of the same days replaces an earlier one. An old export without workspaces means the default one.
 """
 
-import csv
-from collections.abc import Iterator
-
 from bot.exports.reader import (
+    Export,
     Reading,
     ReadingContext,
-    UnreadableExport,
     as_count,
     as_day,
     as_geography,
     as_name,
+    csv_header,
+    csv_rows,
+    first_line,
     shortened,
 )
 from bot.pricing import PriceConditions, TokenUsage
@@ -44,14 +44,12 @@ class ConsoleUsage:
     names_people = True
 
     def recognises(self, head: bytes) -> bool:
-        first = head.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0]
-        return b"usage_date_utc" in first and b"model_version" in first
+        return {"usage_date_utc", "model_version"} <= first_line(head)
 
-    def read(self, data: bytes, context: ReadingContext) -> Reading:
+    def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per row; ``row`` is the line of the file, the header being 1."""
-        lines = _lines(_text(data))
-        header = [name.strip() for name in next(lines)[1]]
-        _check_header(header)
+        lines = csv_rows(export)
+        header = csv_header(lines, _REQUIRED, _COUNTS)
         first_seen: dict[tuple[str, ...], tuple[int, UsageRecord]] = {}
         for number, values in lines:
             if isinstance(values, str):
@@ -68,37 +66,6 @@ class ConsoleUsage:
                 continue
             first_seen[grain] = (number, record)
             yield record
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableExport(
-            f"it is not UTF-8 text (byte {error.start}); export it again, or save it as CSV UTF-8"
-        ) from error
-
-
-def _check_header(header: list[str]) -> None:
-    missing = [name for name in _REQUIRED if name not in header]
-    if missing:
-        raise UnreadableExport(f"its header has no column {', '.join(missing)}")
-    doubled = sorted({name for name in header if name in _COUNTS and header.count(name) > 1})
-    if doubled:
-        raise UnreadableExport(f"its header has the column {', '.join(doubled)} more than once")
-
-
-def _lines(text: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Line numbers with their values, or with what is wrong with a line that is no CSV. Empty lines are passed over.
-
-    The export has no line breaks inside quotes, so an unclosed quote costs its own line and not the rest of the file.
-    """
-    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
-        if line.strip():
-            try:
-                yield number, next(csv.reader([line], strict=True))
-            except csv.Error as error:
-                yield number, f"it is no CSV: {error}"
 
 
 def _read_row(number: int, header: list[str], values: list[str]) -> UsageRecord:

@@ -1,12 +1,53 @@
 """All formats that can be read, and which one a file is."""
 
 from bot.exports.analytics_api import AnalyticsApi
+from bot.exports.anthropic_reports import (
+    AdminCost,
+    AdminUsage,
+    BetaCost,
+    BetaUsage,
+    EnterpriseCost,
+    EnterpriseUsage,
+    SpendLimits,
+)
+from bot.exports.ccusage import Ccusage, ClaudePrint
+from bot.exports.console_cost import ConsoleCost
 from bot.exports.console_usage import ConsoleUsage
-from bot.exports.reader import Reader, UnreadableExport
+from bot.exports.directories import AdminUsers, Members
+from bot.exports.gateways import LiteLlmActivity, LiteLlmLogs, OpenRouter
+from bot.exports.month_totals import ConsoleClaudeCode, SpendReport
+from bot.exports.other_vendors import Copilot, Cursor
+from bot.exports.otlp import OtlpEvents, OtlpMetrics
+from bot.exports.reader import Export, Reader, UnreadableExport, error_said
 from bot.exports.transcripts import Transcripts
 
-READERS: tuple[Reader, ...] = (AnalyticsApi(), ConsoleUsage(), Transcripts())
-HEAD_BYTES = 65536
+READERS: tuple[Reader, ...] = (
+    OtlpEvents(),
+    OtlpMetrics(),
+    ConsoleUsage(),
+    ConsoleCost(),
+    ConsoleClaudeCode(),
+    SpendReport(),
+    Members(),
+    Copilot(),
+    OpenRouter(),
+    Ccusage(),
+    ClaudePrint(),
+    Cursor(),
+    LiteLlmActivity(),
+    LiteLlmLogs(),
+    SpendLimits(),
+    BetaUsage(),
+    BetaCost(),
+    EnterpriseCost(),
+    AdminCost(),
+    EnterpriseUsage(),
+    AdminUsage(),
+    AdminUsers(),
+    AnalyticsApi(),
+    Transcripts(),
+)
+"""In the order in which they are asked: what has unmistakable words comes first."""
 
 
 def reader_named(name: str) -> Reader:
@@ -14,18 +55,24 @@ def reader_named(name: str) -> Reader:
     for reader in READERS:
         if reader.name == name:
             return reader
-    raise UnreadableExport(f"“{name}” is no format; formats are {', '.join(reader.name for reader in READERS)}")
+    names = ", ".join(sorted(reader.name for reader in READERS))
+    raise UnreadableExport(f"“{name}” is no format; formats are {names}")
 
 
-def recognise(data: bytes) -> Reader:
-    """The reader for these bytes, told from their content. Raises UnreadableExport."""
-    head = data[:HEAD_BYTES]
+def recognise(export: Export) -> Reader:
+    """The reader for a file, told from its content. Raises UnreadableExport."""
+    head = export.head()
     if not head.strip():
         raise UnreadableExport("it is empty")
     for reader in READERS:
         if reader.recognises(head):
             return reader
+    said = error_said(head)
+    if said is not None:
+        raise UnreadableExport(f"it is an error from an API, not usage: “{said}”")
     first = head.strip().splitlines()[0].decode("utf-8", "replace")
     start = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in first[:60])
-    titles = "; ".join(f"{reader.title} (--format {reader.name})" for reader in READERS)
-    raise UnreadableExport(f"it starts with “{start}”, which is no known export. Known: {titles}")
+    raise UnreadableExport(
+        f"it starts with “{start}”, which is no known export. docs/sources.md lists the {len(READERS)} formats; "
+        "--format names one where it cannot be told from the content"
+    )

@@ -1,26 +1,73 @@
-"""What every reader of exports has in common: its shape, and how counts and days are checked."""
+"""What every reader of exports has in common: its shape, and how counts, days and money are checked."""
 
+import csv
 import re
-from collections.abc import Iterator
-from datetime import date
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, BinaryIO, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
+import msgspec
+from msgspec import Meta, Raw
+
 from bot.pricing import PriceBook
-from bot.spend.records import Actor, Problem, UsageRecord
+from bot.spend.records import Actor, Member, Problem, UsageRecord
 
 MAX_COUNT = 10**13
+MAX_USD = Decimal(10**9)
 MAX_NAME = 200
+MAX_DOCUMENT = 400 * 1024 * 1024
+"""A JSON document is decoded as a whole, so its size bounds the memory; line by line formats have no limit."""
 
-Reading = Iterator[UsageRecord | Problem]
+HEAD_BYTES = 65536
+MAX_LINE = 64 * 1024 * 1024
+NANO = Decimal("0.000000001")
+STATED = "stated"
+"""The part that sets requests with a stated cost apart from those without: a day's row is all stated or all not."""
+
+BOM = b"\xef\xbb\xbf"
+
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Reading = Iterator[UsageRecord | Member | Problem]
+_T = TypeVar("_T")
 
 
 class UnreadableExport(Exception):
     """A whole file that is refused; one sentence that quotes it and says what to do."""
 
 
+class Export(NamedTuple):
+    """One file to read. ``name`` is its name where it came from; ``file`` stands at its start and can seek.
+
+    ``written_at`` is when it was exported, as far as anybody knows: the date of the file.
+    """
+
+    name: str
+    file: BinaryIO
+    written_at: datetime
+
+    def head(self) -> bytes:
+        """Its first bytes, by which formats are told apart, without a byte order mark."""
+        self.file.seek(0)
+        head = self.file.read(HEAD_BYTES).removeprefix(BOM)
+        self.file.seek(0)
+        return head
+
+    def content(self) -> bytes:
+        """All of it. Raises UnreadableExport where it is too large to be one document."""
+        data = self.file.read(MAX_DOCUMENT + 1)
+        if len(data) > MAX_DOCUMENT:
+            raise UnreadableExport(f"it is one document of over {MAX_DOCUMENT // 2**20} MB; export fewer days")
+        return data
+
+    def document(self) -> bytes:
+        """All of a text, without a byte order mark and outer blanks."""
+        return self.content().removeprefix(BOM).strip()
+
+
 class ReadingContext(NamedTuple):
-    """What a reader needs besides the bytes.
+    """What a reader needs besides the file.
 
     ``zone`` puts instants on spend days; ``person`` is whose usage it is where the format does not say;
     ``book`` knows at which prompt size a model's price changes.
@@ -29,6 +76,11 @@ class ReadingContext(NamedTuple):
     zone: ZoneInfo
     book: PriceBook
     person: str | None = None
+
+    @property
+    def someone(self) -> Actor:
+        """The person that was said, or the machine that the file is from."""
+        return email_actor(self.person) if self.person else Actor("machine", "this machine")
 
 
 class Reader(Protocol):
@@ -43,10 +95,94 @@ class Reader(Protocol):
     names_people: bool
 
     def recognises(self, head: bytes) -> bool:
-        """Whether the first bytes of a file (up to 64 KiB) are of this format."""
+        """Whether the first bytes of a file (up to 64 KiB, without a byte order mark) are of this format."""
 
-    def read(self, data: bytes, context: ReadingContext) -> Reading:
+    def read(self, export: Export, context: ReadingContext) -> Reading:
         """The records and problems of one file, in its order. Raises UnreadableExport if none of it can be read."""
+
+
+def decoded(data: bytes, kind: type[_T], what: str) -> _T:
+    """JSON as a typed value. Raises UnreadableExport that says what it was taken for."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableExport(f"it is no {what}, or it was cut short: {shortened(error)}") from error
+
+
+def csv_rows(export: Export) -> Iterator[tuple[int, list[str] | str]]:
+    """Line numbers from 1 with their values, or with what is wrong with a line that is no CSV; the header first.
+
+    Empty lines are passed over. These exports have no line breaks inside quotes, so an unclosed quote costs its own
+    line and not the rest of the file.
+    """
+    number = 0
+    for raw in _lines(export.file):
+        for line in raw.split("\r"):
+            number += 1
+            if line.strip():
+                try:
+                    yield number, next(csv.reader([line], strict=True))
+                except csv.Error as error:
+                    yield number, f"it is no CSV: {error}"
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    """Lines of UTF-8 text, without their ends and the byte order mark. Raises UnreadableExport for other bytes."""
+    position = 0
+    for raw in iter(lambda: file.readline(MAX_LINE), b""):
+        line = raw.removeprefix(BOM) if position == 0 else raw
+        try:
+            yield line.removesuffix(b"\n").removesuffix(b"\r").decode()
+        except UnicodeDecodeError as error:
+            place = position + error.start
+            raise UnreadableExport(
+                f"it is not UTF-8 text (byte {place}); export it again, or save it as CSV UTF-8"
+            ) from error
+        position += len(raw)
+
+
+def csv_header(
+    rows: Iterator[tuple[int, list[str] | str]], required: Iterable[str], unique: Iterable[str]
+) -> list[str]:
+    """The column names of the first row. Raises UnreadableExport where a column is missing or stands there twice."""
+    _, values = next(rows, (0, "it is empty"))
+    if isinstance(values, str):
+        raise UnreadableExport(values)
+    header = [value.strip() for value in values]
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise UnreadableExport(f"its header has no column {', '.join(missing)}")
+    doubled = sorted({name for name in unique if header.count(name) > 1})
+    if doubled:
+        raise UnreadableExport(f"its header has the column {', '.join(doubled)} more than once")
+    return header
+
+
+def csv_dicts(
+    export: Export, required: Iterable[str], unique: Iterable[str] | None = None
+) -> Iterator[tuple[int, dict[str, str] | str]]:
+    """Line numbers with the row by column, stripped, or with what is wrong with it."""
+    required = list(required)
+    rows = csv_rows(export)
+    header = csv_header(rows, required, required if unique is None else unique)
+    for number, values in rows:
+        if isinstance(values, str):
+            yield number, values
+        elif len(values) != len(header):
+            yield number, f"it has {len(values)} columns where the header has {len(header)}"
+        else:
+            yield number, dict(zip(header, (value.strip() for value in values), strict=True))
+
+
+def first_line(head: bytes) -> set[str]:
+    """The column names of a CSV's first bytes."""
+    line = head.lstrip(b"\r\n").split(b"\n", 1)[0].decode("utf-8", "replace")
+    return {name.strip().strip('"') for name in line.split(",")}
+
+
+def has_keys(head: bytes, *names: str) -> bool:
+    """Whether the first bytes of a JSON document hold these keys."""
+    return head.lstrip()[:1] in (b"{", b"[") and all(f'"{name}"'.encode() in head for name in names)
 
 
 def as_count(text: str, field: str) -> int:
@@ -57,8 +193,8 @@ def as_count(text: str, field: str) -> int:
 
 
 def as_day(text: str, field: str) -> date:
-    """The day of "2026-08-05" or "2026-08-05T00:00:00Z". Raises ValueError with a sentence."""
-    match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})(?:T00:00:00(?:\.0+)?(?:Z|\+00:00))?", text.strip(), re.ASCII)
+    """The day of "2026-08-05", "2026-08-05T00:00:00Z" or "2026-08-05 00:00:00". Raises ValueError with a sentence."""
+    match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})(?:[T ]00:00:00(?:\.0+)?(?:Z|\+00:00)?)?", text.strip(), re.ASCII)
     try:
         if match:
             return date.fromisoformat(match[1])
@@ -67,12 +203,65 @@ def as_day(text: str, field: str) -> date:
     raise ValueError(f"{field} is “{shortened(text)}”; expected a day such as 2026-08-05")
 
 
+def as_instant(text: str, field: str) -> datetime:
+    """An ISO 8601 time with its zone. Raises ValueError with a sentence."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"its {field} “{shortened(text)}” is no ISO 8601 time") from None
+    if at.tzinfo is None:
+        raise ValueError(f"its {field} “{shortened(text)}” has no zone")
+    return at
+
+
+def as_milliseconds(text: str | int, field: str) -> datetime:
+    """The instant of a count of milliseconds since 1970. Raises ValueError with a sentence."""
+    if not re.fullmatch(r"\d{12,14}", str(text), re.ASCII):
+        raise ValueError(f"{field} is “{shortened(text)}”; expected milliseconds since 1970")
+    return datetime.fromtimestamp(int(text) // 1000, UTC).replace(microsecond=int(text) % 1000 * 1000)
+
+
 def as_name(text: str, field: str) -> str:
     """A name without control characters and outer blanks. Raises ValueError with a sentence if nothing is left."""
-    name = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_NAME]
+    if text.isascii() and text.isprintable() and len(text) <= MAX_NAME:
+        name = text if "  " not in text and text[:1] != " " and text[-1:] != " " else " ".join(text.split())
+    else:
+        name = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_NAME]
     if not name:
         raise ValueError(f"{field} is empty")
     return name
+
+
+def as_dollars(text: str, field: str, *, thousands: bool = False) -> Decimal:
+    """Dollars in plain decimal digits, cut to nanodollars. Raises ValueError with a sentence."""
+    digits = text.replace(",", "") if thousands and re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", text, re.ASCII) else text
+    if not re.fullmatch(r"\d{1,12}(\.\d{1,30})?(e-?\d{1,2})?", digits, re.ASCII):
+        raise ValueError(f"{field} is “{shortened(text)}”; expected dollars of 0 or more such as 12.34")
+    return money(Decimal(digits), field)
+
+
+def money(usd: Decimal, field: str) -> Decimal:
+    """Dollars that a source states, cut to nanodollars. Raises ValueError for what no bill can say."""
+    if not usd.is_finite() or not 0 <= usd < MAX_USD:
+        raise ValueError(f"its {field} is {shortened(usd)}; expected 0 or more")
+    return usd.quantize(NANO)
+
+
+def cents(amount: Decimal, field: str) -> Decimal:
+    """Dollars from cents that a source states. Raises ValueError for what no bill can say."""
+    if not amount.is_finite() or not 0 <= amount < MAX_USD * 100:
+        raise ValueError(f"its {field} is {shortened(amount)} cents; expected 0 or more")
+    return (amount / 100).quantize(NANO)
+
+
+def text_cents(text: str, field: str) -> Decimal:
+    """Dollars from a decimal string of cents ("123.78912" is $1.2378912). Raises ValueError with a sentence."""
+    if not re.fullmatch(r"\d{1,14}(\.\d{1,30})?", text, re.ASCII):
+        raise ValueError(f"its {field} is “{shortened(text)}”; expected cents of 0 or more as a decimal string")
+    try:
+        return cents(Decimal(text), field)
+    except InvalidOperation as error:
+        raise ValueError(f"its {field} is “{shortened(text)}”") from error
 
 
 def as_geography(text: str | None) -> str:
@@ -83,10 +272,40 @@ def as_geography(text: str | None) -> str:
 
 def shortened(text: object) -> str:
     """A value from outside, cut for use in a sentence."""
-    words = " ".join(str(text).split())
+    words = " ".join(str(text)[:400].split())
     return words if len(words) <= 60 else f"{words[:60]}…"
 
 
 def email_actor(address: str) -> Actor:
     """The actor behind an e-mail address, which is compared without letter case."""
     return Actor("email", address.strip().lower())
+
+
+def error_said(head: bytes) -> str | None:
+    """What an error answer of an API says, where that was saved in place of usage, bare or wrapped."""
+    try:
+        body: Any = msgspec.json.decode(head)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if isinstance(body, list) and body:
+        body = body[0]
+    for step in ("body", "error"):
+        body = body.get(step, body) if isinstance(body, dict) else body
+    said = body.get("message") if isinstance(body, dict) and "type" in body else None
+    return shortened(said) if said else None
+
+
+def why(error: Exception, raw: Raw | bytes) -> str:
+    """What is wrong with a piece of JSON in words that quote it: msgspec says where, and the value is looked up."""
+    match = re.fullmatch(r"(?P<what>.*) - at `\$(?P<path>[^`]*)`", str(error))
+    if not isinstance(error, msgspec.ValidationError) or match is None:
+        return shortened(error)
+    place = match["path"].strip(".")
+    try:
+        value: Any = msgspec.json.decode(raw)
+        for step in re.findall(r"[^.\[\]]+", place):
+            value = value[int(step)] if isinstance(value, list) else value[step]
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError, RecursionError):
+        return shortened(error)
+    what = match["what"].replace("`", "")
+    return f"{place} is “{shortened(msgspec.json.encode(value).decode())}”: {what[0].lower()}{what[1:]}"

@@ -5,23 +5,32 @@ put partial output counts on the earlier lines, so the fullest line counts. Noth
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
-from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 
-from bot.exports.reader import MAX_COUNT, Reading, ReadingContext, as_geography, as_name, email_actor, shortened
+from bot.exports.reader import (
+    BOM,
+    STATED,
+    Count,
+    Export,
+    Reading,
+    ReadingContext,
+    as_geography,
+    as_instant,
+    as_name,
+    money,
+    why,
+)
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import spend_day
 from bot.spend.records import Actor, Problem, Request, UsageRecord
 
-Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 SYNTHETIC = "<synthetic>"
-THIS_MACHINE = Actor("machine", "transcripts")
-_NANO = Decimal("0.000000001")
+_TYPE = re.compile(rb'"type"\s*:\s*"(?:user|assistant|summary|system)"')
 
 
 class _CacheCreation(Struct):
@@ -78,17 +87,20 @@ class Transcripts:
     names_people = False
 
     def recognises(self, head: bytes) -> bool:
-        for line in head.splitlines()[:50]:
-            if line[:1] == b"{" and (b'"sessionId"' in line or b'"type":"' in line) and b'"data"' not in line[:20]:
-                return True
-        return False
+        lines = head.strip().split(b"\n")[:50]
+        return lines[0].startswith(b'{"') and any(
+            b'"sessionId"' in line or _TYPE.search(line) or (b'"message"' in line and b'"usage"' in line)
+            for line in lines
+            if line.startswith(b"{")
+        )
 
-    def read(self, data: bytes, context: ReadingContext) -> Reading:
+    def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per line that carries usage; ``row`` is the line. Other lines are passed over."""
-        actor = email_actor(context.person) if context.person else THIS_MACHINE
-        for row, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-            if line.strip():
-                yield from _read_line(row, line, actor, context)
+        actor = context.someone
+        for row, line in enumerate(export.file, start=1):
+            text = line.removeprefix(BOM) if row == 1 else line
+            if text.strip():
+                yield from _read_line(row, text, actor, context)
 
 
 def _read_line(row: int, line: bytes, actor: Actor, context: ReadingContext) -> Iterator[UsageRecord | Problem]:
@@ -100,7 +112,7 @@ def _read_line(row: int, line: bytes, actor: Actor, context: ReadingContext) -> 
         if message is not None and message.usage is not None and _is_response(entry, message):
             yield _record(row, line, entry, message, message.usage, actor, context)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        yield Problem(row, f"Line {row} was left out: {shortened(error)}.")
+        yield Problem(row, f"Line {row} was left out: {why(error, line)}.")
 
 
 def _is_response(entry: _Line, message: _Message) -> bool:
@@ -114,11 +126,11 @@ def _record(
         raise ValueError("it has no timestamp, so it belongs to no day")
     if message.model is None:
         raise ValueError("it has no model")
-    at = _instant(entry.timestamp)
+    at = as_instant(entry.timestamp, "timestamp")
     day = spend_day(at, context.zone)
     usage = _token_usage(counts)
     model = as_name(message.model, "model")
-    reported = _reported_usd(entry.cost) if entry.cost or not usage.tokens else None
+    reported = money(entry.cost, "costUSD") if entry.cost is not None and (entry.cost or not usage.tokens) else None
     return UsageRecord(
         row=row,
         day=day,
@@ -131,8 +143,7 @@ def _record(
             service_tier=counts.service_tier or "standard",
             prompt_tier=context.book.prompt_tier(model, day, usage.prompt_tokens),
         ),
-        # Daily rows are all reported or all not; requests of old files, which state a cost, stand apart.
-        part="costUSD" if reported is not None else "",
+        part=STATED if reported is not None else "",
         reported_usd=reported,
         request=Request(_key(entry, message, line), at, bool(entry.sidechain)),
     )
@@ -159,21 +170,3 @@ def _key(entry: _Line, message: _Message, line: bytes) -> bytes:
     """What makes two lines one response: message id and request id; without a message id, the line itself."""
     named = f"{message.id}\0{entry.request_id or ''}".encode() if message.id else None
     return hashlib.blake2b(named or line.strip(), digest_size=16).digest()
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"its timestamp “{shortened(text)}” is no ISO 8601 time") from None
-    if at.tzinfo is None:
-        raise ValueError(f"its timestamp “{shortened(text)}” has no zone")
-    return at
-
-
-def _reported_usd(cost: Decimal | None) -> Decimal | None:
-    if cost is None:
-        return None
-    if not cost.is_finite() or not 0 <= cost < 10**9:
-        raise ValueError(f"its costUSD is {shortened(cost)}; expected 0 or more")
-    return cost.quantize(_NANO)

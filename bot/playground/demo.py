@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,8 +85,8 @@ def run_demo() -> None:
 
 def _import(console: Console, stage: Stage, path: Path, title: str) -> None:
     console.print(f"\n{title}", style="bold")
-    report = stage.installation.importer().import_file(path, stage.installation.clock())
-    print_import(report._replace(path=path.name))
+    for report in stage.installation.importer().import_path(path, stage.installation.clock()):
+        print_import(report._replace(path=path.name))
 
 
 def _ask(console: Console, stage: Stage) -> None:
@@ -120,6 +121,8 @@ def _show(console: Console, where: str, message: Message) -> None:
 
 def _settings(database_url: str, slack_url: str) -> Settings:
     """Every setting is given, so that nothing of the environment comes into the demo."""
+    for name in [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]:
+        del os.environ[name]
     return Settings(
         _env_file=None,
         SLACK_BOT_TOKEN=BOT_TOKEN,

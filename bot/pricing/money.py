@@ -28,7 +28,12 @@ def shown(usd: Decimal) -> str:
 
 
 def rounded(usd: Decimal) -> str:
-    """For people who compare large amounts: whole dollars from $1,000 on, else cents ("$2,426", "$184.20")."""
+    """For people who compare large amounts: whole dollars from $1,000 on, else cents ("$2,426", "$184.20").
+
+    An amount above zero that cents would round to nothing is written "<$0.01".
+    """
+    if 0 < usd < _CENT / 2:
+        return "<$0.01"
     if abs(usd) >= 1000:
         return f"{'-' if usd < 0 else ''}${abs(usd).quantize(Decimal(1), ROUND_HALF_UP):,}"
     return f"{'-' if usd < 0 else ''}${abs(usd).quantize(_CENT, ROUND_HALF_UP):,}"

@@ -12,6 +12,11 @@ def posting_client(token: str, base_url: str) -> WebClient:
     return WebClient(token=token, base_url=base_url, timeout=POST_TIMEOUT, retry_handlers=[])
 
 
+def unauthorized_client(base_url: str) -> WebClient:
+    """For Bolt, which makes a client of it for each request, with the token of the workspace that it came from."""
+    return WebClient(base_url=base_url, timeout=POST_TIMEOUT, retry_handlers=[])
+
+
 def reading_client(token: str, base_url: str) -> WebClient:
     """For look-ups, which may be repeated: waits out rate limits and broken connections."""
     handlers = [ConnectionErrorRetryHandler(max_retry_count=1), RateLimitErrorRetryHandler(max_retry_count=2)]

@@ -31,10 +31,11 @@ class Baseline(NamedTuple):
 
 
 class ModelSpend(NamedTuple):
-    """One model's share of the day. ``name`` is None for all further models together."""
+    """One model's share of the day. ``name`` is None for all further models together, and so is its ``id``."""
 
     name: str | None
     usd: Decimal
+    id: str | None = None
 
 
 class PeopleCount(NamedTuple):
@@ -119,6 +120,14 @@ def model_name(model: str, day: date, book: PriceBook) -> str:
         return model
 
 
+def model_id(model: str, day: date, book: PriceBook) -> str:
+    """The model's own id, whatever alias or snapshot an export names; an unknown model keeps the export's word."""
+    try:
+        return book.model(model, day).id
+    except PricingError:
+        return model
+
+
 def _baseline(day: date, by_day: dict[date, Amount]) -> Baseline | None:
     same = [
         by_day[when].usd for weeks in range(1, WEEKS_COMPARED + 1) if (when := day - timedelta(weeks=weeks)) in by_day
@@ -133,11 +142,13 @@ def _baseline(day: date, by_day: dict[date, Amount]) -> Baseline | None:
 
 
 def _models(priced: list[tuple[Quantity, Amount]], book: PriceBook) -> list[ModelSpend]:
-    by_name: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    by_id: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for quantity, cost in priced:
         if not (cost.unpriced_tokens or cost.unpriced_searches):
-            by_name[model_name(quantity.model, quantity.day, book)] += cost.usd
-    ranked = [ModelSpend(name, usd) for name, usd in sorted(by_name.items(), key=lambda item: (-item[1], item[0]))]
+            by_id[model_id(quantity.model, quantity.day, book)] += cost.usd
+    day = priced[0][0].day if priced else date.min
+    spent = [ModelSpend(model_name(model, day, book), usd, model) for model, usd in by_id.items()]
+    ranked = sorted(spent, key=lambda model: (-model.usd, model.name or ""))
     if len(ranked) <= TOP_MODELS + 1:
         return ranked
     return [*ranked[:TOP_MODELS], ModelSpend(None, sum((model.usd for model in ranked[TOP_MODELS:]), ZERO))]

@@ -13,9 +13,16 @@ class SourceDay(NamedTuple):
     usd: Decimal
 
 
+LESSER = {"otlp_metrics": "otlp_events"}
+"""A source that is not used where another one knows the same person's day: metrics repeat what the events say."""
+
+
 def fullest(candidates: Iterable[SourceDay]) -> SourceDay:
     """The source with the most tokens, then the most dollars, then the first name; never a sum of sources.
 
     Every source can only under-report (an API lags, a transcript folder is one machine), so the fullest is closest.
     """
-    return min(candidates, key=lambda day: (-day.tokens, -day.usd, day.source))
+    days = list(candidates)
+    known = {day.source for day in days}
+    spoken = [day for day in days if LESSER.get(day.source) not in known]
+    return min(spoken, key=lambda day: (-day.tokens, -day.usd, day.source))

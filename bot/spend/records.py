@@ -10,8 +10,18 @@ SUBSCRIPTION = "subscription"
 API = "api"
 
 
+ANTHROPIC, GITHUB, CURSOR = "anthropic", "github", "cursor"
+"""Whose product was used. Only the first is Claude spend; the others are kept apart from it."""
+
+ORGANIZATION = "organization"
+
+
 class Actor(NamedTuple):
-    """Who an export names. ``kind`` is "email", "api_key" or "machine"; only an e-mail address is a person."""
+    """Who an export names. Only an "email" is a person by itself.
+
+    ``kind`` is "email", "api_key", "account" (an id of an account or user), "login" (a name at another vendor),
+    "machine", "gateway", or ORGANIZATION for a source that knows no people at all.
+    """
 
     kind: str
     name: str
@@ -21,15 +31,18 @@ class Request(NamedTuple):
     """One API request, for sources that know single requests.
 
     ``key`` identifies the request over all files; ``at`` carries its zone; ``sidechain`` is a subagent's copy.
+    ``series`` is set where the figures count up since a start, and names what counts: the day's share is then the
+    difference to the day before.
     """
 
     key: bytes
     at: datetime
-    sidechain: bool
+    sidechain: bool = False
+    series: bytes | None = None
 
 
 class UsageRecord(NamedTuple):
-    """What one actor used of one model on one spend day, under one set of conditions.
+    """What one actor used of one model on one spend day, or from it to before ``until``, under one set of conditions.
 
     ``part`` is what else the source tells rows apart by (terminal, workspace, …), so that a row replaces only itself.
     ``reported_usd`` is what the source says it cost, exact to the nanodollar; None where it says nothing.
@@ -46,6 +59,18 @@ class UsageRecord(NamedTuple):
     part: str = ""
     reported_usd: Decimal | None = None
     request: Request | None = None
+    until: date | None = None
+    vendor: str = ANTHROPIC
+
+
+class Member(NamedTuple):
+    """A person that a directory names: no usage, but who is behind an address or an account id."""
+
+    row: int
+    email: str
+    name: str | None = None
+    account: str | None = None
+    seat: str | None = None
 
 
 class Problem(NamedTuple):

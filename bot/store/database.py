@@ -101,8 +101,11 @@ def migrate(database: Database) -> str:
 
     Started by several processes at once, one applies and the others wait; killed in the middle, nothing has changed.
     """
-    if _revision(database) == REVISION:
+    found = _revision(database)
+    if found == REVISION:
         return REVISION
+    if found is not None and found > REVISION:
+        raise DatabaseProblem(f"The database is of a newer claudecost (schema {found}); update this one.")
     # Alembic takes longer to import than most commands take to run, and is needed only when something changes.
     from alembic import command
     from alembic.config import Config

@@ -12,7 +12,7 @@ from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.amounts import Quantity
 from bot.spend.days import Period
 from bot.store.database import Database
-from bot.store.people import Person
+from bot.store.people import Person, spender_label
 from bot.store.tables import (
     actors,
     imports,
@@ -118,7 +118,7 @@ def shares(database: Database, period: Period, person_id: int | None = None) -> 
         query = query.where(people.c.id == person_id)
     with database.read() as connection:
         return [
-            Share(email or f"unassigned ({name})", source, read_quantity(day, rest))
+            Share(spender_label(email, name), source, read_quantity(day, rest))
             for day, email, name, source, *rest in connection.execute(query)
         ]
 

@@ -1,37 +1,43 @@
-"""Writing usage: an export's records become daily rows, roll-ups and alerts owed, in one transaction."""
+"""Writing usage: what a file says becomes daily rows, roll-ups and alerts owed, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, and_, cast, delete, insert, literal, select, tuple_
+from sqlalchemy import Connection, insert, select
 
-from bot.pricing import PriceBook, TokenUsage
+from bot.pricing import PriceBook
 from bot.spend.alerts import MAX_AGE_DAYS, newly_reached
 from bot.spend.amounts import Amount, amount
-from bot.spend.precedence import SourceDay, fullest
-from bot.spend.records import Problem, Request, UsageRecord
+from bot.spend.records import Problem
 from bot.store import deliveries
+from bot.store.bulk import Row, batches, insert_rows, replace_rows, select_in, select_rows
 from bot.store.database import Database
-from bot.store.people import actor_ids
-from bot.store.quantities import COUNTS, LINE, day_quantities, read_quantity, summed
+from bot.store.identity import actor_ids, learn_members
+from bot.store.quantities import COUNTS, LINE, day_quantities
+from bot.store.rollups import DayRollup
 from bot.store.tables import (
     actors,
-    day_number,
     import_problems,
     imports,
-    model_days,
+    number_day,
     people,
     person_days,
     seen_requests,
     sources,
-    to_nano,
     usage_daily,
     usage_lines,
+    usage_ranges,
 )
-from bot.store.upsert import BATCH, insert_missing, upsert
+from bot.store.tally import NOT_STATED, Line, SingleRequest, Tally, Values, fullness
+from bot.store.upsert import insert_missing
+
+_FEW_ACTORS = 200
+_COUNT_NAMES = ", ".join(column.name for column in COUNTS(usage_daily))
+_DAILY = f"SELECT actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM usage_daily"  # noqa: S608
+_REQUEST = f"SELECT key, sidechain, day, actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM seen_requests"  # noqa: S608
 
 
 class DayChange(NamedTuple):
@@ -50,6 +56,7 @@ class Recorded(NamedTuple):
     restated: int
     days: list[date]
     changes: list[DayChange]
+    ranges: list[tuple[date, date]]
 
 
 class AlertPolicy(NamedTuple):
@@ -59,21 +66,23 @@ class AlertPolicy(NamedTuple):
     today: date
 
 
-class _DailyKey(NamedTuple):
-    day: date
-    actor_id: int
-    line_id: int
+class _Counted(NamedTuple):
+    new: int = 0
+    same: int = 0
+    restated: int = 0
+
+    def plus(self, other: "_Counted") -> "_Counted":
+        return _Counted(self.new + other.new, self.same + other.same, self.restated + other.restated)
 
 
-_T = TypeVar("_T")
-_Values = tuple[int, ...]
-_Line = tuple[str, ...]
+_Touched = dict[int, set[int]]
+"""Actors whose usage changed, by day number."""
 
 
 def record(
     database: Database,
     source: str,
-    records: list[UsageRecord],
+    tally: Tally,
     problems: list[Problem],
     path: str,
     now: datetime,
@@ -82,16 +91,16 @@ def record(
     *,
     keep: bool = True,
 ) -> Recorded:
-    """Store one file's records and say what changed. All or nothing; the same file again changes nothing.
+    """Store what one file said and say what changed. All or nothing; the same file again changes nothing.
 
-    Records of single requests are kept once per request, the fullest version of each. Other records replace the row of
-    the same source, day, actor, model, conditions and part. With ``keep=False`` everything is worked out and undone.
+    Single requests are kept once each, at their fullest. Other records replace the row of the same source, day, actor,
+    model, conditions and part. With ``keep=False`` everything is worked out and undone.
     """
     with database.write_usage() as connection:
         writer = _Writer(connection, database.workspace_id, source, book)
-        recorded = writer.store(records)
+        recorded = writer.store(tally)
         writer.log(path, now, recorded, problems)
-        if recorded.accepted or recorded.restated:
+        if writer.touched_people:
             _owe_alerts(connection, database.workspace_id, writer.touched_people, policy, now)
         if not keep:
             connection.rollback()
@@ -100,12 +109,19 @@ def record(
 
 def rebuild_rollups(database: Database, book: PriceBook) -> None:
     """Work out every roll-up again, as after a change of the price book."""
+    table = usage_daily.c
+    query = (
+        select(table.day, actors.c.person_id)
+        .join(actors, table.actor_id == actors.c.id)
+        .where(table.workspace_id == database.workspace_id)
+        .distinct()
+    )
     with database.write_usage() as connection:
-        query = select(usage_daily.c.day, usage_daily.c.actor_id).where(
-            usage_daily.c.workspace_id == database.workspace_id
-        )
-        touched = {(row.day, row.actor_id) for row in connection.execute(query.distinct())}
-        _refresh(connection, database.workspace_id, touched, book)
+        by_day: dict[date, set[int]] = defaultdict(set)
+        for day, person_id in connection.execute(query):
+            by_day[day].add(person_id)
+        for day in sorted(by_day):
+            DayRollup(connection, database.workspace_id, day, by_day[day], book).refresh()
 
 
 class _Writer:
@@ -115,22 +131,26 @@ class _Writer:
         self.connection = connection
         self.workspace_id = workspace_id
         self.book = book
-        self.source_id = self._source_id(source)
+        self.source_id = source_id(connection, workspace_id, source)
         self.touched_people: set[tuple[date, int]] = set()
+        self.before: dict[date, Decimal] = {}
 
-    def store(self, records: list[UsageRecord]) -> Recorded:
-        actor_of = actor_ids(self.connection, self.workspace_id, {record.actor for record in records})
-        line_of = _line_ids(self.connection, {_line(record) for record in records})
-        singles = [(record.request, record) for record in records if record.request is not None]
-        dailies = [record for record in records if record.request is None]
-        new, same, restated, touched = self._store_requests(singles, actor_of, line_of)
-        more = self._store_dailies(dailies, actor_of, line_of)
-        new, same, restated, touched = new + more[0], same + more[1], restated + more[2], touched | more[3]
-        before = self._totals({day for day, _ in touched})
-        self.touched_people = _refresh(self.connection, self.workspace_id, touched, self.book)
-        after = self._totals({day for day, _ in touched})
-        changes = [DayChange(day, before[day], after[day]) for day in sorted(after) if before[day] != after[day]]
-        return Recorded(new, same, restated, sorted({record.day for record in records}), changes)
+    def store(self, tally: Tally) -> Recorded:
+        learned = learn_members(self.connection, self.workspace_id, tally.members, self.book)
+        known = actor_ids(self.connection, self.workspace_id, tally.actors, self.book)
+        actor_of = [known[actor] for actor in tally.actors]
+        line_ids = _line_ids(self.connection, tally.lines)
+        line_of = [line_ids[line] for line in tally.lines]
+        counted = self._store_requests(tally, actor_of, line_of)
+        counted = counted.plus(self._store_dailies(tally, actor_of, line_of))
+        counted = counted.plus(self._store_ranges(tally, actor_of, line_of))
+        after = self._totals(self.before)
+        changes = [DayChange(d, self.before[d], after[d]) for d in sorted(after) if self.before[d] != after[d]]
+        ranges = sorted({(number_day(key.start), number_day(key.until)) for key in tally.ranges})
+        if not (tally.actors or counted.new):
+            # A directory; exports of usage that also teach who is who count their usage alone.
+            counted = _Counted(learned, len(tally.members) - learned)
+        return Recorded(*counted, tally.days, changes, ranges)
 
     def log(self, path: str, now: datetime, recorded: Recorded, problems: list[Problem]) -> None:
         row = imports.insert().values(
@@ -151,208 +171,258 @@ class _Writer:
                 insert(import_problems), [{"import_id": import_id, **problem._asdict()} for problem in problems]
             )
 
-    def _source_id(self, name: str) -> int:
-        insert_missing(
-            self.connection, sources, [{"workspace_id": self.workspace_id, "name": name}], "workspace_id", "name"
-        )
-        query = select(sources.c.id).where(sources.c.workspace_id == self.workspace_id, sources.c.name == name)
-        return int(self.connection.execute(query).scalar_one())
-
-    def _totals(self, days: set[date]) -> dict[date, Decimal]:
+    def _totals(self, days: Iterable[date]) -> dict[date, Decimal]:
         found = {day: Amount() for day in days}
-        for quantity in day_quantities(self.connection, self.workspace_id, days):
+        for quantity in day_quantities(self.connection, self.workspace_id, found):
             found[quantity.day] = found[quantity.day].plus(amount(quantity, self.book))
         return {day: cost.usd for day, cost in found.items()}
 
+    def _rollup(self, day: int, actor_ids: Iterable[int]) -> DayRollup:
+        """The roll-ups of a day before these actors' usage changes; the day's total is remembered."""
+        when = number_day(day)
+        people_ids = {person for _, person in select_in(self.connection, _PERSON_OF, [], sorted(set(actor_ids)))}
+        if when not in self.before:
+            self.before |= self._totals([when])
+        self.touched_people |= {(when, person) for person in people_ids}
+        return DayRollup(self.connection, self.workspace_id, when, people_ids, self.book)
+
     # Sources that restate whole rows
 
-    def _store_dailies(
-        self, records: list[UsageRecord], actor_of: Mapping[Any, int], line_of: Mapping[_Line, int]
-    ) -> tuple[int, int, int, set[tuple[date, int]]]:
-        rows: dict[_DailyKey, _Values] = {}
-        spread: dict[_DailyKey, int] = defaultdict(int)
-        for record in records:
-            key = _DailyKey(record.day, actor_of[record.actor], line_of[_line(record)])
-            rows[key] = _added(rows.get(key), _values(record))
-            spread[key] += 1
-        existing = self._existing_dailies(rows)
-        changed = {key: values for key, values in rows.items() if existing.get(key) != values}
-        upsert(self.connection, usage_daily, [self._daily_row(key, changed[key]) for key in sorted(changed)])
-        same = sum(spread[key] for key in rows if key not in changed)
-        restated = sum(spread[key] for key in changed if key in existing)
-        return len(records) - same - restated, same, restated, {(key.day, key.actor_id) for key in changed}
+    def _store_dailies(self, tally: Tally, actor_of: list[int], line_of: list[int]) -> _Counted:
+        counted = _Counted()
+        for day, rows in tally.dailies():
+            wanted = {(actor_of[actor], line_of[line]): (values, records) for actor, line, values, records in rows}
+            counted = counted.plus(self._store_day(day, wanted))
+        return counted
 
-    def _existing_dailies(self, rows: Mapping[_DailyKey, _Values]) -> dict[_DailyKey, _Values]:
-        table = usage_daily.c
-        found: dict[_DailyKey, _Values] = {}
-        for days in _batches(sorted({key.day for key in rows})):
-            query = select(table.day, table.actor_id, table.line_id, *COUNTS(usage_daily), table.reported_usd).where(
-                table.workspace_id == self.workspace_id, table.source_id == self.source_id, table.day.in_(days)
-            )
-            for day, actor_id, line_id, *counts, reported in self.connection.execute(query):
-                found[_DailyKey(day, actor_id, line_id)] = (*counts, _nano(reported))
-        return found
+    def _store_day(self, day: int, wanted: dict[tuple[int, int], tuple[Values, int]]) -> _Counted:
+        existing = self._existing_dailies(day, {actor for actor, _ in wanted})
+        new, changed = [], []
+        same = restated = 0
+        for key in sorted(wanted):
+            values, records = wanted[key]
+            before = existing.get(key)
+            if before is None:
+                new.append(self._daily_row(day, *key, values))
+            elif before == values:
+                same += records
+            else:
+                restated += records
+                changed.append(self._daily_row(day, *key, values))
+        if new or changed:
+            rollup = self._rollup(day, (row[3] for row in (*new, *changed)))
+            insert_rows(self.connection, usage_daily, new)
+            replace_rows(self.connection, usage_daily, changed)
+            rollup.refresh()
+        records = sum(count for _, count in wanted.values())
+        return _Counted(records - same - restated, same, restated)
 
-    def _daily_row(self, key: _DailyKey, values: _Values) -> dict[str, Any]:
-        return {
-            "workspace_id": self.workspace_id,
-            "source_id": self.source_id,
-            **key._asdict(),
-            **_columns(values),
-        }
+    def _existing_dailies(self, day: int, actors_of_file: set[int]) -> dict[tuple[int, int], Values]:
+        where = f"{_DAILY} WHERE workspace_id = ? AND day = ? AND source_id = ?"
+        fixed = (self.workspace_id, day, self.source_id)
+        if len(actors_of_file) > _FEW_ACTORS:
+            rows = select_rows(self.connection, where, fixed)
+        else:
+            rows = list(select_in(self.connection, f"{where} AND actor_id IN", fixed, sorted(actors_of_file)))
+        return {(row[0], row[1]): (*row[2:-1], NOT_STATED if row[-1] is None else row[-1]) for row in rows}
+
+    def _daily_row(self, day: int, actor_id: int, line_id: int, values: Values) -> Row:
+        return (self.workspace_id, day, self.source_id, actor_id, line_id, *_stored(values))
 
     # Sources that know single requests
 
-    def _store_requests(
-        self, records: list[tuple[Request, UsageRecord]], actor_of: Mapping[Any, int], line_of: Mapping[_Line, int]
-    ) -> tuple[int, int, int, set[tuple[date, int]]]:
-        best: dict[bytes, tuple[Request, UsageRecord]] = {}
-        for request, record in records:
-            if request.key not in best or _fullness(request, record) > _fullness(*best[request.key]):
-                best[request.key] = (request, record)
-        existing = self._existing_requests(list(best))
-        touched: set[tuple[date, int]] = set()
-        rows, same, restated = [], 0, 0
-        for key, (request, record) in best.items():
-            actor_id, line_id = actor_of[record.actor], line_of[_line(record)]
+    def _store_requests(self, tally: Tally, actor_of: list[int], line_of: list[int]) -> _Counted:
+        named = {actor_of[place] for actor, place in tally.actors.items() if actor.kind == "email"}
+        existing = self._existing_requests(tally.requests)
+        touched: _Touched = defaultdict(set)
+        new: list[Row] = []
+        changed: list[Row] = []
+        same = 0
+        series: set[bytes] = set()
+        for key in sorted(tally.requests):
+            one = tally.requests[key]
+            actor_id = actor_of[one.actor]
             before = existing.get(key)
-            if before is not None and not _replaces(request, record, actor_id, before):
+            if before is not None and not _replaces(one, actor_id, actor_id in named, before):
                 same += 1
                 continue
             if before is not None:
-                restated += 1
-                touched.add((before.day, before.actor_id))
-            touched.add((record.day, actor_id))
-            rows.append(self._request_row(request, record, actor_id, line_id))
-        upsert(self.connection, seen_requests, rows)
+                touched[before[2]].add(before[3])
+            touched[one.day].add(actor_id)
+            row = self._request_row(key, one, actor_id, line_of[one.line])
+            (new if before is None else changed).append(row)
+            if one.request.series is not None:
+                series.add(one.request.series)
+        # Roll-ups look at the day as it was before, so they are made before anything is written.
+        self._touch_later_days(series, touched)
+        rollups = [self._rollup(day, touched[day]) for day in sorted(touched)]
+        insert_rows(self.connection, seen_requests, new)
+        replace_rows(self.connection, seen_requests, changed)
         self._add_up_requests(touched)
-        return len(best) - same - restated, same, restated, touched
+        for rollup in rollups:
+            rollup.refresh()
+        return _Counted(len(new), same, len(changed))
 
-    def _existing_requests(self, keys: list[bytes]) -> dict[bytes, Any]:
-        table = seen_requests.c
-        found: dict[bytes, Any] = {}
-        for some in _batches(keys):
-            query = select(seen_requests).where(
-                table.workspace_id == self.workspace_id, table.source_id == self.source_id, table.key.in_(some)
-            )
-            found.update((bytes(row.key), row) for row in self.connection.execute(query))
-        return found
+    def _existing_requests(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
+        where = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ? AND key IN"
+        found = select_in(self.connection, where, (self.workspace_id, self.source_id), sorted(keys))
+        return {bytes(row[0]): row for row in found}
 
-    def _request_row(self, request: Request, record: UsageRecord, actor_id: int, line_id: int) -> dict[str, Any]:
-        return {
-            "workspace_id": self.workspace_id,
-            "source_id": self.source_id,
-            "key": request.key,
-            "at": int(request.at.timestamp() * 1000),
-            "sidechain": request.sidechain,
-            "day": record.day,
-            "actor_id": actor_id,
-            "line_id": line_id,
-            **_columns(_values(record)),
-        }
+    def _request_row(self, key: bytes, one: SingleRequest, actor_id: int, line_id: int) -> Row:
+        at, sidechain = int(one.request.at.timestamp() * 1000), one.request.sidechain
+        stored = _stored(one.values)
+        series = one.request.series
+        return (self.workspace_id, self.source_id, key, at, sidechain, series, one.day, actor_id, line_id, *stored)
 
-    def _add_up_requests(self, touched: set[tuple[date, int]]) -> None:
+    def _touch_later_days(self, series: set[bytes], touched: _Touched) -> None:
+        """A count since a start also decides what is left for the days after it."""
+        where = "SELECT day, actor_id FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND series IN"
+        for day, actor_id in select_in(self.connection, where, (self.workspace_id, self.source_id), sorted(series)):
+            touched[day].add(actor_id)
+
+    def _add_up_requests(self, touched: _Touched) -> None:
         """Make usage_daily of the touched days and actors the sum of their requests again."""
-        daily, seen = usage_daily.c, seen_requests.c
-        for some in _batches(sorted((day_number(day), actor_id) for day, actor_id in touched)):
-            in_daily = tuple_(cast(daily.day, BigInteger), daily.actor_id).in_(some)
-            connection = self.connection
-            connection.execute(
-                delete(usage_daily).where(
-                    daily.workspace_id == self.workspace_id, daily.source_id == self.source_id, in_daily
-                )
-            )
-            names = ["workspace_id", "source_id", "day", "actor_id", "line_id", *(c.name for c in COUNTS(usage_daily))]
-            sums = (
-                select(seen.workspace_id, seen.source_id, seen.day, seen.actor_id, seen.line_id, *summed(seen_requests))
-                .where(
-                    seen.workspace_id == self.workspace_id,
-                    seen.source_id == self.source_id,
-                    tuple_(cast(seen.day, BigInteger), seen.actor_id).in_(some),
-                )
-                .group_by(seen.workspace_id, seen.source_id, seen.day, seen.actor_id, seen.line_id)
-            )
-            connection.execute(insert(usage_daily).from_select([*names, "reported_usd"], sums))
+        for day, used_by in touched.items():
+            for some in batches(sorted(used_by), _FEW_ACTORS):
+                self._add_up_day(day, some)
 
-
-def _refresh(
-    connection: Connection, workspace_id: int, touched: set[tuple[date, int]], book: PriceBook
-) -> set[tuple[date, int]]:
-    """Bring both roll-ups up to date for the touched (day, actor) pairs; returns the touched (day, person) pairs."""
-    person_of = {row.id: row.person_id for row in connection.execute(select(actors.c.id, actors.c.person_id))}
-    by_day: dict[date, set[int]] = defaultdict(set)
-    for day, actor_id in touched:
-        by_day[day].add(person_of[actor_id])
-    for day in sorted(by_day):
-        _refresh_people(connection, workspace_id, day, by_day[day], book)
-        _refresh_models(connection, workspace_id, day)
-    return {(day, person_id) for day, ids in by_day.items() for person_id in ids}
-
-
-def _refresh_people(connection: Connection, workspace_id: int, day: date, ids: set[int], book: PriceBook) -> None:
-    table = usage_daily.c
-    for some in _batches(sorted(ids)):
-        query = (
-            select(
-                actors.c.person_id,
-                table.source_id,
-                sources.c.name,
-                *LINE,
-                *summed(usage_daily),
-            )
-            .join(actors, table.actor_id == actors.c.id)
-            .join(sources, table.source_id == sources.c.id)
-            .join(usage_lines, table.line_id == usage_lines.c.id)
-            .where(table.workspace_id == workspace_id, table.day == day, actors.c.person_id.in_(some))
-            .group_by(actors.c.person_id, table.source_id, sources.c.name, *LINE, table.reported_usd.is_not(None))
+    def _add_up_day(self, day: int, actor_ids: Any) -> None:
+        places = ", ".join("?" * len(actor_ids))
+        fixed = [self.workspace_id, self.source_id, day]
+        known = f"workspace_id = ? AND source_id = ? AND day = ? AND actor_id IN ({places})"
+        run_sql(self.connection, f"DELETE FROM usage_daily WHERE {known}", [*fixed, *actor_ids])  # noqa: S608
+        columns = [column.name for column in COUNTS(seen_requests)]
+        sums = ", ".join(f"SUM({name})" for name in (*columns, "reported_usd"))
+        # What counted up since a start before this day was used on the days before.
+        earlier = ", ".join(f"{name} - COALESCE(LAG({name}) OVER since, 0) AS {name}" for name in columns)
+        reported = "reported_usd - COALESCE(LAG(reported_usd) OVER since, 0) AS reported_usd"
+        counting = (
+            f"SELECT day, actor_id, line_id, {earlier}, {reported} FROM seen_requests "  # noqa: S608
+            "WHERE workspace_id = ? AND source_id = ? AND series IN (SELECT series FROM seen_requests "
+            f"WHERE {known} AND series IS NOT NULL) WINDOW since AS (PARTITION BY series ORDER BY day)"
         )
-        said: dict[int, dict[tuple[int, str], Amount]] = defaultdict(lambda: defaultdict(Amount))
-        for person_id, source_id, source, *rest in connection.execute(query):
-            cost = amount(read_quantity(day, rest), book)
-            said[person_id][source_id, source] = said[person_id][source_id, source].plus(cost)
-        connection.execute(
-            delete(person_days).where(
-                person_days.c.workspace_id == workspace_id, person_days.c.day == day, person_days.c.person_id.in_(some)
-            )
+        single = f"SELECT day, actor_id, line_id, {', '.join(columns)}, reported_usd FROM seen_requests WHERE {known}"  # noqa: S608
+        rows = select_rows(
+            self.connection,
+            f"SELECT actor_id, line_id, {sums} FROM ({single} AND series IS NULL UNION ALL "  # noqa: S608
+            f"SELECT * FROM ({counting}) AS counted WHERE day = ?) AS used GROUP BY actor_id, line_id",
+            [*fixed, *actor_ids, self.workspace_id, self.source_id, *fixed, *actor_ids, day],
         )
-        upsert(connection, person_days, [_person_row(workspace_id, day, who, said[who]) for who in sorted(said)])
-
-
-def _person_row(workspace_id: int, day: date, person_id: int, said: dict[tuple[int, str], Amount]) -> dict[str, Any]:
-    best = fullest(SourceDay(source, cost.usage.tokens, cost.usd) for (_, source), cost in said.items())
-    source_id, cost = next((key[0], cost) for key, cost in said.items() if key[1] == best.source)
-    return {
-        "workspace_id": workspace_id,
-        "day": day,
-        "person_id": person_id,
-        "source_id": source_id,
-        "tokens": cost.usage.tokens,
-        "usd": cost.usd,
-        "unpriced_tokens": cost.unpriced_tokens,
-    }
-
-
-def _refresh_models(connection: Connection, workspace_id: int, day: date) -> None:
-    table, winner = usage_daily.c, person_days.c
-    connection.execute(delete(model_days).where(model_days.c.workspace_id == workspace_id, model_days.c.day == day))
-    reported = table.reported_usd.is_not(None)
-    sums = (
-        select(literal(workspace_id), table.day, table.line_id, reported, *summed(usage_daily))
-        .join(actors, table.actor_id == actors.c.id)
-        .join(
-            person_days,
-            and_(
-                winner.workspace_id == table.workspace_id,
-                winner.day == table.day,
-                winner.person_id == actors.c.person_id,
-                winner.source_id == table.source_id,
-            ),
+        used = [tuple(None if value is None else int(value) for value in row) for row in rows]
+        insert_rows(
+            self.connection,
+            usage_daily,
+            [(self.workspace_id, day, self.source_id, *row) for row in sorted(used, key=lambda row: row[:2])],
         )
-        .where(table.workspace_id == workspace_id, table.day == day)
-        .group_by(table.day, table.line_id, reported)
-    )
-    names = ["workspace_id", "day", "line_id", "is_reported", *(c.name for c in COUNTS(model_days)), "reported_usd"]
-    connection.execute(insert(model_days).from_select(names, sums))
+
+    # Sources that know no days
+
+    def _store_ranges(self, tally: Tally, actor_of: list[int], line_of: list[int]) -> _Counted:
+        new, changed, same = [], [], 0
+        chains = {(key.start, key.until) for key in tally.ranges}
+        stored = {chain: self._existing_ranges(*chain) for chain in chains}
+        for key, values in sorted(tally.ranges.items()):
+            actor_id, line_id = actor_of[key.actor], line_of[key.line]
+            before = stored[key.start, key.until].get((actor_id, line_id))
+            row = (self.workspace_id, self.source_id, key.start, key.until, actor_id, line_id, *_stored(values))
+            if before is None:
+                new.append(row)
+            elif before == values:
+                same += 1
+            else:
+                changed.append(row)
+        insert_rows(self.connection, usage_ranges, sorted(new))
+        replace_rows(self.connection, usage_ranges, changed)
+        if new or changed:
+            for start in sorted({start for start, _ in chains}):
+                self._tell_days_apart(start)
+        return _Counted(len(new), same, len(changed))
+
+    def _existing_ranges(self, start: int, until: int) -> dict[tuple[int, int], Values]:
+        sql = (
+            f"SELECT actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM usage_ranges "  # noqa: S608
+            "WHERE workspace_id = ? AND source_id = ? AND start = ? AND until = ?"
+        )
+        rows = select_rows(self.connection, sql, (self.workspace_id, self.source_id, start, until))
+        return {(row[0], row[1]): (*row[2:-1], NOT_STATED if row[-1] is None else row[-1]) for row in rows}
+
+    def _tell_days_apart(self, start: int) -> None:
+        """Make days of totals that start on the same day and end on successive ones."""
+        sql = "SELECT DISTINCT until FROM usage_ranges WHERE workspace_id = ? AND source_id = ? AND start = ?"
+        ends = sorted(row[0] for row in select_rows(self.connection, sql, (self.workspace_id, self.source_id, start)))
+        totals = [self._existing_ranges(start, end) for end in ends]
+        for day, rows in day_differences(start, ends, totals).items():
+            self._replace_day(day, rows)
+
+    def _replace_day(self, day: int, rows: dict[tuple[int, int], Values]) -> None:
+        """Make a source's day exactly these rows."""
+        sql = f"{_DAILY} WHERE workspace_id = ? AND day = ? AND source_id = ?"
+        before = {row[:2] for row in select_rows(self.connection, sql, (self.workspace_id, day, self.source_id))}
+        if not before and not rows:
+            return
+        rollup = self._rollup(day, {actor for actor, _ in (*before, *rows)})
+        delete = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ?"
+        run_sql(self.connection, delete, (self.workspace_id, day, self.source_id))
+        insert_rows(self.connection, usage_daily, [self._daily_row(day, *key, rows[key]) for key in sorted(rows)])
+        rollup.refresh()
+
+
+_PERSON_OF = "SELECT id, person_id FROM actors WHERE id IN"
+
+
+def day_differences(
+    start: int, ends: list[int], totals: list[dict[tuple[int, int], Values]]
+) -> dict[int, dict[tuple[int, int], Values]]:
+    """The days that totals since ``start`` tell apart: those whose neighbours end one day apart.
+
+    ``ends`` are the days after the last of each total, ascending. Where a later total is smaller, the later one is
+    right: the earlier ones are cut down to it, so that the days always add up to the newest total.
+    """
+    found: dict[int, dict[tuple[int, int], Values]] = {}
+    cut = totals[-1:]
+    for total in reversed(totals[:-1]):
+        following = cut[0]
+        cut.insert(0, {key: _smaller(values, following[key]) for key, values in total.items() if key in following})
+    before: dict[tuple[int, int], Values] = {}
+    since = start
+    for end, total in zip(ends, cut, strict=True):
+        if (number_day(end) - number_day(since)).days == 1:
+            found[since] = {
+                key: difference
+                for key, values in total.items()
+                if any((difference := _difference(values, before.get(key)))[:-1]) or difference[-1] > 0
+            }
+        before, since = total, end
+    return found
+
+
+def _smaller(one: Values, other: Values) -> Values:
+    return tuple(min(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+
+
+def _difference(values: Values, before: Values | None) -> Values:
+    if before is None:
+        return values
+    counts = (mine - theirs for mine, theirs in zip(values[:-1], before[:-1], strict=True))
+    is_stated = values[-1] != NOT_STATED
+    return (*counts, values[-1] - max(before[-1], 0) if is_stated else NOT_STATED)
+
+
+def run_sql(connection: Connection, sql: str, values: Iterable[Any]) -> None:
+    """A statement whose parameters are written as ``?``, through the driver."""
+    cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+    cursor.execute(sql if connection.dialect.name == "sqlite" else sql.replace("?", "%s"), list(values))
+    cursor.close()
+
+
+def source_id(connection: Connection, workspace_id: int, name: str) -> int:
+    """The id of a source, made where it is new."""
+    query = select(sources.c.id).where(sources.c.workspace_id == workspace_id, sources.c.name == name)
+    found = connection.execute(query).scalar()
+    if found is None:
+        insert_missing(connection, sources, [{"workspace_id": workspace_id, "name": name}], "workspace_id", "name")
+        found = connection.execute(query).scalar_one()
+    return int(found)
 
 
 def _owe_alerts(
@@ -361,66 +431,54 @@ def _owe_alerts(
     """Owe a message to each touched person with an e-mail address whose recent day reached a new step."""
     for day in sorted({day for day, _ in touched if 0 <= (policy.today - day).days <= MAX_AGE_DAYS}):
         spent = person_days.c
-        query = (
-            select(spent.person_id, spent.usd, people.c.limit_usd)
-            .join(people, spent.person_id == people.c.id)
-            .where(spent.workspace_id == workspace_id, spent.day == day, people.c.email.is_not(None))
-        )
-        ids = {person_id for when, person_id in touched if when == day}
-        for person_id, usd, own_limit in connection.execute(query).all():
-            if person_id in ids:
+        for some in batches(sorted(person for when, person in touched if when == day), 500):
+            query = (
+                select(spent.person_id, spent.usd, people.c.limit_usd)
+                .join(people, spent.person_id == people.c.id)
+                .where(
+                    spent.workspace_id == workspace_id,
+                    spent.day == day,
+                    spent.person_id.in_(some),
+                    people.c.email.is_not(None),
+                )
+            )
+            for person_id, usd, own_limit in connection.execute(query).all():
+                limit = own_limit if own_limit is not None else policy.limit_usd
+                if usd < limit:
+                    continue
                 told = deliveries.alert_steps(connection, workspace_id, person_id, day)
-                step = newly_reached(usd, own_limit if own_limit is not None else policy.limit_usd, told)
+                step = newly_reached(usd, limit, told)
                 if step is not None:
                     deliveries.owe_alert(connection, workspace_id, person_id, day, step, now)
 
 
-def _line(record: UsageRecord) -> _Line:
-    return (record.model, *record.conditions, record.billing, record.part)
+def _line_ids(connection: Connection, wanted: Iterable[Line]) -> dict[Line, int]:
+    columns = (*LINE, usage_lines.c.part, usage_lines.c.vendor)
+    lines = sorted(wanted)
+    found = _known_lines(connection, lines, columns)
+    missing = [line for line in lines if line not in found]
+    if missing:
+        names = [column.name for column in columns]
+        insert_missing(connection, usage_lines, [dict(zip(names, line, strict=True)) for line in missing], *names)
+        found = _known_lines(connection, lines, columns)
+    return found
 
 
-def _line_ids(connection: Connection, wanted: Iterable[_Line]) -> dict[_Line, int]:
-    columns = (*LINE, usage_lines.c.part)
-    names = [column.name for column in columns]
-    insert_missing(connection, usage_lines, [dict(zip(names, line, strict=True)) for line in sorted(wanted)], *names)
-    return {tuple(line): line_id for line_id, *line in connection.execute(select(usage_lines.c.id, *columns))}
+def _known_lines(connection: Connection, lines: list[Line], columns: tuple[Any, ...]) -> dict[Line, int]:
+    names = ", ".join(column.name for column in columns)
+    sql = f"SELECT id, {names} FROM usage_lines WHERE model IN"  # noqa: S608
+    wanted = set(lines)
+    found = {row[1:]: row[0] for row in select_in(connection, sql, [], sorted({line[0] for line in lines}))}
+    return {line: line_id for line, line_id in found.items() if line in wanted}
 
 
-def _values(record: UsageRecord) -> _Values:
-    return (*record.usage, _nano(record.reported_usd))
+def _stored(values: Values) -> tuple[Any, ...]:
+    return (*values[:-1], None if values[-1] == NOT_STATED else values[-1])
 
 
-def _nano(usd: Decimal | None) -> int:
-    """Nanodollars, or -1 for "nothing stated", so that values compare and add as plain integers."""
-    return -1 if usd is None else to_nano(usd)
-
-
-def _added(one: _Values | None, other: _Values) -> _Values:
-    if one is None:
-        return other
-    counts = (mine + theirs for mine, theirs in zip(one[:-1], other[:-1], strict=True))
-    # A cost that is stated for only some of the rows would pass for the cost of all of them.
-    return (*counts, one[-1] + other[-1] if min(one[-1], other[-1]) >= 0 else -1)
-
-
-def _columns(values: _Values) -> dict[str, Any]:
-    names = [column.name for column in COUNTS(usage_daily)]
-    reported = None if values[-1] < 0 else Decimal(values[-1]).scaleb(-9)
-    return {**dict(zip(names, values[:-1], strict=True)), "reported_usd": reported}
-
-
-def _fullness(request: Request, record: UsageRecord) -> tuple[int, int, bool]:
-    """Earlier lines of one response carry partial counts: the one with the most output is the final one."""
-    return record.usage.output, record.usage.tokens, not request.sidechain
-
-
-def _replaces(request: Request, record: UsageRecord, actor_id: int, before: Any) -> bool:
+def _replaces(one: SingleRequest, actor_id: int, is_person: bool, before: Row) -> bool:
     """A fuller version replaces; so does the same one once it is said whose it is, or on which day of a new zone."""
-    kept = TokenUsage(*(getattr(before, column.name) for column in COUNTS(seen_requests)))
-    is_fuller = _fullness(request, record) > (kept.output, kept.tokens, not before.sidechain)
-    is_claimed = actor_id != before.actor_id and record.actor.kind == "email"
-    return is_fuller or is_claimed or record.day != before.day
-
-
-def _batches(values: list[_T]) -> Iterable[list[_T]]:
-    return (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+    kept = (*before[5:-1], NOT_STATED if before[-1] is None else before[-1])
+    is_fuller = fullness(one.request.sidechain, one.values) > fullness(bool(before[1]), kept)
+    is_claimed = actor_id != before[3] and is_person
+    return is_fuller or is_claimed or one.day != before[2]

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -125,9 +126,14 @@ people = Table(
     Column("name", Text, nullable=False),
     Column("slack_user_id", Text),
     Column("limit_usd", Money),
+    Column("seat", Text, comment="the seat of a subscription, as a members list names it"),
+    Column("is_organization", Boolean, nullable=False, default=False),
     UniqueConstraint("workspace_id", "email"),
 )
-"""One row a spender. Without an e-mail address nobody is known to be behind it yet: the spend is *unassigned*."""
+"""One row a spender. Without an e-mail address nobody is known to be behind it yet: the spend is *unassigned*.
+
+The organization stands for sources that know no people; it speaks only for days that no source with people covers.
+"""
 
 actors = Table(
     "actors",
@@ -137,6 +143,7 @@ actors = Table(
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("person_id", ForeignKey("people.id"), nullable=False, index=True),
+    Column("linked_by", Text, comment="who said whose it is: an export, a rule, Slack, an admin; null for nobody"),
     UniqueConstraint("workspace_id", "kind", "name"),
 )
 
@@ -160,8 +167,17 @@ usage_lines = Table(
     Column("prompt_tier", Text, nullable=False),
     Column("billing", Text, nullable=False),
     Column("part", Text, nullable=False),
+    Column("vendor", Text, nullable=False),
     UniqueConstraint(
-        "model", "speed", "inference_geo", "service_tier", "prompt_tier", "billing", "part", name="uq_usage_lines"
+        "model",
+        "speed",
+        "inference_geo",
+        "service_tier",
+        "prompt_tier",
+        "billing",
+        "part",
+        "vendor",
+        name="uq_usage_lines",
     ),
 )
 """What a row of usage is told apart by, besides day, source and actor. Few rows, shared by all workspaces."""
@@ -187,14 +203,32 @@ seen_requests = Table(
     _key("key", LargeBinary),
     Column("at", BigInteger, nullable=False, comment="UTC epoch milliseconds"),
     Column("sidechain", Boolean, nullable=False),
+    Column("series", LargeBinary, comment="what counts up since a start; the day's share is the difference"),
     Column("day", Day, nullable=False),
     Column("actor_id", ForeignKey("actors.id"), nullable=False),
     Column("line_id", ForeignKey("usage_lines.id"), nullable=False),
     *_counts(),
     Column("reported_usd", Money),
+    Index("ix_seen_requests_day", "workspace_id", "source_id", "day", "actor_id"),
+    Index("ix_seen_requests_series", "workspace_id", "source_id", "series"),
     sqlite_with_rowid=False,
 )
 """Single requests of sources that know them; their days in usage_daily are added up from here."""
+
+usage_ranges = Table(
+    "usage_ranges",
+    metadata,
+    _workspace(primary_key=True),
+    _key("source_id", Integer, ForeignKey("sources.id")),
+    _key("start", Day),
+    _key("until", Day),
+    _key("actor_id", Integer, ForeignKey("actors.id")),
+    _key("line_id", Integer, ForeignKey("usage_lines.id")),
+    *_counts(),
+    Column("reported_usd", Money),
+    sqlite_with_rowid=False,
+)
+"""Totals of several days, from ``start`` to before ``until``, of sources that know no days."""
 
 person_days = Table(
     "person_days",
@@ -219,6 +253,7 @@ model_days = Table(
     _key("is_reported", Boolean),
     *_counts(),
     Column("reported_usd", Money),
+    Column("row_count", BigInteger, nullable=False, comment="of usage_daily; without any the row is removed"),
     sqlite_with_rowid=False,
 )
 """Roll-up, day x line, over the fullest source of each person and day."""
@@ -238,6 +273,49 @@ imports = Table(
     Column("first_day", Day),
     Column("last_day", Day),
 )
+
+read_files = Table(
+    "read_files",
+    metadata,
+    _workspace(primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False, comment="the file's time of change in nanoseconds"),
+    Column("format", Text, nullable=False),
+    Column("settings", Text, nullable=False, comment="what else the reading depended on"),
+    Column("row_count", BigInteger, nullable=False),
+)
+"""Files that were read to their end, so that an unchanged one need not be read again."""
+
+feeds = Table(
+    "feeds",
+    metadata,
+    _workspace(primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("started_at", Instant),
+    Column("succeeded_at", Instant),
+    Column("failed_at", Instant),
+    Column("problem", Text),
+    Column("next_at", Instant),
+    Column("newest_day", Day),
+    Column("received", BigInteger, nullable=False),
+    Column("usual_lag", BigInteger, comment="seconds between arrivals, the largest lately"),
+    Column("arrived_at", Instant, comment="when the feed last brought anything"),
+    Column("told_at", Instant, comment="when the admins were told that it is silent"),
+)
+"""Live feeds: when each last ran, what came of it, and when it runs again."""
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    _workspace(),
+    Column("at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("person_id", ForeignKey("people.id"), index=True),
+)
+"""What admins changed and whose figures were looked at."""
 
 import_problems = Table(
     "import_problems",

@@ -13,6 +13,7 @@ from bot.exports.reader import ReadingContext, UnreadableExport
 from bot.pricing import PriceBook, PriceConditions, TokenUsage
 from bot.spend.records import Actor, Problem, UsageRecord
 from tests.conftest import SAMPLES
+from tests.usage import as_export
 
 HEADER = (
     "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,usage_input_tokens_no_cache,"
@@ -25,8 +26,8 @@ ROW = "2026-08-05,claude-opus-5,app,Default,standard,≤ 200k,1,2,3,4,5,6,global
 def read(
     data: bytes | str, book: PriceBook, zone: str = "UTC", person: str | None = None
 ) -> tuple[list[UsageRecord], list[Problem]]:
-    raw = data.encode() if isinstance(data, str) else data
-    found = list(recognise(raw).read(raw, ReadingContext(ZoneInfo(zone), book, person)))
+    export = as_export(data)
+    found = list(recognise(export).read(export, ReadingContext(ZoneInfo(zone), book, person)))
     return [f for f in found if isinstance(f, UsageRecord)], [f for f in found if isinstance(f, Problem)]
 
 
@@ -112,9 +113,18 @@ class TestAnalyticsApi:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            (page({**OPUS, "tokens": {"input": -1}}), "A model of record 1 was left out: Expected `int` >= 0"),
-            (page({**OPUS, "tokens": {"input": "5"}}), "A model of record 1 was left out: Expected `int`, got `str`"),
-            (page({**OPUS, "tokens": {"input": 1.5}}), "A model of record 1 was left out: Expected `int`"),
+            (
+                page({**OPUS, "tokens": {"input": -1}}),
+                "A model of record 1 was left out: tokens.input is “-1”: expected int >= 0.",
+            ),
+            (
+                page({**OPUS, "tokens": {"input": "5"}}),
+                'A model of record 1 was left out: tokens.input is “"5"”: expected int, got str.',
+            ),
+            (
+                page({**OPUS, "tokens": {"input": 1.5}}),
+                "A model of record 1 was left out: tokens.input is “1.5”: expected int, got float.",
+            ),
             (page({**OPUS, "model": " "}), "A model of record 1 was left out: model is empty."),
             (
                 page({**OPUS, "estimated_cost": {"currency": "EUR", "amount": 3}}),
@@ -126,7 +136,7 @@ class TestAnalyticsApi:
             ),
             (page(OPUS, date="2026-02-30"), "Record 1 was left out: date is “2026-02-30”; expected a day"),
             (page(OPUS, actor={"type": "user_actor"}), "Record 1 was left out: its actor has neither email_address"),
-            (page(OPUS, actor=None), "Record 1 was left out: Expected `object`, got `null`"),
+            (page(OPUS, actor=None), "Record 1 was left out: actor is “null”: expected object, got null."),
         ],
     )
     def test_what_is_wrong_costs_its_row_alone(self, book: PriceBook, text: str, said: str) -> None:
@@ -138,8 +148,8 @@ class TestAnalyticsApi:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            (page(OPUS)[:-40], "it is not a page of the Claude Code Analytics API, or it was cut short"),
-            ('{"data": NaN, "has_more": false, "actor": 1, "model_breakdown": 1}', "it is not a page"),
+            (page(OPUS)[:-40], "it is no page of the Claude Code Analytics API, or it was cut short"),
+            ('{"data": NaN, "has_more": false, "actor": 1, "model_breakdown": 1}', "it is no page"),
             (
                 '{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}',
                 "it is an error from the API, not usage: “invalid x-api-key”",
@@ -149,7 +159,7 @@ class TestAnalyticsApi:
     def test_what_is_no_page_is_refused(self, book: PriceBook, text: str, said: str) -> None:
         reader = reader_named("claude_code_analytics_api")
         with pytest.raises(UnreadableExport, match=said):
-            list(reader.read(text.encode(), ReadingContext(ZoneInfo("UTC"), book)))
+            list(reader.read(as_export(text), ReadingContext(ZoneInfo("UTC"), book)))
 
 
 class TestConsoleUsage:
@@ -277,7 +287,7 @@ class TestTranscripts:
         assert read(line(), book, zone="Europe/Paris")[0][0].day == date(2026, 11, 23)
 
     def test_without_a_person_it_is_a_machine(self, book: PriceBook) -> None:
-        assert read(line(), book)[0][0].actor == Actor("machine", "transcripts")
+        assert read(line(), book)[0][0].actor == Actor("machine", "this machine")
 
     def test_lines_of_one_response_share_a_key_and_others_do_not(self, book: PriceBook) -> None:
         text = "\n".join([line(), line(uuid="x"), line(requestId="r2"), line(requestId=None), line(requestId=None)])
@@ -324,7 +334,10 @@ class TestTranscripts:
                 "Line 1 was left out: its timestamp “2026-11-22T10:00:00” has no zone.",
             ),
             (line(costUSD=-1), "Line 1 was left out: its costUSD is -1; expected 0 or more."),
-            (line(message={"usage": {"input_tokens": -4}}), "Line 1 was left out: Expected `int` >= 0"),
+            (
+                line(message={"usage": {"input_tokens": -4}}),
+                "Line 1 was left out: message.usage.input_tokens is “-4”: expected int >= 0.",
+            ),
             (line(message={"usage": {"input_tokens": 4}}), "Line 1 was left out: it has no model."),
         ],
     )
@@ -335,20 +348,20 @@ class TestTranscripts:
 
 
 def test_formats_are_told_from_content(tmp_path: Path) -> None:
-    assert recognise(page(OPUS).encode()).name == "claude_code_analytics_api"
-    assert recognise(b'{"data":[],"has_more":false,"next_page":null}').name == "claude_code_analytics_api"
-    assert recognise(HEADER.encode()).name == "console_usage_csv"
-    assert recognise(line().encode()).name == "transcripts"
+    assert recognise(as_export(page(OPUS).encode())).name == "claude_code_analytics_api"
+    assert recognise(as_export(b'{"data":[],"has_more":false,"next_page":null}')).name == "claude_code_analytics_api"
+    assert recognise(as_export(HEADER.encode())).name == "console_usage_csv"
+    assert recognise(as_export(line().encode())).name == "transcripts"
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
         (b"", "it is empty"),
-        (b"hello,world\n1,2\n", "it starts with “hello,world”, which is no known export. Known: Claude Code Analytics"),
+        (b"hello,world\n1,2\n", "it starts with “hello,world”, which is no known export. docs/sources.md lists"),
         (b"\x89PNG\r\n\x1a\n", "which is no known export"),
     ],
 )
 def test_other_content_is_refused_by_quoting_it(data: bytes, said: str) -> None:
     with pytest.raises(UnreadableExport, match=said):
-        recognise(data)
+        recognise(as_export(data))

@@ -53,9 +53,7 @@ def test_a_question_is_answered_in_the_acknowledgement(stage: Stage) -> None:
     assert answer["blocks"]
 
 
-def test_a_question_touches_no_database_and_calls_slack_once_at_most(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_question_touches_neither_database_nor_slack(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object) -> None:
         raise AssertionError("the database was asked")
 
@@ -63,7 +61,7 @@ def test_a_question_touches_no_database_and_calls_slack_once_at_most(
     monkeypatch.setattr(Database, "write", unreachable)
     assert ask(stage, "500k in 80k out opus")["text"].startswith("$3.60")
     assert ask(stage, "500k in 80k out opus")["text"].startswith("$3.60")
-    assert [name for name, _ in stage.workspace.calls] == ["auth.test"]
+    assert stage.workspace.calls == []
 
 
 def test_a_refusal_is_as_private_as_an_answer(stage: Stage) -> None:
@@ -78,7 +76,7 @@ def test_help_lists_what_can_be_typed(stage: Stage, text: str) -> None:
 
 
 def test_own_spend_is_acknowledged_before_the_database_answers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    stage.installation.importer().import_file(MAIN_FILE, NOW)
+    list(stage.installation.importer().import_path(MAIN_FILE, NOW))
     may_answer = threading.Event()
     real = Ledger.own_spend
 
@@ -97,7 +95,7 @@ def test_own_spend_is_acknowledged_before_the_database_answers(stage: Stage, mon
 
 
 def test_nobody_sees_anothers_spend(stage: Stage) -> None:
-    stage.installation.importer().import_file(MAIN_FILE, NOW)
+    list(stage.installation.importer().import_path(MAIN_FILE, NOW))
     for number in (0, 5):
         ask(stage, "me freya@example.com", number)
     ada, freya = sorted(whispered(stage, 2), key=lambda message: str(message["user"]))
@@ -112,7 +110,7 @@ def test_a_stranger_hears_that_nothing_is_known(stage: Stage) -> None:
 
 
 def test_the_digest_can_be_read_by_one_person_alone(stage: Stage) -> None:
-    stage.installation.importer().import_file(MAIN_FILE, NOW)
+    list(stage.installation.importer().import_path(MAIN_FILE, NOW))
     assert ask(stage, "digest") is None
     answer = whispered(stage)[0]
     assert answer["response_type"] == "ephemeral"
@@ -153,7 +151,7 @@ class TestForgery:
     @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "application/json"])
     def test_bodies_that_slack_never_sends(self, stage: Stage, content_type: str) -> None:
         headers = signed_headers("{nojson", int(time.time())) | {"content-type": content_type}
-        assert status_of(stage, "{nojson", headers) in (401, 404)
+        assert status_of(stage, "{nojson", headers) in (400, 404)
         request = urllib.request.Request(stage.app_url, data=b"\xff\xfe", headers=headers)
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(request, timeout=5)

@@ -76,7 +76,7 @@ def test_models_are_the_largest_and_the_rest_and_add_up(book: PriceBook, count: 
 
 def test_versions_of_one_model_are_one(book: PriceBook) -> None:
     found = facts(book, quantity(4, model="claude-opus-5-5"), quantity(4, model="claude-opus-5-5[1m]"))
-    assert found.models == [ModelSpend("Opus 5.5", Decimal(8))]
+    assert found.models == [ModelSpend("Opus 5.5", Decimal(8), "claude-opus-5-5")]
 
 
 def test_what_has_no_price_is_named_and_in_no_figure(book: PriceBook) -> None:

@@ -82,9 +82,26 @@ class Commands:
             _reply(respond, own_spend_message(own, self.today(), self.ledger.book.label))
 
     @answers_failures
-    def show_digest(self, respond: Respond) -> None:
-        """Yesterday's digest, for the person who asks alone."""
-        _reply(respond, digest_message(self.ledger.digest(self.today() - ONE_DAY)))
+    def show_digest(self, respond: Respond, command: dict[str, Any]) -> None:
+        """The digest of yesterday or of the day that is named, for the person who asks alone."""
+        day = _named_day(command["text"], self.today() - ONE_DAY)
+        if day is None:
+            said = " ".join(command["text"].split()[1:])
+            _reply(respond, refusal_message(Refusal(f"“{said}” is no day of a digest.", f"digest {self.today()}")))
+        else:
+            _reply(respond, digest_message(self.ledger.digest(day)))
+
+
+def _named_day(text: str, usual: date) -> date | None:
+    """The day after the command's first word, ``usual`` where none is named, None where it cannot be read."""
+    words = [word for word in text.lower().split()[1:] if word not in ("on", "of", "for")]
+    if not words or words == ["yesterday"]:
+        return usual
+    try:
+        day = date.fromisoformat(" ".join(words))
+    except ValueError:
+        return None
+    return day if 2000 <= day.year <= 2100 else None
 
 
 def _reply(reply: Ack | Respond, message: Message) -> None:

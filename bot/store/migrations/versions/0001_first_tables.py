@@ -34,6 +34,21 @@ def upgrade() -> None:
     sa.UniqueConstraint('workspace_id', 'key', name='uq_deliveries_workspace_id')
     )
     op.create_index('ix_deliveries_due_at', 'deliveries', ['due_at'], unique=False)
+    op.create_table('feeds',
+    sa.Column('workspace_id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('started_at', sa.BigInteger(), nullable=True),
+    sa.Column('succeeded_at', sa.BigInteger(), nullable=True),
+    sa.Column('failed_at', sa.BigInteger(), nullable=True),
+    sa.Column('problem', sa.Text(), nullable=True),
+    sa.Column('next_at', sa.BigInteger(), nullable=True),
+    sa.Column('newest_day', sa.Integer(), nullable=True),
+    sa.Column('received', sa.BigInteger(), nullable=False),
+    sa.Column('usual_lag', sa.BigInteger(), nullable=True, comment='seconds between arrivals, the largest lately'),
+    sa.Column('arrived_at', sa.BigInteger(), nullable=True, comment='when the feed last brought anything'),
+    sa.Column('told_at', sa.BigInteger(), nullable=True, comment='when the admins were told that it is silent'),
+    sa.PrimaryKeyConstraint('workspace_id', 'name', name='pk_feeds')
+    )
     op.create_table('people',
     sa.Column('id', ID, nullable=False),
     sa.Column('workspace_id', sa.Integer(), autoincrement=False, nullable=False),
@@ -41,8 +56,20 @@ def upgrade() -> None:
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('slack_user_id', sa.Text(), nullable=True),
     sa.Column('limit_usd', sa.BigInteger(), nullable=True),
+    sa.Column('seat', sa.Text(), nullable=True, comment='the seat of a subscription, as a members list names it'),
+    sa.Column('is_organization', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('id', name='pk_people'),
     sa.UniqueConstraint('workspace_id', 'email', name='uq_people_workspace_id')
+    )
+    op.create_table('read_files',
+    sa.Column('workspace_id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('path', sa.Text(), nullable=False),
+    sa.Column('size', sa.BigInteger(), nullable=False),
+    sa.Column('changed_at', sa.BigInteger(), nullable=False, comment="the file's time of change in nanoseconds"),
+    sa.Column('format', sa.Text(), nullable=False),
+    sa.Column('settings', sa.Text(), nullable=False, comment='what else the reading depended on'),
+    sa.Column('row_count', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('workspace_id', 'path', name='pk_read_files')
     )
     op.create_table('settings',
     sa.Column('workspace_id', sa.Integer(), autoincrement=False, nullable=False),
@@ -66,8 +93,9 @@ def upgrade() -> None:
     sa.Column('prompt_tier', sa.Text(), nullable=False),
     sa.Column('billing', sa.Text(), nullable=False),
     sa.Column('part', sa.Text(), nullable=False),
+    sa.Column('vendor', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('id', name='pk_usage_lines'),
-    sa.UniqueConstraint('model', 'speed', 'inference_geo', 'service_tier', 'prompt_tier', 'billing', 'part', name='uq_usage_lines')
+    sa.UniqueConstraint('model', 'speed', 'inference_geo', 'service_tier', 'prompt_tier', 'billing', 'part', 'vendor', name='uq_usage_lines')
     )
     op.create_table('actors',
     sa.Column('id', ID, nullable=False),
@@ -75,11 +103,23 @@ def upgrade() -> None:
     sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('person_id', ID, nullable=False),
+    sa.Column('linked_by', sa.Text(), nullable=True, comment='who said whose it is: an export, a rule, Slack, an admin; null for nobody'),
     sa.ForeignKeyConstraint(['person_id'], ['people.id'], name='fk_actors_person_id'),
     sa.PrimaryKeyConstraint('id', name='pk_actors'),
     sa.UniqueConstraint('workspace_id', 'kind', 'name', name='uq_actors_workspace_id')
     )
     op.create_index('ix_actors_person_id', 'actors', ['person_id'], unique=False)
+    op.create_table('audit',
+    sa.Column('id', ID, nullable=False),
+    sa.Column('workspace_id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('at', sa.BigInteger(), nullable=False),
+    sa.Column('who', sa.Text(), nullable=False),
+    sa.Column('what', sa.Text(), nullable=False),
+    sa.Column('person_id', ID, nullable=True),
+    sa.ForeignKeyConstraint(['person_id'], ['people.id'], name='fk_audit_person_id'),
+    sa.PrimaryKeyConstraint('id', name='pk_audit')
+    )
+    op.create_index('ix_audit_person_id', 'audit', ['person_id'], unique=False)
     op.create_table('imports',
     sa.Column('id', ID, nullable=False),
     sa.Column('workspace_id', sa.Integer(), autoincrement=False, nullable=False),
@@ -107,6 +147,7 @@ def upgrade() -> None:
     sa.Column('cache_write_1h', sa.BigInteger(), nullable=False),
     sa.Column('web_searches', sa.BigInteger(), nullable=False),
     sa.Column('reported_usd', sa.BigInteger(), nullable=True),
+    sa.Column('row_count', sa.BigInteger(), nullable=False, comment='of usage_daily; without any the row is removed'),
     sa.ForeignKeyConstraint(['line_id'], ['usage_lines.id'], name='fk_model_days_line_id'),
     sa.PrimaryKeyConstraint('workspace_id', 'day', 'line_id', 'is_reported', name='pk_model_days'),
     sqlite_with_rowid=False
@@ -139,6 +180,7 @@ def upgrade() -> None:
     sa.Column('key', sa.LargeBinary(), autoincrement=False, nullable=False),
     sa.Column('at', sa.BigInteger(), nullable=False, comment='UTC epoch milliseconds'),
     sa.Column('sidechain', sa.Boolean(), nullable=False),
+    sa.Column('series', sa.LargeBinary(), nullable=True, comment="what counts up since a start; the day's share is the difference"),
     sa.Column('day', sa.Integer(), nullable=False),
     sa.Column('actor_id', ID, nullable=False),
     sa.Column('line_id', ID, nullable=False),
@@ -155,6 +197,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('workspace_id', 'source_id', 'key', name='pk_seen_requests'),
     sqlite_with_rowid=False
     )
+    op.create_index('ix_seen_requests_day', 'seen_requests', ['workspace_id', 'source_id', 'day', 'actor_id'], unique=False)
+    op.create_index('ix_seen_requests_series', 'seen_requests', ['workspace_id', 'source_id', 'series'], unique=False)
     op.create_table('usage_daily',
     sa.Column('workspace_id', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('day', sa.Integer(), autoincrement=False, nullable=False),
@@ -172,5 +216,25 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['line_id'], ['usage_lines.id'], name='fk_usage_daily_line_id'),
     sa.ForeignKeyConstraint(['source_id'], ['sources.id'], name='fk_usage_daily_source_id'),
     sa.PrimaryKeyConstraint('workspace_id', 'day', 'source_id', 'actor_id', 'line_id', name='pk_usage_daily'),
+    sqlite_with_rowid=False
+    )
+    op.create_table('usage_ranges',
+    sa.Column('workspace_id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('source_id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('start', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('until', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('actor_id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('line_id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('input', sa.BigInteger(), nullable=False),
+    sa.Column('output', sa.BigInteger(), nullable=False),
+    sa.Column('cache_read', sa.BigInteger(), nullable=False),
+    sa.Column('cache_write_5m', sa.BigInteger(), nullable=False),
+    sa.Column('cache_write_1h', sa.BigInteger(), nullable=False),
+    sa.Column('web_searches', sa.BigInteger(), nullable=False),
+    sa.Column('reported_usd', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['actor_id'], ['actors.id'], name='fk_usage_ranges_actor_id'),
+    sa.ForeignKeyConstraint(['line_id'], ['usage_lines.id'], name='fk_usage_ranges_line_id'),
+    sa.ForeignKeyConstraint(['source_id'], ['sources.id'], name='fk_usage_ranges_source_id'),
+    sa.PrimaryKeyConstraint('workspace_id', 'source_id', 'start', 'until', 'actor_id', 'line_id', name='pk_usage_ranges'),
     sqlite_with_rowid=False
     )

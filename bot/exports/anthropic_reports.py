@@ -1,0 +1,354 @@
+"""Anthropic's organisation reports in JSON: Admin usage and cost, Enterprise Analytics, and the beta of August 2026.
+
+All are pages of buckets or rows with the same fields, some of them null. Amounts are decimal strings of **cents**
+("123.78912" is $1.2378912). Buckets of a day are UTC days; narrower ones are put on the spend day of their start, and
+wider ones are kept as what they are: totals without days. Rows of the beta that are grouped by RBAC group overlap (a
+person in two groups stands in both), so they are left out.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from bot.exports.reader import (
+    Count,
+    Export,
+    Reading,
+    ReadingContext,
+    as_geography,
+    as_instant,
+    as_name,
+    decoded,
+    email_actor,
+    has_keys,
+    shortened,
+    text_cents,
+    why,
+)
+from bot.pricing import PriceConditions, TokenUsage
+from bot.spend.days import ONE_DAY, spend_day
+from bot.spend.records import ORGANIZATION, Actor, Problem, UsageRecord
+
+_DAY_LONG = timedelta(days=1)
+
+
+class _CacheCreation(Struct):
+    ephemeral_1h_input_tokens: Count = 0
+    ephemeral_5m_input_tokens: Count = 0
+
+
+class _ServerToolUse(Struct):
+    web_search_requests: Count | None = 0
+
+
+class _Actor(Struct):
+    type: str | None = None
+    user_id: str | None = None
+    email_address: str | None = None
+    name: str | None = None
+
+
+class _Dimensions(Struct):
+    """What rows are told apart by, in all the reports."""
+
+    model: str | None = None
+    product: str | None = None
+    workspace_id: str | None = None
+    api_key_id: str | None = None
+    account_id: str | None = None
+    service_account_id: str | None = None
+    service_tier: str | None = None
+    context_window: str | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
+    cost_type: str | None = None
+    token_type: str | None = None
+    description: str | None = None
+    rbac_group_id: str | None = None
+    actor: _Actor | None = None
+    user: _Actor | None = None
+    user_id: str | None = None
+    email: str | None = None
+    user_email: str | None = None
+
+
+class _Counts(Struct):
+    uncached_input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation: _CacheCreation | None = None
+    server_tool_use: _ServerToolUse | None = None
+
+
+class _Cost(Struct):
+    amount: str | None = None
+    currency: str | None = "USD"
+
+
+class _Grouped(Struct):
+    """A row of the beta: its dimensions and figures lie one level down."""
+
+    starting_at: str
+    ending_at: str
+    group: Raw = Raw(b"{}")
+    usage: Raw | None = None
+    cost: Raw | None = None
+
+
+class _Bucket(Struct):
+    starting_at: str
+    ending_at: str
+    results: list[Raw] = []
+
+
+class _Page(Struct):
+    data: list[Raw]
+
+
+class _Row(Struct):
+    start: datetime
+    end: datetime
+    dimensions: _Dimensions
+    counts: _Counts
+    cost: _Cost
+
+
+class _ReportReader:
+    utc_days = True
+    names_people = True
+    name: str
+    title: str
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per result; ``row`` counts the results over all pages from 1."""
+        text = export.document()
+        pages = decoded(text, list[_Page], self.title) if text[:1] == b"[" else [decoded(text, _Page, self.title)]
+        number = 0
+        for raw in (entry for page in pages for entry in page.data):
+            for row in _rows(raw):
+                number += 1
+                if isinstance(row, str):
+                    yield Problem(number, f"Result {number} was left out: {row}.")
+                    continue
+                try:
+                    yield _record(number, row, context)
+                except ValueError as error:
+                    yield Problem(number, f"Result {number} was left out: {shortened(error)}.")
+
+
+class AdminUsage(_ReportReader):
+    name = "admin_usage_report"
+    title = "Admin usage report (usage_report/messages)"
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "results", "uncached_input_tokens") and not _is_enterprise(head)
+
+
+class AdminCost(_ReportReader):
+    name = "admin_cost_report"
+    title = "Admin cost report"
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "results", "amount") and not _is_enterprise(head)
+
+
+class EnterpriseUsage(_ReportReader):
+    name = "enterprise_usage_report"
+    title = "Enterprise Analytics usage report"
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "results", "uncached_input_tokens") and _is_enterprise(head)
+
+
+class EnterpriseCost(_ReportReader):
+    name = "enterprise_cost_report"
+    title = "Enterprise Analytics cost report"
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "results", "amount") and _is_enterprise(head)
+
+
+class BetaUsage(_ReportReader):
+    name = "analytics_usage"
+    title = "usage page of the analytics beta (2026-08-24)"
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "group", "usage", "starting_at")
+
+
+class BetaCost(_ReportReader):
+    name = "analytics_cost"
+    title = "cost page of the analytics beta (2026-08-24)"
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "group", "cost", "starting_at")
+
+
+class SpendLimits:
+    name = "spend_limits"
+    title = "Spend Limits API (spend_limits/effective)"
+    utc_days = True
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "period_to_date_spend")
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per person: what the current day, week or month came to when the page was saved."""
+        page = decoded(export.document(), _Page, self.title)
+        for number, raw in enumerate(page.data, start=1):
+            try:
+                entry = msgspec.json.decode(raw, type=_Limit)
+                start, until = _current(entry.period, export.written_at.date())
+                yield UsageRecord(
+                    row=number,
+                    day=start,
+                    actor=_person(entry.actor) or _unknown_actor(),
+                    model="all models",
+                    usage=TokenUsage(),
+                    reported_usd=text_cents(entry.period_to_date_spend, "period_to_date_spend"),
+                    until=None if until == start + ONE_DAY else until,
+                )
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                yield Problem(number, f"Entry {number} was left out: {why(error, raw)}.")
+
+
+class _Limit(Struct):
+    period: str
+    period_to_date_spend: str
+    actor: _Actor | None = None
+
+
+def _is_enterprise(head: bytes) -> bool:
+    return b'"product"' in head or b'"user_email"' in head or b'"list_amount"' in head
+
+
+def _rows(raw: Raw) -> Iterator[_Row | str]:
+    """The rows of one entry of a page's data, each read by itself so that one bad row costs only that row."""
+    try:
+        if b'"results"' in bytes(raw):
+            bucket = msgspec.json.decode(raw, type=_Bucket)
+            start, end = as_instant(bucket.starting_at, "starting_at"), as_instant(bucket.ending_at, "ending_at")
+            parts: list[tuple[Raw, Raw, Raw]] = [(result, result, result) for result in bucket.results]
+        else:
+            row = msgspec.json.decode(raw, type=_Grouped)
+            start, end = as_instant(row.starting_at, "starting_at"), as_instant(row.ending_at, "ending_at")
+            parts = [(row.group, row.usage or Raw(b"{}"), row.cost or Raw(b"{}"))]
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        yield shortened(error)
+        return
+    for dimensions, counts, cost in parts:
+        try:
+            yield _Row(
+                start,
+                end,
+                msgspec.json.decode(dimensions, type=_Dimensions),
+                msgspec.json.decode(counts, type=_Counts),
+                msgspec.json.decode(cost, type=_Cost),
+            )
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            yield shortened(error)
+
+
+def _record(number: int, row: _Row, context: ReadingContext) -> UsageRecord:
+    said = row.dimensions
+    if said.rbac_group_id:
+        raise ValueError("it is grouped by RBAC group, and people may be in several; export without that grouping")
+    if row.end <= row.start:
+        raise ValueError("it ends before it starts")
+    day, until = _days(row, context)
+    return UsageRecord(
+        row=number,
+        day=day,
+        actor=_actor(said),
+        model=as_name(said.model or said.cost_type or "all models", "model"),
+        usage=_usage(row.counts),
+        conditions=PriceConditions(
+            speed=said.speed or "standard",
+            inference_geo=as_geography(said.inference_geo),
+            service_tier=said.service_tier or "standard",
+            prompt_tier="long" if (said.context_window or "").startswith((">", "200k-")) else "unknown",
+        ),
+        part=_part(said),
+        reported_usd=_reported(row.cost),
+        until=until,
+    )
+
+
+def _days(row: _Row, context: ReadingContext) -> tuple[date, date | None]:
+    length = row.end - row.start
+    if length < _DAY_LONG:
+        return spend_day(row.start, context.zone), None
+    first, after = row.start.date(), (row.end - timedelta(microseconds=1)).date() + ONE_DAY
+    return first, None if after == first + ONE_DAY else after
+
+
+def _actor(said: _Dimensions) -> Actor:
+    email = said.email or said.user_email
+    if email:
+        return email_actor(as_name(email, "email"))
+    named = _person(said.actor) or _person(said.user)
+    if named:
+        return named
+    for kind, value in (
+        ("account", said.account_id or said.user_id),
+        ("api_key", said.api_key_id or said.service_account_id),
+    ):
+        if value:
+            return Actor(kind, as_name(value, kind))
+    return Actor(ORGANIZATION, as_name(said.workspace_id or ORGANIZATION, "workspace_id"))
+
+
+def _person(actor: _Actor | None) -> Actor | None:
+    if actor is None:
+        return None
+    if actor.email_address:
+        return email_actor(as_name(actor.email_address, "email_address"))
+    if actor.user_id:
+        return Actor("account", as_name(actor.user_id, "user_id"))
+    return Actor("api_key", as_name(actor.name, "name")) if actor.name else None
+
+
+def _unknown_actor() -> Actor:
+    raise ValueError("it names nobody")
+
+
+def _part(said: _Dimensions) -> str:
+    workspace = said.workspace_id if said.actor or said.api_key_id or said.account_id else None
+    parts: list[Any] = [said.product, workspace, said.cost_type, said.token_type, said.description]
+    return " ".join(as_name(part, "part") for part in parts if part)
+
+
+def _usage(counts: _Counts) -> TokenUsage:
+    written, searched = counts.cache_creation, counts.server_tool_use
+    return TokenUsage(
+        input=counts.uncached_input_tokens or 0,
+        output=counts.output_tokens or 0,
+        cache_read=counts.cache_read_input_tokens or 0,
+        cache_write_5m=written.ephemeral_5m_input_tokens if written else 0,
+        cache_write_1h=written.ephemeral_1h_input_tokens if written else 0,
+        web_searches=(searched.web_search_requests or 0) if searched else 0,
+    )
+
+
+def _reported(cost: _Cost) -> Any:
+    if cost.amount is None:
+        return None
+    if cost.currency not in (None, "USD"):
+        raise ValueError(f"its amount is in {shortened(cost.currency)}; only USD can be read")
+    return text_cents(cost.amount, "amount")
+
+
+def _current(period: str, day: date) -> tuple[date, date]:
+    """The day, week (from Monday) or month that ``day`` lies in, half-open."""
+    if period == "daily":
+        return day, day + ONE_DAY
+    if period == "weekly":
+        monday = day - timedelta(days=day.weekday())
+        return monday, monday + timedelta(days=7)
+    if period == "monthly":
+        return day.replace(day=1), (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    raise ValueError(f"its period is “{shortened(period)}”; expected daily, weekly or monthly")

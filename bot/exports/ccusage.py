@@ -1,0 +1,325 @@
+"""ccusage JSON, in every shape of its versions 18 to 20, and ``claude -p --output-format json``.
+
+ccusage says nobody's name, merges cache writes (taken as 5-minute writes, the cheaper) and follows the local days of
+the machine it ran on. Where one file has several sections, the one with the finest days is read and the others are
+passed over, as all of them count the same requests. Sessions, weeks and months are totals without days.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from bot.exports.reader import (
+    Count,
+    Export,
+    Reading,
+    ReadingContext,
+    UnreadableExport,
+    as_day,
+    as_instant,
+    as_name,
+    decoded,
+    has_keys,
+    money,
+    why,
+)
+from bot.pricing import PriceConditions, PricingError, TokenUsage
+from bot.spend.days import ONE_DAY, spend_day
+from bot.spend.records import Problem, Request, UsageRecord
+
+_SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
+"""Finest first; "projects" holds daily rows by project."""
+
+_EMPTY = re.compile(rb'\{\s*"(?:daily|weekly|monthly|sessions?|blocks|projects)"\s*:\s*[\[{]\s*[\]}]')
+
+
+class _Breakdown(Struct, rename="camel"):
+    model_name: str
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_creation_tokens: Count = 0
+    cache_read_tokens: Count = 0
+    cost: Decimal | None = None
+    missing_pricing: bool = False
+
+
+class _Agent(Struct, rename="camel"):
+    agent: str = "claude"
+    model_breakdowns: list[Raw] = []
+
+
+class _Metadata(Struct, rename="camel"):
+    agents: list[str] = []
+    last_activity: str | None = None
+
+
+class _Row(Struct, rename="camel"):
+    period: str | None = None
+    date: str | None = None
+    week: str | None = None
+    month: str | None = None
+    agent: str | None = None
+    agents: list[_Agent] = []
+    metadata: _Metadata | None = None
+    model_breakdowns: list[Raw] = []
+    session_id: str | None = None
+    first_activity: str | None = None
+    last_activity: str | None = None
+    project: str | None = None
+
+
+class _BlockCounts(Struct, rename="camel"):
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_creation_input_tokens: Count = 0
+    cache_read_input_tokens: Count = 0
+
+
+class _Block(
+    Struct, rename={"start_time": "startTime", "token_counts": "tokenCounts", "cost": "costUSD", "is_gap": "isGap"}
+):
+    start_time: str
+    token_counts: _BlockCounts
+    cost: Decimal | None = None
+    is_gap: bool = False
+    models: list[str] = []
+
+
+class Ccusage:
+    name = "ccusage"
+    title = "ccusage JSON"
+    utc_days = False
+    names_people = False
+
+    def recognises(self, head: bytes) -> bool:
+        start = head.lstrip()
+        return start[:1] == b"{" and (
+            has_keys(head, "modelBreakdowns")
+            or has_keys(head, "tokenCounts", "startTime")
+            or re.match(rb'\{\s*"(?:daily|weekly|monthly|sessions?|blocks|projects)"\s*:\s*[\[{]\s*[\]}]', start)
+            is not None
+        )
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per row and model; ``row`` counts the rows from 1."""
+        document = decoded(export.document(), dict[str, Raw], self.title)
+        section = next((name for name in _SECTIONS if name in document), None)
+        if section is None:
+            raise UnreadableExport(f"it has none of the sections {', '.join(_SECTIONS)}")
+        rows = _section_rows(document[section], section)
+        for number, (project, raw) in enumerate(rows, start=1):
+            try:
+                yield from _read_row(number, section, project, raw, context)
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                yield Problem(number, f"Row {number} was left out: {why(error, raw)}.")
+
+
+def _section_rows(raw: Raw, section: str) -> Iterator[tuple[str, Raw]]:
+    if section == "projects":
+        for project, rows in decoded(bytes(raw), dict[str, list[Raw]], "ccusage JSON").items():
+            yield from ((project, row) for row in rows)
+    else:
+        yield from (("", row) for row in decoded(bytes(raw), list[Raw], "ccusage JSON"))
+
+
+def _read_row(number: int, section: str, project: str, raw: Raw, context: ReadingContext) -> Reading:
+    if section == "blocks":
+        yield from _read_block(number, msgspec.json.decode(raw, type=_Block), context)
+        return
+    row = msgspec.json.decode(raw, type=_Row)
+    day, until = _days(row, section, context)
+    part = " ".join(as_name(word, "name") for word in (project, row.session_id or _session(row, section)) if word)
+    others = sorted({agent.agent for agent in row.agents} - {"claude"})
+    if row.agents:
+        breakdowns = [entry for agent in row.agents if agent.agent == "claude" for entry in agent.model_breakdowns]
+    else:
+        others = sorted(set(row.metadata.agents if row.metadata else []) - {"claude"})
+        breakdowns = [] if others else row.model_breakdowns
+    if others:
+        said = f"it mixes in {', '.join(others)}; run ccusage claude {section} --json, or add --by-agent"
+        yield Problem(number, f"Row {number} was left out: {said}." if not breakdowns else f"Row {number}: {said}.")
+    if not breakdowns and not others:
+        raise ValueError("it has no modelBreakdowns; run ccusage with --breakdown")
+    for entry in breakdowns:
+        try:
+            used = msgspec.json.decode(entry, type=_Breakdown)
+            yield _record(number, day, until, part, used, context)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            yield Problem(number, f"A model of row {number} was left out: {why(error, entry)}.")
+
+
+def _session(row: _Row, section: str) -> str | None:
+    return row.period if section == "session" else None
+
+
+def _days(row: _Row, section: str, context: ReadingContext) -> tuple[date, date | None]:
+    """The day of a row, or its first day and the day after its last."""
+    if section in ("daily", "projects"):
+        return as_day(row.date or row.period or "", "date"), None
+    if section == "weekly":
+        monday = as_day(row.week or row.period or row.date or "", "week")
+        return monday, monday + timedelta(days=7)
+    if section == "monthly":
+        first = as_day(f"{row.month or row.period or row.date or ''}-01", "month")
+        return first, (first + timedelta(days=32)).replace(day=1)
+    last_said = row.last_activity or (row.metadata.last_activity if row.metadata else None) or ""
+    last = _activity(last_said, context)
+    first = _activity(row.first_activity, context) if row.first_activity else last
+    # A session that starts nowhere may have begun on any earlier day; its last day alone would be a guess.
+    if row.first_activity is None:
+        return last.replace(day=1), (last.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return first, None if first == last else last + ONE_DAY
+
+
+def _activity(text: str, context: ReadingContext) -> date:
+    return (
+        as_day(text, "lastActivity") if len(text) == 10 else spend_day(as_instant(text, "lastActivity"), context.zone)
+    )
+
+
+def _record(
+    number: int, day: date, until: date | None, part: str, used: _Breakdown, context: ReadingContext
+) -> UsageRecord:
+    usage = TokenUsage(used.input_tokens, used.output_tokens, used.cache_read_tokens, used.cache_creation_tokens)
+    name = as_name(used.model_name, "modelName")
+    is_free = used.missing_pricing or used.cost is None or (used.cost == 0 and usage.tokens)
+    return UsageRecord(
+        row=number,
+        day=day,
+        actor=context.someone,
+        model=name.removesuffix("-fast"),
+        usage=usage,
+        conditions=PriceConditions(speed="fast" if name.endswith("-fast") else "standard", prompt_tier="unknown"),
+        part=part,
+        reported_usd=None if is_free or used.cost is None else money(used.cost, "cost"),
+        until=until,
+    )
+
+
+def _read_block(number: int, block: _Block, context: ReadingContext) -> Reading:
+    if block.is_gap:
+        return
+    counts = block.token_counts
+    models = sorted({as_name(model, "model") for model in block.models})
+    one = models[0] if len(models) == 1 else f"several ({', '.join(models)})"[:200]
+    usage = TokenUsage(
+        counts.input_tokens,
+        counts.output_tokens,
+        counts.cache_read_input_tokens,
+        counts.cache_creation_input_tokens,
+    )
+    yield UsageRecord(
+        row=number,
+        day=spend_day(as_instant(block.start_time, "startTime"), context.zone),
+        actor=context.someone,
+        model=one.removesuffix("-fast"),
+        usage=usage,
+        conditions=PriceConditions(speed="fast" if one.endswith("-fast") else "standard", prompt_tier="unknown"),
+        part="blocks",
+        reported_usd=None if not block.cost and usage.tokens else money(block.cost or Decimal(0), "costUSD"),
+    )
+
+
+class _ModelUse(Struct, rename="camel"):
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_read_input_tokens: Count = 0
+    cache_creation_input_tokens: Count = 0
+    cache_creation_ephemeral_5m_input_tokens: Count = msgspec.field(
+        default=0, name="cacheCreationEphemeral5mInputTokens"
+    )
+    cache_creation_ephemeral_1h_input_tokens: Count = msgspec.field(
+        default=0, name="cacheCreationEphemeral1hInputTokens"
+    )
+    web_search_requests: Count = 0
+    cost_usd: Decimal | None = msgspec.field(default=None, name="costUSD")
+    cost_basis: str | None = None
+
+
+class _Run(Struct):
+    model_usage: dict[str, Raw] = msgspec.field(name="modelUsage")
+    session_id: str | None = None
+    uuid: str | None = None
+
+
+class ClaudePrint:
+    name = "claude_print"
+    title = "output of claude -p --output-format json"
+    utc_days = False
+    names_people = False
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "total_cost_usd", "modelUsage") or has_keys(head, "total_cost_usd", "session_id")
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per run and model. A run carries no date: it counts on the day that the file was written."""
+        text = export.document()
+        lines = [text] if text[:1] == b"[" or b"\n" not in text else text.splitlines()
+        number = 0
+        for line in filter(None, map(bytes.strip, lines)) if not _is_one(text) else [text]:
+            for raw in decoded(line, list[Raw], self.title) if line[:1] == b"[" else [Raw(line)]:
+                if b'"modelUsage"' in bytes(raw):
+                    number += 1
+                    yield from _read_run(number, decoded(bytes(raw), _Run, self.title), bytes(raw), export, context)
+        if not number:
+            raise UnreadableExport("it has no modelUsage; update Claude Code, whose newer versions write it")
+
+
+def _is_one(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text, type=Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _read_run(number: int, run: _Run, raw: bytes, export: Export, context: ReadingContext) -> Reading:
+    key = run.uuid or run.session_id or hashlib.blake2b(raw, digest_size=16).hexdigest()
+    day = spend_day(export.written_at, context.zone)
+    for name, entry in run.model_usage.items():
+        try:
+            used = msgspec.json.decode(entry, type=_ModelUse)
+            model = as_name(re.sub(r"\[1m\]$", "", name), "model")
+            request = Request(hashlib.blake2b(f"{key}\0{name}".encode(), digest_size=16).digest(), export.written_at)
+            yield UsageRecord(
+                row=number,
+                day=day,
+                actor=context.someone,
+                model=model,
+                usage=_run_usage(used),
+                conditions=PriceConditions(prompt_tier="unknown"),
+                part="run",
+                reported_usd=_run_cost(used, model, day, context),
+                request=request,
+            )
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            yield Problem(number, f"A model of run {number} was left out: {why(error, entry)}.")
+
+
+def _run_usage(used: _ModelUse) -> TokenUsage:
+    long = used.cache_creation_ephemeral_1h_input_tokens
+    short = max(used.cache_creation_ephemeral_5m_input_tokens, used.cache_creation_input_tokens - long, 0)
+    return TokenUsage(
+        used.input_tokens, used.output_tokens, used.cache_read_input_tokens, short, long, used.web_search_requests
+    )
+
+
+def _run_cost(used: _ModelUse, model: str, day: date, context: ReadingContext) -> Decimal | None:
+    """What Claude Code worked out, unless it did not know the model and took another one's price."""
+    if used.cost_usd is None or used.cost_basis == "unknown" or not is_priced(model, day, context):
+        return None
+    return money(used.cost_usd, "costUSD")
+
+
+def is_priced(model: str, day: date, context: ReadingContext) -> bool:
+    """Whether the price book knows the model. For others Claude Code states the price of a model that it does know."""
+    try:
+        context.book.price_at(context.book.model(model, day).id, day)
+    except PricingError:
+        return False
+    return True

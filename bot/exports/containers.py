@@ -1,0 +1,135 @@
+"""From a path to the files to read: folders, gzip, zip and standard input, with a bound on what is unpacked."""
+
+import gzip
+import os
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from bot.exports.reader import Export, UnreadableExport
+
+MAX_UNPACKED = 512 * 1024 * 1024
+"""Bytes that one archive may unpack to. The largest real exports are a tenth of that."""
+
+MAX_MEMBERS = 10_000
+STDIN = Path("-")
+SUFFIXES = (".json", ".jsonl", ".csv", ".txt", ".pb", ".bin", ".gz", ".zip")
+_CHUNK = 1024 * 1024
+_IN_MEMORY = 8 * 1024 * 1024
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_EMPTY_ZIP = b"PK\x05\x06"
+
+
+def files_below(path: Path) -> Iterator[Path]:
+    """The path itself, or every export file in and below a folder, in name order; empty files are passed over.
+
+    Claude Code keeps files of its own beside the transcripts; those are no exports either.
+    """
+    try:
+        is_folder = path.is_dir()
+    except OSError:
+        is_folder = False
+    if not is_folder:
+        yield path
+        return
+    unreadable: list[Path] = []
+    found = [
+        Path(folder, name)
+        for folder, _, names in os.walk(path, onerror=lambda error: unreadable.append(Path(error.filename)))
+        for name in names
+    ]
+    yield from sorted(file for file in found if _is_export(file))
+    # What cannot be looked into is passed on, so that opening it says why.
+    yield from unreadable
+
+
+def _is_export(file: Path) -> bool:
+    is_own = file.name.endswith((".meta.json", "sessions-index.json"))
+    return file.suffix.lower() in SUFFIXES and not is_own and file.is_file() and file.stat().st_size > 0
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Iterator[Export]]:
+    """The export or exports in one file: itself, or what its archive holds. Each is to be read before the next.
+
+    Raises OSError where it cannot be opened, and UnreadableExport for an archive that is broken, nested or too large.
+    """
+    if path == STDIN:
+        with _spooled(sys.stdin.buffer, "standard input") as file:
+            yield _inside(Export("standard input", file, datetime.now(UTC)))
+        return
+    with path.open("rb") as plain:
+        yield _inside(Export(path.name, plain, datetime.fromtimestamp(path.stat().st_mtime, UTC)))
+
+
+def _inside(export: Export) -> Iterator[Export]:
+    start = _start(export.file)
+    if start.startswith(_GZIP):
+        with gzip.open(export.file) as stream, _spooled(stream, export.name) as file:
+            yield _flat(Export(export.name.removesuffix(".gz"), file, export.written_at))
+    elif start.startswith((_ZIP, _EMPTY_ZIP)):
+        yield from _members(export)
+    else:
+        yield export
+
+
+def _members(export: Export) -> Iterator[Export]:
+    try:
+        with zipfile.ZipFile(export.file) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            _check_members(members)
+            for member in members:
+                with archive.open(member) as stream, _spooled(stream, member.filename) as file:
+                    written_at = datetime(*member.date_time, tzinfo=UTC)
+                    yield _flat(Export(member.filename, file, written_at))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise UnreadableExport(f"it is a damaged or encrypted zip archive: {error}") from error
+
+
+def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    if not members:
+        raise UnreadableExport("it is a zip archive with no file in it")
+    if len(members) > MAX_MEMBERS:
+        raise UnreadableExport(f"it is a zip archive of {len(members):,} files; at most {MAX_MEMBERS:,} are read")
+    size = sum(member.file_size for member in members)
+    if size > MAX_UNPACKED:
+        raise UnreadableExport(_too_large(f"{size // 2**20:,} MB"))
+
+
+def _flat(export: Export) -> Export:
+    if _start(export.file).startswith((_GZIP, _ZIP)):
+        raise UnreadableExport(f"it holds another archive, {export.name}; unpack that one first")
+    return export
+
+
+@contextmanager
+def _spooled(stream: IO[bytes] | gzip.GzipFile, name: str) -> Iterator[BinaryIO]:
+    """A copy that can seek, in memory while it is small; counted while it unpacks, whatever its header promises."""
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+        size = 0
+        try:
+            while chunk := stream.read(_CHUNK):
+                size += len(chunk)
+                if size > MAX_UNPACKED:
+                    raise UnreadableExport(_too_large(f"more than {MAX_UNPACKED // 2**20} MB"))
+                file.write(chunk)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise UnreadableExport(f"{name} is a damaged archive: {error}") from error
+        file.seek(0)
+        yield file  # type: ignore[misc]  # typeshed calls it IO[bytes], which is what a BinaryIO is
+
+
+def _too_large(size: str) -> str:
+    return f"it unpacks to {size}; at most {MAX_UNPACKED // 2**20} MB are read from one archive: unpack it by hand"
+
+
+def _start(file: BinaryIO) -> bytes:
+    start = file.read(4)
+    file.seek(0)
+    return start

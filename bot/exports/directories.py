@@ -1,0 +1,76 @@
+"""Lists of people, which hold no usage: the members CSV of claude.ai and the users of the Admin API."""
+
+import msgspec
+from msgspec import Raw, Struct
+
+from bot.exports.reader import (
+    Export,
+    Reading,
+    ReadingContext,
+    as_name,
+    csv_dicts,
+    decoded,
+    email_actor,
+    first_line,
+    has_keys,
+    shortened,
+    why,
+)
+from bot.spend.records import Member, Problem
+
+
+class Members:
+    name = "members_csv"
+    title = "members CSV of claude.ai"
+    utc_days = False
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return {"Name", "Email", "Seat Tier"} <= first_line(head)
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One member per row; ``row`` is the line of the file."""
+        for number, row in csv_dicts(export, ("Name", "Email", "Seat Tier")):
+            try:
+                if isinstance(row, str):
+                    raise ValueError(row)
+                yield Member(number, _address(row["Email"]), row["Name"] or None, seat=row["Seat Tier"].title() or None)
+            except ValueError as error:
+                yield Problem(number, f"Row {number} was left out: {error}.")
+
+
+class _User(Struct):
+    id: str
+    email: str
+    name: str | None = None
+
+
+class _Page(Struct):
+    data: list[Raw]
+
+
+class AdminUsers:
+    name = "admin_users"
+    title = "users list of the Admin API"
+    utc_days = False
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "first_id", "email") or has_keys(head, "added_at", "email", "role")
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One member per user; ``row`` counts them over all pages from 1."""
+        text = export.document()
+        pages = decoded(text, list[_Page], self.title) if text[:1] == b"[" else [decoded(text, _Page, self.title)]
+        for number, raw in enumerate((raw for page in pages for raw in page.data), start=1):
+            try:
+                user = msgspec.json.decode(raw, type=_User)
+                yield Member(number, _address(user.email), user.name, as_name(user.id, "id"))
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                yield Problem(number, f"User {number} was left out: {why(error, raw)}.")
+
+
+def _address(text: str) -> str:
+    if "@" not in text:
+        raise ValueError(f"its e-mail address is “{shortened(text)}”" if text else "it has no e-mail address yet")
+    return email_actor(as_name(text, "e-mail address")).name

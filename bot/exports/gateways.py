@@ -1,0 +1,266 @@
+"""Exports of gateways: LiteLLM's daily activity and spend logs, and OpenRouter's activity CSV. Dollars are theirs."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from bot.exports.reader import (
+    STATED,
+    Count,
+    Export,
+    Reading,
+    ReadingContext,
+    UnreadableExport,
+    as_count,
+    as_day,
+    as_dollars,
+    as_instant,
+    as_name,
+    csv_dicts,
+    decoded,
+    email_actor,
+    first_line,
+    has_keys,
+    money,
+    why,
+)
+from bot.pricing import PriceConditions, TokenUsage
+from bot.spend.days import spend_day
+from bot.spend.records import Actor, Problem, Request, UsageRecord
+
+_UNKNOWN_SIZE = PriceConditions(prompt_tier="unknown")
+
+
+class _Metrics(Struct):
+    spend: Decimal = Decimal(0)
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+    cache_read_input_tokens: Count = 0
+    cache_creation_input_tokens: Count = 0
+
+
+class _KeyMetadata(Struct):
+    key_alias: str | None = None
+    user_id: str | None = None
+    user_email: str | None = None
+
+
+class _Key(Struct):
+    metrics: _Metrics
+    metadata: _KeyMetadata = msgspec.field(default_factory=_KeyMetadata)
+
+
+class _Model(Struct):
+    metrics: _Metrics
+    api_key_breakdown: dict[str, _Key] = {}
+
+
+class _Breakdowns(Struct):
+    models: dict[str, Raw] = {}
+
+
+class _Day(Struct):
+    date: str
+    breakdown: _Breakdowns = msgspec.field(default_factory=_Breakdowns)
+
+
+class _Activity(Struct):
+    results: list[Raw]
+
+
+class LiteLlmActivity:
+    name = "litellm_activity"
+    title = "LiteLLM daily activity"
+    utc_days = True
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "results", "metrics", "spend", "prompt_tokens")
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per day, model and key; the file's other breakdowns count the same requests again."""
+        for number, raw in enumerate(decoded(export.document(), _Activity, self.title).results, start=1):
+            try:
+                entry = msgspec.json.decode(raw, type=_Day)
+                day = as_day(entry.date, "date")
+                for name, model in entry.breakdown.models.items():
+                    yield from _model_records(number, day, name, model)
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                yield Problem(number, f"Day {number} was left out: {why(error, raw)}.")
+
+
+def _model_records(number: int, day: date, name: str, raw: Raw) -> Reading:
+    try:
+        model = msgspec.json.decode(raw, type=_Model)
+        keys = model.api_key_breakdown or {"(no key)": _Key(model.metrics)}
+        for key, entry in keys.items():
+            usage = _usage(entry.metrics)
+            spend = money(entry.metrics.spend, "spend")
+            yield UsageRecord(
+                row=number,
+                day=day,
+                actor=_key_actor(key, entry.metadata),
+                model=_model_name(name),
+                usage=usage,
+                conditions=_UNKNOWN_SIZE,
+                reported_usd=spend if spend or not usage.tokens else None,
+            )
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        yield Problem(number, f"A model of day {number} was left out: {why(error, raw)}.")
+
+
+def _usage(metrics: _Metrics) -> TokenUsage:
+    """LiteLLM's prompt tokens hold the cached ones as well."""
+    cached = metrics.cache_read_input_tokens + metrics.cache_creation_input_tokens
+    return TokenUsage(
+        max(0, metrics.prompt_tokens - cached),
+        metrics.completion_tokens,
+        metrics.cache_read_input_tokens,
+        metrics.cache_creation_input_tokens,
+    )
+
+
+def _key_actor(key: str, said: _KeyMetadata) -> Actor:
+    if said.user_email or "@" in (said.user_id or ""):
+        return email_actor(as_name(said.user_email or said.user_id or "", "user_email"))
+    return Actor("api_key", as_name(said.key_alias or said.user_id or key, "api key"))
+
+
+def _model_name(name: str) -> str:
+    return as_name(re.sub(r"^(?:anthropic|bedrock|vertex_ai|openrouter)/", "", name), "model")
+
+
+class _Log(Struct):
+    request_id: str
+    model: str
+    started: str = msgspec.field(name="startTime")
+    spend: Decimal = Decimal(0)
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+    api_key: str = ""
+    user: str | None = None
+    end_user: str | None = None
+    metadata: Raw = Raw(b"{}")
+
+
+class _LogUsage(Struct):
+    cache_read_input_tokens: Count | None = 0
+    cache_creation_input_tokens: Count | None = 0
+
+
+class _LogMetadata(Struct):
+    user_api_key_alias: str | None = None
+    user_api_key_user_email: str | None = None
+    usage_object: _LogUsage | None = None
+    additional_usage_values: _LogUsage | None = None
+
+
+class LiteLlmLogs:
+    name = "litellm_spend_logs"
+    title = "LiteLLM spend logs"
+    utc_days = False
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "request_id", "spend", "startTime")
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per request; ``row`` counts them from 1."""
+        for number, raw in enumerate(_logs(export.document(), self.title), start=1):
+            try:
+                yield _log_record(number, msgspec.json.decode(raw, type=_Log), context)
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                yield Problem(number, f"Log {number} was left out: {why(error, raw)}.")
+
+
+def _logs(text: bytes, title: str) -> Iterator[Raw]:
+    if text[:1] == b"[":
+        yield from decoded(text, list[Raw], title)
+    else:
+        pages = decoded(text, dict[str, Raw], title)
+        if "data" not in pages:
+            raise UnreadableExport("it has neither a list of logs nor “data”")
+        yield from decoded(bytes(pages["data"]), list[Raw], title)
+
+
+def _log_record(number: int, log: _Log, context: ReadingContext) -> UsageRecord:
+    said = _log_metadata(log.metadata)
+    at = _instant(log.started)
+    usage = _log_usage(log, said)
+    spend = money(log.spend, "spend")
+    user = said.user_api_key_user_email or log.user or ""
+    return UsageRecord(
+        row=number,
+        day=spend_day(at, context.zone),
+        actor=email_actor(as_name(user, "user"))
+        if "@" in user
+        else Actor("api_key", as_name(said.user_api_key_alias or user or log.api_key or "(no key)", "api_key")),
+        model=_model_name(log.model),
+        usage=usage,
+        conditions=_UNKNOWN_SIZE,
+        part=STATED if spend or not usage.tokens else "",
+        reported_usd=spend if spend or not usage.tokens else None,
+        request=Request(hashlib.blake2b(log.request_id.encode(), digest_size=16).digest(), at),
+    )
+
+
+def _instant(text: str) -> datetime:
+    """The logs' times are in UTC; older versions leave the zone out."""
+    has_zone = re.search(r"(?:Z|[+-]\d{2}:?\d{2})$", text)
+    return as_instant(text if has_zone else f"{text}Z", "startTime")
+
+
+def _log_metadata(raw: Raw) -> _LogMetadata:
+    """The metadata, which is an object or a JSON string of one."""
+    text = bytes(raw)
+    if text[:1] == b'"':
+        text = msgspec.json.decode(text, type=str).encode() or b"{}"
+    return msgspec.json.decode(text, type=_LogMetadata) if text[:1] == b"{" else _LogMetadata()
+
+
+def _log_usage(log: _Log, said: _LogMetadata) -> TokenUsage:
+    """The cached share stands in the metadata of newer versions; without it the whole prompt is plain input."""
+    split = said.usage_object or said.additional_usage_values or _LogUsage()
+    read, written = split.cache_read_input_tokens or 0, split.cache_creation_input_tokens or 0
+    return TokenUsage(max(0, log.prompt_tokens - read - written), log.completion_tokens, read, written)
+
+
+class OpenRouter:
+    name = "openrouter_csv"
+    title = "OpenRouter activity CSV"
+    utc_days = True
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return {"Date", "Slug", "Usage"} <= first_line(head)
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per row; ``row`` is the line of the file. Nobody is named, so the spend stays unassigned."""
+        for number, row in csv_dicts(export, ("Date", "Slug", "Usage", "Prompt Tokens", "Completion Tokens")):
+            try:
+                if isinstance(row, str):
+                    raise ValueError(row)
+                usd = as_dollars(row["Usage"], "Usage") + as_dollars(row.get("BYOK Usage") or "0", "BYOK Usage")
+                yield UsageRecord(
+                    row=number,
+                    day=as_day(row["Date"], "Date"),
+                    actor=Actor("gateway", "OpenRouter"),
+                    model=_openrouter_model(row["Slug"]),
+                    usage=TokenUsage(
+                        as_count(row["Prompt Tokens"], "Prompt Tokens"),
+                        as_count(row["Completion Tokens"], "Completion Tokens"),
+                    ),
+                    conditions=_UNKNOWN_SIZE,
+                    reported_usd=usd,
+                )
+            except ValueError as error:
+                yield Problem(number, f"Row {number} was left out: {error}.")
+
+
+def _openrouter_model(slug: str) -> str:
+    return as_name(slug.removeprefix("anthropic/"), "Slug")

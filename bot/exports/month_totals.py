@@ -1,0 +1,158 @@
+"""Exports that know totals but no days: the Console's Claude Code page, and the Team and Enterprise spend report.
+
+The page says "this month"; the month is the one in its name, else the one it was written in. The report's range stands
+in its file name alone. Successive reports that start on the same day are told apart into days when they are stored.
+"""
+
+import re
+from datetime import date, timedelta
+from decimal import Decimal
+
+from bot.exports.reader import (
+    Export,
+    Reading,
+    ReadingContext,
+    UnreadableExport,
+    as_count,
+    as_dollars,
+    as_name,
+    csv_dicts,
+    email_actor,
+    first_line,
+)
+from bot.pricing import PriceConditions, TokenUsage
+from bot.spend.days import ONE_DAY
+from bot.spend.records import API, SUBSCRIPTION, Actor, Member, Problem, UsageRecord
+
+_SPEND, _USER = "Spend this Month (USD)", "User"
+_EMAIL, _PRODUCT, _NET, _GROSS = "user_email", "product", "total_net_spend_usd", "total_gross_spend_usd"
+_PROMPT, _OUTPUT = "total_prompt_tokens", "total_completion_tokens"
+_SPLIT = {
+    "total_uncached_input_tokens": "input",
+    "total_cache_read_tokens": "cache_read",
+    "total_cache_write_5m_tokens": "cache_write_5m",
+    "total_cache_write_1h_tokens": "cache_write_1h",
+    "total_web_search_count": "web_searches",
+}
+
+
+class ConsoleClaudeCode:
+    name = "console_claude_code_csv"
+    title = "Claude Code page of the Console (CSV)"
+    utc_days = True
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return {_USER, "Lines this Month"} <= first_line(head)
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per person or key for the whole month; ``row`` is the line of the file."""
+        start = _month_named(export.name) or export.written_at.date().replace(day=1)
+        for number, row in csv_dicts(export, (_USER,)):
+            try:
+                if isinstance(row, str):
+                    raise ValueError(row)
+                if _SPEND not in row:
+                    raise UnreadableExport("it states lines but no spend; export it from the Console instead")
+                user = as_name(row[_USER], _USER)
+                usd = as_dollars(row[_SPEND], _SPEND, thousands=True)
+                actor = email_actor(user) if "@" in user else Actor("api_key", user)
+                yield UsageRecord(
+                    number, start, actor, "all models", TokenUsage(), reported_usd=usd, until=_month_end(start)
+                )
+            except ValueError as error:
+                yield Problem(number, f"Row {number} was left out: {error}.")
+
+
+class SpendReport:
+    name = "spend_report_csv"
+    title = "Team and Enterprise spend report (CSV)"
+    utc_days = True
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return {_EMAIL, _PRODUCT, _NET} <= first_line(head)
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per row for the whole range; ``row`` is the line of the file."""
+        start, until = _range_named(export.name)
+        known: set[str] = set()
+        for number, row in csv_dicts(export, (_EMAIL, _PRODUCT, "model", _NET)):
+            try:
+                if isinstance(row, str):
+                    raise ValueError(row)
+                actor = _actor(row)
+                if actor.kind == "email" and actor.name not in known:
+                    known.add(actor.name)
+                    yield from _accounts(number, actor.name, row)
+                yield _record(number, row, actor, start, until)
+            except ValueError as error:
+                yield Problem(number, f"Row {number} was left out: {error}.")
+
+
+def _actor(row: dict[str, str]) -> Actor:
+    user = as_name(row[_EMAIL], _EMAIL)
+    return email_actor(user) if "@" in user else Actor("api_key", user)
+
+
+def _accounts(number: int, email: str, row: dict[str, str]) -> list[Member]:
+    """The account ids that the report gives beside the address, by which other exports name the same person."""
+    ids = {row.get("account_uuid"), row.get("user_id")} - {None, ""}
+    return [Member(number, email, account=as_name(account or "", "account")) for account in sorted(map(str, ids))]
+
+
+def _record(number: int, row: dict[str, str], actor: Actor, start: date, until: date) -> UsageRecord:
+    usage = _usage(row)
+    net = as_dollars(row[_NET] or "0", _NET, thousands=True)
+    gross = as_dollars(row.get(_GROSS) or "0", _GROSS, thousands=True)
+    reported: Decimal | None = net or gross or None
+    return UsageRecord(
+        row=number,
+        day=start,
+        actor=actor,
+        model=as_name(row["model"] or "all models", "model"),
+        usage=usage,
+        conditions=PriceConditions(prompt_tier="unknown"),
+        # Seat plans state only what they charge on top: without a net amount the seat covers the usage.
+        billing=API if net else SUBSCRIPTION,
+        part=as_name(row[_PRODUCT] or "other", _PRODUCT),
+        reported_usd=reported if reported or usage.tokens else Decimal(0),
+        until=None if until == start + ONE_DAY else until,
+    )
+
+
+def _usage(row: dict[str, str]) -> TokenUsage:
+    counts = {kind: as_count(row[column] or "0", column) for column, kind in _SPLIT.items() if column in row}
+    if "input" not in counts:
+        # The older header has one sum for the prompt, caches included; nothing says how much of it was read from one.
+        counts["input"] = as_count(row.get(_PROMPT) or "0", _PROMPT)
+    return TokenUsage(output=as_count(row.get(_OUTPUT) or "0", _OUTPUT), **counts)
+
+
+def _range_named(name: str) -> tuple[date, date]:
+    """First day and day after the last, from the file name."""
+    try:
+        match = re.search(r"(\d{4}-\d{2}-\d{2})-to-(\d{4}-\d{2}-\d{2})", name)
+        if match:
+            start, last = date.fromisoformat(match[1]), date.fromisoformat(match[2])
+            if start > last:
+                raise UnreadableExport(f"its name says from {start} to {last}, which is backwards")
+            return start, last + ONE_DAY
+    except ValueError as error:
+        raise UnreadableExport(f"the days in its name cannot be read: {error}") from error
+    month = _month_named(name)
+    if month is None:
+        raise UnreadableExport(
+            "the days it covers stand in its file name alone, and this one has none; give it its name back, "
+            "such as spend-report-2026-11-01-to-2026-11-19.csv"
+        )
+    return month, _month_end(month)
+
+
+def _month_named(name: str) -> date | None:
+    match = re.search(r"(?<!\d)(20\d{2})[-_](0[1-9]|1[0-2])(?!\d)", name)
+    return date(int(match[1]), int(match[2]), 1) if match else None
+
+
+def _month_end(start: date) -> date:
+    return (start.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -1,0 +1,136 @@
+"""Usage of other vendors' assistants, kept apart from Claude: GitHub Copilot's CSV and Cursor's usage events."""
+
+import hashlib
+from decimal import Decimal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from bot.exports.reader import (
+    Count,
+    Export,
+    Reading,
+    ReadingContext,
+    as_count,
+    as_day,
+    as_dollars,
+    as_milliseconds,
+    as_name,
+    cents,
+    csv_dicts,
+    decoded,
+    email_actor,
+    first_line,
+    has_keys,
+    why,
+)
+from bot.pricing import TokenUsage
+from bot.spend.days import spend_day
+from bot.spend.records import API, CURSOR, GITHUB, SUBSCRIPTION, Actor, Problem, Request, UsageRecord
+
+_COPILOT = ("date", "username", "sku", "model", "quantity", "gross_amount", "net_amount")
+
+
+class Copilot:
+    name = "copilot_csv"
+    title = "GitHub Copilot usage CSV (AI credits or premium requests)"
+    utc_days = True
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return {"username", "sku", "gross_amount"} <= first_line(head)
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """Per row what was charged, and apart from it what the plan's credits covered; ``row`` is the line."""
+        for number, row in csv_dicts(export, _COPILOT):
+            try:
+                if isinstance(row, str):
+                    raise ValueError(row)
+                yield from _copilot_records(number, row)
+            except ValueError as error:
+                yield Problem(number, f"Row {number} was left out: {error}.")
+
+
+def _copilot_records(number: int, row: dict[str, str]) -> Reading:
+    gross, net = as_dollars(row["gross_amount"], "gross_amount"), as_dollars(row["net_amount"], "net_amount")
+    if net > gross:
+        raise ValueError(f"its net_amount {row['net_amount']} is over its gross_amount {row['gross_amount']}")
+    record = UsageRecord(
+        row=number,
+        day=as_day(row["date"], "date"),
+        actor=Actor("login", as_name(row["username"], "username").lower()),
+        model=as_name(row["model"] or row["sku"], "model"),
+        usage=TokenUsage(
+            *(as_count(row.get(name) or "0", name) for name in ("input", "output", "cache_read", "cache_write"))
+        ),
+        part=as_name(f"{row['sku']} {row.get('organization', '')} {row.get('cost_center_name', '')}", "sku"),
+        vendor=GITHUB,
+    )
+    if net or not gross:
+        yield record._replace(billing=API, reported_usd=net)
+    if gross > net:
+        covered = record._replace(billing=SUBSCRIPTION, reported_usd=gross - net)
+        yield covered._replace(usage=TokenUsage()) if net else covered
+
+
+class _TokenUse(Struct, rename="camel"):
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    cache_read_tokens: Count = 0
+
+
+class _Event(Struct, rename="camel"):
+    timestamp: str | int
+    user_email: str
+    model: str
+    kind: str = ""
+    token_usage: _TokenUse | None = None
+    charged_cents: Decimal | None = None
+
+
+class _Events(Struct):
+    usage_events: list[Raw] = msgspec.field(name="usageEvents")
+
+
+class Cursor:
+    name = "cursor_events"
+    title = "Cursor usage events (filtered-usage-events)"
+    utc_days = False
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "usageEvents")
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per event; ``row`` counts them over all pages from 1. Money is in cents, with fractions."""
+        text = export.document()
+        pages = decoded(text, list[_Events], self.title) if text[:1] == b"[" else [decoded(text, _Events, self.title)]
+        for number, raw in enumerate((raw for page in pages for raw in page.usage_events), start=1):
+            try:
+                yield _cursor_record(number, msgspec.json.decode(raw, type=_Event), bytes(raw), context)
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                yield Problem(number, f"Event {number} was left out: {why(error, raw)}.")
+
+
+def _cursor_record(number: int, event: _Event, raw: bytes, context: ReadingContext) -> UsageRecord:
+    at = as_milliseconds(event.timestamp, "timestamp")
+    tokens = event.token_usage or _TokenUse()
+    return UsageRecord(
+        row=number,
+        day=spend_day(at, context.zone),
+        actor=email_actor(as_name(event.user_email, "userEmail")),
+        model=as_name(event.model, "model"),
+        usage=TokenUsage(
+            tokens.input_tokens, tokens.output_tokens, tokens.cache_read_tokens, tokens.cache_write_tokens
+        ),
+        billing=SUBSCRIPTION if event.kind.startswith("Included") else API,
+        reported_usd=None if event.charged_cents is None else cents(event.charged_cents, "chargedCents"),
+        request=Request(hashlib.blake2b(_canonical(raw), digest_size=16).digest(), at),
+        vendor=CURSOR,
+    )
+
+
+def _canonical(raw: bytes) -> bytes:
+    """The event without the white space of its page, so that it is the same one in any export."""
+    return msgspec.json.encode(msgspec.json.decode(raw), order="sorted")

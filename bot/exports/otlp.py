@@ -1,0 +1,466 @@
+"""OpenTelemetry bodies as Claude Code sends them: OTLP logs (events) and metrics, in JSON and protobuf.
+
+An event ``api_request`` is one request, with both lifetimes of cache writes since 2.1.330. A metric point is a count
+since the last one (delta) or since the session's start (cumulative). Both describe the same requests: where a person's
+day has events, its metrics are not used. JSON may have whole numbers as numbers or as strings; both are read.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from bot.exports.ccusage import is_priced
+from bot.exports.reader import (
+    BOM,
+    MAX_COUNT,
+    STATED,
+    Export,
+    Reading,
+    ReadingContext,
+    UnreadableExport,
+    as_instant,
+    as_name,
+    decoded,
+    email_actor,
+    has_keys,
+    money,
+    shortened,
+)
+from bot.pricing import PriceConditions, TokenUsage
+from bot.spend.days import spend_day
+from bot.spend.records import Actor, Member, Problem, Request, UsageRecord
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+LOGS, METRICS = "logs", "metrics"
+REQUEST_EVENT = "api_request"
+TOKENS, COST = "claude_code.token.usage", "claude_code.cost.usage"
+CUMULATIVE = 2
+_KINDS = {"input": "input", "output": "output", "cacheRead": "cache_read", "cacheCreation": "cache_write_5m"}
+_MICRO = Decimal("0.000001")
+_SCOPE = b"com.anthropic.claude_code"
+
+Attributes = dict[str, Any]
+
+
+class Event(NamedTuple):
+    """One log record: when, and what it says; the resource's attributes are among them."""
+
+    at: datetime
+    attributes: Attributes
+
+
+class Point(NamedTuple):
+    """One data point of a sum. ``started`` is in nanoseconds; ``cumulative`` says that it counts since then."""
+
+    metric: str
+    at: datetime
+    started: int
+    value: Decimal
+    cumulative: bool
+    attributes: Attributes
+
+
+class OtlpEvents:
+    name = "otlp_events"
+    title = "OpenTelemetry events (OTLP logs)"
+    utc_days = False
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "resourceLogs") or (_is_protobuf(head) and _SCOPE + b".events" in head)
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per api_request event; ``row`` counts all events from 1."""
+        yield from event_records(_bodies(export, LOGS, self.title), context)
+
+
+class OtlpMetrics:
+    name = "otlp_metrics"
+    title = "OpenTelemetry metrics (OTLP metrics)"
+    utc_days = False
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return has_keys(head, "resourceMetrics") or (_is_protobuf(head) and _SCOPE in head)
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per point of a token or cost sum; ``row`` counts all points from 1."""
+        yield from point_records(_bodies(export, METRICS, self.title), context)
+
+
+def decode_events(body: bytes, *, is_json: bool) -> list[Event]:
+    """The events of one request body. Raises UnreadableExport."""
+    return list(_json_events(body) if is_json else _protobuf_events(body))
+
+
+def decode_points(body: bytes, *, is_json: bool) -> list[Point]:
+    """The data points of one request body. Raises UnreadableExport."""
+    return list(_json_points(body) if is_json else _protobuf_points(body))
+
+
+def event_records(found: Iterable[Event | Point | Problem], context: ReadingContext) -> Reading:
+    """The usage that events tell of; other events are passed over."""
+    known: set[tuple[str, str]] = set()
+    for number, event in enumerate(found, start=1):
+        if isinstance(event, Problem):
+            yield event
+        elif isinstance(event, Event) and event.attributes.get("event.name") == REQUEST_EVENT:
+            try:
+                yield from _members(number, event.attributes, known)
+                yield _event_record(number, event, context)
+            except ValueError as error:
+                yield Problem(number, f"Event {number} was left out: {shortened(error)}.")
+
+
+def point_records(found: Iterable[Event | Point | Problem], context: ReadingContext) -> Reading:
+    """The usage that data points tell of; other metrics are passed over."""
+    known: set[tuple[str, str]] = set()
+    for number, point in enumerate(found, start=1):
+        if isinstance(point, Problem):
+            yield point
+        elif isinstance(point, Point) and point.metric in (TOKENS, COST):
+            try:
+                yield from _members(number, point.attributes, known)
+                yield _point_record(number, point, context)
+            except ValueError as error:
+                yield Problem(number, f"Point {number} was left out: {shortened(error)}.")
+
+
+def _event_record(number: int, event: Event, context: ReadingContext) -> UsageRecord:
+    said = event.attributes
+    usage = _event_usage(said)
+    day = spend_day(event.at, context.zone)
+    model = as_name(str(said.get("model") or ""), "model")
+    # A request id alone is not enough: ids of different sessions have been seen to be the same.
+    if said.get("request_id"):
+        identity = f"{said.get('session.id')}\0{said['request_id']}"
+    else:
+        identity = repr(sorted((name, str(value)) for name, value in said.items()))
+    reported = _event_cost(said) if is_priced(model, day, context) else None
+    return UsageRecord(
+        row=number,
+        day=day,
+        actor=_actor(said),
+        model=model,
+        usage=usage,
+        conditions=PriceConditions(
+            speed=_speed(said), prompt_tier=context.book.prompt_tier(model, day, usage.prompt_tokens)
+        ),
+        part="" if reported is None else STATED,
+        reported_usd=reported,
+        request=Request(_digest(identity), event.at),
+    )
+
+
+def _event_usage(said: Attributes) -> TokenUsage:
+    written = _count(said, "cache_creation_tokens")
+    long = _count(said, "cache_creation_1h_tokens")
+    short = max(_count(said, "cache_creation_5m_tokens"), written - long)
+    return TokenUsage(
+        _count(said, "input_tokens"), _count(said, "output_tokens"), _count(said, "cache_read_tokens"), short, long
+    )
+
+
+def _event_cost(said: Attributes) -> Decimal | None:
+    if "cost_usd_micros" in said:
+        return money(_number(said, "cost_usd_micros") * _MICRO, "cost_usd_micros")
+    return money(_number(said, "cost_usd"), "cost_usd") if "cost_usd" in said else None
+
+
+def _point_record(number: int, point: Point, context: ReadingContext) -> UsageRecord:
+    said = point.attributes
+    day = spend_day(point.at, context.zone)
+    model = as_name(str(said.get("model") or ""), "model")
+    usage, reported = TokenUsage(), None
+    if point.metric == TOKENS:
+        kind = _KINDS.get(str(said.get("type")))
+        if kind is None:
+            raise ValueError(f"its type is “{shortened(said.get('type'))}”; expected {', '.join(_KINDS)}")
+        usage = TokenUsage(**{kind: _whole(point.value)})
+    elif is_priced(model, day, context):
+        reported = money(point.value, COST)
+    return UsageRecord(
+        row=number,
+        day=day,
+        actor=_actor(said),
+        model=model,
+        usage=usage,
+        conditions=PriceConditions(speed=_speed(said), prompt_tier="unknown"),
+        reported_usd=reported,
+        request=_point_request(point, day.isoformat()),
+    )
+
+
+def _point_request(point: Point, day: str) -> Request:
+    series = _digest(
+        (point.metric, point.started, point.cumulative, sorted((k, str(v)) for k, v in point.attributes.items()))
+    )
+    if point.cumulative:
+        return Request(_digest((series, day)), point.at, series=series)
+    return Request(_digest((series, point.at.isoformat())), point.at)
+
+
+def _speed(said: Attributes) -> str:
+    speed = str(said.get("speed") or "normal")
+    return "standard" if speed in ("normal", "standard") else speed
+
+
+def _actor(said: Attributes) -> Actor:
+    for name in ("user.email", "enduser.id"):
+        value = str(said.get(name) or "")
+        if "@" in value:
+            return email_actor(as_name(value, name))
+    for name in ("enduser.id", "user.account_uuid", "user.account_id", "user.id"):
+        if said.get(name):
+            return Actor("account", as_name(str(said[name]), name))
+    return Actor("machine", "OpenTelemetry without a user")
+
+
+def _members(number: int, said: Attributes, known: set[tuple[str, str]]) -> Iterator[Member]:
+    """The ids that stand beside an address, by which other exports name the same person."""
+    email = str(said.get("user.email") or "")
+    if "@" not in email:
+        return
+    for name in ("user.account_uuid", "user.account_id", "user.id"):
+        account = str(said.get(name) or "")
+        if account and (email, account) not in known:
+            known.add((email, account))
+            yield Member(number, email_actor(as_name(email, "user.email")).name, account=as_name(account, name))
+
+
+def _count(said: Attributes, name: str) -> int:
+    return _whole(_number(said, name)) if name in said else 0
+
+
+def _whole(value: Decimal) -> int:
+    if not value.is_finite() or value != int(value) or not 0 <= value <= MAX_COUNT:
+        raise ValueError(f"it counts {shortened(value)}; expected a whole number of 0 or more")
+    return int(value)
+
+
+def _number(said: Attributes, name: str) -> Decimal:
+    text = str(said[name])
+    if not re.fullmatch(r"-?\d{1,20}(\.\d{1,40})?([eE][+-]?\d{1,3})?", text, re.ASCII):
+        raise ValueError(f"{name} is “{shortened(text)}”; expected a number")
+    return Decimal(text)
+
+
+def _digest(value: object) -> bytes:
+    return hashlib.blake2b(repr(value).encode(), digest_size=16).digest()
+
+
+# Files
+
+
+def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | Problem]:
+    """What the bodies in a file hold: one body, a list of them, or one on each line."""
+    content = export.content()
+    text = content.removeprefix(BOM).strip()
+    if text[:1] not in (b"{", b"["):
+        yield from decode_events(content, is_json=False) if kind == LOGS else decode_points(content, is_json=False)
+        return
+    key = b'"resourceLogs"' if kind == LOGS else b'"resourceMetrics"'
+    passed_over = False
+    for body in _json_bodies(text, title):
+        if key in body:
+            yield from decode_events(body, is_json=True) if kind == LOGS else decode_points(body, is_json=True)
+        elif b'"resource' in body:
+            passed_over = True
+    if passed_over:
+        other = "metrics" if kind == LOGS else "events"
+        yield Problem(0, f"The {other} in this file were passed over, as they count the same requests again.")
+
+
+def _json_bodies(text: bytes, title: str) -> Iterator[bytes]:
+    if text[:1] == b"[":
+        yield from map(bytes, decoded(text, list[Raw], title))
+        return
+    try:
+        msgspec.json.decode(text, type=Raw)
+        yield text
+    except msgspec.DecodeError:
+        yield from filter(None, map(bytes.strip, text.splitlines()))
+
+
+def _is_protobuf(head: bytes) -> bool:
+    return head[:1] == b"\n" and _SCOPE in head
+
+
+# JSON
+
+
+class _Value(Struct, rename="camel"):
+    string_value: str | None = None
+    int_value: int | str | None = None
+    double_value: Decimal | None = None
+    bool_value: bool | None = None
+
+
+class _KeyValue(Struct):
+    key: str
+    value: _Value = msgspec.field(default_factory=_Value)
+
+
+class _Resource(Struct):
+    attributes: list[_KeyValue] = []
+
+
+class _LogRecord(Struct, rename="camel"):
+    time_unix_nano: int | str = 0
+    observed_time_unix_nano: int | str = 0
+    attributes: list[_KeyValue] = []
+
+
+class _ScopeLogs(Struct, rename="camel"):
+    log_records: list[_LogRecord] = []
+
+
+class _ResourceLogs(Struct, rename="camel"):
+    resource: _Resource = msgspec.field(default_factory=_Resource)
+    scope_logs: list[_ScopeLogs] = []
+
+
+class _Logs(Struct, rename="camel"):
+    resource_logs: list[_ResourceLogs] = []
+
+
+class _DataPoint(Struct, rename="camel"):
+    attributes: list[_KeyValue] = []
+    start_time_unix_nano: int | str = 0
+    time_unix_nano: int | str = 0
+    as_double: Decimal | None = None
+    as_int: int | str | None = None
+
+
+class _Sum(Struct, rename="camel"):
+    data_points: list[_DataPoint] = []
+    aggregation_temporality: int | str = 1
+
+
+class _Metric(Struct):
+    name: str
+    sum: _Sum | None = None
+
+
+class _ScopeMetrics(Struct):
+    metrics: list[_Metric] = []
+
+
+class _ResourceMetrics(Struct, rename="camel"):
+    resource: _Resource = msgspec.field(default_factory=_Resource)
+    scope_metrics: list[_ScopeMetrics] = []
+
+
+class _Metrics(Struct, rename="camel"):
+    resource_metrics: list[_ResourceMetrics] = []
+
+
+def _json_events(body: bytes) -> Iterator[Event]:
+    for resource in decoded(body, _Logs, "OTLP logs body").resource_logs:
+        shared = _attributes(resource.resource.attributes)
+        for record in (record for scope in resource.scope_logs for record in scope.log_records):
+            said = shared | _attributes(record.attributes)
+            yield Event(_at(record.time_unix_nano or record.observed_time_unix_nano, said), said)
+
+
+def _json_points(body: bytes) -> Iterator[Point]:
+    for resource in decoded(body, _Metrics, "OTLP metrics body").resource_metrics:
+        shared = _attributes(resource.resource.attributes)
+        for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+            if metric.sum is None or metric.name not in (TOKENS, COST):
+                continue
+            cumulative = metric.sum.aggregation_temporality in (CUMULATIVE, "AGGREGATION_TEMPORALITY_CUMULATIVE")
+            for point in metric.sum.data_points:
+                said = shared | _attributes(point.attributes)
+                value = Decimal(str(point.as_int)) if point.as_double is None else point.as_double
+                started = _nanoseconds(point.start_time_unix_nano)
+                yield Point(metric.name, _at(point.time_unix_nano, said), started, value, cumulative, said)
+
+
+def _attributes(pairs: list[_KeyValue]) -> Attributes:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: _Value) -> Any:
+    for found in (value.string_value, value.int_value, value.double_value, value.bool_value):
+        if found is not None:
+            return found
+    return None
+
+
+def _at(nanoseconds: int | str, said: Attributes) -> datetime:
+    count = _nanoseconds(nanoseconds)
+    if count:
+        return datetime.fromtimestamp(count // 10**9, UTC).replace(microsecond=count // 1000 % 10**6)
+    try:
+        return as_instant(str(said.get("event.timestamp")), "event.timestamp")
+    except ValueError as error:
+        raise UnreadableExport(f"a record has no time: {error}") from error
+
+
+def _nanoseconds(value: int | str) -> int:
+    if not re.fullmatch(r"\d{1,19}", str(value), re.ASCII):
+        raise UnreadableExport(f"a time in it is “{shortened(value)}”; expected nanoseconds since 1970")
+    return int(value)
+
+
+# Protobuf; its library is loaded only where it is needed
+
+
+def _protobuf_events(body: bytes) -> Iterator[Event]:
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+    request = ExportLogsServiceRequest()
+    _parse(request, body, "OTLP logs body")
+    for resource in request.resource_logs:
+        shared = _protobuf_attributes(resource.resource.attributes)
+        for record in (record for scope in resource.scope_logs for record in scope.log_records):
+            said = shared | _protobuf_attributes(record.attributes)
+            yield Event(_at(record.time_unix_nano or record.observed_time_unix_nano, said), said)
+
+
+def _protobuf_points(body: bytes) -> Iterator[Point]:
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+    request = ExportMetricsServiceRequest()
+    _parse(request, body, "OTLP metrics body")
+    for resource in request.resource_metrics:
+        shared = _protobuf_attributes(resource.resource.attributes)
+        for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+            if metric.name not in (TOKENS, COST):
+                continue
+            cumulative = metric.sum.aggregation_temporality == CUMULATIVE
+            for point in metric.sum.data_points:
+                said = shared | _protobuf_attributes(point.attributes)
+                is_whole = point.WhichOneof("value") == "as_int"
+                value = Decimal(point.as_int) if is_whole else Decimal(repr(point.as_double))
+                started = point.start_time_unix_nano
+                yield Point(metric.name, _at(point.time_unix_nano, said), started, value, cumulative, said)
+
+
+def _parse(request: Any, body: bytes, what: str) -> None:
+    from google.protobuf.message import DecodeError
+
+    try:
+        request.ParseFromString(body)
+    except (DecodeError, InvalidOperation) as error:
+        raise UnreadableExport(f"it is no {what}, or it was cut short: {shortened(error)}") from error
+
+
+def _protobuf_attributes(pairs: "Iterable[KeyValue]") -> Attributes:
+    return {pair.key: _protobuf_value(pair.value) for pair in pairs}
+
+
+def _protobuf_value(value: "AnyValue") -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "double_value":
+        return Decimal(repr(value.double_value))
+    return getattr(value, kind) if kind in ("string_value", "int_value", "bool_value") else None

@@ -1,0 +1,325 @@
+"""Who is who: which person is behind the names that exports use, and how one is forgotten.
+
+Exports name people by e-mail address, API key, account id or login. An address is a person. Other names find theirs
+through an export that gives both, through the rule for Claude Code's keys, through Slack, or through an admin; until
+then what they spend is *unassigned*. Whoever moves to another person takes all of its history along.
+"""
+
+import hashlib
+import re
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from sqlalchemy import Connection, cast, delete, func, insert, select, update
+
+from bot.pricing import PriceBook
+from bot.spend.amounts import ZERO
+from bot.spend.records import ORGANIZATION, Actor, Member
+from bot.store.bulk import select_in
+from bot.store.database import Database
+from bot.store.people import ERASED, normalised_email
+from bot.store.rollups import DayRollup
+from bot.store.tables import actors, audit, deliveries, people, person_days, settings, usage_daily
+from bot.store.upsert import insert_missing, upsert
+
+BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
+CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
+"""Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
+
+_SALT = "erasure_salt"
+
+
+class UnknownIdentity(Exception):
+    """No such actor or person; one sentence that quotes the name and says what to do."""
+
+
+class Unassigned(NamedTuple):
+    """A name that nobody is known to be behind, and what was spent under it since a day."""
+
+    actor: Actor
+    person_id: int
+    usd: Decimal
+
+
+def actor_ids(connection: Connection, workspace_id: int, named: Iterable[Actor], book: PriceBook) -> dict[Actor, int]:
+    """The ids of these actors, each new one with the person behind it, or with one of its own where nobody is known."""
+    wanted = set(named)
+    found = _known_actors(connection, workspace_id, wanted)
+    missing = sorted(wanted - found.keys())
+    if missing:
+        erased = _erased_ids(connection, workspace_id, missing)
+        added = [actor for actor in missing if actor not in erased]
+        _add_actors(connection, workspace_id, added)
+        found = _known_actors(connection, workspace_id, wanted) | erased
+        if any(actor.kind == "email" for actor in added):
+            _follow_rule(connection, workspace_id, book)
+    return found
+
+
+def learn_members(connection: Connection, workspace_id: int, members: Iterable[Member], book: PriceBook) -> int:
+    """Remember the names, seats and account ids of a directory; returns how many of them were new."""
+    new = 0
+    for member in members:
+        person_id = _person_of_email(connection, workspace_id, member.email)
+        if person_id is None:
+            continue  # erased; a list of members does not bring anybody back
+        said = {"name": member.name, "seat": member.seat}
+        stored = connection.execute(select(people.c.name, people.c.seat).where(people.c.id == person_id)).one()
+        changed = {name: value for name, value in said.items() if value and value != getattr(stored, name)}
+        if changed:
+            connection.execute(update(people).where(people.c.id == person_id).values(**changed))
+        linked = member.account is not None and _learn_account(
+            connection, workspace_id, member.account, person_id, book
+        )
+        new += bool(changed) or linked
+    return new
+
+
+def link_actor(database: Database, name: str, email: str, by: str, book: PriceBook) -> None:
+    """Say that a key, account or address is a person's. Raises UnknownIdentity for a name that no export has used."""
+    with database.write_usage() as connection:
+        found = _actors_named(connection, database.workspace_id, name)
+        if not found:
+            raise UnknownIdentity(f"No export has named “{name}”. claudecost people lists the names that are known.")
+        person_id = _person_of_email(connection, database.workspace_id, normalised_email(email))
+        if person_id is None:
+            raise UnknownIdentity(f"The data of {email} were erased; nothing is linked to that address any more.")
+        for actor_id in found:
+            _move(connection, database.workspace_id, actor_id, person_id, by, book)
+
+
+def unassigned(database: Database, since: date) -> list[Unassigned]:
+    """Names without a person, the largest spend since a day (inclusive) first."""
+    spent = person_days.c
+    usd = cast(func.sum(spent.usd), spent.usd.type)
+    query = (
+        select(actors.c.kind, actors.c.name, actors.c.person_id, usd)
+        .join(people, actors.c.person_id == people.c.id)
+        .outerjoin(
+            person_days,
+            (spent.workspace_id == actors.c.workspace_id) & (spent.person_id == people.c.id) & (spent.day >= since),
+        )
+        .where(
+            actors.c.workspace_id == database.workspace_id,
+            people.c.email.is_(None),
+            people.c.is_organization.is_(False),
+            actors.c.name.not_like(f"{ERASED}%"),
+        )
+        .group_by(actors.c.kind, actors.c.name, actors.c.person_id)
+    )
+    with database.read() as connection:
+        rows = [Unassigned(Actor(kind, name), who, usd or ZERO) for kind, name, who, usd in connection.execute(query)]
+    return sorted(rows, key=lambda entry: (-entry.usd, entry.actor))
+
+
+def erase_person(database: Database, email: str, who: str, now: datetime) -> int:
+    """Forget who somebody is. Totals stay, under a name that says nothing; returns that person's id.
+
+    The names are kept as keyed hashes, so that a later export of the same usage is not counted as somebody else's.
+    Raises UnknownIdentity where nobody has that address.
+    """
+    with database.write_usage() as connection:
+        query = select(people.c.id).where(
+            people.c.workspace_id == database.workspace_id, people.c.email == normalised_email(email)
+        )
+        person_id = connection.execute(query).scalar()
+        if person_id is None:
+            raise UnknownIdentity(f"Nobody here has the address “{email}”, so there is nothing to erase.")
+        salt = _salt(connection, database.workspace_id)
+        rows = connection.execute(
+            select(actors.c.id, actors.c.kind, actors.c.name).where(actors.c.person_id == person_id)
+        )
+        for actor_id, kind, name in rows.all():
+            hidden = _hidden(salt, Actor(kind, name))
+            connection.execute(update(actors).where(actors.c.id == actor_id).values(name=hidden, linked_by=None))
+        nobody = {
+            "email": None,
+            "name": f"{ERASED} {person_id}",
+            "slack_user_id": None,
+            "limit_usd": None,
+            "seat": None,
+        }
+        connection.execute(update(people).where(people.c.id == person_id).values(**nobody))
+        _forget_messages(connection, database.workspace_id, person_id)
+        write_audit(connection, database.workspace_id, now, who, "erased a person's data", person_id)
+    return int(person_id)
+
+
+def write_audit(
+    connection: Connection, workspace_id: int, now: datetime, who: str, what: str, person_id: int | None = None
+) -> None:
+    """Keep that somebody changed or looked at something."""
+    row = {"workspace_id": workspace_id, "at": now, "who": who, "what": what, "person_id": person_id}
+    connection.execute(insert(audit).values(**row))
+
+
+def _forget_messages(connection: Connection, workspace_id: int, person_id: int) -> None:
+    table = deliveries.c
+    own = (table.workspace_id == workspace_id, table.kind == "alert", table.target == str(person_id))
+    connection.execute(update(deliveries).where(*own).values(payload=None, channel=None, ts=None, problem=None))
+    waiting = table.state.in_(("due", "sending", "held"))
+    connection.execute(update(deliveries).where(*own, waiting).values(state="expired"))
+
+
+def _known_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) -> dict[Actor, int]:
+    sql = "SELECT kind, name, id FROM actors WHERE workspace_id = ? AND name IN"
+    rows = select_in(connection, sql, [workspace_id], sorted({actor.name for actor in wanted}))
+    found = {Actor(kind, name): int(actor_id) for kind, name, actor_id in rows}
+    return {actor: actor_id for actor, actor_id in found.items() if actor in wanted}
+
+
+def _actors_named(connection: Connection, workspace_id: int, name: str) -> list[int]:
+    query = select(actors.c.id).where(
+        actors.c.workspace_id == workspace_id, func.lower(actors.c.name) == name.strip().lower()
+    )
+    return list(connection.execute(query).scalars())
+
+
+def _add_actors(connection: Connection, workspace_id: int, missing: list[Actor]) -> None:
+    emails = [{"workspace_id": workspace_id, "email": a.name, "name": a.name} for a in missing if a.kind == "email"]
+    insert_missing(connection, people, emails, "workspace_id", "email")
+    addresses = {str(row["email"]) for row in emails}
+    sql = "SELECT email, id FROM people WHERE workspace_id = ? AND email IN"
+    person_of: dict[str, int] = dict(select_in(connection, sql, [workspace_id], sorted(addresses)))
+    by_user = _people_by_user(connection, workspace_id) if any(a.kind == "api_key" for a in missing) else {}
+    rows = []
+    for actor in missing:
+        by: str | None = None
+        if actor.kind == "email":
+            person_id, by = person_of[actor.name], BY_EXPORT
+        elif actor.kind == ORGANIZATION:
+            person_id = _organization(connection, workspace_id)
+        elif (owner := by_user.get(_key_user(actor))) is not None:
+            person_id, by = owner, BY_RULE
+        else:
+            added = people.insert().values(workspace_id=workspace_id, name=actor.name).returning(people.c.id)
+            person_id = connection.execute(added).scalar_one()
+        rows.append({"workspace_id": workspace_id, **actor._asdict(), "person_id": person_id, "linked_by": by})
+    insert_missing(connection, actors, rows, "workspace_id", "kind", "name")
+
+
+def _organization(connection: Connection, workspace_id: int) -> int:
+    query = select(people.c.id).where(people.c.workspace_id == workspace_id, people.c.is_organization)
+    found = connection.execute(query).scalar()
+    if found is None:
+        values = {"workspace_id": workspace_id, "name": ORGANIZATION, "is_organization": True}
+        found = connection.execute(people.insert().values(**values).returning(people.c.id)).scalar_one()
+    return int(found)
+
+
+def _person_of_email(connection: Connection, workspace_id: int, email: str) -> int | None:
+    """The person with an address, made where nobody has it; None where that person was erased."""
+    actor = Actor("email", email)
+    if _erased_ids(connection, workspace_id, [actor]):
+        return None
+    query = select(people.c.id).where(people.c.workspace_id == workspace_id, people.c.email == email)
+    found = connection.execute(query).scalar()
+    if found is None:
+        _add_actors(connection, workspace_id, [actor])
+        found = connection.execute(query).scalar_one()
+    return int(found)
+
+
+def _learn_account(connection: Connection, workspace_id: int, account: str, person_id: int, book: PriceBook) -> bool:
+    actor = Actor("account", account)
+    if _erased_ids(connection, workspace_id, [actor]):
+        return False
+    query = select(actors.c.id, actors.c.linked_by).where(
+        actors.c.workspace_id == workspace_id, actors.c.kind == actor.kind, actors.c.name == actor.name
+    )
+    known = connection.execute(query).first()
+    if known is None:
+        row = {"workspace_id": workspace_id, **actor._asdict(), "person_id": person_id, "linked_by": BY_EXPORT}
+        connection.execute(insert(actors).values(**row))
+        return True
+    if known.linked_by is not None:
+        return False
+    _move(connection, workspace_id, known.id, person_id, BY_EXPORT, book)
+    return True
+
+
+def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook) -> None:
+    """Give Claude Code's keys that nobody is behind to the one person whose address begins like the key's user."""
+    query = (
+        select(actors.c.id, actors.c.kind, actors.c.name)
+        .join(people, actors.c.person_id == people.c.id)
+        .where(
+            actors.c.workspace_id == workspace_id,
+            actors.c.kind == "api_key",
+            actors.c.linked_by.is_(None),
+            actors.c.name.like("claude\\_code\\_key\\_%", escape="\\"),
+            people.c.email.is_(None),
+        )
+    )
+    waiting = connection.execute(query).all()
+    by_user = _people_by_user(connection, workspace_id) if waiting else {}
+    for actor_id, kind, name in waiting:
+        owner = by_user.get(_key_user(Actor(kind, name)))
+        if owner is not None:
+            _move(connection, workspace_id, actor_id, owner, BY_RULE, book)
+
+
+def _people_by_user(connection: Connection, workspace_id: int) -> dict[str, int]:
+    """People by what stands before the @ of their address, where that is only one person's."""
+    query = select(people.c.email, people.c.id).where(
+        people.c.workspace_id == workspace_id, people.c.email.is_not(None)
+    )
+    found: dict[str, list[int]] = defaultdict(list)
+    for email, person_id in connection.execute(query):
+        found[email.split("@")[0]].append(person_id)
+    return {user: ids[0] for user, ids in found.items() if len(ids) == 1}
+
+
+def _key_user(actor: Actor) -> str:
+    match = CLAUDE_CODE_KEY.fullmatch(actor.name) if actor.kind == "api_key" else None
+    return match["user"].lower() if match else ""
+
+
+def _move(connection: Connection, workspace_id: int, actor_id: int, person_id: int, by: str, book: PriceBook) -> None:
+    """Give an actor with all its history to a person; who had it before is removed if nothing is left of them."""
+    before = connection.execute(select(actors.c.person_id).where(actors.c.id == actor_id)).scalar_one()
+    days = select(usage_daily.c.day).where(
+        usage_daily.c.workspace_id == workspace_id, usage_daily.c.actor_id == actor_id
+    )
+    if before != person_id:
+        touched = sorted(connection.execute(days.distinct()).scalars())
+        rollups = [DayRollup(connection, workspace_id, day, {before, person_id}, book) for day in touched]
+        connection.execute(update(actors).where(actors.c.id == actor_id).values(person_id=person_id))
+        for rollup in rollups:
+            rollup.refresh()
+        left = select(func.count()).select_from(actors).where(actors.c.person_id == before)
+        nameless = select(people.c.email).where(people.c.id == before)
+        if connection.execute(left).scalar_one() == 0 and connection.execute(nameless).scalar_one() is None:
+            connection.execute(delete(people).where(people.c.id == before))
+    connection.execute(update(actors).where(actors.c.id == actor_id).values(linked_by=by))
+
+
+def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -> dict[Actor, int]:
+    """Actors among these whose person was erased: they are known by their hash alone."""
+    query = select(settings.c.value).where(settings.c.workspace_id == workspace_id, settings.c.name == _SALT)
+    salt = connection.execute(query).scalar()
+    if salt is None:
+        return {}
+    hidden = {_hidden(salt, actor): actor for actor in named}
+    sql = "SELECT name, id FROM actors WHERE workspace_id = ? AND name IN"
+    return {
+        hidden[name]: int(actor_id) for name, actor_id in select_in(connection, sql, [workspace_id], sorted(hidden))
+    }
+
+
+def _salt(connection: Connection, workspace_id: int) -> str:
+    query = select(settings.c.value).where(settings.c.workspace_id == workspace_id, settings.c.name == _SALT)
+    found: str | None = connection.execute(query).scalar()
+    if found is None:
+        found = secrets.token_hex(16)
+        upsert(connection, settings, [{"workspace_id": workspace_id, "name": _SALT, "value": found}])
+    return found
+
+
+def _hidden(salt: str, actor: Actor) -> str:
+    digest = hashlib.blake2b(f"{actor.kind}\0{actor.name}".encode(), key=bytes.fromhex(salt), digest_size=16)
+    return f"{ERASED} {digest.hexdigest()}"

@@ -1,0 +1,130 @@
+"""What one file says, added up by day, actor and line while it is being read: small, whatever the file's size."""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import NamedTuple
+
+from bot.spend.records import Actor, Member, Request, UsageRecord
+from bot.store.tables import day_number, number_day, to_nano
+
+NOT_STATED = -1
+"""Stands for a cost that a source does not state, so that values compare and add as plain integers."""
+
+Line = tuple[str, ...]
+Values = tuple[int, ...]
+"""The six counts in the order of TokenUsage, then the reported nanodollars or NOT_STATED."""
+
+_WIDTH = 7
+_ACTOR_BITS = 32
+_LINE_BITS = 24
+
+
+class SingleRequest(NamedTuple):
+    """One request, with the places of its actor and line in the tally."""
+
+    request: Request
+    day: int
+    actor: int
+    line: int
+    values: Values
+
+
+class RangeKey(NamedTuple):
+    """Whose and what a total of several days is."""
+
+    start: int
+    until: int
+    actor: int
+    line: int
+
+
+class Tally:
+    """Adds records up. ``actors`` and ``lines`` are told apart by their place in these lists."""
+
+    def __init__(self, records: Iterable[UsageRecord | Member] = ()) -> None:
+        self.actors: dict[Actor, int] = {}
+        self.lines: dict[Line, int] = {}
+        self.requests: dict[bytes, SingleRequest] = {}
+        self.ranges: dict[RangeKey, Values] = {}
+        self.members: list[Member] = []
+        self._places: dict[int, int] = {}
+        self._columns = [array("q") for _ in range(_WIDTH)]
+        self._records = array("q")
+        for record in records:
+            self.add(record)
+
+    def add(self, record: UsageRecord | Member) -> None:
+        """Add one record, or one member of a directory."""
+        if isinstance(record, Member):
+            self.members.append(record)
+            return
+        actor = self.actors.setdefault(record.actor, len(self.actors))
+        name = (record.model, *record.conditions, record.billing, record.part, record.vendor)
+        line = self.lines.setdefault(name, len(self.lines))
+        values = (*record.usage, NOT_STATED if record.reported_usd is None else to_nano(record.reported_usd))
+        day = day_number(record.day)
+        if record.request is not None:
+            self._add_request(SingleRequest(record.request, day, actor, line, values))
+        elif record.until is not None:
+            key = RangeKey(day, day_number(record.until), actor, line)
+            self.ranges[key] = _added(self.ranges[key], values) if key in self.ranges else values
+        else:
+            self._add_daily(day, actor, line, values)
+
+    @property
+    def days(self) -> list[date]:
+        """The days that any record is of, in order; ranges have none."""
+        numbers = {key >> (_ACTOR_BITS + _LINE_BITS) for key in self._places}
+        return [number_day(number) for number in sorted(numbers | {one.day for one in self.requests.values()})]
+
+    @property
+    def rows(self) -> int:
+        """How many rows the tally came to."""
+        return len(self._places) + len(self.requests) + len(self.ranges) + len(self.members)
+
+    def dailies(self) -> Iterator[tuple[int, list[tuple[int, int, Values, int]]]]:
+        """Day by day in order: the actor, line, values and number of records of each of its rows."""
+        by_day: dict[int, list[int]] = defaultdict(list)
+        for key in self._places:
+            by_day[key >> (_ACTOR_BITS + _LINE_BITS)].append(key)
+        for day in sorted(by_day):
+            yield day, [self._row(key) for key in by_day[day]]
+
+    def _row(self, key: int) -> tuple[int, int, Values, int]:
+        place = self._places[key]
+        values = tuple(column[place] for column in self._columns)
+        return key >> _LINE_BITS & (1 << _ACTOR_BITS) - 1, key & (1 << _LINE_BITS) - 1, values, self._records[place]
+
+    def _add_daily(self, day: int, actor: int, line: int, values: Values) -> None:
+        key = (day << _ACTOR_BITS | actor) << _LINE_BITS | line
+        place = self._places.setdefault(key, len(self._records))
+        if place == len(self._records):
+            self._records.append(1)
+            for column, value in zip(self._columns, values, strict=True):
+                column.append(value)
+            return
+        self._records[place] += 1
+        before = tuple(column[place] for column in self._columns)
+        for column, value in zip(self._columns, _added(before, values), strict=True):
+            column[place] = value
+
+    def _add_request(self, one: SingleRequest) -> None:
+        before = self.requests.get(one.request.key)
+        if before is None:
+            self.requests[one.request.key] = one
+            return
+        if fullness(one.request.sidechain, one.values) > fullness(before.request.sidechain, before.values):
+            self.requests[one.request.key] = one
+
+
+def fullness(sidechain: bool, values: Values) -> tuple[int, int, bool, int]:
+    """Earlier lines of one response carry partial counts: the one with the most output is the final one."""
+    return values[1], sum(values[:5]), not sidechain, values[-1]
+
+
+def _added(one: Values, other: Values) -> Values:
+    counts = (mine + theirs for mine, theirs in zip(one[:-1], other[:-1], strict=True))
+    # A cost that is stated for only some of the rows would pass for the cost of all of them.
+    return (*counts, one[-1] + other[-1] if min(one[-1], other[-1]) >= 0 else NOT_STATED)
