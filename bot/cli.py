@@ -85,6 +85,12 @@ def ask(
     from bot.ask import Refusal
     from bot.ask import ask as answered
 
+    if words == ["help"] and not as_json:
+        from bot.slack.blocks.help import help_message
+        from bot.slack.blocks.plain import as_text
+
+        print(as_text(help_message()).replace("/claudecost", "claudecost ask"))
+        return
     try:
         found = answered(" ".join(words), _price_day(on), _price_book())
         if on is not None and found.question.day.isoformat() != on:
@@ -289,10 +295,11 @@ def prices(
 def article() -> None:
     """The figures of an article on session costs (28 March 2026) beside ours."""
     from bot.ask.article import article_claims
+    from bot.pricing import default_price_book
     from bot.slack.blocks.article import article_message
     from bot.slack.blocks.plain import as_text
 
-    print(as_text(article_message(article_claims(_price_book()))))
+    print(as_text(article_message(article_claims(default_price_book()))))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The answer to a cost question: total, formula, what was assumed, other models, and what would make it cheaper."""
 
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -9,9 +10,10 @@ from bot.ask.question import Question, parse
 from bot.pricing import CostLine, Model, PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
 from bot.pricing.money import shown
 from bot.pricing.price_book import DEFAULT_FAMILY
-from bot.pricing.session import SessionCost, SessionPlan, session_cost
+from bot.pricing.session import SessionCost, SessionPlan, session_cost, session_usd
 
-COMPARED_FAMILIES = ("opus", "sonnet", "haiku")
+COMPARED_FAMILIES = ("opus", "sonnet", "haiku", "fable")
+MAX_ALTERNATIVES = 3
 CACHED_SHARE = 90
 COMPACT_AT = 100_000
 CLAUDE_MD_LINES = 200
@@ -74,50 +76,61 @@ def ask(text: str, today: date, book: PriceBook) -> Answer:
 
 def answer(question: Question, book: PriceBook) -> Answer:
     """Price a question. Raises Refusal where the price book has no price for it."""
-    named = [book.model(name, question.day) for name in question.models]
     try:
-        model = named[0] if named else book.current(DEFAULT_FAMILY, question.day)
-        session = _session(question, question.session, model, book) if question.session else None
-        cost = _total(question, model, book)
-        savings = _savings(question, question.session, model, book) if question.session else []
+        named = [Named(name, book.model(name, question.day)) for name in question.models]
+        own = named[0] if named else _named(book.current(DEFAULT_FAMILY, question.day))
+        session = _session(question, question.session, own, book) if question.session else None
+        cost = _session_total(question, session) if session else _usage_total(question, question.usage, own, book)
+        savings = _savings(question, session, own, book) if session else []
     except (PricingError, ValueError) as error:
         raise Refusal(_sentence(error)) from error
+    model = own.model
     return Answer(
         question=question,
         model=model,
         cost=cost,
         session=session,
-        alternatives=_alternatives(question, model, named[1:], book),
+        alternatives=_alternatives(question, own, named[1:], book),
         savings=savings,
-        if_cached=_if_cached(question, model, book),
+        if_cached=_if_cached(question, own, book),
         assumptions=[
             *question.assumptions,
             *_model_assumption(question, model),
-            *_prompt_assumption(question, model, book),
+            *_prompt_assumption(question, own, book),
+            *_day_assumptions(question, model, book),
+            *(_session_assumptions(question, session, own, book) if session else []),
             *filter(None, [book.age_warning(question.asked_on)]),
         ],
         prices_as_of=book.as_of,
-        price_label=book.label,
+        price_label=book.label_of(model, question.day),
     )
 
 
-def _total(question: Question, model: Model, book: PriceBook) -> Total:
-    if question.session is not None:
-        session = _session(question, question.session, model, book)
-        times = question.times
-        lines = [line._replace(tokens=line.tokens * times, usd=line.usd * times) for line in session.lines]
-        return Total(session.usd * times, lines)
-    return _usage_total(question, question.usage, model, book)
+class Named(NamedTuple):
+    """A model under the name that it was asked for by: another platform's name may have another price."""
+
+    name: str
+    model: Model
 
 
-def _usage_total(question: Question, usage: TokenUsage, model: Model, book: PriceBook) -> Total:
-    conditions = _conditions(question, usage, model, book)
-    cost = list_cost(usage.times(question.times), model.id, question.day, book, conditions)
+def _named(model: Model) -> Named:
+    return Named(model.id, model)
+
+
+def _session_total(question: Question, session: SessionCost) -> Total:
+    times = question.times
+    lines = [line._replace(tokens=line.tokens * times, usd=line.usd * times) for line in session.lines]
+    return Total(session.usd * times, lines)
+
+
+def _usage_total(question: Question, usage: TokenUsage, own: Named, book: PriceBook) -> Total:
+    conditions = _conditions(question, usage, own.model, book)
+    cost = list_cost(usage.times(question.times), own.name, question.day, book, conditions)
     return Total(cost.usd, cost.lines)
 
 
-def _session(question: Question, plan: SessionPlan, model: Model, book: PriceBook) -> SessionCost:
-    return session_cost(plan, model.id, question.day, book, question.conditions)
+def _session(question: Question, plan: SessionPlan, own: Named, book: PriceBook) -> SessionCost:
+    return session_cost(plan, own.name, question.day, book, question.conditions)
 
 
 def _conditions(question: Question, usage: TokenUsage, model: Model, book: PriceBook) -> PriceConditions:
@@ -125,34 +138,50 @@ def _conditions(question: Question, usage: TokenUsage, model: Model, book: Price
     return question.conditions._replace(prompt_tier=tier)
 
 
-def _alternatives(question: Question, model: Model, named: list[Model], book: PriceBook) -> list[Alternative]:
-    found = []
-    for other in named or _current_models(question.day, book):
-        if other.id == model.id:
+def _alternatives(question: Question, own: Named, named: list[Named], book: PriceBook) -> list[Alternative]:
+    """The models that were named besides, or up to MAX_ALTERNATIVES others that have a price for the question."""
+    found: list[Alternative] = []
+    for other in named or map(_named, _comparable(own.model, question.day, book)):
+        if not named and len(found) == MAX_ALTERNATIVES:
+            break
+        if other.model.id == own.model.id:
             continue
         try:
-            found.append(Alternative(other, _total(question, other, book).usd))
-        except PricingError:
+            found.append(Alternative(other.model, _whole_usd(question, other, book)))
+        except (PricingError, ValueError):
             if named:
-                sentence = f"{other.name} cannot be compared here: it has no price under these conditions."
+                sentence = f"{other.model.name} cannot be compared here: it has no price under these conditions."
                 raise Refusal(sentence) from None
     return found
 
 
-def _current_models(day: date, book: PriceBook) -> list[Model]:
-    return [book.current(family, day) for family in COMPARED_FAMILIES if book.has_family(family, day)]
+def _whole_usd(question: Question, own: Named, book: PriceBook) -> Decimal:
+    if question.session is None:
+        return _usage_total(question, question.usage, own, book).usd
+    usd = session_usd(question.session, own.name, question.day, book, question.conditions)
+    return usd * question.times
 
 
-def _savings(question: Question, plan: SessionPlan, model: Model, book: PriceBook) -> list[Saving]:
+def _comparable(model: Model, day: date, book: PriceBook) -> Iterator[Model]:
+    """The current model of each family, then the family's own earlier ones, newest first."""
+    current = [book.current(family, day) for family in COMPARED_FAMILIES if book.has_family(family, day)]
+    yield from current
+    shown = {other.id for other in current}
+    for other in reversed(book.models):
+        if other.family == model.family and other.released <= day and other.id not in shown:
+            yield other
+
+
+def _savings(question: Question, session: SessionCost, own: Named, book: PriceBook) -> list[Saving]:
     """What would make this session cheaper, each worked out by pricing the changed session; the largest first."""
-    now = _session(question, plan, model, book).usd
     found = []
-    for what, sessions in _changes(plan):
+    for what, sessions in _changes(session.plan):
         try:
-            then = sum((_session(question, changed, model, book).usd for changed in sessions), Decimal(0))
+            each = (session_usd(changed, own.name, question.day, book, question.conditions) for changed in sessions)
+            then = sum(each, Decimal(0))
         except (PricingError, ValueError):
             continue
-        usd = (now - then) * question.times
+        usd = (session.usd - then) * question.times
         if usd >= MIN_SAVING_USD:
             found.append(Saving(what, usd))
     return sorted(found, key=lambda saving: -saving.usd)
@@ -183,13 +212,40 @@ def _changes(plan: SessionPlan) -> list[tuple[str, list[SessionPlan]]]:
     return found
 
 
-def _if_cached(question: Question, model: Model, book: PriceBook) -> Decimal | None:
+def _if_cached(question: Question, own: Named, book: PriceBook) -> Decimal | None:
     usage = question.usage
     if not usage.input or usage.cache_read or usage.cache_write_5m or usage.cache_write_1h:
         return None
     read = usage.input * CACHED_SHARE // 100
     cached = usage._replace(input=usage.input - read, cache_read=read)
-    return _usage_total(question, cached, model, book).usd
+    return _usage_total(question, cached, own, book).usd
+
+
+def _day_assumptions(question: Question, model: Model, book: PriceBook) -> list[str]:
+    found = []
+    if question.day > max(book.as_of, question.asked_on):
+        found.append(f"{question.day} lies ahead: these are the prices known on {book.as_of}, which may change.")
+    if model.retired is not None and question.day >= model.retired:
+        found.append(f"{model.name} was retired on {model.retired}; this is its last price.")
+    return found
+
+
+def _session_assumptions(question: Question, session: SessionCost, own: Named, book: PriceBook) -> list[str]:
+    """What a long or slow session does by itself."""
+    plan, found = session.plan, []
+    compactions = sum(turn.kind == "compaction" for turn in session.turns)
+    if compactions and plan.compact_at is None:
+        found.append(
+            f"Claude Code compacts by itself at {session.compacts_at:,} tokens, here {_how_often(compactions)}."
+        )
+    minutes = 60 if plan.cache_lifetime == "1h" else 5
+    if plan.turns_per_hour * minutes < 60 and plan.turns_per_hour != SessionPlan(1).turns_per_hour:
+        cold = session_usd(plan._replace(cold_turns=plan.turns - 1), own.name, question.day, book, question.conditions)
+        found.append(
+            f"At {plan.turns_per_hour} turns an hour the {minutes}-minute cache is cold each time: "
+            f"then it is {shown(cold * question.times)}."
+        )
+    return found
 
 
 def _model_assumption(question: Question, model: Model) -> list[str]:
@@ -201,11 +257,16 @@ def _model_assumption(question: Question, model: Model) -> list[str]:
     return [f"“{name}” means {model.name}, the newest {model.family.title()} on {question.day}."]
 
 
-def _prompt_assumption(question: Question, model: Model, book: PriceBook) -> list[str]:
+def _how_often(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _prompt_assumption(question: Question, own: Named, book: PriceBook) -> list[str]:
+    model = own.model
     row = book.price_at(model.id, question.day)
     if row.long_prompt is None or question.usage.prompt_tokens <= row.long_prompt.over_tokens:
         return []
-    base = list_cost(question.usage.times(question.times), model.id, question.day, book, question.conditions)
+    base = list_cost(question.usage.times(question.times), own.name, question.day, book, question.conditions)
     limit = f"{row.long_prompt.over_tokens:,}"
     return [
         f"Priced as one request; {model.name} costs more when a prompt is over {limit} tokens. "

@@ -11,7 +11,15 @@ from typing import NamedTuple
 from bot.ask.question import PRESETS
 from bot.pricing import PriceBook, TokenUsage, list_cost
 from bot.pricing.money import shown
-from bot.pricing.session import CHECK_INPUT, CHECK_OUTPUT, CHECKS_PER_HOUR, SessionCost, SessionPlan, session_cost
+from bot.pricing.session import (
+    CHECK_INPUT,
+    CHECK_OUTPUT,
+    CHECKS_PER_HOUR,
+    TEAM_IN_PLAN_MODE,
+    SessionCost,
+    SessionPlan,
+    session_cost,
+)
 
 PUBLISHED = date(2026, 3, 28)
 MODEL, SMALL_MODEL = "claude-sonnet-4-6", "claude-haiku-4-5"
@@ -31,18 +39,26 @@ class Claim(NamedTuple):
     said: str
     ours: str
     formula: str
-    agrees: bool
+    agrees: bool | None
+    """Whether it comes out; None where the article does not give enough to tell."""
+
     why: str = ""
 
 
 def article_claims(book: PriceBook) -> list[Claim]:
-    """Every figure of the article beside ours, in the article's order."""
+    """Every figure of the article beside ours, in the article's order.
+
+    ``book`` is the shipped price book: the article is about list prices, whatever a team's own contract says.
+    """
     return [
+        *_table(book),
+        _cache_factors(book),
         *_sessions(book),
         *_cached_sessions(book),
         _team_on_haiku(book),
         *_auto_mode(book),
         *_months(),
+        _team_day(),
         *_comparisons(),
         *_days(),
         _haiku_saves(book),
@@ -50,6 +66,54 @@ def article_claims(book: PriceBook) -> list[Claim]:
         *_invoice_line(book),
         _compaction(book),
     ]
+
+
+TABLE = {
+    "claude-sonnet-4-6": ("3.00", "15.00", "0.30", "3.75"),
+    "claude-opus-4-6": ("5.00", "25.00", "0.50", "6.25"),
+    "claude-haiku-4-5": ("1.00", "5.00", "0.10", "1.25"),
+}
+"""The article's price table: input, output, cache read and 5-minute cache write per million tokens."""
+
+
+def _table(book: PriceBook) -> Iterator[Claim]:
+    for model, said in TABLE.items():
+        rates = book.rates(model, PUBLISHED)[:4]
+        name = book.model(model, PUBLISHED).name
+        ours = ", ".join(f"${rate:.2f}" for rate in rates)
+        formula = f"the price book on {PUBLISHED}: input, output, cache read, cache write"
+        yield Claim(
+            f"{name} per million tokens",
+            ", ".join(f"${price}" for price in said),
+            ours,
+            formula,
+            all(rate == Decimal(price) for rate, price in zip(rates, said, strict=True)),
+        )
+
+
+def _cache_factors(book: PriceBook) -> Claim:
+    rates = book.rates(MODEL, PUBLISHED)
+    long, short, read = (rate / rates.input for rate in (rates.cache_write_1h, rates.cache_write_5m, rates.cache_read))
+    return Claim(
+        "what caching costs, in input prices",
+        "1 h write 2x (5 min 1.25x, read 0.1x by its table)",
+        f"{long:f}x, {short:f}x, {read:f}x",
+        f"${rates.cache_write_1h} ÷ ${rates.input}, ${rates.cache_write_5m} ÷ ${rates.input}, "
+        f"${rates.cache_read} ÷ ${rates.input}",
+        (long, short, read) == (Decimal(2), Decimal("1.25"), Decimal("0.1")),
+    )
+
+
+def _team_day() -> Claim:
+    usd = Decimal(TEAM_IN_PLAN_MODE * 6)
+    return Claim(
+        "agent teams, against an average day",
+        "about 7x the tokens",
+        f"{shown(usd)} a day",
+        f"{TEAM_IN_PLAN_MODE} × $6",
+        True if TEAM_IN_PLAN_MODE == 7 else None,
+        "The documentation says so of teams whose members run in plan mode.",
+    )
 
 
 def _sessions(book: PriceBook) -> Iterator[Claim]:
@@ -62,14 +126,14 @@ def _sessions(book: PriceBook) -> Iterator[Claim]:
 
 
 def _cached_sessions(book: PriceBook) -> Iterator[Claim]:
-    rates = book.rates(MODEL, PUBLISHED)
     for name, claimed in CACHED.items():
         usage = PRESETS[name]
         full, least = _usd(usage, book), _usd(TokenUsage(output=usage.output, cache_read=usage.input), book)
-        share = (full - Decimal(claimed)) / (usage.input * (rates.input - rates.cache_read) / _MILLION)
+        share = _share_read(usage, Decimal(claimed), "input", book)
+        others = (_percent(_share_read(usage, Decimal(claimed), kind, book)) for kind in _WRITES)
         reachable = share <= 1
         why = (
-            ""
+            f"If the rest is written to the cache: {' (5 min) or '.join(others)} (1 h)."
             if reachable
             else (
                 f"The output alone is {shown(_usd(TokenUsage(output=usage.output), book))}; "
@@ -84,13 +148,27 @@ def _cached_sessions(book: PriceBook) -> Iterator[Claim]:
         )
 
 
+_WRITES = ("cache_write_5m", "cache_write_1h")
+
+
+def _share_read(usage: TokenUsage, claimed: Decimal, rest: str, book: PriceBook) -> Decimal:
+    """The share of the input that must be cache reads for a session to cost ``claimed``, the rest being ``rest``."""
+    none = TokenUsage(output=usage.output)._replace(**{rest: usage.input})
+    every = TokenUsage(output=usage.output, cache_read=usage.input)
+    return (_usd(none, book) - claimed) / (_usd(none, book) - _usd(every, book))
+
+
 def _team_on_haiku(book: PriceBook) -> Claim:
     usage = PRESETS["agent team"]
     sonnet = _usd(TokenUsage(output=usage.output, cache_read=usage.input), book)
     haiku = list_cost(usage, SMALL_MODEL, PUBLISHED, book).usd
+    shares = ", ".join(
+        f"{_percent(part)} → {_percent(_share_read_beside_haiku(usage, part, book))}"
+        for part in (Decimal("0.5"), Decimal("0.8"), Decimal(5) / 6)
+    )
     why = (
         f"Not on Sonnet alone ({shown(sonnet)} with every read cached); on Haiku alone it is {shown(haiku)} without a "
-        "cache. The share of Haiku that gives $3.00 is not stated."
+        f"cache. The share of Haiku is not stated; by share of Haiku, the cache reads that $3.00 needs: {shares}."
     )
     return Claim(
         "agent team with Haiku subagents and caching",
@@ -100,6 +178,16 @@ def _team_on_haiku(book: PriceBook) -> Claim:
         haiku <= 3 <= sonnet,
         why,
     )
+
+
+def _share_read_beside_haiku(usage: TokenUsage, part: Decimal, book: PriceBook) -> Decimal:
+    """The share of cache reads at which a team costs $3.00 with ``part`` of its tokens on Haiku."""
+
+    def mixed(used: TokenUsage) -> Decimal:
+        return part * list_cost(used, SMALL_MODEL, PUBLISHED, book).usd + (1 - part) * _usd(used, book)
+
+    none, every = mixed(usage), mixed(TokenUsage(output=usage.output, cache_read=usage.input))
+    return (none - 3) / (none - every)
 
 
 def _auto_mode(book: PriceBook) -> Iterator[Claim]:
@@ -153,7 +241,8 @@ def _comparisons() -> Iterator[Claim]:
         f"{_tenth(3 * more / CURSOR_PRO)} months",
         f"3 × {shown(more)} ÷ {shown(CURSOR_PRO)}",
         _tenth(3 * more / CURSOR_PRO) == "12.0",
-        f"A year of Cursor Pro is {_tenth(12 * CURSOR_PRO / more)} months of the excess.",
+        f"By the whole fee it is {_tenth(3 * month / CURSOR_PRO)} months. A year of Cursor Pro is "
+        f"{_hundredth(12 * CURSOR_PRO / more)} months of the excess, {_hundredth(12 * CURSOR_PRO / month)} of the fee.",
     )
     months = month / CURSOR_PRO
     yield Claim(
@@ -193,10 +282,9 @@ def _compaction(book: PriceBook) -> Claim:
         session_cost(SessionPlan(60, compact_at=limit), MODEL, PUBLISHED, book) for limit in (None, 100_000)
     )
     share = 1 - _input_usd(compacted) / _input_usd(plain)
-    why = "It depends on how long the session goes on; the article's text gives no context to check it with."
+    why = "It depends on how long the session goes on and at which context; the article gives neither."
     formula = f"60 turns compacted at 100k: 1 − {shown(_input_usd(compacted))} ÷ {shown(_input_usd(plain))} of input"
-    agrees = Decimal("0.5") <= share <= Decimal("0.7")
-    return Claim("saved on input by /compact", "50 to 70 %", _percent(share), formula, agrees, why)
+    return Claim("saved on input by /compact", "50 to 70 %", _percent(share), formula, None, why)
 
 
 def _input_usd(session: SessionCost) -> Decimal:
@@ -212,7 +300,14 @@ def _haiku_saves(book: PriceBook) -> Claim:
         _percent(share),
         f"1 − {small} ÷ {large}",
         Decimal("0.6") <= share <= Decimal("0.7"),
+        _haiku_since(book),
     )
+
+
+def _haiku_since(book: PriceBook) -> str:
+    small, large = book.current("haiku", book.as_of), book.current("sonnet", book.as_of)
+    prices = [book.rates(model.id, book.as_of).input for model in (small, large)]
+    return f"With {small.name} and {large.name}, the ones of {book.as_of}, it is {_percent(1 - prices[0] / prices[1])}."
 
 
 def _thirty_messages(book: PriceBook) -> Claim:
@@ -232,13 +327,18 @@ def _thirty_messages(book: PriceBook) -> Claim:
 def _invoice_line(book: PriceBook) -> Iterator[Claim]:
     rates = book.rates(MODEL, PUBLISHED)
     plain, cached = Decimal(30) / rates.input, Decimal(30) / rates.cache_read
+    turns = cached * _MILLION / LARGE_CONTEXT
     yield Claim(
         "a $30 invoice line for one wasted context",
         "possible",
         f"{plain:.0f}M input, or {cached:.0f}M cache reads",
-        "$30 ÷ price per million",
-        True,
+        f"$30 ÷ price per million; {turns:.0f} turns that read {LARGE_CONTEXT:,} tokens each",
+        turns <= LONG_SESSION,
     )
+
+
+LARGE_CONTEXT, LONG_SESSION = 500_000, 500
+"""A context of half a window, and more turns than which nobody wastes in one session."""
 
 
 def _usd(usage: TokenUsage, book: PriceBook) -> Decimal:
@@ -256,6 +356,10 @@ def _near(usd: Decimal, claimed: str) -> bool:
 
 def _percent(share: Decimal) -> str:
     return f"{(share * 100).quantize(Decimal('0.1')).normalize():f} %"
+
+
+def _hundredth(value: Decimal) -> str:
+    return str(value.quantize(Decimal("0.01")))
 
 
 def _tenth(value: Decimal) -> str:

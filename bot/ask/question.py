@@ -5,9 +5,16 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.ask.grammar import EXAMPLE, FAMILIES, Item, Refusal, normalised, scan
+from bot.ask.grammar import EXAMPLE, FAMILIES, MARKS_OF_TWO, Item, Refusal, normalised, scan
 from bot.pricing import PriceBook, PriceConditions, PricingError, TokenUsage
-from bot.pricing.session import CHECK_INPUT, CHECKS_PER_HOUR, TEAM_IN_PLAN_MODE, TURNS_PER_HOUR, SessionPlan
+from bot.pricing.session import (
+    CHECK_INPUT,
+    CHECK_OUTPUT,
+    CHECKS_PER_HOUR,
+    TEAM_IN_PLAN_MODE,
+    TURNS_PER_HOUR,
+    SessionPlan,
+)
 from bot.pricing.usage import KINDS
 
 MAX_LENGTH = 2000
@@ -70,33 +77,19 @@ _UNITS |= {"b": 10**9, "bn": 10**9, "billion": 10**9}
 def parse(text: str, today: date, book: PriceBook) -> Question:
     """Read a cost question. Raises Refusal.
 
-    A question is any sequence of these parts, in any order, in upper or lower case, between filler words::
-
-        amount kind     500k in · 80k out · 2M cache read · 300k cached · 100k cache write [5m|1h] · 3 searches
-                        kind first works too: in=500k, output: 80k
-        amounts alone   500k/80k (input, then output)
-        share           80% cached (of the input)
-        model           opus · opus 4.6 · claude-opus-4-6 · claude-haiku-4-5-20251001; several names are compared
-        condition       fast · batch · us
-        times           x 20 · 20 times · for 22 days · for 14 people; several multiply
-        day             on 2026-03-28
-
-    An amount is 500000, 500,000, 500 000, 500k, 1.2M, 1.2 million or 1 mio, and must be a whole number of tokens.
-    A session is priced turn by turn, its context growing from one to the next::
-
-        preset          bug fix · feature · refactor · agent team · autonomous 8h
-        session         session 60 turns · 12 turns an hour · 3 cold turns · 1h cache · compact at 100k ·
-                        3 haiku subagents · agent team · auto mode · claude.md 500 lines
-
-    Where a part can be read in one sensible way only by assuming something, the assumption is stated.
+    A question is any sequence of the parts that FORMS lists, in any order, in upper or lower case, between filler
+    words. An amount is 500000, 500,000, 500 000, 500k, 1.2M, 1.2 million or 1 mio, and must be a whole number of
+    tokens. Where a part can be read in one sensible way only by assuming something, the assumption is stated; what can
+    be read in two ways, contradicts itself or is no part is refused by quoting it.
     """
     if len(text) > MAX_LENGTH:
         raise Refusal(f"That question has {len(text):,} characters; at most {MAX_LENGTH:,} can be read.")
-    items = _without_prepositions(list(scan(normalised(text), book.own_names)))
+    items = _without_prepositions(list(scan(normalised(text), book.own_names, book.own_prefixes)))
+    _check_contradictions(items)
+    items = _with_families(items)
     counts, assumptions = _counts(items)
     session = _session(items, counts, assumptions)
     usage = _usage(counts, items, assumptions) if session is None else TokenUsage()
-    usage = _preset(items, usage, assumptions) if session is None else usage
     if session is None and usage == TokenUsage():
         raise Refusal("Tell me how many tokens: a number and “in” or “out”, and a model if you like.")
     conditions = PriceConditions(
@@ -107,9 +100,87 @@ def parse(text: str, today: date, book: PriceBook) -> Question:
     if conditions.inference_geo == "us":
         assumptions.append("“us” is read as US-only inference, which costs more per token.")
     models = tuple(dict.fromkeys(item.text for item in items if item.kind in ("model", "other_model")))
+    if session is not None:
+        models = _main_models(items, models)
     day = _day(items, today)
     _check_models(models, day, book, text)
     return Question(usage, models, conditions, day, _times(items), tuple(assumptions), today, session)
+
+
+FORMS = (
+    ("amounts", "500k in · 80k out · 2M cache read · 300k cached · 100k cache write [1h] · 3 searches · 500k/80k"),
+    ("numbers", "500000 · 500,000 · 500 000 · 500k · 1.2M · 1.2 million · 1 mio"),
+    ("from the cache", "80% cached · 400k of it cached (a part of the input)"),
+    ("models", "opus · opus 4.6 · claude-opus-4-6 · claude-haiku-4-5-20251001 · opus vs sonnet vs haiku"),
+    ("conditions", "fast · batch · us"),
+    ("how often", "x 20 · 20 times · per day for 22 days · for 14 people; several multiply"),
+    ("price day", "on 2026-03-28"),
+    ("typical sizes", "bug fix · feature · refactor · agent team · autonomous 8h · 5 bug fixes"),
+    ("a session, turn by turn", "session 60 turns · 12 turns an hour · 3 cold turns · 1h cache · compact at 100k"),
+    ("in a session", "3 haiku subagents · agent team · auto mode · 60 checks an hour · claude.md 500 lines"),
+)
+"""Everything that a question can say, as ``help`` shows it: what it is about, and how it is written."""
+
+
+def _check_contradictions(items: list[Item]) -> None:
+    """Refuse conditions that exclude each other, and a cache that is there and not there."""
+    said = {item.kind: item.text for item in reversed(items)}
+    for one, others in _EXCLUDES.items():
+        for other in others:
+            if one in said and other in said:
+                raise Refusal(f"“{said[one]}” and “{said[other]}” contradict each other; say one of the two.")
+    if "plain" in said:
+        cached = [i for i in items if i.kind in ("cached", "cached_part") or i.value.startswith("cache_")]
+        if cached:
+            raise Refusal(f"“{said['plain']}” and “{cached[0].text}” contradict each other; say one of the two.")
+    for item in items:
+        if item.kind == "money":
+            raise Refusal(f"“{item.text}” is an amount of money; a question takes tokens, such as 500k in.")
+        if item.kind == "other_day":
+            raise Refusal(
+                f"“{item.text}” is no day that I can read: write it as 2026-03-28.", f"{EXAMPLE} on 2026-03-28"
+            )
+
+
+_EXCLUDES = {
+    "fast": ("standard_speed", "standard"),
+    "batch": ("standard_tier", "standard"),
+    "us": ("global",),
+}
+
+
+def _with_families(items: list[Item]) -> list[Item]:
+    """Give the "4.8" of "opus 4.6 vs 4.8" its family."""
+    found: list[Item] = []
+    family = ""
+    for item in items:
+        if item.kind == "model":
+            family = next((name for name in FAMILIES.split("|") if name in item.text), "")
+        if item.kind == "version":
+            if not family:
+                raise Refusal(f"“{item.text}” names a version without a model, such as opus {item.value}.")
+            item = Item("model", f"{family} {item.value}", "")
+        found.append(item)
+    return found
+
+
+def _main_models(items: list[Item], models: tuple[str, ...]) -> tuple[str, ...]:
+    """The session's own model: named by itself, or together with the subagents' as in "opus subagents use haiku"."""
+    main = next((_agent_models(item.text)[1] for item in items if item.kind == "subagents"), None)
+    if main is None or main in models:
+        return models
+    if models:
+        raise Refusal(f"Both “{models[0]}” and “{main}” are said to be the session's model; say one of the two.")
+    return (main,)
+
+
+def _agent_models(text: str) -> tuple[str | None, str | None]:
+    """(the subagents' model, the session's model) as the words about subagents name them."""
+    named = re.findall(rf"(?:{FAMILIES})(?:[- ]\d(?:[-.]\d)?)?", text)
+    if len(named) < 2:
+        return (named[0] if named else None), None
+    is_their_model_first = re.match(r"\d", text) is not None or " on " in text
+    return (named[0], named[1]) if is_their_model_first else (named[1], named[0])
 
 
 def written(question: Question) -> str:
@@ -144,13 +215,16 @@ def _written_session(plan: SessionPlan) -> list[str]:
 
 
 def _without_prepositions(items: list[Item]) -> list[Item]:
-    """Drop the "in" of "in opus", unless an amount stands before it."""
-    kept = []
-    for before, item, after in zip([None, *items], items, [*items[1:], None], strict=False):
-        is_preposition = item.text == "in" and after is not None and after.kind == "model"
-        if not is_preposition or (before is not None and before.kind == "number"):
+    """Drop the "in" of "in opus" and "in batch", unless an amount stands before it."""
+    kept: list[Item] = []
+    for item, after in zip(items, [*items[1:], None], strict=False):
+        is_preposition = item.text == "in" and after is not None and after.kind in _AFTER_IN
+        if not is_preposition or (kept and kept[-1].kind == "number"):
             kept.append(item)
     return kept
+
+
+_AFTER_IN = ("model", "other_model", "fast", "batch", "us", "standard", "global", "times", "day", "preset")
 
 
 def _has(items: list[Item], kind: str) -> bool:
@@ -177,8 +251,26 @@ def _counts(items: list[Item]) -> tuple[dict[str, int], list[str]]:
         else:
             alone.append(here)
             position += 1
+    if len(alone) > 2:
+        raise Refusal(f"I do not know what “{alone[-1].text}” counts: write “in”, “out” or “cache read” beside it.")
+    for item in alone:
+        _check_alone(item, items, is_first_amount=not counts.keys() & {"input", "output"})
     _place_alone(counts, alone, assumptions)
     return counts, assumptions
+
+
+def _check_alone(item: Item, items: list[Item], *, is_first_amount: bool) -> None:
+    """Refuse an amount without a kind where nothing says that it stands for tokens in or out."""
+    place = next(index for index, other in enumerate(items) if other is item)
+    before = items[place - 1] if place else None
+    after = items[place + 1] if place + 1 < len(items) else None
+    around = [other for other in (before, after) if other is not None and other.kind == "mark"]
+    is_joined = any(mark.text in MARKS_OF_TWO for mark in around)
+    is_counted = after is not None and after.kind == "mark" and after.text not in (*MARKS_OF_TWO, "on", "per")
+    is_placed = is_first_amount or (before is not None and before.kind in ("kind", "number"))
+    is_small = re.fullmatch(r"\d{1,3}([.,]\d+)?", item.text) is not None and not (before and before.text == "/")
+    if is_joined or is_counted or is_small or not is_placed or (before is not None and before.text == "on"):
+        raise Refusal(f"I do not know what “{item.text}” counts: write “in”, “out” or “cache read” beside it.")
 
 
 def _with_lifetimes(parts: list[Item]) -> list[Item]:
@@ -202,6 +294,8 @@ def _add(counts: dict[str, int], kind: Item, number: Item, assumptions: list[str
         assumptions.append("Cache writes are 5-minute writes; say “cache write 1h” for 1-hour ones.")
     if name in counts:
         raise Refusal(f"“{number.text} {kind.text}” gives {_plain(name)} a second time; say it once.")
+    if (name == "cache_read" and "input" in counts) or (name == "input" and "cache_read" in counts):
+        assumptions.append("The cache reads are counted besides the input; say “400k of it cached” for a part of it.")
     counts[name] = _amount(number.text)
 
 
@@ -215,15 +309,16 @@ def _place_alone(counts: dict[str, int], alone: list[Item], assumptions: list[st
 
 
 def _amount(text: str) -> int:
-    match = re.fullmatch(r"([\d.,_' ]*\d)\s?([a-z]*)", f"0{text}" if text.startswith(".") else text)
+    match = re.fullmatch(r"([\d.,_' ]*\d|a|one)\s?([a-z]*)", f"0{text}" if text.startswith(".") else text)
     if match is None:
         raise Refusal(f"I could not read “{text}”. Numbers look like 80k, 1.2M or 80,000.")
-    digits, unit = match[1], match[2]
-    if unit and re.fullmatch(r"[1-9]\d*,\d{3}", digits):
-        raise Refusal(f"“{text}” can be read as more than one number.", f"{digits.replace(',', '')}{unit} in")
-    if re.fullmatch(r"\d{1,3}(?:[,_' ]\d{3})+(?:\.\d+)?", digits) and not (unit and re.fullmatch(r"\d+,\d{3}", digits)):
+    digits, unit = "1" if match[1] in ("a", "one") else match[1], match[2]
+    if unit and re.fullmatch(r"[1-9]\d{0,2},\d{3}" + (r"|[1-9]\d{0,2}\.\d{3}" if unit == "k" else ""), digits):
+        raise Refusal(f"“{text}” can be read as more than one number.", f"{re.sub('[.,]', '', digits)}{unit} in")
+    is_grouped = re.fullmatch(r"\d{1,3}(?:[,_' ]\d{3})+(?:\.\d+)?", digits) is not None
+    if is_grouped and not (unit and re.fullmatch(r"\d+,\d{3}", digits)):
         digits = re.sub(r"[,_' ]", "", digits)
-    elif re.fullmatch(r"\d+[.,]\d+", digits) and (unit or not re.fullmatch(r"\d+\.\d{3}", digits)):
+    elif re.fullmatch(r"\d+[.,]\d+", digits) and (unit or re.fullmatch(r"\d+\.(?!\d{3}$)\d+", digits)):
         digits = digits.replace(",", ".")
     elif not digits.isdigit():
         plain = re.sub(r"\D", "", digits)
@@ -239,44 +334,89 @@ def _amount(text: str) -> int:
 
 
 def _usage(counts: dict[str, int], items: list[Item], assumptions: list[str]) -> TokenUsage:
-    shares = {item.value for item in items if item.kind == "cached"}
-    if len(shares) > 1:
-        raise Refusal(f"Two cached shares are given: {' % and '.join(sorted(shares))} %. Say one.")
-    if shares:
-        share = Decimal(shares.pop())
-        if share > 100:
-            raise Refusal(f"“{share}% cached” is more than all of the input.", f"{EXAMPLE} 80% cached")
-        if "cache_read" in counts:
-            raise Refusal("The cached input is given twice, as an amount and as a share; say one of the two.")
-        read = int(counts.get("input", 0) * share / 100)
-        counts |= {"input": counts.get("input", 0) - read, "cache_read": read}
-        assumptions.append(f"{share.normalize():f} % of the input is read from the cache, the rest is plain input.")
+    """The tokens of the question: its amounts or its presets, a share or a part of the input moved to the cache."""
+    presets = _presets(items, counts, assumptions)
+    if presets is not None:
+        counts = {kind: count for kind, count in presets.by_kind().items() if count}
+    read, sentence = _cached(counts, items)
+    if read is not None:
+        counts |= {"input": counts["input"] - read, "cache_read": read}
+        assumptions.append(sentence)
     return TokenUsage(*(counts.get(kind, 0) for kind in KINDS))
 
 
-def _preset(items: list[Item], usage: TokenUsage, assumptions: list[str]) -> TokenUsage:
-    """The tokens of a named kind of session, where no amount is given."""
+def _cached(counts: dict[str, int], items: list[Item]) -> tuple[int | None, str]:
+    """How much of the input is read from the cache, and the sentence that says so; None where nothing is said."""
+    shares = {item.value.replace(",", "."): item for item in items if item.kind == "cached"}
+    parts = [item for item in items if item.kind == "cached_part"]
+    if len(shares) > 1:
+        raise Refusal(f"Two cached shares are given: {' % and '.join(sorted(shares))} %. Say one.")
+    if len(parts) > 1 or (parts and shares):
+        raise Refusal(f"“{parts[-1].text}” says a second time how much is cached; say it once.")
+    if not shares and not parts:
+        return None, ""
+    said = (parts or list(shares.values()))[0]
+    if "cache_read" in counts:
+        raise Refusal("The cached input is given twice, as an amount and as a share; say one of the two.")
+    if not counts.get("input"):
+        if counts:
+            raise Refusal(f"“{said.text}” is a part of the input, and no input is given.", f"{EXAMPLE} 80% cached")
+        return None, ""
+    if parts:
+        read = _amount(parts[0].value.strip())
+        if read > counts["input"]:
+            raise Refusal(
+                f"“{said.text}” is more than the {counts['input']:,} tokens of input.", f"{EXAMPLE} 80% cached"
+            )
+        return read, f"{read:,} tokens of the input are read from the cache, the rest is plain input."
+    share = Decimal(next(iter(shares)))
+    if share > 100:
+        raise Refusal(f"“{share}% cached” is more than all of the input.", f"{EXAMPLE} 80% cached")
+    plain = f"{share.normalize():f} % of the input is read from the cache, the rest is plain input."
+    return int(counts["input"] * share / 100), plain
+
+
+def _presets(items: list[Item], counts: dict[str, int], assumptions: list[str]) -> TokenUsage | None:
+    """The tokens of named kinds of session; None where none is named."""
     named = [item for item in items if item.kind in ("preset", "autonomous")]
     if not named:
-        return usage
-    if usage != TokenUsage():
+        return None
+    if counts:
         raise Refusal(f"“{named[0].text}” has tokens of its own; say either that or amounts.", f"{named[0].text} opus")
+    compared = [
+        item for item in items if item.kind == "mark" and item.text in ("vs", "versus", "against", "or", "than")
+    ]
+    if len(named) > 1 and compared:
+        raise Refusal(
+            f"I can compare models, not sizes: ask for “{named[0].text}” and “{named[1].text}” one after the other.",
+            f"{named[0].text} opus",
+        )
     total = TokenUsage()
     for item in named:
         one = _preset_usage(item)
         total = total.plus(one)
         assumptions.append(
-            f"“{item.text}” is taken as {one.input:,} tokens in and {one.output:,} out, without a cache."
+            f"“{item.text}” is taken as {one.input:,} tokens in and {one.output:,} out, before any caching."
         )
+    if len(named) > 1:
+        assumptions.append("They are added up.")
     return total
+
+
+_COMPARING = ("vs", "versus", "against", "or", "than")
 
 
 def _preset_usage(item: Item) -> TokenUsage:
     if item.kind == "preset":
-        return PRESETS["bug fix" if item.value == "bugfix" else item.value]
+        name = "bug fix" if item.value.startswith("bug") else item.value
+        count = re.match(r"[\d,]+", item.text)
+        times = _whole(count[0]) if count else 1
+        if times < 1:
+            raise Refusal(f"“{item.text}” is none at all.", f"{name} opus")
+        return PRESETS[name].times(times)
     hours = int(item.value or 1)
     if not 1 <= hours <= MAX_HOURS:
-        raise Refusal(f"“{item.text}” is more than {MAX_HOURS} hours.", "autonomous 8h")
+        raise Refusal(f"“{item.text}” is not from 1 to {MAX_HOURS} hours.", "autonomous 8h")
     return AUTONOMOUS_HOUR.times(hours)
 
 
@@ -295,7 +435,7 @@ def _session(items: list[Item], counts: dict[str, int], assumptions: list[str]) 
                 f"“{first.text}” belongs to a session: say how many turns it has.", f"session 60 turns {first.text}"
             )
         return None
-    if counts or any(item.kind == "cached" for item in items):
+    if counts or any(item.kind in ("cached", "cached_part") for item in items):
         raise Refusal(
             f"A session of {said['turns'].text} works out its own tokens; leave the amounts out.", "session 60 turns"
         )
@@ -312,9 +452,7 @@ def _session(items: list[Item], counts: dict[str, int], assumptions: list[str]) 
         cold_turns=_whole(said["cold"].value) if "cold" in said else 0,
         compact_at=_amount(said["compact"].value.strip(" .,")) if "compact" in said else None,
         subagents=_subagents(said["subagents"].text) if "subagents" in said else 0,
-        subagent_model=next((f for f in FAMILIES.split("|") if f in said["subagents"].text), None)
-        if "subagents" in said
-        else None,
+        subagent_model=_agent_models(said["subagents"].text)[0] if "subagents" in said else None,
         members=TEAM_IN_PLAN_MODE if is_team else 1,
         checks_per_hour=_whole(said["checks"].value or str(CHECKS_PER_HOUR)) if "checks" in said else 0,
         claude_md_lines=_whole(said["claude_md"].value) if "claude_md" in said else 0,
@@ -323,6 +461,15 @@ def _session(items: list[Item], counts: dict[str, int], assumptions: list[str]) 
         f"{plan.turns:,} turns that each add {plan.growth:,} tokens to a first context of {plan.base:,} "
         f"and write {plan.output:,}; {plan.turns_per_hour} turns an hour."
     )
+    assumptions.append("Its turns follow each other while the cache is warm; say “3 cold turns” for longer pauses.")
+    if plan.subagents:
+        whose = plan.subagent_model or "the session's model"
+        assumptions.append(f"Each subagent is taken to make {plan.subagent_turns} requests on {whose}.")
+    if plan.checks_per_hour:
+        assumptions.append(
+            f"Each of auto mode's {plan.checks_per_hour} checks an hour is taken as {CHECK_INPUT:,} tokens in and "
+            f"{CHECK_OUTPUT} out on a Sonnet."
+        )
     if is_team:
         assumptions.append(f"An agent team is taken as {TEAM_IN_PLAN_MODE} such contexts (teammates in plan mode).")
     return plan

@@ -4,7 +4,7 @@ import hashlib
 import re
 import tomllib
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -77,8 +77,10 @@ class Model(_Row):
     family: str
     released: date
     us_routing: bool = False
+    context_window: Literal[200_000, 1_000_000] = 1_000_000
+    retired: date | None = None
     note: str | None = None
-    prices: list[PriceRow]
+    prices: Annotated[list[PriceRow], Field(min_length=1)]
 
     @property
     def rows(self) -> list[PriceRow]:
@@ -162,9 +164,14 @@ class PriceBook:
         self.discounts = sorted(own.discounts, key=lambda discount: discount.start)
         self._names = {entry.name.lower(): entry.model for entry in own.names}
         self.own_names = sorted(
-            {*self._names, *replaced, *(model.family for model in own.models)}, key=len, reverse=True
+            {*self._names, *replaced, *(model.family for model in own.models)}
+            - {model.family for model in content.models},
+            key=len,
+            reverse=True,
         )
         """Names that only the team's own file knows, longest first."""
+        self.own_prefixes = [entry.prefix.lower() for entry in own.prefixes]
+        """What the team's own file says may stand before a model's id."""
         self._prefixes = {entry.prefix.lower(): entry.factor for entry in own.prefixes}
         self._extras = sorted(content.extras, key=lambda extra: extra.start)
         self._by_id = {model.id: model for model in self.models}
@@ -188,15 +195,15 @@ class PriceBook:
 
     def current(self, family: str, day: date) -> Model:
         """The newest model of a family released by ``day`` (inclusive). Raises NoPriceOnDate before the first."""
-        members = [model for model in self.models if model.family == family]
+        members = [model for model in self.models if model.family == family and self._rows[model.id]]
         released = [model for model in members if model.released <= day]
         if not released:
-            raise NoPriceOnDate(family, day, members[0].released)
+            raise NoPriceOnDate(family, day, members[0].released if members else None)
         return released[-1]
 
     def has_family(self, family: str, day: date) -> bool:
         """Whether a model of that family was released by ``day`` (inclusive)."""
-        return any(model.family == family and model.released <= day for model in self.models)
+        return any(model.family == family and model.released <= day and self._rows[model.id] for model in self.models)
 
     def price_at(self, model_id: str, day: date) -> PriceRow:
         """The row in force on ``day``. Raises UnknownModel, or NoPriceOnDate before the first row."""
@@ -247,6 +254,11 @@ class PriceBook:
     def label(self) -> str:
         """What a dollar of this price book is, with its date."""
         return f"{'contract' if self.discounts else 'list'} price estimate, price book of {self.as_of}"
+
+    def label_of(self, model: Model, day: date) -> str:
+        """The same for one model and day: a contract's price only where a discount is in force for it."""
+        kind = "contract" if self.discount_at(model, day) else "list"
+        return f"{kind} price estimate, price book of {self.as_of}"
 
     def age_warning(self, today: date) -> str | None:
         """A sentence if no price is newer than STALE_AFTER_DAYS, as new models come more often than that."""
@@ -369,7 +381,11 @@ def read_price_book(text: str, where: str, own_text: str = "", own_where: str = 
     ]
     _check_sources(named, content.sources, where)
     own = _validated(OwnPrices, own_text, own_where)
-    own_named = [(model.id, row.source) for model in own.models for row in model.prices]
+    own_named = [
+        (f"models.{place}.prices.{number}.source", row.source)
+        for place, model in enumerate(own.models)
+        for number, row in enumerate(model.prices)
+    ]
     _check_sources(own_named, {**content.sources, **own.sources}, own_where)
     _check_names(content, own, own_where)
     return PriceBook(content, hashlib.sha256(f"{text}\0{own_text}".encode()).hexdigest()[:16], own)
@@ -396,16 +412,51 @@ def _check_sources(named: Iterable[tuple[str, str]], sources: dict[str, str], wh
 
 
 def _check_names(content: _File, own: OwnPrices, where: str) -> None:
+    """Refuse what would never be found, would stand twice, or would take the place of a question's own words."""
+    for place, wrong in _wrong_names(content, own):
+        raise PriceBookError(f"{where}: {place} is wrong: {wrong}.")
+
+
+def _wrong_names(content: _File, own: OwnPrices) -> Iterator[tuple[str, str]]:
     models = [*content.models, *own.models]
     known = {model.id for model in models} | {model.family for model in models} | {"*"}
+    for number, model in enumerate(own.models):
+        yield from _wrong_model(f"models.{number}", model)
+    yield from _doubled("models", "id", [model.id for model in own.models])
     for number, discount in enumerate(own.discounts):
         if discount.model not in known:
-            raise PriceBookError(
-                f'{where}: discounts.{number}.model is {discount.model!r}; it takes a model id, a family or "*".'
-            )
+            yield f"discounts.{number}.model", f'it is {discount.model!r}; it takes a model id, a family or "*"'
+    yield from _doubled("discounts", "from", [f"{d.model} from {d.start}" for d in own.discounts])
     for number, entry in enumerate(own.names):
         if entry.model not in known - {"*"}:
-            raise PriceBookError(f"{where}: names.{number}.model is {entry.model!r}; it takes a model id or a family.")
+            yield f"names.{number}.model", f"it is {entry.model!r}; it takes a model id or a family"
+        if not _OWN_NAME.fullmatch(entry.name.lower()):
+            yield f"names.{number}.name", f"it is {entry.name!r}; {_OWN_NAME_RULE}"
+    yield from _doubled("names", "name", [entry.name.lower() for entry in own.names])
+    for number, prefix in enumerate(own.prefixes):
+        if not re.fullmatch(r"[a-z0-9][\w.:@-]*[./:]", prefix.prefix.lower(), re.ASCII):
+            yield f"prefixes.{number}.prefix", f'it is {prefix.prefix!r}; it takes such as "eu.anthropic."'
+
+
+_OWN_NAME = re.compile(r"(?=.*[-.:/@\d])[a-z][\w.:@/-]{2,}|(?!(?:in|out|day|fast|batch|us|x)$)[a-z]{5,}", re.ASCII)
+_OWN_NAME_RULE = "it takes letters, digits and - . : / @, at least three of them, such as house-model"
+
+
+def _wrong_model(place: str, model: Model) -> Iterator[tuple[str, str]]:
+    if not _OWN_NAME.fullmatch(model.id):
+        yield f"{place}.id", f"it is {model.id!r}; {_OWN_NAME_RULE}, in lower case"
+    if not re.fullmatch(r"[a-z]{3,}", model.family):
+        yield f"{place}.family", f"it is {model.family!r}; it takes lower-case letters, at least three"
+    starts = [row.start for row in model.rows]
+    yield from _doubled(f"{place}.prices", "from", [str(start) for start in starts])
+    if starts and model.released < starts[0]:
+        yield f"{place}.released", f"it is {model.released}, before the first price of {starts[0]}"
+
+
+def _doubled(place: str, field: str, values: list[str]) -> Iterator[tuple[str, str]]:
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            yield f"{place}.{number}.{field}", f"{value!r} stands there a second time"
 
 
 @cache
@@ -417,7 +468,7 @@ def default_price_book() -> PriceBook:
 def price_book_with(path: Path) -> PriceBook:
     """The price book changed by a team's own file. Raises PriceBookError, also for a file that cannot be read."""
     try:
-        own = path.read_text(encoding="utf-8")
+        own = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise PriceBookError(f"CLAUDECOST_PRICES names {path}, which cannot be read: {error}.") from error
     return read_price_book(_shipped(), "prices.toml", own, str(path))

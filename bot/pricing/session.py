@@ -13,7 +13,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.pricing.cost import Cost, CostLine, list_cost
+from bot.pricing.cost import CostLine, list_cost
 from bot.pricing.price_book import PriceBook
 from bot.pricing.usage import STANDARD, PriceConditions, TokenUsage
 
@@ -42,11 +42,14 @@ TEAM_IN_PLAN_MODE = 7
 CHECKS_PER_HOUR = 60
 CHECK_INPUT = 2_000
 CHECK_OUTPUT = 50
-CLASSIFIER = "claude-sonnet-5"
-"""Auto mode asks a classifier before actions: rate and size as of March 2026, the model since August."""
+CLASSIFIERS = ((date(2026, 6, 30), "claude-sonnet-5"), (date.min, "claude-sonnet-4-6"))
+"""Auto mode asks a classifier before actions: rate and size as of March 2026, and the model from a day on."""
+
+AUTO_COMPACTION = {1_000_000: 967_000, 200_000: 167_189}
+"""The context, by the model's window, above which Claude Code compacts by itself (documentation; measured)."""
 
 TURNS_PER_HOUR = 10
-MAX_TURNS = 10_000
+MAX_TURNS = 2_000
 MAX_REQUESTS = 50_000
 
 
@@ -115,16 +118,16 @@ class SessionCost(NamedTuple):
     parts: list[Part]
     lines: list[CostLine]
     flat_usd: Decimal
+    new_tokens: int
+    """Tokens that entered any of its contexts, each counted once."""
+
+    compacts_at: int
+    """The context above which a turn is preceded by a compaction: the plan's, or the model's window's."""
 
     @property
     def ratio(self) -> Decimal:
         """How many times the flat estimate the session costs."""
         return self.usd / self.flat_usd
-
-    @property
-    def new_tokens(self) -> int:
-        """Tokens that entered one main context, each counted once."""
-        return self.plan.base + self.plan.turns * self.plan.growth
 
     @property
     def by_hour(self) -> list[tuple[int, int, Decimal]]:
@@ -145,49 +148,82 @@ def session_cost(
 ) -> SessionCost:
     """Price a session request by request, each with the price of its own prompt size.
 
-    Raises ValueError for a plan that cannot be (the sentence says why), and the errors of ``list_cost``.
+    ``conditions`` hold for the session's own requests; subagents and checks have the same geography and tier, but
+    standard speed. Raises ValueError for a plan that cannot be, with the reason, and the errors of ``list_cost``.
     """
     _check(plan)
-    pricer = _Pricer(book, day, conditions)
-    turns = [
-        Turn(number, _hour(number, plan), context, kind, usage, pricer.price(usage, model))
-        for number, context, kind, usage in _requests(plan)
-    ]
-    pricer.repeat(plan.members)
+    limit = _compacts_at(plan, model, day, book)
+    pricer = _Pricer(book, day)
+    turns = []
+    for number, context, kind, usage in _requests(plan, limit):
+        pricer.add(usage, model, conditions, plan.members)
+        usd = list_cost(usage, model, day, book, pricer.conditions(usage, model, conditions)).usd
+        turns.append(Turn(number, _hour(number, plan), context, kind, usage, usd))
     parts = [Part("main", model, *pricer.taken())]
-    for name, agent, usages in _others(plan, model):
-        for usage in usages:
-            pricer.price(usage, agent)
+    for name, agent, requests in _others(plan, model, day):
+        for usage, times in requests:
+            pricer.add(usage, agent, conditions._replace(speed="standard"), times)
         parts.append(Part(name, agent, *pricer.taken()))
-    flat = list_cost(_flat(plan), model, day, book, conditions).usd
-    return SessionCost(plan, sum((part.usd for part in parts), Decimal(0)), turns, parts, pricer.lines, flat)
+    flat = [(list_cost(u, m, day, book, c).usd, u.tokens - u.output) for u, m, c in _flat(plan, model, conditions)]
+    return SessionCost(
+        plan=plan,
+        usd=sum((part.usd for part in parts), Decimal(0)),
+        turns=turns,
+        parts=parts,
+        lines=pricer.lines,
+        flat_usd=sum((usd for usd, _ in flat), Decimal(0)),
+        new_tokens=sum(tokens for _, tokens in flat),
+        compacts_at=limit,
+    )
+
+
+def session_usd(
+    plan: SessionPlan, model: str, day: date, book: PriceBook, conditions: PriceConditions = STANDARD
+) -> Decimal:
+    """What ``session_cost`` comes to, without its turns: for comparing many sessions. Raises the same errors."""
+    _check(plan)
+    pricer = _Pricer(book, day)
+    for _, _, _, usage in _requests(plan, _compacts_at(plan, model, day, book)):
+        pricer.add(usage, model, conditions, plan.members)
+    for _, agent, requests in _others(plan, model, day):
+        for usage, times in requests:
+            pricer.add(usage, agent, conditions._replace(speed="standard"), times)
+    return pricer.taken()[1]
 
 
 class _Pricer:
-    """Prices requests and remembers what came together since it was last asked."""
+    """Adds requests up by model and conditions, and prices the sums: cost is additive within those."""
 
-    def __init__(self, book: PriceBook, day: date, conditions: PriceConditions) -> None:
+    def __init__(self, book: PriceBook, day: date) -> None:
         self.book = book
         self.day = day
-        self.conditions = conditions
         self.lines: list[CostLine] = []
-        self._costs: list[Cost] = []
+        self._sums: dict[tuple[str, PriceConditions], TokenUsage] = {}
+        self._limits: dict[str, int | None] = {}
 
-    def price(self, usage: TokenUsage, model: str) -> Decimal:
-        tier = self.book.prompt_tier(model, self.day, usage.prompt_tokens)
-        self._costs.append(list_cost(usage, model, self.day, self.book, self.conditions._replace(prompt_tier=tier)))
-        return self._costs[-1].usd
+    def add(self, usage: TokenUsage, model: str, conditions: PriceConditions, times: int) -> None:
+        key = (model, self.conditions(usage, model, conditions))
+        more = usage if times == 1 else usage.times(times)
+        before = self._sums.get(key)
+        self._sums[key] = more if before is None else before.plus(more)
 
-    def repeat(self, times: int) -> None:
-        self._costs *= times
+    def conditions(self, usage: TokenUsage, model: str, conditions: PriceConditions) -> PriceConditions:
+        """The conditions of one request, its prompt's size among them."""
+        if model not in self._limits:
+            row = self.book.price_at(self.book.model(model, self.day).id, self.day)
+            self._limits[model] = row.long_prompt.over_tokens if row.long_prompt else None
+        limit = self._limits[model]
+        is_long = limit is not None and usage.prompt_tokens > limit
+        return conditions._replace(prompt_tier="long") if is_long else conditions
 
     def taken(self) -> tuple[TokenUsage, Decimal]:
+        """All usage and dollars since the last time."""
         usage, usd = TokenUsage(), Decimal(0)
-        for cost in self._costs:
-            usage = usage.plus(cost.usage)
-            usd += cost.usd
+        for (model, conditions), used in self._sums.items():
+            cost = list_cost(used, model, self.day, self.book, conditions)
+            usage, usd = usage.plus(used), usd + cost.usd
             self.lines = _merged(self.lines, cost.lines)
-        self._costs = []
+        self._sums = {}
         return usage, usd
 
 
@@ -201,14 +237,19 @@ def _merged(lines: list[CostLine], more: list[CostLine]) -> list[CostLine]:
     return list(merged.values())
 
 
-def _requests(plan: SessionPlan) -> Iterator[tuple[int, int, str, TokenUsage]]:
+def _compacts_at(plan: SessionPlan, model: str, day: date, book: PriceBook) -> int:
+    automatic = AUTO_COMPACTION[book.model(model, day).context_window]
+    return automatic if plan.compact_at is None else min(plan.compact_at, automatic)
+
+
+def _requests(plan: SessionPlan, compact_at: int) -> Iterator[tuple[int, int, str, TokenUsage]]:
     """(turn, context, kind, usage) of one main context."""
     base, context, cached = plan.base, plan.base, 0
     returned = plan.subagents * SUBAGENT_RETURN
     cold = _cold_turns(plan)
     for number in range(1, plan.turns + 1):
         share = returned * number // plan.turns - returned * (number - 1) // plan.turns
-        if plan.compact_at is not None and number > 1 and context + plan.growth + share > plan.compact_at:
+        if number > 1 and context + plan.growth + share > compact_at:
             summary = (context - base) * SUMMARY_PERCENT // 100
             yield number, context, "compaction", TokenUsage(output=summary, cache_read=context)
             context, cached = base + summary, 0
@@ -226,23 +267,34 @@ def _turn(plan: SessionPlan, context: int, cached: int) -> TokenUsage:
     return TokenUsage(plan.fresh, plan.output, cached, cache_write_5m=written)
 
 
-def _others(plan: SessionPlan, model: str) -> Iterator[tuple[str, str, list[TokenUsage]]]:
+def _others(plan: SessionPlan, model: str, day: date) -> Iterator[tuple[str, str, list[tuple[TokenUsage, int]]]]:
+    """What else makes requests: a name, its model, and its requests with how often each is made."""
     if plan.subagents:
         # Subagents cache for five minutes, whatever the main context does.
         each = SessionPlan(plan.subagent_turns, base_context=SUBAGENT_BASE, growth=plan.growth, output=plan.output)
-        usages = [usage for _, _, _, usage in _requests(each)]
-        yield "subagents", plan.subagent_model or model, usages * plan.subagents * plan.members
+        usages = [usage for _, _, _, usage in _requests(each, max(AUTO_COMPACTION.values()))]
+        times = plan.subagents * plan.members
+        yield "subagents", plan.subagent_model or model, [(usage, times) for usage in usages]
     checks = plan.checks_per_hour * plan.turns // plan.turns_per_hour * plan.members
     if checks:
-        yield "auto-mode checks", CLASSIFIER, [TokenUsage(CHECK_INPUT, CHECK_OUTPUT)] * checks
+        classifier = next(name for since, name in CLASSIFIERS if since <= day)
+        yield "auto-mode checks", classifier, [(TokenUsage(CHECK_INPUT, CHECK_OUTPUT), checks)]
 
 
-def _flat(plan: SessionPlan) -> TokenUsage:
-    """Every new token once as plain input, and the output: no cache, no re-reading."""
-    new = plan.base + plan.turns * plan.growth
-    agents = plan.subagents * (SUBAGENT_BASE + plan.subagent_turns * plan.growth)
-    output = (plan.turns + plan.subagents * plan.subagent_turns) * plan.output
-    return TokenUsage(new + agents, output).times(plan.members)
+def _flat(
+    plan: SessionPlan, model: str, conditions: PriceConditions
+) -> Iterator[tuple[TokenUsage, str, PriceConditions]]:
+    """Every new token once as plain input, and the output, each on its own model: no cache, no re-reading."""
+    own = TokenUsage(plan.base + plan.turns * plan.growth, plan.turns * plan.output)
+    yield own.times(plan.members), model, conditions
+    if plan.subagents:
+        turns = plan.subagent_turns
+        each = TokenUsage(SUBAGENT_BASE + turns * plan.growth, turns * plan.output)
+        yield (
+            each.times(plan.subagents * plan.members),
+            plan.subagent_model or model,
+            conditions._replace(speed="standard"),
+        )
 
 
 def _cold_turns(plan: SessionPlan) -> set[int]:

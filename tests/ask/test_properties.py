@@ -1,5 +1,6 @@
 """What holds for every question: short here, 20,000 examples in ``make soak``."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -29,7 +30,8 @@ plans = st.fixed_dictionaries(
         "cold_turns": st.integers(0, 10),
         "compact_at": st.none() | st.integers(100_000, 10**6),
         "cache_lifetime": st.sampled_from(["5m", "1h"]),
-        "subagents": st.integers(0, 5),
+        "subagents": st.integers(1, 5),
+        "subagent_model": st.none() | st.sampled_from(["haiku", "sonnet 4.6", "haiku 4.5"]),
         "members": st.sampled_from([1, 7]),
         "checks_per_hour": st.integers(0, 100),
         "claude_md_lines": st.integers(0, 1000),
@@ -63,8 +65,14 @@ def questions() -> st.SearchStrategy[Question]:
         Question,
         usage=usages,
         models=st.lists(models, unique=True, max_size=3).map(tuple),
-        conditions=conditions,
-        day=st.just(TODAY),
+        conditions=st.builds(
+            PriceConditions,
+            speed=st.sampled_from(["standard", "fast"]),
+            inference_geo=st.sampled_from(["global", "us"]),
+            service_tier=st.sampled_from(["standard", "batch"]),
+            prompt_tier=st.just("base"),
+        ),
+        day=st.sampled_from([TODAY, date(2026, 11, 12)]),
         times=st.integers(1, 1000),
         assumptions=st.just(()),
         asked_on=st.just(TODAY),
@@ -110,3 +118,24 @@ def test_twenty_thousand_texts_raise_nothing_but_refusals(text: str) -> None:
 def test_the_order_of_the_parts_does_not_matter(parts: list[str]) -> None:
     # 3 x (500k x 4 + 80k x 20 + 2M x 0.20) = 3 x (2.00 + 1.60 + 0.40)
     assert ask(" ".join(parts), TODAY, BOOK).cost.usd == Decimal("12")
+
+
+ORDERED = [
+    ["500k in", "80k out", "opus"],
+    ["in 500k", "out 80k", "opus 4.8"],
+    ["500k input", "300k cached", "80k output", "claude-sonnet-5-5"],
+]
+
+
+@pytest.mark.parametrize("condition", ["in us", "in batch", "in fast mode", "fast", "batch", "in the us"])
+@pytest.mark.parametrize("amounts", ORDERED)
+def test_a_condition_may_stand_anywhere(amounts: list[str], condition: str) -> None:
+    # A number directly before "in" makes it that number's kind, so those orders say something else.
+    if "fast" in condition and "sonnet" in amounts[-1]:
+        amounts = [*amounts[:-1], "opus"]
+    totals = set()
+    for place in range(len(amounts) + 1):
+        words = [*amounts[:place], condition, *amounts[place:]]
+        if place == 0 or not (condition.startswith("in") and words[place - 1][-1] in "0123456789kM"):
+            totals.add(ask(" ".join(words), TODAY, BOOK).cost.usd)
+    assert len(totals) == 1

@@ -126,3 +126,20 @@ def test_refused(book: PriceBook, text: str, said: str, suggestion: str) -> None
     assert refused.value.sentence.startswith(said)
     assert refused.value.suggestion == suggestion
     ask(refused.value.suggestion, TODAY, book)
+
+
+@pytest.mark.parametrize(
+    ("text", "main", "subagents"),
+    [
+        ("60 turns opus subagents use haiku", "opus", "haiku"),
+        ("60 turns opus with haiku for the subagents", "opus", "haiku"),
+        ("60 turns, 3 sonnet subagents on opus", "opus", "sonnet"),
+        ("60 turns opus 3 haiku 4.5 subagents", "opus", "haiku 4.5"),
+        ("60 turns opus 3 subagents on haiku", "opus", "haiku"),
+        ("60 turns opus 3 subagents", "opus", None),
+    ],
+)
+def test_whose_model_is_whose_in_a_session(book: PriceBook, text: str, main: str, subagents: str | None) -> None:
+    question = parse(text, TODAY, book)
+    assert question.session is not None
+    assert (question.models, question.session.subagent_model) == ((main,), subagents)

@@ -123,10 +123,13 @@ def test_each_request_has_the_price_of_its_own_prompt(book: PriceBook) -> None:
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
-        (SessionPlan(0), "a session has 1 to 10,000 turns, not 0"),
+        (SessionPlan(0), "a session has 1 to 2,000 turns, not 0"),
         (SessionPlan(5, cold_turns=5), "5 cold turns are not fewer than 5 turns"),
         (SessionPlan(60, compact_at=5_000), "compacting at 5,000 tokens leaves no room: the least is 22,800"),
-        (SessionPlan(10_000, members=7), "that session has 70,000 requests; at most 50,000 can be worked out"),
+        (
+            SessionPlan(1_000, members=7, subagents=999),
+            "that session has 76,930 requests; at most 50,000 can be worked out",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(book: PriceBook, plan: SessionPlan, said: str) -> None:

@@ -190,7 +190,7 @@ def test_an_answer_shows_total_formula_assumption_and_price_date(book: PriceBook
         "input 500k × $4.00/M = $2.00 · output 80k × $20.00/M = $1.60",
         "“opus” means Opus 5.5, the newest Opus on 2026-11-23.",
         "If 90 % of the input were cache reads: $1.89.",
-        "Sonnet 5.5: $1.80 · Haiku 5.5: $0.45",
+        "Sonnet 5.5: $1.80 · Haiku 5.5: $0.45 · Fable 5.2: $7.20",
         "Prices of 2026-11-23 · list price estimate, price book of 2026-11-22",
         "/claudecost 500,000 in 80,000 out opus",
     ]

@@ -50,7 +50,8 @@ def answer_message(answer: Answer) -> Message:
             f"{COMMAND} {escape(written(question), MAX_SENTENCE)}",
         )
     )
-    return Message(f"{total} on {model} at list price of {question.day}", blocks)
+    kind = answer.price_label.split()[0]
+    return Message(f"{total} on {model} at {kind} price of {question.day}", blocks)
 
 
 def refusal_message(refusal: Refusal) -> Message:
@@ -70,11 +71,11 @@ def refusal_message(refusal: Refusal) -> Message:
 def _session(session: SessionCost) -> list[str]:
     """Why a session costs more than its new tokens, with its own numbers, and how it grows by the hour."""
     read = sum(turn.usage.cache_read for turn in session.turns)
-    contexts = f" in each of {session.plan.members} contexts" if session.plan.members > 1 else ""
+    contexts = f" in {session.plan.members} contexts" if session.plan.members > 1 else ""
     flat = f"Counting its {session.new_tokens:,} new tokens{contexts} once, without a cache, would give"
     lines = [
         f"{flat} {shown(session.flat_usd)}; the session costs {session.ratio.quantize(Decimal('0.1'))} times that, "
-        f"as every turn reads the context again: {read:,} tokens from the cache.",
+        f"as every turn reads the context again: {read * session.plan.members:,} tokens from the cache.",
     ]
     hours = session.by_hour
     if len(hours) > 1:

@@ -7,11 +7,11 @@ PER_SECTION = 6
 
 
 def article_message(claims: list[Claim]) -> Message:
-    """First what does not come out, with the reason; then what does."""
-    wrong, right = [claim for claim in claims if not claim.agrees], [claim for claim in claims if claim.agrees]
+    """First what does not come out, with the reason; then what nobody can tell, and what does."""
+    wrong, open_, right = ([claim for claim in claims if claim.agrees is said] for said in (False, None, True))
     title = f"{len(right)} of {len(claims)} figures of the article of {PUBLISHED} come out"
     blocks = [header(title)]
-    for name, group in (("Do not come out", wrong), ("Come out", right)):
+    for name, group in (("Do not come out", wrong), ("Cannot be told", open_), ("Come out", right)):
         lines = [_line(claim) for claim in group]
         lines[0] = f"*{name}*\n{lines[0]}"
         blocks += [section(*lines[start : start + PER_SECTION]) for start in range(0, len(lines), PER_SECTION)]

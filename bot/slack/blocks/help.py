@@ -1,29 +1,32 @@
 """The help of the slash command, and the two sentences for when something went wrong."""
 
+from bot.ask.question import FORMS
 from bot.slack.blocks.answer import COMMAND
 from bot.slack.blocks.message import Message, context, section
 
-_EXAMPLES = (
-    ("500k in 80k out opus", "what those tokens cost, with the formula"),
-    ("2M cache read 100k cache write 1h 20k out sonnet", "with the prompt cache"),
-    ("500k in 80% cached 80k out opus x 20", "a share from the cache, twenty times"),
-    ("500k in 80k out opus 4.6 vs sonnet on 2026-03-28", "models compared, at the prices of a day"),
-    ("1m in 50k out fable fast", "also batch, us, 3 searches"),
-    ("session 60 turns opus compact at 100k", "a session turn by turn; also 3 haiku subagents, auto mode"),
-    ("bug fix sonnet", "typical sizes: feature, refactor, agent team, autonomous 8h"),
+_COMMANDS = (
+    ("500k in 80k out opus", "what those tokens cost; more below"),
     ("me", "your own spend; only you see it"),
+    ("digest", "yesterday's digest of the team, or of a day: digest 2026-11-19; only you see it"),
     ("article", "the figures of an article on session costs beside ours"),
-    ("digest", "yesterday's digest of the team; only you see it"),
+)
+_EXAMPLES = (
+    "500k in 80% cached 80k out opus x 20",
+    "500k in 80k out opus 4.6 vs sonnet on 2026-03-28",
+    "session 60 turns opus compact at 100k",
 )
 
 
 def help_message() -> Message:
     """Everything that can be typed after the command."""
-    lines = [f"`{COMMAND} {example}`  {meaning}" for example, meaning in _EXAMPLES]
+    commands = [f"`{COMMAND} {words}`  {meaning}" for words, meaning in _COMMANDS]
+    forms = [f"• {name}: {written}" for name, written in FORMS]
     return Message(
         f"Ask {COMMAND} 500k in 80k out opus",
         [
-            section("*What does it cost?* Say amounts and a model, in any order.", *lines),
+            section(*commands),
+            section("*A question is any of these, in any order*", *forms),
+            section("*Such as*", *(f"`{COMMAND} {example}`" for example in _EXAMPLES)),
             context(
                 "Dollars are list prices unless a message says otherwise.",
                 "Models: opus, sonnet, haiku, fable, or an exact id.",

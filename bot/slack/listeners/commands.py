@@ -9,6 +9,7 @@ from slack_bolt import Ack, Respond
 from bot.ask import Refusal, ask
 from bot.ask.article import article_claims
 from bot.ledger import Ledger
+from bot.pricing import default_price_book
 from bot.slack.blocks.answer import answer_message, refusal_message
 from bot.slack.blocks.article import article_message
 from bot.slack.blocks.digest import digest_message
@@ -65,7 +66,7 @@ class Commands:
 
     def show_article(self, ack: Ack) -> None:
         """The figures of the article on session costs beside ours."""
-        _reply(ack, article_message(article_claims(self.ledger.book)))
+        _reply(ack, article_message(article_claims(default_price_book())))
 
     def acknowledge(self, ack: Ack) -> None:
         """Tell Slack that the command arrived; the answer follows by response_url."""
