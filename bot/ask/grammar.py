@@ -239,6 +239,9 @@ def _unreadable(text: str, position: int) -> Refusal:
     if number:
         return Refusal(f"{sentence} Numbers look like 80k, 1.2M or 80,000.", text.replace(word, f"{number[1]}k", 1))
     near = get_close_matches(word, _VOCABULARY, 1, 0.7)
+    if near == [word]:
+        before = text[:start].split()[-1:]
+        return Refusal(f"I could not read “{' '.join([*before, word])[:60]}”: a whole number belongs before “{word}”.")
     if near:
         return Refusal(f"{sentence} Did you mean “{near[0]}”?", text.replace(word, near[0], 1))
     return Refusal(

@@ -464,6 +464,8 @@ def _session(items: list[Item], counts: dict[str, int], assumptions: list[str]) 
     assumptions.append("Its turns follow each other while the cache is warm; say “3 cold turns” for longer pauses.")
     if plan.subagents:
         whose = plan.subagent_model or "the session's model"
+        if _agent_models(said["subagents"].text)[1]:
+            assumptions.append(f"“{said['subagents'].text}” is read as subagents on {whose}.")
         assumptions.append(f"Each subagent is taken to make {plan.subagent_turns} requests on {whose}.")
     if plan.checks_per_hour:
         assumptions.append(

@@ -178,6 +178,7 @@ class PriceBook:
         self._by_version = {_version_key(model.id): model for model in self.models}
         self._rows = {model.id: model.rows for model in self.models}
         self._starts = {model.id: [row.start for row in self._rows[model.id]] for model in self.models}
+        self._current: dict[tuple[str, date], Model] = {}
         self._found: dict[tuple[str, date], Model] = {}
         self._rates: dict[tuple[str, date, PriceConditions], TokenPrices] = {}
 
@@ -195,6 +196,12 @@ class PriceBook:
 
     def current(self, family: str, day: date) -> Model:
         """The newest model of a family released by ``day`` (inclusive). Raises NoPriceOnDate before the first."""
+        found = self._current.get((family, day))
+        if found is None:
+            found = self._current[family, day] = self._newest(family, day)
+        return found
+
+    def _newest(self, family: str, day: date) -> Model:
         members = [model for model in self.models if model.family == family and self._rows[model.id]]
         released = [model for model in members if model.released <= day]
         if not released:
