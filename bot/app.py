@@ -10,6 +10,7 @@ from slack_bolt import App
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
+from bot.feeds import Feeds, cost_feed, folder_feed, usage_feed
 from bot.imports import Importer
 from bot.jobs import Composer, Jobs, Subscription
 from bot.ledger import Ledger
@@ -20,6 +21,7 @@ from bot.slack.delivery import Sender
 from bot.slack.directory import Directory
 from bot.slack.listeners import register
 from bot.slack.listeners.commands import Commands
+from bot.sources.admin_api import AdminApi
 from bot.spend.days import spend_day
 from bot.store.database import Database, open_database
 from bot.store.recording import AlertPolicy, rebuild_rollups
@@ -64,7 +66,20 @@ class Installation:
     @cached_property
     def jobs(self) -> Jobs:
         sender = Sender(self.database, self.posting, self.reading, Composer(self.ledger, self.directory))
-        return Jobs(self.ledger, sender, self.subscriptions)
+        return Jobs(self.ledger, sender, self.subscriptions, self.settings.admins)
+
+    @cached_property
+    def feeds(self) -> Feeds:
+        """The feeds that the settings ask for."""
+        found = []
+        if self.settings.admin_key is not None:
+            api = AdminApi(self.settings.admin_key.get_secret_value(), self.settings.anthropic_url)
+            found.append(usage_feed(api, self.importer))
+            if self.settings.cost_beta:
+                found.append(cost_feed(api, self.importer))
+        if self.settings.watch_folder is not None:
+            found.append(folder_feed(self.settings.watch_folder.expanduser(), self.importer))
+        return Feeds(self.database, found)
 
     @property
     def subscriptions(self) -> list[Subscription]:

@@ -4,20 +4,24 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bot.app import Installation
     from bot.imports import FileReport
     from bot.pricing import PriceBook
     from bot.settings import Settings
 
 DONE, WITH_PROBLEMS, REFUSED = 0, 1, 2
+SHOWN_FROM = 5_000_000
+"""Bytes from which on an import takes long enough for a progress bar."""
 
 app = typer.Typer(
     name="claudecost",
@@ -150,8 +154,8 @@ def import_exports(
     files = [file for path in paths for file in files_below(path)]
     reports = [
         report
-        for file in _with_progress(files)
-        for report in importer.import_path(file, installation.clock(), format_name, person, keep=not dry_run)
+        for file, wrap in _with_progress(files)
+        for report in importer.import_path(file, installation.clock(), format_name, person, keep=not dry_run, wrap=wrap)
     ]
     if as_json:
         from bot.reports import import_json
@@ -221,7 +225,7 @@ def digest(
         _refuse(f"No team is called “{team}”: teams are not set up yet. Leave --team out for everybody.")
     installation = _installation()
     which = day or installation.today() - ONE_DAY
-    facts = installation.ledger.digest(which)
+    facts = installation.ledger.digest(which, installation.clock())
     message = digest_message(facts)
     if as_json:
         from bot.reports import digest_json
@@ -262,6 +266,82 @@ def alerts(day: Annotated[date | None, Day] = None, as_json: Json = False) -> No
             else "nothing is stored"
         )
         print(f"Nobody reached their limit on {which} ({newest}).")
+
+
+@app.command()
+def explain(person: str, day: Annotated[date, typer.Argument(metavar="DAY", parser=_usage_day)]) -> None:
+    """Where a person's figure of a day comes from: every source that knows the day, and which one speaks."""
+    from bot.terminal import print_explanation
+
+    installation = _installation()
+    explanation = installation.ledger.explain(person, day)
+    if explanation is None:
+        _refuse(f"Nobody is called “{person}” here; claudecost people lists everybody.")
+    print_explanation(explanation, installation.settings.timezone.key, installation.book.label)
+
+
+@app.command()
+def people(as_json: Json = False) -> None:
+    """Who is who: everybody that exports name, and the names that nobody is known to be behind."""
+    from bot.store.identity import unassigned
+    from bot.store.people import all_people
+
+    installation = _installation()
+    known = all_people(installation.database)
+    nobody = unassigned(installation.database, date.min)
+    if as_json:
+        from bot.reports import people_json
+
+        _print_json(people_json(known, nobody))
+        return
+    from bot.terminal import print_people
+
+    print_people(known, nobody)
+
+
+@app.command()
+def link(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A key, account id or address, as an export names it.")],
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="The e-mail address of the person it is.")],
+) -> None:
+    """Say whose a key, an account or another address is; its whole history moves along."""
+    from bot.store.identity import BY_ADMIN, link_actor
+
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", person):
+        _refuse(f"PERSON is “{person}”; expected an e-mail address such as dana@example.com.")
+    installation = _installation()
+    link_actor(installation.database, name, person, BY_ADMIN, installation.book)
+    print(f"{name} is {person} from now on, with all its history.")
+
+
+@app.command()
+def erase(
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="The e-mail address of the person.")],
+    is_sure: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
+) -> None:
+    """Forget who a person is; team totals stay, under a name that says nothing. It cannot be undone."""
+    from bot.store.identity import erase_person
+
+    installation = _installation()
+    if not is_sure and not typer.confirm(f"Forget who {person} is, for good?"):
+        _refuse("Nothing was erased.")
+    number = erase_person(installation.database, person, "command line", installation.clock())
+    print(f"{person} is erased person {number} from now on; later exports of the same usage are counted there.")
+
+
+@app.command()
+def collect() -> None:
+    """Run every live feed now, whether it is due or not; the first time this fetches 90 days."""
+    from bot.store.feeds import feed_states
+
+    installation = _service()
+    if not installation.feeds.feeds:
+        _refuse("No feed is set up: set ANTHROPIC_ADMIN_KEY or CLAUDECOST_WATCH_FOLDER (docs/sources.md).")
+    installation.feeds.collect(installation.clock(), _day_progress, is_forced=True)
+    failing = [state for state in feed_states(installation.database) if state.is_failing]
+    for state in failing:
+        print(f"{state.name}: {state.problem}", file=sys.stderr)
+    raise typer.Exit(WITH_PROBLEMS if failing else DONE)
 
 
 @app.command()
@@ -420,15 +500,34 @@ def _print_reports(reports: "Iterable[FileReport]", dry_run: bool) -> None:
         print("Nothing was stored: this was a dry run.")
 
 
-def _with_progress(files: list[Path]) -> Iterator[Path]:
-    """The files, with a bar on a terminal and nothing in a pipe."""
-    if not sys.stderr.isatty() or len(files) < 2:
-        yield from files
+def _with_progress(files: list[Path]) -> Iterator[tuple[Path, "Callable[[BinaryIO], BinaryIO]"]]:
+    """The files, each with what its reading goes through: a bar on a terminal, and nothing in a pipe."""
+    sizes = [path.stat().st_size if path.is_file() else 0 for path in files]
+    if not sys.stderr.isatty() or sum(sizes) < SHOWN_FROM:
+        for path in files:
+            yield path, lambda file: file
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    shown = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*shown, TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task("Importing", total=sum(sizes))
+        for path, size in zip(files, sizes, strict=True):
+            before = progress.tasks[0].completed
+            yield path, lambda file: progress.wrap_file(file, task_id=task)
+            progress.update(task, completed=before + size)
+
+
+def _day_progress(days: Sequence[date]) -> Iterator[date]:
+    """Days to fetch, with a bar on a terminal and nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield from days
         return
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(files, description="Importing", console=Console(stderr=True), transient=True)
+    yield from track(days, description="Fetching", console=Console(stderr=True), transient=True)
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from bot.slack.errors import Meaning, classify
 from bot.slack.scopes import SCOPES
 from bot.store.database import DatabaseProblem
 from bot.store.deliveries import all_deliveries
+from bot.store.feeds import feed_states, silent_sources
 from bot.store.quantities import last_import
 
 RECENT = timedelta(days=7)
@@ -50,6 +51,7 @@ def _database(installation: Installation) -> Iterator[Check]:
         received = newest.imported_at.astimezone(installation.settings.timezone)
         rejected = f", {newest.rejected} rows left out" if newest.rejected else ""
         yield Check("last import", f"{newest.path} at {received:%Y-%m-%d %H:%M}, days to {newest.last_day}{rejected}")
+    yield from _feeds(installation)
     recent = installation.today() - RECENT
     stuck = [d for d in all_deliveries(installation.database, ("held", "failed")) if d.day >= recent]
     if stuck:
@@ -59,6 +61,28 @@ def _database(installation: Installation) -> Iterator[Check]:
         )
     else:
         yield Check("deliveries", "none stuck")
+
+
+def _feeds(installation: Installation) -> Iterator[Check]:
+    now, zone = installation.clock(), installation.settings.timezone
+    known = {state.name: state for state in feed_states(installation.database)}
+    for feed in installation.feeds.feeds:
+        state = known.get(feed.name)
+        if state is None or state.started_at is None:
+            yield Check(feed.name, "has not run yet", "start claudecost run or worker, or claudecost collect")
+            continue
+        last = (
+            f"last success {state.succeeded_at.astimezone(zone):%Y-%m-%d %H:%M}" if state.succeeded_at else "no success"
+        )
+        lag = f", newest day {state.newest_day}" if state.newest_day else ""
+        following = f", next run {state.next_at.astimezone(zone):%H:%M}" if state.next_at else ""
+        said = f"{last}{lag}, {state.received:,} rows so far{following}"
+        yield Check(feed.name, said, state.problem or "" if state.is_failing else "")
+    for source in silent_sources(installation.database, now):
+        since = source.last_at.astimezone(zone)
+        yield Check(f"source {source.name}", f"silent since {since:%Y-%m-%d %H:%M}", "look at what feeds it")
+    if installation.settings.otlp_token is not None:
+        yield Check("OpenTelemetry", f"taken at {installation.settings.address}, /v1/logs and /v1/metrics")
 
 
 def _slack(installation: Installation) -> Iterator[Check]:

@@ -1,5 +1,6 @@
 """The jobs, each one turn that anybody may call at any time: plan what is owed, then send what is due."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -7,13 +8,15 @@ from zoneinfo import ZoneInfo
 from bot.ledger import Ledger
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.message import Message
+from bot.slack.blocks.notice import notice_message, silence_sentence
 from bot.slack.blocks.personal import alert_message
 from bot.slack.delivery import Sender, Undeliverable
 from bot.slack.directory import Directory
 from bot.spend.alerts import MAX_AGE_DAYS, step_reached
 from bot.spend.days import ONE_DAY, due_at, spend_day
 from bot.store import deliveries
-from bot.store.deliveries import ALERT, Delivery
+from bot.store.deliveries import ALERT, NOTICE, Delivery
+from bot.store.feeds import silent_sources
 from bot.store.people import person_by_id
 
 
@@ -37,10 +40,13 @@ def digest_due(subscription: Subscription, now: datetime) -> date | None:
 class Jobs:
     """One installation's turns. Every process may run them at once: the database decides who sends what."""
 
-    def __init__(self, ledger: Ledger, sender: Sender, subscriptions: list[Subscription]) -> None:
+    def __init__(
+        self, ledger: Ledger, sender: Sender, subscriptions: list[Subscription], admins: Sequence[str] = ()
+    ) -> None:
         self.ledger = ledger
         self.sender = sender
         self.subscriptions = subscriptions
+        self.admins = admins
 
     def tick(self, now: datetime) -> int:
         """One turn of everything; returns how many messages went out. Late, twice or after a crash it does the same."""
@@ -56,6 +62,14 @@ class Jobs:
                 midnight = due_at(day + 2 * ONE_DAY, time(0), subscription.zone)
                 deliveries.owe_digest(self.ledger.database, subscription.channel, day, now, midnight)
 
+    def watch_sources(self, now: datetime) -> None:
+        """Owe each admin one message about a source that has fallen silent."""
+        for source in silent_sources(self.ledger.database, now):
+            about = f"silent:{source.name}:{int(source.last_at.timestamp())}"
+            text = silence_sentence(source.name, source.last_at.astimezone(self.ledger.zone), source.usual)
+            for admin in self.admins:
+                deliveries.owe_notice(self.ledger.database, about, admin, text, spend_day(now, self.ledger.zone), now)
+
 
 class Composer:
     """Makes the message of a delivery from what is stored at the moment of sending."""
@@ -67,7 +81,10 @@ class Composer:
     def __call__(self, delivery: Delivery, now: datetime) -> tuple[str, Message]:
         if delivery.kind == ALERT:
             return self._alert(delivery, now)
-        return delivery.target, digest_message(self.ledger.digest(delivery.day))
+        if delivery.kind == NOTICE:
+            text = str((delivery.payload or {}).get("text", ""))
+            return self.directory.direct_channel(delivery.target), notice_message(text)
+        return delivery.target, digest_message(self.ledger.digest(delivery.day, now))
 
     def _alert(self, delivery: Delivery, now: datetime) -> tuple[str, Message]:
         person = person_by_id(self.ledger.database, int(delivery.target))

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from statistics import median
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from bot.exports.formats import READERS
 from bot.pricing import PriceBook
 from bot.spend.alerts import Alert, step_reached
-from bot.spend.amounts import ZERO, Amount, amount
+from bot.spend.amounts import ZERO, Amount, Quantity, amount, total
 from bot.spend.days import ONE_DAY, Period, month_to_date
 from bot.spend.digest import (
     LOOKBACK,
@@ -23,17 +23,27 @@ from bot.spend.digest import (
     model_id,
     model_name,
 )
+from bot.spend.precedence import SourceDay, fullest
 from bot.store import deliveries
 from bot.store.database import Database
-from bot.store.people import Person, person_by_email
+from bot.store.feeds import silent_sources
+from bot.store.people import Person, person_by_email, person_by_name
 from bot.store.quantities import (
+    RangeShare,
+    Share,
+    VendorSpend,
+    day_details,
     day_sources,
+    has_ranges,
     last_import,
     people_on,
     person_history,
     quantities,
+    range_shares,
     shares,
+    stored_everything,
     stored_period,
+    vendor_spend,
 )
 
 HISTORY = timedelta(days=60)
@@ -51,11 +61,17 @@ class SpendRow(NamedTuple):
 
 
 class SpendReport(NamedTuple):
-    """Spend of a period, half-open; ``rows`` add up to ``total``. ``period`` is None while nothing is stored."""
+    """Spend of a period, half-open; ``rows`` add up to ``total``. ``period`` is None while nothing is stored.
+
+    ``undated_usd`` is the part of the total that is known for several days together only; ``others`` is what was used
+    of other vendors' products, in no other figure.
+    """
 
     period: Period | None
     total: Amount
     rows: list[SpendRow]
+    undated_usd: Decimal = ZERO
+    others: tuple[VendorSpend, ...] = ()
 
 
 class OwnDay(NamedTuple):
@@ -78,6 +94,16 @@ class OwnSpend(NamedTuple):
     limit_usd: Decimal
 
 
+class Explanation(NamedTuple):
+    """A person's day: what each source says, which one is taken, and the rows: source, name, quantity, cost."""
+
+    person: Person
+    day: date
+    taken: str | None
+    sources: dict[str, Amount]
+    details: list[tuple[str, str, Quantity, Amount]]
+
+
 class Ledger:
     """Answers for one workspace. Days are spend days in ``zone``; ``limit_usd`` holds for people without their own."""
 
@@ -88,8 +114,11 @@ class Ledger:
         self.limit_usd = limit_usd
 
     def spend(self, start: date | None, end: date | None, by: Iterable[str]) -> SpendReport:
-        """Spend from ``start`` (inclusive) to ``end`` (exclusive), of all that is stored where None, in groups."""
-        stored = stored_period(self.database)
+        """Spend from ``start`` (inclusive) to ``end`` (exclusive), of all that is stored where None, in groups.
+
+        Totals of several days count where they lie in the period as a whole and are fuller than the person's days.
+        """
+        stored = stored_everything(self.database)
         if stored is None and (start is None or end is None):
             return SpendReport(None, Amount(), [])
         period = (
@@ -97,34 +126,83 @@ class Ledger:
         )
         if period.start >= period.end:
             return SpendReport(None, Amount(), [])
+        groups = list(by)
         found: dict[tuple[str, ...], Amount] = defaultdict(Amount)
-        total = Amount()
-        for share in shares(self.database, period):
-            cost = amount(share.quantity, self.book)
-            day = share.quantity.day
+        whole, undated = Amount(), ZERO
+        for when, person, source, quantity, is_undated in self._fullest(period):
+            cost = amount(quantity, self.book)
             values = {
-                "person": share.person,
-                "day": day.isoformat(),
-                "model": model_id(share.quantity.model, day, self.book),
-                "source": share.source,
+                "person": person,
+                "day": when,
+                "model": model_id(quantity.model, quantity.day, self.book),
+                "source": source,
             }
-            group = tuple(values[name] for name in by)
+            group = tuple(values[name] for name in groups)
             found[group] = found[group].plus(cost)
-            total = total.plus(cost)
-        return SpendReport(period, total, [SpendRow(group, found[group]) for group in sorted(found)])
+            whole = whole.plus(cost)
+            undated += cost.usd if is_undated else ZERO
+        rows = [SpendRow(group, found[group]) for group in sorted(found)] if groups or found else []
+        return SpendReport(period, whole, rows, undated, tuple(vendor_spend(self.database, period)))
 
-    def digest(self, day: date) -> DigestFacts:
-        """The facts of a day's digest."""
+    def _fullest(self, period: Period) -> list[tuple[str, str, str, Quantity, bool]]:
+        """(when, person, source, quantity, whether it has no days) of what speaks for each person in a period."""
+        dated = shares(self.database, period)
+        taken, covered = self._undated(period, dated)
+        return [
+            *(
+                (share.quantity.day.isoformat(), share.person, share.source, share.quantity, False)
+                for share in dated
+                if (share.person_id, share.quantity.day) not in covered
+            ),
+            *((f"{one.start}/{one.until - ONE_DAY}", one.person, one.source, one.quantity, True) for one in taken),
+        ]
+
+    def _undated(self, period: Period, dated: list[Share]) -> tuple[list[RangeShare], set[tuple[int, date]]]:
+        """The totals of several days that say more than a person's days, and the person-days that they stand for."""
+        if not has_ranges(self.database):
+            return [], set()
+        ranges: dict[tuple[int, date, date, str], list[RangeShare]] = defaultdict(list)
+        for one in range_shares(self.database, period):
+            ranges[one.person_id, one.start, one.until, one.source].append(one)
+        days: dict[int, list[Share]] = defaultdict(list)
+        for share in dated:
+            days[share.person_id].append(share)
+        taken: list[RangeShare] = []
+        covered: set[tuple[int, date]] = set()
+        claimed: dict[int, list[tuple[date, date]]] = defaultdict(list)
+        sizes = {key: self._size(key[3], [one.quantity for one in found]) for key, found in ranges.items()}
+        for key in sorted(ranges, key=lambda key: (-sizes[key].tokens, -sizes[key].usd, key)):
+            person_id, start, until, _ = key
+            if any(start < other_until and other_start < until for other_start, other_until in claimed[person_id]):
+                continue
+            claimed[person_id].append((start, until))
+            within = [share for share in days[person_id] if start <= share.quantity.day < until]
+            by_day = self._size("days", [share.quantity for share in within])
+            if fullest([by_day, sizes[key]]) is sizes[key]:
+                taken += ranges[key]
+                covered |= {(person_id, share.quantity.day) for share in within}
+        return taken, covered
+
+    def _size(self, source: str, of: list[Quantity]) -> SourceDay:
+        cost = total(of, self.book)
+        return SourceDay(source, cost.usage.tokens, cost.usd)
+
+    def digest(self, day: date, now: datetime | None = None) -> DigestFacts:
+        """The facts of a day's digest; with ``now``, also which sources have fallen silent by then."""
         start = min(day - LOOKBACK, month_to_date(day).start)
-        return digest_facts(
+        facts = digest_facts(
             day=day,
             zone=self.zone.key,
             quantities=quantities(self.database, Period(start, day + ONE_DAY)),
             people=self._people(day),
             limit_usd=self.limit_usd,
-            freshness=self._freshness(day),
+            freshness=self._freshness(day, now),
             book=self.book,
         )
+        if not has_ranges(self.database):
+            return facts
+        month = self.spend(month_to_date(day).start, day + ONE_DAY, ())
+        return facts._replace(month_usd=month.total.usd)
 
     def alerts(self, day: date) -> list[Alert]:
         """Who reached which step of their limit on a day, the largest spend first; unassigned spenders included."""
@@ -139,10 +217,10 @@ class Ledger:
     def own_day(self, person: Person, day: date) -> OwnDay:
         """What a person spent on a day, and what is usual for them."""
         models: dict[str, Decimal] = defaultdict(lambda: ZERO)
-        total = Amount()
+        whole = Amount()
         for share in shares(self.database, Period(day, day + ONE_DAY), person.id):
             cost = amount(share.quantity, self.book)
-            total = total.plus(cost)
+            whole = whole.plus(cost)
             if not (cost.unpriced_tokens or cost.unpriced_searches):
                 models[model_name(share.quantity.model, day, self.book)] += cost.usd
         history = person_history(self.database, person.id, Period(day - HISTORY, day))
@@ -150,7 +228,7 @@ class Ledger:
         return OwnDay(
             person,
             day,
-            total,
+            whole,
             sorted((ModelSpend(name, usd) for name, usd in models.items()), key=lambda model: -model.usd),
             median(usual) if len(usual) >= MIN_USUAL_DAYS else None,
             len(usual),
@@ -167,6 +245,25 @@ class Ledger:
         return OwnSpend(
             self.own_day(person, latest), sum((entry.usd for entry in month), ZERO), len(month), self.limit_of(person)
         )
+
+    def explain(self, name: str, day: date) -> Explanation | None:
+        """Where a person's figure of a day comes from; None if nobody has that address or name."""
+        person = person_by_email(self.database, name) or person_by_name(self.database, name)
+        if person is None:
+            return None
+        found: dict[tuple[str, str], list[Quantity]] = defaultdict(list)
+        for source, actor, quantity in day_details(self.database, person.id, day):
+            found[source, actor].append(quantity)
+        sources: dict[str, Amount] = defaultdict(Amount)
+        for (source, _), of in found.items():
+            sources[source] = sources[source].plus(total(of, self.book))
+        details = [
+            (source, actor, quantity, amount(quantity, self.book))
+            for (source, actor), of in sorted(found.items())
+            for quantity in of
+        ]
+        taken = fullest(SourceDay(s, a.usage.tokens, a.usd) for s, a in sources.items()).source if sources else None
+        return Explanation(person, day, taken, dict(sources), details)
 
     def alert_steps(self, person: Person, day: date) -> set[int]:
         """The steps of a day that a person was, or is about to be, told of."""
@@ -186,11 +283,14 @@ class Ledger:
         told = deliveries.told_people(self.database, day)
         return PeopleCount(len(known), len(over), told, unassigned_usd, len(unassigned))
 
-    def _freshness(self, day: date) -> Freshness | None:
+    def _freshness(self, day: date, now: datetime | None) -> Freshness | None:
         """How current the sources of a day are; of all sources, where the day has none."""
         period, newest = stored_period(self.database), last_import(self.database)
         if period is None or newest is None:
             return None
         received = day_sources(self.database, day) or {newest.source: newest.imported_at}
         utc_days = any(reader.utc_days for reader in READERS if reader.name in received)
-        return Freshness(period.end - ONE_DAY, max(received.values()), utc_days)
+        silent = silent_sources(self.database, now) if now else []
+        titles = {reader.name: reader.title for reader in READERS}
+        since = tuple((titles.get(source.name, source.name), source.last_at) for source in silent)
+        return Freshness(period.end - ONE_DAY, max(received.values()), utc_days, since)

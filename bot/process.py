@@ -9,7 +9,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError
 
 from bot.app import Installation
-from bot.scheduler import TICK_SECONDS, start_scheduler
+from bot.scheduler import COLLECT_SECONDS, TICK_SECONDS, WATCH_SECONDS, Turn, start_scheduler
 from bot.settings import EXAMPLES, SettingsProblem
 from bot.slack.errors import Meaning, classify
 from bot.web import serve
@@ -25,7 +25,7 @@ def run(installation: Installation) -> None:
     """Listeners and jobs in this one process: by Socket Mode if there is an app token, else by HTTP."""
     if installation.settings.slack_app_token is None:
         _check_http(installation)
-        serve(installation, in_worker=lambda: start_scheduler(installation.jobs.tick, installation.database.now))
+        serve(installation, in_worker=lambda: start_scheduler(_turns(installation), installation.database.now))
         return
     stopped = _stop_signal()
     installation.settings.secret("SLACK_BOT_TOKEN")
@@ -114,8 +114,16 @@ def _stop_signal() -> threading.Event:
     return stopped
 
 
+def _turns(installation: Installation) -> dict[Turn, int]:
+    return {
+        installation.jobs.tick: TICK_SECONDS,
+        installation.feeds.collect: COLLECT_SECONDS,
+        installation.jobs.watch_sources: WATCH_SECONDS,
+    }
+
+
 def _tick_until(stopped: threading.Event, installation: Installation) -> None:
-    scheduler = start_scheduler(installation.jobs.tick, installation.database.now)
+    scheduler = start_scheduler(_turns(installation), installation.database.now)
     logger.info("started; digests and alerts are looked at every %s s", TICK_SECONDS)
     stopped.wait()
     logger.info("stopping: a turn under way is ended first")

@@ -14,6 +14,8 @@ from bot.pricing.usage import TOKEN_KINDS
 from bot.slack.blocks.message import Message
 from bot.spend.alerts import Alert
 from bot.spend.digest import DigestFacts
+from bot.store.identity import Unassigned
+from bot.store.people import Person
 
 Json = dict[str, Any]
 """Whole numbers, strings, lists and objects; never a float."""
@@ -55,6 +57,14 @@ def spend_json(report: SpendReport, by: Sequence[str]) -> Json:
             }
             for row in report.rows
         ],
+        **({"undated_usd": exact(report.undated_usd)} if report.undated_usd else {}),
+        **_if_any(
+            "other_vendors",
+            [
+                {"vendor": o.vendor, "charged_usd": exact(o.charged_usd), "covered_usd": exact(o.covered_usd)}
+                for o in report.others
+            ],
+        ),
     }
 
 
@@ -87,6 +97,13 @@ def alerts_json(day: date, alerts: Sequence[Alert]) -> Json:
             {"person": a.person, "usd": exact(a.usd), "limit_usd": exact(a.limit_usd), "step": f"{a.step}x"}
             for a in alerts
         ],
+    }
+
+
+def people_json(known: Sequence[tuple[Person, str | None, list[str]]], nobody: Sequence[Unassigned]) -> Json:
+    return {
+        "people": [{"person": person.email, "seat": seat, "names": names} for person, seat, names in known],
+        "unassigned": [{"name": e.actor.name, "kind": e.actor.kind, "usd": exact(e.usd)} for e in nobody],
     }
 
 
@@ -180,7 +197,21 @@ def _file(report: FileReport) -> Json:
         "restated": recorded.restated,
         "days": [day.isoformat() for day in recorded.days],
         "problems": problems,
+        **_if_any("ranges", [{"from": start.isoformat(), "to": until.isoformat()} for start, until in recorded.ranges]),
+        **_if_any("changes", _changes(report) if recorded.restated else []),
     }
+
+
+def _changes(report: FileReport) -> list[Json]:
+    return [
+        {"day": change.day.isoformat(), "before_usd": exact(change.before), "after_usd": exact(change.after)}
+        for change in report.changes
+    ]
+
+
+def _if_any(name: str, values: list[Json]) -> Json:
+    """A key that is there only where it says something."""
+    return {name: values} if values else {}
 
 
 def _if_unpriced(tokens: int) -> Json:

@@ -1,6 +1,7 @@
 """The settings: read here from the environment and ``.env``, and nowhere else."""
 
 import os
+import re
 from datetime import time
 from decimal import Decimal
 from difflib import get_close_matches
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 from dotenv import dotenv_values
 from platformdirs import user_data_dir
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.spend.alerts import DEFAULT_LIMIT_USD
 
@@ -29,6 +30,12 @@ EXAMPLES = {
     "CLAUDECOST_DIGEST_CHANNEL": "C0123456789",
     "CLAUDECOST_DIGEST_TIME": "09:00",
     "CLAUDECOST_BIND": "127.0.0.1:3000",
+    "CLAUDECOST_ADMINS": "U0123456789,U9876543210",
+    "CLAUDECOST_WATCH_FOLDER": "/var/lib/claudecost/exports",
+    "CLAUDECOST_OTLP_TOKEN": "at least 16 characters that nobody can guess",
+    "CLAUDECOST_COST_BETA": "true",
+    "ANTHROPIC_ADMIN_KEY": "sk-ant-admin01-… (Claude Console, Settings, Admin keys)",
+    "ANTHROPIC_BASE_URL": "https://api.anthropic.com",
     "PORT": "3000",
 }
 
@@ -74,6 +81,14 @@ def _base_url(value: str) -> str:
     except ValueError:
         pass
     raise ValueError("it is no http or https address")
+
+
+def _user_ids(value: Any) -> tuple[str, ...]:
+    ids = tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else tuple(value)
+    wrong = next((user for user in ids if not re.fullmatch(r"[UW][A-Z0-9]+", user)), None)
+    if wrong is not None:
+        raise ValueError(f"{wrong[:20]} is no Slack user id")
+    return ids
 
 
 def _clock_time(value: time) -> time:
@@ -123,6 +138,12 @@ class Settings(BaseSettings):
     digest_channel: str | None = _named("CLAUDECOST_DIGEST_CHANNEL", pattern=CHANNEL_ID)
     digest_time: Annotated[time, AfterValidator(_clock_time)] = _named("CLAUDECOST_DIGEST_TIME", time(9))
     bind: Annotated[str, AfterValidator(_address)] | None = _named("CLAUDECOST_BIND")
+    admins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_user_ids)] = _named("CLAUDECOST_ADMINS", ())
+    watch_folder: Path | None = _named("CLAUDECOST_WATCH_FOLDER")
+    otlp_token: SecretStr | None = _named("CLAUDECOST_OTLP_TOKEN", min_length=16)
+    cost_beta: bool = _named("CLAUDECOST_COST_BETA", False)
+    admin_key: SecretStr | None = _named("ANTHROPIC_ADMIN_KEY", min_length=16)
+    anthropic_url: Annotated[str, AfterValidator(_base_url)] = _named("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
     port: int | None = _named("PORT", gt=0, lt=65536)
 
     @property

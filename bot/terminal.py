@@ -7,10 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.imports import FileReport
-from bot.ledger import SpendReport
+from bot.ledger import Explanation, SpendReport
 from bot.pricing.money import rounded
 from bot.pricing.usage import TOKEN_KINDS
 from bot.spend.amounts import ZERO, Amount
+from bot.store.identity import Unassigned
+from bot.store.people import Person
 
 MAX_PROBLEMS = 20
 _console = Console(highlight=False, emoji=False, markup=False)
@@ -24,7 +26,11 @@ def _say(text: str) -> None:
 def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
     """The total first, then what it is made of; ``basis`` says whose days and which prices."""
     total = report.total
-    if report.period is None or not (total.usage.tokens or total.usd or total.unpriced_searches):
+    if report.period is not None and report.others and not (total.usage.tokens or total.usd):
+        _say(f"No usage of Claude from {report.period.start} to {report.period.end} (that day not counted).")
+        _print_others(report)
+        return
+    if report.period is None or not (total.usage.tokens or total.usd or total.unpriced_searches or report.others):
         _say("Nothing is stored for that period. Import an export first: claudecost import FILE")
         return
     _console.print(f"{rounded(total.usd)} from {report.period.start} to {report.period.end} (that day not counted)")
@@ -42,6 +48,9 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
     _say(
         f"{basis[0].upper()}{basis[1:]}, where the source states no cost; sources that know only UTC days count those."
     )
+    if report.undated_usd != ZERO:
+        _say(f"{rounded(report.undated_usd)} of it is known for several days together only, and makes no alert.")
+    _print_others(report)
     if total.unpriced_tokens:
         _console.print(f"{total.unpriced_tokens:,} tokens have no price and are in no dollar figure.")
     if total.size_unknown_usd != ZERO:
@@ -50,6 +59,12 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
         _console.print(
             f"{rounded(total.covered_usd)} of it was used under a subscription: API-equivalent, not an invoice."
         )
+
+
+def _print_others(report: SpendReport) -> None:
+    for other in report.others:
+        covered = f", and {rounded(other.covered_usd)} covered by a plan" if other.covered_usd else ""
+        _say(f"Besides, {other.vendor} charged {rounded(other.charged_usd)}{covered}; that is in no figure of Claude.")
 
 
 def _cost(amount: Amount) -> str:
@@ -68,6 +83,8 @@ def print_import(report: FileReport) -> None:
         f"{report.path} ({report.format}): {recorded.accepted:,} accepted, {len(report.problems):,} rejected, "
         f"{recorded.unchanged:,} unchanged, {recorded.restated:,} restated{days}"
     )
+    for start, until in recorded.ranges:
+        _say(f"  {start} to {until} (that day not counted) as a whole: counts in month totals, never makes an alert")
     for change in report.changes:
         if recorded.restated and change.before:
             _say(f"  {change.day}: {rounded(change.before)} → {rounded(change.after)}")
@@ -118,3 +135,42 @@ def print_history(document: dict[str, Any]) -> None:
 
 def _kinds(prices: dict[str, Any]) -> list[str]:
     return [prices[f"{kind}_usd_per_mtok"] for kind in TOKEN_KINDS]
+
+
+def print_explanation(explanation: Explanation, zone: str, label: str) -> None:
+    """Which source speaks for a person's day and what each of them says, row by row."""
+    person, day = explanation.person.label, explanation.day
+    if explanation.taken is None:
+        _say(f"No source knows anything of {person} on {day}.")
+        return
+    cost = explanation.sources[explanation.taken]
+    _say(f"{person} on {day} ({zone} day): {_cost(cost)}, from {explanation.taken}")
+    _say("The fullest single source speaks; they are never added up, as each can only know too little.")
+    for source, of in sorted(explanation.sources.items(), key=lambda item: -item[1].usage.tokens):
+        mark = "→" if source == explanation.taken else " "
+        _say(f"{mark} {source}: {of.usage.tokens:,} tokens, {_cost(of)}")
+        for detail_source, name, quantity, amount in explanation.details:
+            if detail_source == source:
+                reported = "stated" if quantity.reported_usd is not None else "list price"
+                words = [word for word in quantity.conditions if word not in _USUAL]
+                under = f" ({', '.join([quantity.billing, *words])})"
+                _say(
+                    f"    {name}: {quantity.model}{under} {quantity.usage.tokens:,} tokens, {_cost(amount)} {reported}"
+                )
+    _say(f"{label[0].upper()}{label[1:]}, where the source states no cost.")
+
+
+_USUAL = ("standard", "global", "base", "unknown")
+
+
+def print_people(known: Sequence[tuple[Person, str | None, list[str]]], nobody: Sequence[Unassigned]) -> None:
+    """Everybody with an address and the names they go by, then the names that nobody is behind."""
+    if not known and not nobody:
+        _say("Nobody is known yet. Import an export first: claudecost import FILE")
+    for person, seat, names in known:
+        also = f", also {', '.join(names)}" if names else ""
+        _say(f"{person.email}{f' ({seat} seat)' if seat else ''}{also}")
+    for entry in nobody:
+        _say(f"unassigned: {entry.actor.name} ({entry.actor.kind.replace('_', ' ')}), {rounded(entry.usd)} so far")
+    if nobody:
+        _say("claudecost link NAME PERSON says whose a name is.")

@@ -1,5 +1,6 @@
 """HTTP: Slack's signed requests and a health check, served by gunicorn with threads."""
 
+import hmac
 import io
 import logging
 from collections.abc import Callable, Iterable
@@ -10,12 +11,18 @@ from slack_bolt.adapter.wsgi import SlackRequestHandler
 from slack_sdk.signature import SignatureVerifier
 
 from bot.app import Installation
+from bot.exports.otlp import LOGS, METRICS
+from bot.health import METRICS_TYPE, metrics_page
+from bot.sources import otlp_http
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 SLACK_PATH = "/slack/events"
 HEALTH_PATH = "/healthz"
+METRICS_PATH = "/metrics"
+OTLP_PATH = "OpenTelemetry"
+EVENTS = {LOGS: "events", METRICS: "metrics"}
 MAX_BODY = 1_000_000
 MAX_TIMESTAMP = 12
 THREADS = 8
@@ -28,12 +35,19 @@ class WebApp:
 
     def __init__(self, installation: Installation) -> None:
         self.slack = SlackRequestHandler(installation.slack_app(is_socket_mode=False), path=SLACK_PATH)
+        self.installation = installation
+        token = installation.settings.otlp_token
+        self.token = token.get_secret_value() if token else ""
         self.verifier = SignatureVerifier(installation.settings.secret("SLACK_SIGNING_SECRET"))
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        path = environ.get("PATH_INFO")
+        path = environ.get("PATH_INFO", "")
         if path == HEALTH_PATH:
             return _plain(start_response, HTTPStatus.OK, "ok")
+        if path == METRICS_PATH and self.token:
+            return self._metrics(environ, start_response)
+        if path in otlp_http.PATHS and self.token:
+            return self._receive(environ, start_response)
         refused = _refused(environ) if path == SLACK_PATH else HTTPStatus.NOT_FOUND
         if refused is None:
             refused = self._unsigned(environ)
@@ -45,6 +59,36 @@ class WebApp:
             # Bolt answers for its listeners; what it cannot even parse was signed, and is still no reason to fail.
             logger.exception("a signed request could not be read")
             return _plain(start_response, HTTPStatus.BAD_REQUEST, HTTPStatus.BAD_REQUEST.phrase)
+
+    def _receive(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Usage over OpenTelemetry: read, stored, and answered as the specification says."""
+        is_json = environ.get("CONTENT_TYPE", "").startswith(otlp_http.JSON)
+        content_type = otlp_http.JSON if is_json else otlp_http.PROTOBUF
+        try:
+            body = otlp_http.accept(environ, self.token)
+            importer = self.installation.importer()
+            tally, problems = importer.tally_of(otlp_http.read(body, importer.context()))
+            if tally.rows or problems:
+                now = self.installation.clock()
+                importer.store(f"otlp_{EVENTS[body.kind]}", tally, problems, OTLP_PATH, now, is_stream=True)
+            first = problems[0].problem if problems else ""
+            answer = otlp_http.success(body.kind, len(problems), first, is_json=body.is_json)
+            return _answer(start_response, HTTPStatus.OK, content_type, answer)
+        except otlp_http.Refused as refused:
+            said = otlp_http.failure(refused, is_json=is_json)
+            return _answer(start_response, HTTPStatus(refused.status), content_type, said)
+        except Exception:
+            # Asked to try again, a client keeps what it has; 503 is what the specification calls retryable.
+            logger.exception("usage from OpenTelemetry could not be stored")
+            return _plain(start_response, HTTPStatus.SERVICE_UNAVAILABLE, "try again")
+
+    def _metrics(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """How feeds and deliveries are doing, for Prometheus."""
+        given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
+        if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
+            return _plain(start_response, HTTPStatus.UNAUTHORIZED, HTTPStatus.UNAUTHORIZED.phrase)
+        text = metrics_page(self.installation, self.installation.clock())
+        return _answer(start_response, HTTPStatus.OK, METRICS_TYPE, text)
 
     def _unsigned(self, environ: "WSGIEnvironment") -> HTTPStatus | None:
         """Read the body once and check its signature before anything looks into it."""
@@ -96,5 +140,10 @@ def _refused(environ: "WSGIEnvironment") -> HTTPStatus | None:
 
 
 def _plain(start_response: "StartResponse", status: HTTPStatus, text: str) -> Iterable[bytes]:
-    start_response(f"{status.value} {status.phrase}", [("content-type", "text/plain; charset=utf-8")])
-    return [text.encode()]
+    return _answer(start_response, status, "text/plain; charset=utf-8", text.encode())
+
+
+def _answer(start_response: "StartResponse", status: HTTPStatus, content_type: str, body: bytes) -> Iterable[bytes]:
+    headers = [("content-type", content_type), ("content-length", str(len(body)))]
+    start_response(f"{status.value} {status.phrase}", headers)
+    return [body]

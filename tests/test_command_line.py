@@ -62,6 +62,7 @@ class TestAsk:
             "alternatives": [
                 {"model": "claude-sonnet-5-5", "total_usd": "1.80"},
                 {"model": "claude-haiku-5-5", "total_usd": "0.45"},
+                {"model": "claude-fable-5-2", "total_usd": "7.20"},
             ],
         }
 
@@ -412,4 +413,4 @@ def test_a_teams_own_prices_reach_every_command(stored: Shell, tmp_path: Path) -
     own.write_text('[[discounts]]\nmodel = "opera"\npercent = "50"\n')
     done = stored.run("ask", "5k in", CLAUDECOST_PRICES=str(own))
     assert (done.returncode, done.stdout) == (2, "")
-    assert "discounts.0.model is 'opera'" in done.stderr
+    assert "discounts.0.model is wrong: it is 'opera'" in done.stderr

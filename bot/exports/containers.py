@@ -6,7 +6,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,8 +55,10 @@ def _is_export(file: Path) -> bool:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Iterator[Export]]:
+def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file) -> Iterator[Iterator[Export]]:
     """The export or exports in one file: itself, or what its archive holds. Each is to be read before the next.
+
+    The file is read through ``wrap``, which may show how far it is.
 
     Raises OSError where it cannot be opened, and UnreadableExport for an archive that is broken, nested or too large.
     """
@@ -65,7 +67,7 @@ def opened(path: Path) -> Iterator[Iterator[Export]]:
             yield _inside(Export("standard input", file, datetime.now(UTC)))
         return
     with path.open("rb") as plain:
-        yield _inside(Export(path.name, plain, datetime.fromtimestamp(path.stat().st_mtime, UTC)))
+        yield _inside(Export(path.name, wrap(plain), datetime.fromtimestamp(path.stat().st_mtime, UTC)))
 
 
 def _inside(export: Export) -> Iterator[Export]:

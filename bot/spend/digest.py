@@ -49,11 +49,15 @@ class PeopleCount(NamedTuple):
 
 
 class Freshness(NamedTuple):
-    """How current the data are: the newest day stored, when it came (UTC), and if its days are UTC days."""
+    """How current the data are: the newest day stored, when it came (UTC), and if its days are UTC days.
+
+    ``silent`` names the sources that have brought nothing for longer than usual, each with its last moment (UTC).
+    """
 
     last_day: date
     received_at: datetime
     utc_days: bool
+    silent: tuple[tuple[str, datetime], ...] = ()
 
 
 class DigestFacts(NamedTuple):

@@ -18,6 +18,8 @@ from bot.store.upsert import insert_missing
 
 DIGEST = "digest"
 ALERT = "alert"
+NOTICE = "notice"
+"""A message to an admin about the installation itself."""
 LEASE = timedelta(seconds=60)
 """Far longer than one call to Slack may take (10 s), so that an expired lease means that its owner is gone."""
 
@@ -55,6 +57,13 @@ def owe_digest(database: Database, channel: str, day: date, now: datetime, expir
     key = digest_key(channel, day)
     with database.write() as connection:
         _owe(connection, database.workspace_id, key, DIGEST, channel, day, None, now, expires_at)
+
+
+def owe_notice(database: Database, about: str, admin: str, text: str, day: date, now: datetime) -> None:
+    """Owe an admin one message, unless they were told the same already: ``about`` says what it is about."""
+    key = f"notice:{about}:{admin}"
+    with database.write() as connection:
+        _owe(connection, database.workspace_id, key, NOTICE, admin, day, None, now, None, text)
 
 
 def reopen(database: Database, key: str, now: datetime) -> None:
@@ -162,6 +171,17 @@ def all_deliveries(database: Database, states: Sequence[str] | None = None) -> l
         return [_read(row) for row in connection.execute(query)]
 
 
+def count_by_state(database: Database) -> dict[str, int]:
+    """How many deliveries are in each state."""
+    query = (
+        select(deliveries.c.state, func.count())
+        .where(deliveries.c.workspace_id == database.workspace_id)
+        .group_by(deliveries.c.state)
+    )
+    with database.read() as connection:
+        return {state: int(count) for state, count in connection.execute(query)}
+
+
 def find_delivery(database: Database, key: str) -> Delivery | None:
     """The delivery with that key."""
     query = select(*_COLUMNS).where(deliveries.c.workspace_id == database.workspace_id, deliveries.c.key == key)
@@ -180,6 +200,7 @@ def _owe(
     step: int | None,
     now: datetime,
     expires_at: datetime | None,
+    text: str | None = None,
 ) -> None:
     row = {
         "workspace_id": workspace_id,
@@ -193,6 +214,7 @@ def _owe(
         "expires_at": expires_at,
         "fence": 0,
         "attempts": 0,
+        "payload": None if text is None else json.dumps({"text": text}),
     }
     insert_missing(connection, deliveries, [row], "workspace_id", "key")
 

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from bot.store.database import Database
-from bot.store.tables import people
+from bot.store.tables import actors, people
 
 ERASED = "erased person"
 """How the name of somebody begins whose data were removed."""
@@ -43,6 +43,36 @@ def person_by_email(database: Database, email: str) -> Person | None:
     with database.read() as connection:
         row = connection.execute(query).first()
     return Person(*row) if row else None
+
+
+def person_by_name(database: Database, name: str) -> Person | None:
+    """The spender that lists show under this name: an address, a key, or "unassigned (key)"."""
+    bare = name.removeprefix("unassigned (").removesuffix(")") if name.startswith("unassigned (") else name
+    query = (
+        select(*_PERSON)
+        .outerjoin(actors, actors.c.person_id == people.c.id)
+        .where(people.c.workspace_id == database.workspace_id, or_(people.c.name == bare, actors.c.name == bare))
+    )
+    with database.read() as connection:
+        row = connection.execute(query).first()
+    return Person(*row) if row else None
+
+
+def all_people(database: Database) -> list[tuple[Person, str | None, list[str]]]:
+    """Everybody with an address: who, their seat, and the names that exports use for them."""
+    query = (
+        select(*_PERSON, people.c.seat, actors.c.name)
+        .outerjoin(actors, actors.c.person_id == people.c.id)
+        .where(people.c.workspace_id == database.workspace_id, people.c.email.is_not(None))
+        .order_by(people.c.email, actors.c.kind, actors.c.name)
+    )
+    found: dict[int, tuple[Person, str | None, list[str]]] = {}
+    with database.read() as connection:
+        for *person, seat, name in connection.execute(query):
+            entry = found.setdefault(person[0], (Person(*person), seat, []))
+            if name and name != entry[0].email:
+                entry[2].append(name)
+    return list(found.values())
 
 
 def person_by_id(database: Database, person_id: int) -> Person | None:

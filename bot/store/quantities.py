@@ -9,8 +9,9 @@ from sqlalchemy import BigInteger, Column, Connection, Table, and_, cast, func, 
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.amounts import Quantity
+from bot.spend.amounts import ZERO, Quantity
 from bot.spend.days import Period
+from bot.spend.records import ANTHROPIC, API, SUBSCRIPTION
 from bot.store.database import Database
 from bot.store.people import Person, spender_label
 from bot.store.tables import (
@@ -22,6 +23,7 @@ from bot.store.tables import (
     sources,
     usage_daily,
     usage_lines,
+    usage_ranges,
 )
 
 LINE = tuple(
@@ -41,6 +43,7 @@ class PersonDay(NamedTuple):
 class Share(NamedTuple):
     """A quantity of one person from one source."""
 
+    person_id: int
     person: str
     source: str
     quantity: Quantity
@@ -94,7 +97,7 @@ def shares(database: Database, period: Period, person_id: int | None = None) -> 
     """The same, told apart by person and source as well; of one person if asked."""
     table, winner = usage_daily.c, person_days.c
     reported = table.reported_usd.is_not(None)
-    by = (table.day, people.c.email, people.c.name, sources.c.name, *LINE)
+    by = (table.day, people.c.id, people.c.email, people.c.name, sources.c.name, *LINE)
     query = (
         select(*by, *summed(usage_daily))
         .join(actors, table.actor_id == actors.c.id)
@@ -111,15 +114,15 @@ def shares(database: Database, period: Period, person_id: int | None = None) -> 
             ),
         )
         .where(table.workspace_id == database.workspace_id, table.day >= period.start, table.day < period.end)
-        .group_by(*by, people.c.id, reported)
+        .group_by(*by, reported)
         .order_by(table.day, people.c.email, people.c.name, sources.c.name, *LINE)
     )
     if person_id is not None:
         query = query.where(people.c.id == person_id)
     with database.read() as connection:
         return [
-            Share(spender_label(email, name), source, read_quantity(day, rest))
-            for day, email, name, source, *rest in connection.execute(query)
+            Share(person_id, spender_label(email, name), source, read_quantity(day, rest))
+            for day, person_id, email, name, source, *rest in connection.execute(query)
         ]
 
 
@@ -209,3 +212,124 @@ def _person_days(database: Database, *where: ColumnElement[bool]) -> list[Person
     )
     with database.read() as connection:
         return [PersonDay(Person(*row[:5]), *row[5:]) for row in connection.execute(query)]
+
+
+class RangeShare(NamedTuple):
+    """What one person used from ``start`` to before ``until``, as a source says that knows no days."""
+
+    start: date
+    until: date
+    person_id: int
+    person: str
+    source: str
+    quantity: Quantity
+
+
+class VendorSpend(NamedTuple):
+    """What was used of another vendor's product: what it charged, and what a plan's allowance covered, in dollars."""
+
+    vendor: str
+    charged_usd: Decimal
+    covered_usd: Decimal
+
+
+def range_shares(database: Database, period: Period) -> list[RangeShare]:
+    """Totals of several days that lie within a period. Of totals that start on the same day the longest alone."""
+    table = usage_ranges.c
+    longest = (
+        select(table.source_id, table.start, func.max(table.until).label("until"))
+        .where(table.workspace_id == database.workspace_id, table.start >= period.start, table.until <= period.end)
+        .group_by(table.source_id, table.start)
+        .subquery()
+    )
+    by = (table.start, table.until, people.c.id, people.c.email, people.c.name, sources.c.name, *LINE)
+    query = (
+        select(*by, *summed(usage_ranges))
+        .join(actors, table.actor_id == actors.c.id)
+        .join(people, actors.c.person_id == people.c.id)
+        .join(sources, table.source_id == sources.c.id)
+        .join(usage_lines, table.line_id == usage_lines.c.id)
+        .join(
+            longest,
+            and_(
+                longest.c.source_id == table.source_id,
+                longest.c.start == table.start,
+                longest.c.until == table.until,
+            ),
+        )
+        .where(table.workspace_id == database.workspace_id, usage_lines.c.vendor == ANTHROPIC)
+        .group_by(*by, table.reported_usd.is_not(None))
+        .order_by(table.start, people.c.email, people.c.name, sources.c.name, *LINE)
+    )
+    with database.read() as connection:
+        return [
+            RangeShare(start, until, person_id, spender_label(email, name), source, read_quantity(start, rest))
+            for start, until, person_id, email, name, source, *rest in connection.execute(query)
+        ]
+
+
+def has_ranges(database: Database) -> bool:
+    """Whether any source that knows no days was imported."""
+    query = select(usage_ranges.c.start).where(usage_ranges.c.workspace_id == database.workspace_id).limit(1)
+    with database.read() as connection:
+        return connection.execute(query).first() is not None
+
+
+def vendor_spend(database: Database, period: Period) -> list[VendorSpend]:
+    """What was used of other vendors' products in a period; it is in no figure of Claude."""
+    table = usage_daily.c
+    usd = cast(func.sum(table.reported_usd), table.reported_usd.type)
+    query = (
+        select(usage_lines.c.vendor, usage_lines.c.billing, usd)
+        .join(usage_lines, table.line_id == usage_lines.c.id)
+        .where(
+            table.workspace_id == database.workspace_id,
+            table.day >= period.start,
+            table.day < period.end,
+            usage_lines.c.vendor != ANTHROPIC,
+        )
+        .group_by(usage_lines.c.vendor, usage_lines.c.billing)
+        .order_by(usage_lines.c.vendor)
+    )
+    found: dict[str, dict[str, Decimal]] = {}
+    with database.read() as connection:
+        for vendor, billing, spent in connection.execute(query):
+            found.setdefault(vendor, {})[billing] = spent or ZERO
+    return [VendorSpend(vendor, of.get(API, ZERO), of.get(SUBSCRIPTION, ZERO)) for vendor, of in found.items()]
+
+
+def stored_everything(database: Database) -> Period | None:
+    """Like ``stored_period``, with totals of several days and other vendors' usage as well."""
+    daily, ranges = usage_daily.c, usage_ranges.c
+    with database.read() as connection:
+        first, last = connection.execute(
+            select(func.min(daily.day), func.max(daily.day)).where(daily.workspace_id == database.workspace_id)
+        ).one()
+        start, until = connection.execute(
+            select(func.min(ranges.start), func.max(ranges.until)).where(ranges.workspace_id == database.workspace_id)
+        ).one()
+    starts = [day for day in (first, start) if day]
+    ends = [day for day in (date.fromordinal(last.toordinal() + 1) if last else None, until) if day]
+    return Period(min(starts), max(ends)) if starts else None
+
+
+def day_details(database: Database, person_id: int, day: date) -> list[tuple[str, str, Quantity]]:
+    """(source, name in it, quantity) of everything that any source says of a person's day."""
+    table = usage_daily.c
+    by = (sources.c.name, actors.c.name, *LINE)
+    query = (
+        select(*by, *summed(usage_daily))
+        .join(actors, table.actor_id == actors.c.id)
+        .join(sources, table.source_id == sources.c.id)
+        .join(usage_lines, table.line_id == usage_lines.c.id)
+        .where(
+            table.workspace_id == database.workspace_id,
+            table.day == day,
+            actors.c.person_id == person_id,
+            usage_lines.c.vendor == ANTHROPIC,
+        )
+        .group_by(*by, table.reported_usd.is_not(None))
+        .order_by(*by)
+    )
+    with database.read() as connection:
+        return [(source, actor, read_quantity(day, rest)) for source, actor, *rest in connection.execute(query)]

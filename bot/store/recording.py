@@ -1,12 +1,12 @@
 """Writing usage: what a file says becomes daily rows, roll-ups and alerts owed, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Collection, Iterable
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from bot.pricing import PriceBook
 from bot.spend.alerts import MAX_AGE_DAYS, newly_reached
@@ -20,6 +20,7 @@ from bot.store.quantities import COUNTS, LINE, day_quantities
 from bot.store.rollups import DayRollup
 from bot.store.tables import (
     actors,
+    day_number,
     import_problems,
     imports,
     number_day,
@@ -34,6 +35,7 @@ from bot.store.tables import (
 from bot.store.tally import NOT_STATED, Line, SingleRequest, Tally, Values, fullness
 from bot.store.upsert import insert_missing
 
+ONE_ARRIVAL = timedelta(minutes=10)
 _FEW_ACTORS = 200
 _COUNT_NAMES = ", ".join(column.name for column in COUNTS(usage_daily))
 _DAILY = f"SELECT actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM usage_daily"  # noqa: S608
@@ -89,15 +91,20 @@ def record(
     policy: AlertPolicy,
     book: PriceBook,
     *,
+    whole_days: Collection[date] = (),
+    is_stream: bool = False,
     keep: bool = True,
 ) -> Recorded:
     """Store what one file said and say what changed. All or nothing; the same file again changes nothing.
 
     Single requests are kept once each, at their fullest. Other records replace the row of the same source, day, actor,
-    model, conditions and part. With ``keep=False`` everything is worked out and undone.
+    model, conditions and part; of ``whole_days`` the rows that the file lacks are removed. With ``keep=False``
+    everything is worked out and undone.
     """
     with database.write_usage() as connection:
         writer = _Writer(connection, database.workspace_id, source, book)
+        writer.is_stream = is_stream
+        writer.whole_days = {day_number(day) for day in whole_days}
         recorded = writer.store(tally)
         writer.log(path, now, recorded, problems)
         if writer.touched_people:
@@ -134,6 +141,8 @@ class _Writer:
         self.source_id = source_id(connection, workspace_id, source)
         self.touched_people: set[tuple[date, int]] = set()
         self.before: dict[date, Decimal] = {}
+        self.whole_days: set[int] = set()
+        self.is_stream = False
 
     def store(self, tally: Tally) -> Recorded:
         learned = learn_members(self.connection, self.workspace_id, tally.members, self.book)
@@ -153,6 +162,8 @@ class _Writer:
         return Recorded(*counted, tally.days, changes, ranges)
 
     def log(self, path: str, now: datetime, recorded: Recorded, problems: list[Problem]) -> None:
+        if self.is_stream and self._is_logged_as_one(path, now, recorded, problems):
+            return
         row = imports.insert().values(
             workspace_id=self.workspace_id,
             source_id=self.source_id,
@@ -170,6 +181,37 @@ class _Writer:
             self.connection.execute(
                 insert(import_problems), [{"import_id": import_id, **problem._asdict()} for problem in problems]
             )
+
+    def _is_logged_as_one(self, path: str, now: datetime, recorded: Recorded, problems: list[Problem]) -> bool:
+        """Add to what came from the same place a moment ago: a stream of small bodies is one arrival, not thousands."""
+        table = imports.c
+        query = (
+            select(table.id, table.first_day, table.last_day)
+            .where(
+                table.workspace_id == self.workspace_id,
+                table.source_id == self.source_id,
+                table.path == path,
+                table.imported_at > now - ONE_ARRIVAL,
+            )
+            .order_by(table.id.desc())
+            .limit(1)
+        )
+        last = None if problems else self.connection.execute(query).first()
+        if last is None:
+            return False
+        days = sorted({*recorded.days, *filter(None, (last.first_day, last.last_day))})
+        self.connection.execute(
+            update(imports)
+            .where(table.id == last.id)
+            .values(
+                accepted=table.accepted + recorded.accepted,
+                unchanged=table.unchanged + recorded.unchanged,
+                restated=table.restated + recorded.restated,
+                first_day=days[0] if days else None,
+                last_day=days[-1] if days else None,
+            )
+        )
+        return True
 
     def _totals(self, days: Iterable[date]) -> dict[date, Decimal]:
         found = {day: Amount() for day in days}
@@ -190,13 +232,16 @@ class _Writer:
 
     def _store_dailies(self, tally: Tally, actor_of: list[int], line_of: list[int]) -> _Counted:
         counted = _Counted()
-        for day, rows in tally.dailies():
+        empty = self.whole_days - {day for day, _ in tally.dailies()}
+        for day, rows in (*tally.dailies(), *((day, []) for day in sorted(empty))):
             wanted = {(actor_of[actor], line_of[line]): (values, records) for actor, line, values, records in rows}
             counted = counted.plus(self._store_day(day, wanted))
         return counted
 
     def _store_day(self, day: int, wanted: dict[tuple[int, int], tuple[Values, int]]) -> _Counted:
-        existing = self._existing_dailies(day, {actor for actor, _ in wanted})
+        is_whole = day in self.whole_days
+        existing = self._existing_dailies(day, None if is_whole else {actor for actor, _ in wanted})
+        gone = sorted(existing.keys() - wanted.keys()) if is_whole else []
         new, changed = [], []
         same = restated = 0
         for key in sorted(wanted):
@@ -209,18 +254,21 @@ class _Writer:
             else:
                 restated += records
                 changed.append(self._daily_row(day, *key, values))
-        if new or changed:
-            rollup = self._rollup(day, (row[3] for row in (*new, *changed)))
+        if new or changed or gone:
+            rollup = self._rollup(day, [*(row[3] for row in (*new, *changed)), *(actor for actor, _ in gone)])
+            for actor_id, line_id in gone:
+                sql = f"{_DELETE_DAILY} AND actor_id = ? AND line_id = ?"
+                run_sql(self.connection, sql, (self.workspace_id, day, self.source_id, actor_id, line_id))
             insert_rows(self.connection, usage_daily, new)
             replace_rows(self.connection, usage_daily, changed)
             rollup.refresh()
         records = sum(count for _, count in wanted.values())
-        return _Counted(records - same - restated, same, restated)
+        return _Counted(records - same - restated, same, restated + len(gone))
 
-    def _existing_dailies(self, day: int, actors_of_file: set[int]) -> dict[tuple[int, int], Values]:
+    def _existing_dailies(self, day: int, actors_of_file: set[int] | None) -> dict[tuple[int, int], Values]:
         where = f"{_DAILY} WHERE workspace_id = ? AND day = ? AND source_id = ?"
         fixed = (self.workspace_id, day, self.source_id)
-        if len(actors_of_file) > _FEW_ACTORS:
+        if actors_of_file is None or len(actors_of_file) > _FEW_ACTORS:
             rows = select_rows(self.connection, where, fixed)
         else:
             rows = list(select_in(self.connection, f"{where} AND actor_id IN", fixed, sorted(actors_of_file)))
@@ -361,12 +409,12 @@ class _Writer:
         if not before and not rows:
             return
         rollup = self._rollup(day, {actor for actor, _ in (*before, *rows)})
-        delete = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ?"
-        run_sql(self.connection, delete, (self.workspace_id, day, self.source_id))
+        run_sql(self.connection, _DELETE_DAILY, (self.workspace_id, day, self.source_id))
         insert_rows(self.connection, usage_daily, [self._daily_row(day, *key, rows[key]) for key in sorted(rows)])
         rollup.refresh()
 
 
+_DELETE_DAILY = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ?"
 _PERSON_OF = "SELECT id, person_id FROM actors WHERE id IN"
 
 

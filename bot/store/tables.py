@@ -284,6 +284,7 @@ read_files = Table(
     Column("format", Text, nullable=False),
     Column("settings", Text, nullable=False, comment="what else the reading depended on"),
     Column("row_count", BigInteger, nullable=False),
+    Column("days", Text, nullable=False, comment="the days of its rows, with commas between"),
 )
 """Files that were read to their end, so that an unchanged one need not be read again."""
 

@@ -275,7 +275,7 @@ def test_a_message_that_cannot_be_made_does_not_keep_the_others_back(
 ) -> None:
     real = bot.ledger.digest
 
-    def broken_for_one_day(day: date) -> DigestFacts:
+    def broken_for_one_day(day: date, now: datetime | None = None) -> DigestFacts:
         if day == DAY:
             raise RuntimeError("boom")
         return real(day)

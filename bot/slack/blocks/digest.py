@@ -95,7 +95,11 @@ def _coverage(facts: DigestFacts) -> str:
     fresh = facts.freshness
     if fresh is None:
         return "Nothing was imported so far"
-    return f"Usage to {short_day(fresh.last_day)}, received {_received(fresh, facts.zone)}"
+    silent = "".join(
+        f" · {escape(name)} silent since {short_day(at.astimezone(ZoneInfo(facts.zone)).date())}"
+        for name, at in fresh.silent
+    )
+    return f"Usage to {short_day(fresh.last_day)}, received {_received(fresh, facts.zone)}{silent}"
 
 
 def _received(fresh: Freshness, zone: str) -> str:

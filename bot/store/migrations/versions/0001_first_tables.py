@@ -69,6 +69,7 @@ def upgrade() -> None:
     sa.Column('format', sa.Text(), nullable=False),
     sa.Column('settings', sa.Text(), nullable=False, comment='what else the reading depended on'),
     sa.Column('row_count', sa.BigInteger(), nullable=False),
+    sa.Column('days', sa.Text(), nullable=False, comment='the days of its rows, with commas between'),
     sa.PrimaryKeyConstraint('workspace_id', 'path', name='pk_read_files')
     )
     op.create_table('settings',

@@ -1,0 +1,134 @@
+"""The live feeds: each one run that anybody may call at any time, and says what it brought."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+from bot.exports.containers import files_below
+from bot.exports.reader import Export
+from bot.imports import FileReport, Importer
+from bot.sources.admin_api import AdminApi, FeedProblem, recent_days
+from bot.spend.days import ONE_DAY
+from bot.store.database import Database
+from bot.store.feeds import FeedState, claim_feed, feed_failed, feed_succeeded
+
+REVISITED_DAYS = 4
+"""Today and the three days before are fetched again each time, as the API restates them."""
+
+BACKFILLED_DAYS = 90
+_COST_RANGE = 30
+_SETTLED = timedelta(seconds=10)
+"""A file that was written to more recently may still be growing."""
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[Sequence[date]], Iterable[date]]
+
+
+class Brought(NamedTuple):
+    """What one run brought: rows that are new or changed, the newest day among all, and what could not be read."""
+
+    rows: int
+    newest_day: date | None
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One feed: its name, how often it runs, and what a run does, given the state before it."""
+
+    name: str
+    every: timedelta
+    run: Callable[[datetime, FeedState | None, Progress], Brought]
+
+
+class Feeds:
+    """The feeds of one installation. Every process may call ``collect``: the database decides who runs what."""
+
+    def __init__(self, database: Database, feeds: Sequence[Feed]) -> None:
+        self.database = database
+        self.feeds = feeds
+
+    def collect(self, now: datetime, progress: Progress = lambda days: days, *, is_forced: bool = False) -> int:
+        """Run what is due; returns how many feeds ran. A failure is kept with its reason, and the others go on."""
+        ran = 0
+        for feed in self.feeds:
+            before = claim_feed(self.database, feed.name, now, feed.every, is_forced=is_forced)
+            if before is None:
+                continue
+            ran += 1
+            try:
+                brought = feed.run(now, before, progress)
+            except (FeedProblem, OSError) as error:
+                logger.warning("%s brought nothing: %s", feed.name, error)
+                feed_failed(self.database, feed.name, now, str(error))
+            else:
+                feed_succeeded(self.database, feed.name, now, brought.newest_day, brought.rows)
+                for problem in brought.problems:
+                    logger.warning("%s: %s", feed.name, problem)
+        return ran
+
+
+def usage_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
+    """Claude Code's usage from the Admin API: the last days again each hour, at first the last 90."""
+
+    def run(now: datetime, before: FeedState | None, progress: Progress) -> Brought:
+        is_first = before is None or before.succeeded_at is None
+        days = recent_days(now.astimezone(UTC).date(), BACKFILLED_DAYS if is_first else REVISITED_DAYS)
+        reports = []
+        for day in progress(days):
+            export = _pages_export(f"usage of {day}", api.claude_code_usage(day), now)
+            reports.append(importer().import_export(export, now, "claude_code_analytics_api", whole_days=[day]))
+        return _brought(reports)
+
+    return Feed("Anthropic Admin API, usage", timedelta(hours=1), run)
+
+
+def cost_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
+    """Cost by person from the analytics beta, revised for days after."""
+
+    def run(now: datetime, before: FeedState | None, progress: Progress) -> Brought:
+        is_first = before is None or before.succeeded_at is None
+        days = recent_days(now.astimezone(UTC).date(), BACKFILLED_DAYS if is_first else REVISITED_DAYS)
+        starts = days[::_COST_RANGE]
+        reports = []
+        for start in progress(starts):
+            end = min(start + _COST_RANGE * ONE_DAY, days[-1] + ONE_DAY)
+            export = _pages_export(f"cost from {start}", api.analytics_cost(start, end), now)
+            reports.append(importer().import_export(export, now, "analytics_cost"))
+        return _brought(reports)
+
+    return Feed("Anthropic Admin API, cost (beta)", timedelta(hours=4), run)
+
+
+def folder_feed(folder: Path, importer: Callable[[], Importer]) -> Feed:
+    """Files that appear or change in a folder; one that is still being written to is left for the next time."""
+
+    def run(now: datetime, _before: FeedState | None, _progress: Progress) -> Brought:
+        if not folder.is_dir():
+            raise FeedProblem(f"{folder} is no folder; see CLAUDECOST_WATCH_FOLDER.")
+        reports: list[FileReport] = []
+        for path in files_below(folder):
+            if now.timestamp() - path.stat().st_mtime >= _SETTLED.total_seconds():
+                reports += importer().import_path(path, now, is_remembered=True)
+        return _brought(reports)
+
+    return Feed("watched folder", timedelta(minutes=1), run)
+
+
+def _pages_export(name: str, pages: Iterator[bytes], now: datetime) -> Export:
+    """All pages as one file, so that a day is taken as a whole or not at all."""
+    return Export(name, BytesIO(b"[" + b",".join(pages) + b"]"), now)
+
+
+def _brought(reports: Iterable[FileReport]) -> Brought:
+    rows, newest, problems = 0, None, []
+    for report in reports:
+        rows += report.recorded.accepted + report.recorded.restated
+        newest = max(filter(None, (newest, *report.recorded.days[-1:])), default=None)
+        problems += [report.refused] if report.refused else [problem.problem for problem in report.problems]
+    return Brought(rows, newest, problems)

@@ -1,0 +1,32 @@
+"""Messages to the admins about the installation itself."""
+
+from datetime import datetime, timedelta
+
+from bot.slack.blocks.message import MAX_SENTENCE, Message, context, escape, quoting_section, short_day
+
+
+def silence_sentence(source: str, last_at: datetime, usual: timedelta) -> str:
+    """That a source has brought nothing for longer than usual; ``last_at`` in the installation's zone."""
+    return (
+        f"{source} has brought nothing since {short_day(last_at.date())} {last_at:%H:%M}; "
+        f"lately the longest pause was {_length(usual)}. Digests and alerts may miss usage."
+    )
+
+
+def notice_message(text: str) -> Message:
+    """One sentence for an admin, and where to look."""
+    sentence = escape(text, MAX_SENTENCE)
+    return Message(
+        sentence,
+        [
+            quoting_section(sentence),
+            context("Sent once, to admins only · claudecost doctor shows every feed"),
+        ],
+    )
+
+
+def _length(span: timedelta) -> str:
+    hours = int(span.total_seconds()) // 3600
+    if hours >= 48:
+        return f"{hours // 24} days"
+    return f"{hours} hours" if hours >= 2 else f"{int(span.total_seconds()) // 60} minutes"

@@ -1,0 +1,116 @@
+"""The Anthropic Admin API: usage of Claude Code day by day, and the cost rows of the analytics beta, page by page.
+
+Rate limits and passing failures are waited out by urllib3, which honours ``retry-after``. Cursors are opaque.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.util import Retry
+
+from bot.exports.reader import shortened
+
+USAGE_PATH = "/v1/organizations/usage_report/claude_code"
+COST_PATH = "/v1/organizations/analytics/cost"
+COST_BETA = "analytics-usage-cost-2026-08-24"
+API_VERSION = "2023-06-01"
+USER_AGENT = "claudecost/0.1 (self-hosted Slack app)"
+PAGE_SIZE = 1000
+MAX_PAGES = 10_000
+PASSING = (429, 500, 502, 503, 504, 529)
+_TODO = {
+    401: "set ANTHROPIC_ADMIN_KEY to an Admin key (sk-ant-admin…) that has not expired",
+    403: "the key lacks a right; use an Admin key of the organisation's owner",
+    404: "this organisation has no such report; it is for organisations of the Claude Console",
+}
+
+
+class FeedProblem(Exception):
+    """A feed brought nothing; one sentence that says why and what to do."""
+
+
+class AdminApi:
+    """Reads reports with one Admin key. Raises FeedProblem for whatever does not pass by itself."""
+
+    def __init__(self, key: str, base_url: str, retries: int = 5, backoff: int = 1) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.headers = {"x-api-key": key, "anthropic-version": API_VERSION, "user-agent": USER_AGENT}
+        waiting = Retry(
+            total=retries,
+            status_forcelist=PASSING,
+            allowed_methods=("GET",),
+            backoff_factor=backoff,
+            respect_retry_after_header=True,
+            raise_on_status=False,
+        )
+        self.pool = urllib3.PoolManager(retries=waiting, timeout=urllib3.Timeout(connect=10, read=60))
+
+    def claude_code_usage(self, day: date) -> Iterator[bytes]:
+        """The pages of one UTC day."""
+        yield from self._pages(USAGE_PATH, {"starting_at": day.isoformat(), "limit": PAGE_SIZE}, {})
+
+    def analytics_cost(self, start: date, end: date) -> Iterator[bytes]:
+        """The pages of cost by person, model and UTC day from ``start`` to before ``end``, 31 days at the most."""
+        query = {
+            "starting_at": f"{start}T00:00:00Z",
+            "ending_at": f"{end}T00:00:00Z",
+            "time_bucket_width": "1d",
+            "limit": PAGE_SIZE,
+            "group_by[]": ["actor", "model", "product"],
+        }
+        yield from self._pages(COST_PATH, query, {"anthropic-beta": COST_BETA})
+
+    def _pages(self, path: str, query: dict[str, Any], headers: dict[str, str]) -> Iterator[bytes]:
+        page: str | None = None
+        seen: set[str] = set()
+        while True:
+            body = self._get(path, query | ({"page": page} if page else {}), headers)
+            yield body
+            page = _next_page(body, path)
+            if page is None:
+                return
+            if page in seen or len(seen) > MAX_PAGES:
+                raise FeedProblem(f"{path} goes round in circles at the page “{shortened(page)}”; try again later.")
+            seen.add(page)
+
+    def _get(self, path: str, query: dict[str, Any], headers: dict[str, str]) -> bytes:
+        url = f"{self.base_url}{path}?{urlencode(query, doseq=True)}"
+        try:
+            answer = self.pool.request("GET", url, headers={**self.headers, **headers})
+        except (HTTPError, MaxRetryError) as error:
+            raise FeedProblem(f"{self.base_url} cannot be reached: {shortened(error)}. It is tried again.") from error
+        if answer.status != 200:
+            raise FeedProblem(_refusal(path, answer.status, answer.data, answer.headers.get("request-id")))
+        return answer.data
+
+
+def _next_page(body: bytes, path: str) -> str | None:
+    try:
+        page = json.loads(body)
+        has_more, following = page.get("has_more"), page.get("next_page")
+    except (ValueError, AttributeError, RecursionError) as error:
+        start = shortened(body[:80].decode("utf-8", "replace"))
+        raise FeedProblem(f"{path} answered with “{start}”, which is no page of JSON. It is tried again.") from error
+    return str(following) if has_more and following else None
+
+
+def _refusal(path: str, status: int, body: bytes, request_id: str | None) -> str:
+    """The API's own words, and what to do."""
+    try:
+        error = json.loads(body)["error"]
+        said = f"{error['type']}: {error['message']}"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        said = body[:80].decode("utf-8", "replace") or "nothing"
+    where = f" (request {shortened(request_id)})" if request_id else ""
+    todo = _TODO.get(status, "it is tried again" if status in PASSING else "look at the settings of the key")
+    return f"{path} answered {status}, “{shortened(said)}”{where}: {todo}."
+
+
+def recent_days(today: date, count: int) -> list[date]:
+    """The last days up to and including a day, oldest first."""
+    return [today - timedelta(days=back) for back in range(count - 1, -1, -1)]

@@ -1,0 +1,116 @@
+"""OTLP over HTTP: what may come in, and the answers that the OpenTelemetry specification asks for."""
+
+import gzip
+import hmac
+import io
+import json
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from bot.exports.otlp import LOGS, METRICS, decode_events, decode_points, event_records, point_records
+from bot.exports.reader import Reading, ReadingContext, UnreadableExport
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+PATHS = {"/v1/logs": LOGS, "/v1/metrics": METRICS}
+MAX_BODY = 4 * 1024 * 1024
+MAX_UNPACKED = 16 * 1024 * 1024
+JSON, PROTOBUF = "application/json", "application/x-protobuf"
+_INVALID_ARGUMENT = 3
+_UNAUTHENTICATED = 16
+
+
+class Refused(Exception):
+    """A request that is answered with an error; ``status`` is HTTP's, the text a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        self.status = status
+        super().__init__(sentence)
+
+
+class Body(NamedTuple):
+    """One request's body: "logs" or "metrics", unpacked, in JSON or protobuf."""
+
+    kind: str
+    data: bytes
+    is_json: bool
+
+
+def accept(environ: "WSGIEnvironment", token: str) -> Body:
+    """Check a request and read its body. Raises Refused."""
+    given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
+    if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+        raise Refused(401, "The bearer token is missing or wrong; see OTEL_EXPORTER_OTLP_HEADERS.")
+    if environ.get("REQUEST_METHOD") != "POST":
+        raise Refused(405, "Send it by POST.")
+    content_type = environ.get("CONTENT_TYPE", "").split(";")[0].strip().lower()
+    if content_type not in (JSON, PROTOBUF):
+        raise Refused(415, f"The content type is “{content_type[:60]}”; expected {JSON} or {PROTOBUF}.")
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        raise Refused(400, "The content length is no number.")
+    if int(length) > MAX_BODY:
+        raise Refused(413, f"The body is over {MAX_BODY // 2**20} MB; make smaller batches.")
+    data = environ["wsgi.input"].read(int(length))
+    return Body(
+        PATHS[environ["PATH_INFO"]], _unpacked(data, environ.get("HTTP_CONTENT_ENCODING", "")), content_type == JSON
+    )
+
+
+def read(body: Body, context: ReadingContext) -> Reading:
+    """The usage in a body. Raises Refused for one that cannot be decoded."""
+    try:
+        if body.kind == LOGS:
+            return event_records(decode_events(body.data, is_json=body.is_json), context)
+        return point_records(decode_points(body.data, is_json=body.is_json), context)
+    except UnreadableExport as error:
+        raise Refused(400, f"The body cannot be read: {error}.") from error
+
+
+def success(kind: str, rejected: int, sentence: str, *, is_json: bool) -> bytes:
+    """The answer to an accepted request, saying how many of its records were left out and why."""
+    if is_json:
+        name = "rejectedLogRecords" if kind == LOGS else "rejectedDataPoints"
+        said = {"partialSuccess": {name: str(rejected), "errorMessage": sentence}} if rejected else {}
+        return json.dumps(said, ensure_ascii=False).encode()
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+
+    if kind == LOGS:
+        logs = ExportLogsServiceResponse()
+        if rejected:
+            logs.partial_success.rejected_log_records = rejected
+            logs.partial_success.error_message = sentence
+        return logs.SerializeToString()
+    metrics = ExportMetricsServiceResponse()
+    if rejected:
+        metrics.partial_success.rejected_data_points = rejected
+        metrics.partial_success.error_message = sentence
+    return metrics.SerializeToString()
+
+
+def failure(refused: Refused, *, is_json: bool) -> bytes:
+    """The body of an error: google.rpc.Status, which protobuf writes as a code and a message."""
+    code = _UNAUTHENTICATED if refused.status == 401 else _INVALID_ARGUMENT
+    if is_json:
+        return json.dumps({"code": code, "message": str(refused)}, ensure_ascii=False).encode()
+    text = str(refused).encode()
+    # Field 1 is a varint, field 2 a string; the sentences are short, but a length may need two bytes.
+    size = bytes([len(text)]) if len(text) < 128 else bytes([len(text) & 0x7F | 0x80, len(text) >> 7])
+    return b"\x08" + bytes([code]) + b"\x12" + size + text
+
+
+def _unpacked(data: bytes, encoding: str) -> bytes:
+    if encoding.strip().lower() in ("", "identity"):
+        return data
+    if encoding.strip().lower() != "gzip":
+        raise Refused(415, f"The content encoding is “{encoding[:60]}”; expected gzip or none.")
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            unpacked = packed.read(MAX_UNPACKED + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Refused(400, f"The body is no gzip: {error}.") from error
+    if len(unpacked) > MAX_UNPACKED:
+        raise Refused(413, f"The body unpacks to over {MAX_UNPACKED // 2**20} MB; make smaller batches.")
+    return unpacked

@@ -1,0 +1,122 @@
+"""The state of live feeds: which is due and who runs it, what came of it, and which sources have fallen silent."""
+
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from sqlalchemy import or_, select, update
+
+from bot.store.database import Database
+from bot.store.tables import feeds, imports, sources
+from bot.store.upsert import insert_missing
+
+MIN_ARRIVALS = 5
+"""With fewer arrivals nobody can say what is usual for a source."""
+
+ARRIVALS = 30
+MIN_SILENCE = timedelta(hours=6)
+
+
+class FeedState(NamedTuple):
+    """One feed: when it last began, succeeded and failed, why, when it is due again, and the newest day it brought."""
+
+    name: str
+    started_at: datetime | None
+    succeeded_at: datetime | None
+    failed_at: datetime | None
+    problem: str | None
+    next_at: datetime | None
+    newest_day: date | None
+    received: int
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last run that ended failed."""
+        return self.failed_at is not None and (self.succeeded_at is None or self.failed_at > self.succeeded_at)
+
+
+class SilentSource(NamedTuple):
+    """A source that brought something regularly and has not for longer than was usual."""
+
+    name: str
+    last_at: datetime
+    usual: timedelta
+
+
+_COLUMNS = tuple(feeds.c[name] for name in FeedState._fields)
+
+
+def claim_feed(
+    database: Database, name: str, now: datetime, every: timedelta, *, is_forced: bool = False
+) -> FeedState | None:
+    """Take a feed's next run if it is due and nobody else has taken it; its state before that run.
+
+    With ``is_forced`` it is taken whether it is due or not, because a person asks for it.
+    """
+    table = feeds.c
+    mine = (table.workspace_id == database.workspace_id, table.name == name)
+    with database.write() as connection:
+        row = {"workspace_id": database.workspace_id, "name": name, "received": 0}
+        insert_missing(connection, feeds, [row], "workspace_id", "name")
+        before = connection.execute(select(*_COLUMNS).where(*mine)).one()
+        due = or_(table.next_at.is_(None), table.next_at <= now)
+        taken = update(feeds).where(*mine, *([] if is_forced else [due])).values(started_at=now, next_at=now + every)
+        is_mine = connection.execute(taken).rowcount == 1
+    return FeedState(*before) if is_mine else None
+
+
+def feed_succeeded(database: Database, name: str, now: datetime, newest_day: date | None, received: int) -> None:
+    """Keep that a run brought ``received`` rows, the newest of a day."""
+    values: dict[str, Any] = {"succeeded_at": now, "problem": None, "received": feeds.c.received + received}
+    if newest_day is not None:
+        values["newest_day"] = newest_day
+    _change(database, name, values)
+
+
+def feed_failed(database: Database, name: str, now: datetime, problem: str) -> None:
+    """Keep why a run brought nothing."""
+    _change(database, name, {"failed_at": now, "problem": problem})
+
+
+def feed_states(database: Database) -> list[FeedState]:
+    """Every feed that ever ran, by name."""
+    query = select(*_COLUMNS).where(feeds.c.workspace_id == database.workspace_id).order_by(feeds.c.name)
+    with database.read() as connection:
+        return [FeedState(*row) for row in connection.execute(query)]
+
+
+def silent_sources(database: Database, now: datetime) -> list[SilentSource]:
+    """Sources whose last arrival is longer ago than one and a half times the longest pause among the latest ones."""
+    found = []
+    for name, arrivals in _arrivals(database).items():
+        if len(arrivals) < MIN_ARRIVALS:
+            continue
+        usual = max(later - earlier for later, earlier in pairwise(arrivals))
+        if now - arrivals[0] > max(usual * 3 / 2, usual + timedelta(hours=1), MIN_SILENCE):
+            found.append(SilentSource(name, arrivals[0], usual))
+    return sorted(found)
+
+
+def _arrivals(database: Database) -> dict[str, list[datetime]]:
+    """The latest moments at which each source brought something new, newest first."""
+    query = (
+        select(sources.c.name, imports.c.imported_at)
+        .join(sources, imports.c.source_id == sources.c.id)
+        .where(imports.c.workspace_id == database.workspace_id, imports.c.accepted + imports.c.restated > 0)
+        .order_by(imports.c.imported_at.desc())
+    )
+    found: dict[str, list[datetime]] = {}
+    with database.read() as connection:
+        for name, at in connection.execute(query):
+            of_source = found.setdefault(name, [])
+            if len(of_source) < ARRIVALS and (not of_source or of_source[-1] != at):
+                of_source.append(at)
+    return found
+
+
+def _change(database: Database, name: str, values: dict[str, Any]) -> None:
+    mine = (feeds.c.workspace_id == database.workspace_id, feeds.c.name == name)
+    with database.write() as connection:
+        row = {"workspace_id": database.workspace_id, "name": name, "received": 0}
+        insert_missing(connection, feeds, [row], "workspace_id", "name")
+        connection.execute(update(feeds).where(*mine).values(**values))
