@@ -94,8 +94,8 @@ class _Grouped(Struct):
     starting_at: str
     ending_at: str
     group: Raw = Raw(b"{}")
-    usage: Raw | None = None
-    cost: Raw | None = None
+    usage: Raw = Raw(b"{}")
+    cost: Raw = Raw(b"{}")
 
 
 class _Bucket(Struct):
@@ -236,7 +236,7 @@ def _rows(raw: Raw) -> Iterator[_Row | str]:
         else:
             row = msgspec.json.decode(raw, type=_Grouped)
             start, end = as_instant(row.starting_at, "starting_at"), as_instant(row.ending_at, "ending_at")
-            parts = [(row.group, row.usage or Raw(b"{}"), row.cost or Raw(b"{}"))]
+            parts = [(row.group, _object(row.usage), _object(row.cost))]
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         yield shortened(error)
         return
@@ -251,6 +251,10 @@ def _rows(raw: Raw) -> Iterator[_Row | str]:
             )
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             yield shortened(error)
+
+
+def _object(raw: Raw) -> Raw:
+    return Raw(b"{}") if bytes(raw) == b"null" else raw
 
 
 def _record(number: int, row: _Row, context: ReadingContext) -> UsageRecord:

@@ -30,7 +30,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, PricingError, TokenUsage
 from bot.spend.days import ONE_DAY, spend_day
-from bot.spend.records import Problem, Request, UsageRecord
+from bot.spend.records import Problem, Request, UsageRecord, View
 
 _SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
 """Finest first; "projects" holds daily rows by project."""
@@ -111,6 +111,8 @@ class Ccusage:
         section = next((name for name in _SECTIONS if name in document), None)
         if section is None:
             raise UnreadableExport(f"it has none of the sections {', '.join(_SECTIONS)}")
+        if section != "daily":
+            yield View(section.removesuffix("s"))
         rows = _section_rows(document[section], section)
         for number, (project, raw) in enumerate(rows, start=1):
             try:

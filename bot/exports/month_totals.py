@@ -117,7 +117,7 @@ def _record(number: int, row: dict[str, str], actor: Actor, start: date, until: 
         billing=API if net else SUBSCRIPTION,
         part=as_name(row[_PRODUCT] or "other", _PRODUCT),
         reported_usd=reported if reported or usage.tokens else Decimal(0),
-        until=None if until == start + ONE_DAY else until,
+        until=until,
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from bot.pricing import PriceBook
-from bot.spend.records import Actor, Member, Problem, UsageRecord
+from bot.spend.records import Actor, Member, Problem, UsageRecord, View
 
 MAX_COUNT = 10**13
 MAX_USD = Decimal(10**9)
@@ -29,7 +29,7 @@ STATED = "stated"
 BOM = b"\xef\xbb\xbf"
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
-Reading = Iterator[UsageRecord | Member | Problem]
+Reading = Iterator[UsageRecord | Member | View | Problem]
 _T = TypeVar("_T")
 
 

@@ -73,6 +73,12 @@ class Member(NamedTuple):
     seat: str | None = None
 
 
+class View(NamedTuple):
+    """Which of several views of the same usage a file holds: each is a source of its own, so that they never add up."""
+
+    name: str
+
+
 class Problem(NamedTuple):
     """One row that was left out, and one sentence that says why."""
 

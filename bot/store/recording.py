@@ -102,7 +102,8 @@ def record(
     everything is worked out and undone.
     """
     with database.write_usage() as connection:
-        writer = _Writer(connection, database.workspace_id, source, book)
+        name = f"{source}_{tally.view}" if tally.view else source
+        writer = _Writer(connection, database.workspace_id, name, book)
         writer.is_stream = is_stream
         writer.whole_days = {day_number(day) for day in whole_days}
         recorded = writer.store(tally)

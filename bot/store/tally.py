@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
-from bot.spend.records import Actor, Member, Request, UsageRecord
+from bot.spend.records import Actor, Member, Request, UsageRecord, View
 from bot.store.tables import day_number, number_day, to_nano
 
 NOT_STATED = -1
@@ -43,20 +43,24 @@ class RangeKey(NamedTuple):
 class Tally:
     """Adds records up. ``actors`` and ``lines`` are told apart by their place in these lists."""
 
-    def __init__(self, records: Iterable[UsageRecord | Member] = ()) -> None:
+    def __init__(self, records: Iterable[UsageRecord | Member | View] = ()) -> None:
         self.actors: dict[Actor, int] = {}
         self.lines: dict[Line, int] = {}
         self.requests: dict[bytes, SingleRequest] = {}
         self.ranges: dict[RangeKey, Values] = {}
         self.members: list[Member] = []
+        self.view = ""
         self._places: dict[int, int] = {}
         self._columns = [array("q") for _ in range(_WIDTH)]
         self._records = array("q")
         for record in records:
             self.add(record)
 
-    def add(self, record: UsageRecord | Member) -> None:
-        """Add one record, or one member of a directory."""
+    def add(self, record: UsageRecord | Member | View) -> None:
+        """Add one record, or one member of a directory, or take note of the view that the file holds."""
+        if isinstance(record, View):
+            self.view = record.name
+            return
         if isinstance(record, Member):
             self.members.append(record)
             return

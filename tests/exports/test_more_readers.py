@@ -1,0 +1,255 @@
+"""Readers of formats that no sample covers whole: shapes from the documentation, in memory."""
+
+import gzip
+import io
+import json
+import zipfile
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.exports.containers import MAX_UNPACKED
+from bot.exports.formats import recognise
+from bot.exports.reader import ReadingContext, UnreadableExport
+from bot.imports import FileReport
+from bot.ledger import Ledger
+from bot.pricing import PriceBook, TokenUsage
+from bot.spend.records import Actor, Member, UsageRecord
+from bot.store.database import Database
+from tests.conftest import SAMPLES
+from tests.exports.test_readers import HEADER, ROW, read
+from tests.exports.test_samples import imported, ledger_of
+from tests.usage import as_export
+
+USAGE = {
+    "uncached_input_tokens": 1,
+    "cache_creation": {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 3},
+    "cache_read_input_tokens": 4,
+    "output_tokens": 5,
+    "server_tool_use": {"web_search_requests": 6},
+}
+GROUP = {"actor": {"type": "user_actor", "user_id": "u1", "email_address": "Dana@x.com"}, "model": "claude-opus-5-5"}
+
+
+def rows_page(*rows: dict[str, Any]) -> str:
+    return json.dumps({"data": rows, "has_more": False, "next_page": None})
+
+
+def beta(start: str, end: str, **fields: Any) -> dict[str, Any]:
+    return {"starting_at": start, "ending_at": end, "group": GROUP, **fields}
+
+
+def test_a_usage_row_of_the_beta(book: PriceBook) -> None:
+    (record,), problems = read(rows_page(beta("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z", usage=USAGE)), book)
+    assert problems == []
+    assert (record.actor, record.usage) == (Actor("email", "dana@x.com"), TokenUsage(1, 5, 4, 2, 3, 6))
+    assert (record.day, record.until) == (date(2026, 11, 1), None)
+
+
+def test_a_row_without_a_day_is_a_range(book: PriceBook) -> None:
+    (record,), _ = read(rows_page(beta("2026-11-01T00:00:00Z", "2026-11-20T00:00:00Z", usage=USAGE)), book)
+    assert (record.day, record.until) == (date(2026, 11, 1), date(2026, 11, 20))
+
+
+def test_an_hour_lies_on_the_spend_day_of_its_start(book: PriceBook) -> None:
+    page = rows_page(beta("2026-11-01T23:00:00Z", "2026-11-02T00:00:00Z", usage=USAGE))
+    assert read(page, book, "Europe/Paris")[0][0].day == date(2026, 11, 2)
+
+
+def test_rows_by_group_overlap_and_are_left_out(book: PriceBook) -> None:
+    row = beta("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z", cost={"amount": "5"})
+    records, problems = read(rows_page(row | {"group": {**GROUP, "rbac_group_id": "g1"}}, row), book)
+    assert [record.reported_usd for record in records] == [Decimal("0.05")]
+    assert "grouped by RBAC group" in problems[0].problem
+
+
+def test_enterprise_usage_by_person(book: PriceBook) -> None:
+    result = {"product": "claude_code", "model": "claude-opus-5-5", "user_email": "dana@x.com", **USAGE}
+    bucket = {"starting_at": "2026-11-01T00:00:00Z", "ending_at": "2026-11-02T00:00:00Z", "results": [result]}
+    export = as_export(rows_page(bucket))
+    assert recognise(export).name == "enterprise_usage_report"
+    (record,), _ = read(rows_page(bucket), book)
+    assert (record.actor.name, record.part) == ("dana@x.com", "claude_code")
+
+
+RUN = {
+    "type": "result",
+    "total_cost_usd": 0.05,
+    "session_id": "s1",
+    "uuid": "u1",
+    "modelUsage": {
+        "claude-opus-5-5[1m]": {
+            "inputTokens": 10,
+            "outputTokens": 20,
+            "cacheReadInputTokens": 30,
+            "cacheCreationInputTokens": 50,
+            "cacheCreationEphemeral5mInputTokens": 10,
+            "cacheCreationEphemeral1hInputTokens": 40,
+            "webSearchRequests": 1,
+            "costUSD": 0.05,
+            "costBasis": "list",
+        },
+        "claude-zephyr-9": {"inputTokens": 5, "outputTokens": 5, "costUSD": 0.9, "costBasis": "unknown"},
+    },
+}
+
+
+@pytest.mark.parametrize("text", [json.dumps(RUN), json.dumps(RUN, indent=1), json.dumps([{"type": "system"}, RUN])])
+def test_a_run_of_claude_print(book: PriceBook, text: str) -> None:
+    records, problems = read(text, book, person="Dana@x.com")
+    assert problems == []
+    assert [(r.model, r.usage, r.reported_usd) for r in records] == [
+        ("claude-opus-5-5", TokenUsage(10, 20, 30, 10, 40, 1), Decimal("0.05")),
+        ("claude-zephyr-9", TokenUsage(5, 5), None),  # Claude Code took another model's price
+    ]
+    assert {record.actor.name for record in records} == {"dana@x.com"}
+
+
+def metrics(value: int, at: int, temporality: int, start: int = 1_795_300_000) -> str:
+    attributes = {"user.email": "dana@x.com", "session.id": "s", "model": "claude-opus-5-5", "type": "input"}
+    point = {
+        "attributes": [{"key": key, "value": {"stringValue": text}} for key, text in attributes.items()],
+        "startTimeUnixNano": f"{start}000000000",
+        "timeUnixNano": f"{at}000000000",
+        "asDouble": value,
+    }
+    total = {"aggregationTemporality": temporality, "dataPoints": [point]}
+    metric = {"name": "claude_code.token.usage", "sum": total}
+    return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]})
+
+
+DAY_ONE, DAY_TWO = 1_795_300_800, 1_795_392_000  # 2026-11-22 and 2026-11-23, both at noon-ish UTC
+
+
+class TestTemporality:
+    def tokens(self, database: Database, book: PriceBook) -> dict[str, int]:
+        report = ledger_of(database, book).spend(None, None, ("day",))
+        return {row.group[0]: row.amount.usage.input for row in report.rows}
+
+    def test_deltas_are_added_and_the_same_one_is_not(
+        self, database: Database, book: PriceBook, tmp_path: Path
+    ) -> None:
+        for number, (value, at) in enumerate([(100, DAY_ONE), (50, DAY_ONE + 60), (100, DAY_ONE)]):
+            (tmp_path / f"{number}.json").write_text(metrics(value, at, 1), encoding="utf-8")
+        imported(database, book, tmp_path)
+        assert list(self.tokens(database, book).values()) == [150]
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+    def test_counts_since_a_start_are_told_apart_into_days(
+        self, database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+    ) -> None:
+        points = [(100, DAY_ONE), (150, DAY_ONE + 60), (400, DAY_TWO)]
+        for number in order:
+            path = tmp_path / f"{number}.json"
+            path.write_text(metrics(*points[number], 2), encoding="utf-8")
+            imported(database, book, path)
+        assert list(self.tokens(database, book).values()) == [150, 250]
+
+
+REPORT = "user_email,account_uuid,product,model,total_prompt_tokens,total_completion_tokens,total_net_spend_usd\n"
+
+
+class TestSpendReports:
+    def days(self, ledger: Ledger) -> dict[str, str]:
+        return {row.group[0]: f"{row.amount.usd:f}" for row in ledger.spend(None, None, ("day",)).rows}
+
+    def write(self, folder: Path, last: int, **dollars: str) -> Path:
+        path = folder / f"spend-report-org-2026-11-01-to-2026-11-{last:02}.csv"
+        rows = [f"{name}@x.com,a,Claude Code,claude-opus-5-5,0,0,{usd}\n" for name, usd in dollars.items()]
+        path.write_text(REPORT + "".join(rows), encoding="utf-8")
+        return path
+
+    @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+    def test_successive_ones_are_told_apart_into_days(
+        self, database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+    ) -> None:
+        totals = {1: {"ada": "5"}, 2: {"ada": "7.5", "bob": "1"}, 3: {"ada": "7.5", "bob": "4"}}
+        for last in order:
+            imported(database, book, self.write(tmp_path, last, **totals[last]))
+        # 5; 2.5 + 1; 0 + 3
+        assert self.days(ledger_of(database, book)) == {
+            "2026-11-01": "5.000000000",
+            "2026-11-02": "3.500000000",
+            "2026-11-03": "3.000000000",
+        }
+
+    def test_a_newer_total_that_is_smaller_takes_from_the_days_before(
+        self, database: Database, book: PriceBook, tmp_path: Path
+    ) -> None:
+        for last, usd in ((1, "5"), (2, "9"), (3, "4")):
+            imported(database, book, self.write(tmp_path, last, ada=usd))
+        assert self.days(ledger_of(database, book)) == {"2026-11-01": "4.000000000"}
+
+    def test_a_restated_one_moves_its_day(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
+        for last, usd in ((1, "5"), (2, "9"), (2, "10")):
+            (report,) = imported(database, book, self.write(tmp_path, last, ada=usd))
+        assert report.recorded.restated == 1
+        assert self.days(ledger_of(database, book))["2026-11-02"] == "5.000000000"
+
+    def test_a_gap_stays_a_total(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
+        for last, usd in ((1, "5"), (9, "50")):
+            imported(database, book, self.write(tmp_path, last, ada=usd))
+        assert self.days(ledger_of(database, book)) == {"2026-11-01/2026-11-09": "50.000000000"}
+
+    def test_a_file_without_its_name_is_refused(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
+        path = self.write(tmp_path, 9, ada="1").rename(tmp_path / "report.csv")
+        (report,) = imported(database, book, path)
+        assert "give it its name back" in (report.refused or "")
+
+    def test_it_says_whose_an_account_is(self, book: PriceBook) -> None:
+        export = as_export(REPORT + "ada@x.com,acc-1,Claude Code,m,0,0,1\n", "2026-11.csv")
+        found = list(recognise(export).read(export, ReadingContext(ZoneInfo("UTC"), book)))
+        assert isinstance(found[1], UsageRecord)
+        assert found[0] == Member(2, "ada@x.com", account="acc-1")
+
+
+class TestContainers:
+    CSV = f"{HEADER}\n{ROW}\n".encode()
+
+    def test_gzip_and_zip_hold_exports(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
+        (tmp_path / "usage.csv.gz").write_bytes(gzip.compress(self.CSV))
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+            archive.writestr("one.csv", self.CSV)
+            archive.writestr("folder/two.csv", self.CSV.replace(b"app", b"other"))
+        reports = imported(database, book, tmp_path)
+        assert [(r.recorded.accepted, r.recorded.unchanged) for r in reports] == [(1, 0), (1, 0), (0, 1)]
+
+    def refused(self, database: Database, book: PriceBook, path: Path) -> str:
+        reports: list[FileReport] = imported(database, book, path)
+        return reports[-1].refused or ""
+
+    def test_what_unpacks_to_too_much_is_refused_by_its_promise_and_by_its_bytes(
+        self, database: Database, book: PriceBook, tmp_path: Path
+    ) -> None:
+        bomb = tmp_path / "bomb.gz"
+        with gzip.open(bomb, "wb", 1) as packed:
+            for _ in range(MAX_UNPACKED // 2**24 + 1):
+                packed.write(b"0" * 2**24)
+        assert f"it unpacks to more than {MAX_UNPACKED // 2**20} MB" in self.refused(database, book, bomb)
+
+    def test_archives_in_archives_and_damaged_ones_are_refused(
+        self, database: Database, book: PriceBook, tmp_path: Path
+    ) -> None:
+        inner = io.BytesIO()
+        with zipfile.ZipFile(inner, "w") as archive:
+            archive.writestr("one.csv", self.CSV)
+        with zipfile.ZipFile(tmp_path / "nested.zip", "w") as archive:
+            archive.writestr("inner.zip", inner.getvalue())
+        (tmp_path / "cut.zip").write_bytes(inner.getvalue()[:-30])
+        (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(self.CSV)[:-12])
+        (tmp_path / "empty.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+        assert "holds another archive, inner.zip" in self.refused(database, book, tmp_path / "nested.zip")
+        assert "damaged or encrypted zip" in self.refused(database, book, tmp_path / "cut.zip")
+        assert "is a damaged archive" in self.refused(database, book, tmp_path / "cut.csv.gz")
+        assert "no file in it" in self.refused(database, book, tmp_path / "empty.zip")
+
+
+def test_errors_of_an_api_are_told_from_usage(database: Database, book: PriceBook) -> None:
+    (report,) = imported(database, book, SAMPLES / "claude_code_analytics_api" / "errors.json")
+    assert "it is an error from an API, not usage: “The API key provided is invalid" in (report.refused or "")
+    with pytest.raises(UnreadableExport, match="invalid x-api-key"):
+        recognise(as_export('{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}'))

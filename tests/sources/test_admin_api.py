@@ -1,0 +1,213 @@
+"""The Admin API's client and feeds against a server on 127.0.0.1 that answers in the recorded shapes."""
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask, Response, request
+
+from bot.feeds import BACKFILLED_DAYS, Feeds, cost_feed, usage_feed
+from bot.imports import Importer
+from bot.ledger import Ledger
+from bot.playground.server import served
+from bot.pricing import PriceBook
+from bot.sources.admin_api import AdminApi, FeedProblem
+from bot.store.database import Database
+from bot.store.feeds import feed_states
+from bot.store.recording import AlertPolicy
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+TODAY = date(2026, 11, 24)
+KEY = "sk-ant-admin01-test-key"
+
+
+class Console:
+    """A stand-in for the Admin API: pages by day, answers that come first, and what was asked."""
+
+    def __init__(self) -> None:
+        self.days: dict[str, list[list[Any]]] = {}
+        self.first: deque[Response] = deque()
+        self.asked: list[dict[str, str]] = []
+        self.costs: list[Any] = []
+
+    def app(self) -> Flask:
+        app = Flask("console")
+
+        @app.get("/v1/organizations/usage_report/claude_code")
+        def usage() -> Response:
+            self.asked.append({**request.args, "agent": request.headers["user-agent"]})
+            if request.headers["x-api-key"] != KEY:
+                return error(401, "authentication_error", "invalid x-api-key")
+            if self.first:
+                return self.first.popleft()
+            pages = self.days.get(request.args["starting_at"], [[]])
+            number = int(request.args.get("page", "p0")[1:])
+            more = number + 1 < len(pages)
+            return body({"data": pages[number], "has_more": more, "next_page": f"p{number + 1}" if more else None})
+
+        @app.get("/v1/organizations/analytics/cost")
+        def cost() -> Response:
+            assert request.headers["anthropic-beta"] == "analytics-usage-cost-2026-08-24"
+            inside = [
+                r for r in self.costs if request.args["starting_at"] <= r["starting_at"] < request.args["ending_at"]
+            ]
+            return body({"data": inside, "has_more": False, "next_page": None, "data_refreshed_at": NOW.isoformat()})
+
+        return app
+
+
+def body(document: Any, status: int = 200, **headers: str) -> Response:
+    return Response(json.dumps(document), status, {"content-type": "application/json", **headers})
+
+
+def error(status: int, kind: str, message: str, **headers: str) -> Response:
+    return body({"type": "error", "error": {"type": kind, "message": message}}, status, **headers)
+
+
+def used(email: str, cents: int, day: date, terminal: str = "vscode") -> dict[str, Any]:
+    """Opus 5.5 input that costs this many cents at $4 per million tokens, as Anthropic estimates it too."""
+    return {
+        "date": f"{day}T00:00:00Z",
+        "actor": {"type": "user_actor", "email_address": email},
+        "customer_type": "api",
+        "terminal_type": terminal,
+        "model_breakdown": [
+            {
+                "model": "claude-opus-5-5",
+                "tokens": {"input": cents * 2500, "output": 0, "cache_read": 0, "cache_creation": 0},
+                "estimated_cost": {"currency": "USD", "amount": cents},
+            }
+        ],
+    }
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console()
+
+
+@pytest.fixture
+def url(console: Console) -> Iterator[str]:
+    with served(console.app()) as address:
+        yield address
+
+
+def feeds_of(database: Database, book: PriceBook, api: AdminApi) -> Feeds:
+    def importer() -> Importer:
+        return Importer(database, ZoneInfo("UTC"), book, AlertPolicy(Decimal(12), TODAY))
+
+    return Feeds(database, [usage_feed(api, importer), cost_feed(api, importer)])
+
+
+def spent(database: Database, book: PriceBook, day: date) -> Decimal:
+    ledger = Ledger(database, book, ZoneInfo("UTC"), Decimal(12))
+    return ledger.spend(day, day + timedelta(days=1), ()).total.usd
+
+
+def api_at(url: str, key: str = KEY) -> AdminApi:
+    return AdminApi(key, url, retries=3, backoff=0)
+
+
+def test_all_pages_of_a_day_are_read_in_their_order(url: str, console: Console) -> None:
+    console.days["2026-11-24"] = [[used("a@x.com", 1, TODAY)], [used("b@x.com", 2, TODAY)], [used("c@x.com", 3, TODAY)]]
+    pages = [json.loads(page) for page in api_at(url).claude_code_usage(TODAY)]
+    assert [page["data"][0]["actor"]["email_address"] for page in pages] == ["a@x.com", "b@x.com", "c@x.com"]
+    assert [asked.get("page") for asked in console.asked] == [None, "p1", "p2"]
+    assert all(asked["limit"] == "1000" and "claudecost" in asked["agent"] for asked in console.asked)
+
+
+def test_rate_limits_and_passing_failures_are_waited_out(url: str, console: Console) -> None:
+    console.days["2026-11-24"] = [[used("a@x.com", 1, TODAY)]]
+    console.first += [
+        error(429, "rate_limit_error", "slow down", **{"retry-after": "1"}),
+        error(500, "api_error", "internal"),
+    ]
+    start = datetime.now(UTC)
+    assert len(list(api_at(url).claude_code_usage(TODAY))) == 1
+    assert datetime.now(UTC) - start >= timedelta(seconds=1)
+    assert len(console.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([Response("<html>bad gateway</html>")], "answered with “<html>bad gateway</html>”, which is no page of JSON"),
+        ([Response('{"data": [')], "which is no page of JSON"),
+        ([body([1])], "which is no page of JSON"),
+        ([error(403, "permission_error", "Missing required scopes", **{"request-id": "req_1"})] * 4, "(request req_1)"),
+        ([error(500, "api_error", "internal server error")] * 4, "answered 500, “api_error: internal server error”"),
+        ([Response("", 404)], "answered 404, “nothing”"),
+    ],
+)
+def test_what_does_not_pass_is_said_in_words(url: str, console: Console, answers: list[Response], said: str) -> None:
+    console.first += answers
+    with pytest.raises(FeedProblem, match=said.replace("(", r"\(").replace(")", r"\)")):
+        list(api_at(url).claude_code_usage(TODAY))
+
+
+def test_a_server_that_is_not_there_is_said_in_words() -> None:
+    with pytest.raises(FeedProblem, match="cannot be reached"):
+        list(AdminApi(KEY, "http://127.0.0.1:9", retries=0).claude_code_usage(TODAY))
+
+
+def test_the_first_run_fetches_ninety_days_and_later_ones_what_may_be_restated(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    yesterday = TODAY - timedelta(days=1)
+    console.days[str(yesterday)] = [[used("dana@x.com", 700, yesterday), used("dana@x.com", 100, yesterday, "tmux")]]
+    feeds = feeds_of(database, book, api_at(url))
+    assert feeds.collect(NOW) == 2
+    assert len(console.asked) == BACKFILLED_DAYS
+    assert spent(database, book, yesterday) == 8
+    assert feeds.collect(NOW + timedelta(minutes=5)) == 0
+    # Restated: one row is larger, the other is gone.
+    console.days[str(yesterday)] = [[used("dana@x.com", 900, yesterday)]]
+    console.asked.clear()
+    assert feeds.collect(NOW + timedelta(hours=1)) == 1
+    assert [asked["starting_at"] for asked in console.asked] == ["2026-11-21", "2026-11-22", "2026-11-23", "2026-11-24"]
+    assert spent(database, book, yesterday) == 9
+    state = feed_states(database)[1]
+    assert (state.newest_day, state.is_failing, state.next_at) == (yesterday, False, NOW + timedelta(hours=2))
+
+
+def test_an_expired_key_is_kept_as_the_reason_and_nothing_is_lost(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
+    feeds_of(database, book, api_at(url)).collect(NOW)
+    expired = feeds_of(database, book, api_at(url, "sk-ant-admin01-expired"))
+    assert expired.collect(NOW + timedelta(hours=1)) == 1
+    state = feed_states(database)[1]
+    assert state.is_failing
+    assert "authentication_error: invalid x-api-key" in (state.problem or "")
+    assert "set ANTHROPIC_ADMIN_KEY" in (state.problem or "")
+    assert spent(database, book, TODAY) == 7
+
+
+def test_cost_of_the_beta_is_in_cents_and_by_person(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    console.costs = [
+        {
+            "starting_at": "2026-11-23T00:00:00Z",
+            "ending_at": "2026-11-24T00:00:00Z",
+            "group": {
+                "actor": {"type": "user_actor", "user_id": "u1", "email_address": "dana@x.com"},
+                "model": "claude-opus-5-5",
+                "product": "claude_code",
+            },
+            "cost": {"amount": "1234.5678", "list_amount": "1300", "currency": "USD", "requests": None},
+        }
+    ]
+    feeds_of(database, book, api_at(url)).collect(NOW)
+    assert spent(database, book, date(2026, 11, 23)) == Decimal("12.345678")
+
+
+def test_feeds_that_two_processes_look_at_run_once(database: Database, book: PriceBook, url: str) -> None:
+    one, other = (feeds_of(database, book, api_at(url)) for _ in range(2))
+    assert (one.collect(NOW), other.collect(NOW)) == (2, 0)

@@ -1,0 +1,152 @@
+"""The OpenTelemetry receiver, as Claude Code speaks to it."""
+
+import gzip
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+
+from bot.app import Installation
+from bot.playground.server import served
+from bot.settings import Settings
+from bot.store.deliveries import all_deliveries
+from bot.web import WebApp
+from tests.conftest import SAMPLES
+
+TOKEN = "a-token-of-more-than-16-characters"
+LOGS = SAMPLES / "otel" / "otlp_json" / "0003_v1_logs.json"
+
+
+@pytest.fixture
+def installation(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    for name, value in {
+        "DATABASE_URL": database_url,
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "SLACK_SIGNING_SECRET": "0123456789abcdef",
+        "CLAUDECOST_OTLP_TOKEN": TOKEN,
+    }.items():
+        monkeypatch.setenv(name, value)
+    installation = Installation(Settings(_env_file=None))
+    yield installation
+    installation.database.close()
+
+
+@pytest.fixture
+def url(installation: Installation) -> Iterator[str]:
+    with served(WebApp(installation)) as address:
+        yield address
+
+
+def send(url: str, path: str, data: bytes, **headers: str) -> tuple[int, bytes]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    sent = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json", **named}
+    request = urllib.request.Request(url + path, data=data, headers=sent)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def usage(installation: Installation) -> Any:
+    return installation.ledger.spend(None, None, ()).total
+
+
+def test_events_in_json_are_stored_once_however_often_they_are_sent(url: str, installation: Installation) -> None:
+    for _ in range(3):
+        assert send(url, "/v1/logs", LOGS.read_bytes()) == (200, b"{}")
+    # 1,000 x 2 + 500 x 10 + 20,000 x 0.10 + 2,000 x 2.5 + 1,000 x 4, per million
+    assert str(usage(installation).usd) == "0.018000000"
+
+
+def test_protobuf_and_gzip_are_understood(url: str, installation: Installation) -> None:
+    folder = SAMPLES / "otel" / "otlp_pb"
+    packed = gzip.compress((folder / "0002_v1_logs.pb").read_bytes())
+    status, body = send(url, "/v1/logs", packed, content_type="application/x-protobuf", content_encoding="gzip")
+    assert status == 200
+    assert ExportLogsServiceResponse.FromString(body).partial_success.rejected_log_records == 0
+    metrics = (folder / "0003_v1_metrics.pb").read_bytes()
+    status, body = send(url, "/v1/metrics", metrics, content_type="application/x-protobuf")
+    assert (status, ExportMetricsServiceResponse.FromString(body).partial_success.error_message) == (200, "")
+    # The metrics tell of the same request as the events, which speak for the day: 0.02904
+    assert str(usage(installation).usd) == "0.029040000"
+
+
+def test_bad_records_are_counted_and_the_rest_is_stored(url: str, installation: Installation) -> None:
+    text = LOGS.read_text(encoding="utf-8")
+    broken = json.loads(text)
+    records = broken["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+    request = next(r for r in records if r["body"]["stringValue"] == "claude_code.api_request")
+    bad = json.loads(json.dumps(request))
+    for attribute in bad["attributes"]:
+        if attribute["key"] == "input_tokens":
+            attribute["value"] = {"intValue": "-5"}
+    records.append(bad)
+    status, body = send(url, "/v1/logs", json.dumps(broken).encode())
+    partial = json.loads(body)["partialSuccess"]
+    assert (status, partial["rejectedLogRecords"]) == (200, "1")
+    assert "-5" in partial["errorMessage"]
+    assert usage(installation).usage.tokens == 24_500
+
+
+@pytest.mark.parametrize(
+    ("data", "headers", "status"),
+    [
+        (b"{}", {"authorization": "Bearer wrong-token-wrong-token"}, 401),
+        (b"{}", {"authorization": ""}, 401),
+        (b"{}", {"content_type": "text/plain"}, 415),
+        (b"{}", {"content_encoding": "br"}, 415),
+        (b"not gzip", {"content_encoding": "gzip"}, 400),
+        (b"{", {}, 400),
+        (b"\xff\xff", {"content_type": "application/x-protobuf"}, 400),
+        (gzip.compress(b"0" * 20_000_000), {"content_encoding": "gzip"}, 413),
+        (b"0" * (4 * 1024 * 1024 + 1), {}, 413),
+    ],
+)
+def test_what_cannot_be_taken_is_refused(
+    url: str, installation: Installation, data: bytes, headers: dict[str, str], status: int
+) -> None:
+    assert send(url, "/v1/logs", data, **headers)[0] == status
+    assert usage(installation).usage.tokens == 0
+
+
+def test_an_alert_is_owed_by_the_request_that_crosses_the_limit(
+    url: str, installation: Installation, tmp_path: Path
+) -> None:
+    when = installation.today()
+    text = LOGS.read_text(encoding="utf-8").replace("2026-11-22", when.isoformat())
+    document = json.loads(text)
+    (request,) = [
+        record
+        for record in document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+        if record["body"]["stringValue"] == "claude_code.api_request"
+    ]
+    now = int(installation.clock().timestamp() * 10**9)
+    for attribute in request["attributes"]:
+        if attribute["key"] == "cost_usd_micros":
+            attribute["value"] = {"intValue": 7_000_000}
+    for number in (1, 2):
+        request["timeUnixNano"] = str(now + number)
+        for attribute in request["attributes"]:
+            if attribute["key"] == "request_id":
+                attribute["value"] = {"stringValue": f"req{number}"}
+        send(url, "/v1/logs", json.dumps(document).encode())
+        assert len(all_deliveries(installation.database)) == number - 1
+    assert date.fromisoformat(all_deliveries(installation.database)[0].key.split(":")[2]) == when
+
+
+def test_metrics_of_the_installation_need_the_token_too(url: str) -> None:
+    request = urllib.request.Request(f"{url}/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    send(url, "/v1/logs", LOGS.read_bytes())
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        text = answer.read().decode()
+    assert "claudecost_newest_day_age_days" in text
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{url}/metrics", timeout=10)

@@ -1,0 +1,133 @@
+"""Who is who: names that find their person, history that moves along, and people who are forgotten."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.pricing import PriceBook
+from bot.spend.amounts import total
+from bot.spend.days import Period
+from bot.spend.records import ORGANIZATION, Actor, Member
+from bot.store.database import Database
+from bot.store.deliveries import all_deliveries
+from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
+from bot.store.people import all_people
+from bot.store.quantities import people_on, quantities
+from bot.store.recording import record
+from bot.store.tally import Tally
+from tests.usage import DANA, DAY, NOW, POLICY, opus_for, store, used
+
+EVER = Period(date(2020, 1, 1), date(2030, 1, 1))
+KEY = Actor("api_key", "claude_code_key_dana_ab12")
+
+
+def spenders(database: Database) -> dict[str, Decimal]:
+    return {entry.person.label: entry.usd for entry in people_on(database, DAY)}
+
+
+def dollars(database: Database, book: PriceBook) -> Decimal:
+    return total(quantities(database, EVER), book).usd
+
+
+@pytest.mark.parametrize("is_key_first", [True, False])
+def test_claude_codes_key_finds_the_one_person_of_its_name(
+    database: Database, book: PriceBook, is_key_first: bool
+) -> None:
+    imports = [
+        (used(opus_for(5), actor=KEY), "console_usage_csv"),
+        (used(opus_for(7)), "claude_code_analytics_api"),
+    ]
+    for row, source in imports if is_key_first else reversed(imports):
+        store(database, row, source=source)
+    # One person, whose day two sources know: the fuller one counts.
+    assert spenders(database) == {"dana@example.com": Decimal(7)}
+    assert dollars(database, book) == 7
+
+
+def test_a_key_that_could_be_two_peoples_is_nobodys(database: Database) -> None:
+    store(database, used(opus_for(1)), used(opus_for(1), actor=Actor("email", "dana@other.com")))
+    store(database, used(opus_for(5), actor=KEY))
+    assert spenders(database)["unassigned (claude_code_key_dana_ab12)"] == 5
+
+
+def test_an_admin_moves_a_name_with_its_history(database: Database, book: PriceBook) -> None:
+    ci = Actor("api_key", "ci")
+    earlier = DAY - timedelta(days=30)
+    store(database, used(opus_for(3), actor=ci), used(opus_for(2), actor=ci, day=earlier), used(opus_for(1)))
+    assert [entry.actor.name for entry in unassigned(database, date(2026, 1, 1))] == ["ci"]
+    assert unassigned(database, date(2026, 1, 1))[0].usd == 5
+    link_actor(database, "CI", "Dana@Example.com", BY_ADMIN, book)
+    assert spenders(database) == {"dana@example.com": Decimal(4)}
+    assert [entry.usd for entry in people_on(database, earlier)] == [2]
+    assert dollars(database, book) == 6
+    assert unassigned(database, date(2026, 1, 1)) == []
+    assert [names for _, _, names in all_people(database)] == [["ci"]]
+    link_actor(database, "ci", "emil@example.com", BY_ADMIN, book)
+    assert spenders(database) == {"emil@example.com": Decimal(3), "dana@example.com": Decimal(1)}
+
+
+def test_a_name_that_no_export_used_is_refused(database: Database, book: PriceBook) -> None:
+    with pytest.raises(UnknownIdentity, match="No export has named “nobody”"):
+        link_actor(database, "nobody", "dana@example.com", BY_ADMIN, book)
+
+
+def test_a_directory_teaches_whose_an_account_is(database: Database, book: PriceBook) -> None:
+    account = Actor("account", "user_01")
+    store(database, used(opus_for(5), actor=account), source="admin_usage_report")
+    people = Tally([Member(1, "dana@example.com", "Dana", "user_01", "Premium")])
+    found = record(database, "admin_users", people, [], "users.json", NOW, POLICY, book)
+    assert (found.accepted, found.unchanged) == (1, 0)
+    assert record(database, "admin_users", people, [], "users.json", NOW, POLICY, book)[:3] == (0, 1, 0)
+    assert spenders(database) == {"dana@example.com": Decimal(5)}
+    assert [(person.name, seat) for person, seat, _ in all_people(database)] == [("Dana", "Premium")]
+
+
+class TestErase:
+    def test_totals_stay_and_the_name_goes(self, database: Database, book: PriceBook) -> None:
+        store(database, used(opus_for(13)), used(opus_for(2), actor=Actor("email", "emil@example.com")))
+        number = erase_person(database, "Dana@example.com", "admin", datetime(2026, 11, 20, tzinfo=UTC))
+        assert dollars(database, book) == 15
+        assert spenders(database) == {f"erased person {number}": Decimal(13), "emil@example.com": Decimal(2)}
+        with database.read() as connection:
+            rows = [
+                str(tuple(row))
+                for table in ("people", "actors", "deliveries", "audit")
+                for row in connection.exec_driver_sql(f"SELECT * FROM {table}")
+            ]
+        assert not [row for row in rows if "dana" in row.lower()]
+        assert [delivery.state for delivery in all_deliveries(database)] == ["expired"]
+
+    def test_the_same_export_again_is_counted_there_and_brings_nobody_back(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        store(database, used(opus_for(5)))
+        erase_person(database, "dana@example.com", "admin", NOW)
+        assert store(database, used(opus_for(5)))[:3] == (0, 1, 0)
+        assert store(database, used(opus_for(6)))[:3] == (0, 0, 1)
+        assert dollars(database, book) == 6
+        assert all_people(database) == []
+        record(database, "members_csv", Tally([Member(1, "dana@example.com")]), [], "m.csv", NOW, POLICY, book)
+        assert all_people(database) == []
+
+    def test_nobody_is_erased_by_a_wrong_address(self, database: Database) -> None:
+        with pytest.raises(UnknownIdentity, match="Nobody here has the address “ghost@example.com”"):
+            erase_person(database, "ghost@example.com", "admin", NOW)
+
+
+class TestOrganization:
+    COMPANY = Actor(ORGANIZATION, "default")
+
+    @pytest.mark.parametrize("is_company_first", [True, False])
+    def test_it_speaks_only_for_days_that_nobody_else_knows(
+        self, database: Database, book: PriceBook, is_company_first: bool
+    ) -> None:
+        lonely = DAY - timedelta(days=1)
+        company = [used(opus_for(9), actor=self.COMPANY), used(opus_for(4), actor=self.COMPANY, day=lonely)]
+        if is_company_first:
+            store(database, *company, source="admin_cost_report")
+        store(database, used(opus_for(5), actor=DANA), source="claude_code_analytics_api")
+        if not is_company_first:
+            store(database, *company, source="admin_cost_report")
+        assert dollars(database, book) == 9  # 5 of Dana's day, 4 of the day before
+        assert spenders(database) == {"dana@example.com": Decimal(5)}
