@@ -5,32 +5,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from slack_bolt import App
-from slack_bolt.authorization import AuthorizeResult
-from slack_sdk import WebClient
-
-from bot.feeds import Feeds, cost_feed, folder_feed, usage_feed
 from bot.imports import Importer
-from bot.jobs import Composer, Jobs, Subscription
 from bot.ledger import Ledger
 from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
-from bot.slack.clients import posting_client, reading_client, unauthorized_client
-from bot.slack.delivery import Sender
-from bot.slack.directory import Directory
-from bot.slack.listeners import register
-from bot.slack.listeners.commands import Commands
-from bot.sources.admin_api import AdminApi
 from bot.spend.days import spend_day
 from bot.store.database import Database, open_database
 from bot.store.recording import AlertPolicy, rebuild_rollups
 from bot.store.settings import read_setting, write_setting
 
+if TYPE_CHECKING:
+    from slack_bolt import App
+    from slack_bolt.authorization import AuthorizeResult
+    from slack_sdk import WebClient
+
+    from bot.feeds import Feeds
+    from bot.jobs import Jobs, Subscription
+    from bot.slack.directory import Directory
+
 
 @dataclass
 class Installation:
-    """Everything one installation runs, put together from its settings; each part is made when first used."""
+    """Everything one installation runs, put together from its settings; each part is made when first used.
+
+    Slack and the feeds are loaded by the parts that need them: most commands need neither, and start in half the time.
+    """
 
     settings: Settings
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -52,25 +53,37 @@ class Installation:
         return Ledger(self.database, self.book, self.settings.timezone, self.settings.limit_usd)
 
     @cached_property
-    def posting(self) -> WebClient:
+    def posting(self) -> "WebClient":
+        from bot.slack.clients import posting_client
+
         return posting_client(self.settings.secret("SLACK_BOT_TOKEN"), self.settings.api_url)
 
     @cached_property
-    def reading(self) -> WebClient:
+    def reading(self) -> "WebClient":
+        from bot.slack.clients import reading_client
+
         return reading_client(self.settings.secret("SLACK_BOT_TOKEN"), self.settings.api_url)
 
     @cached_property
-    def directory(self) -> Directory:
+    def directory(self) -> "Directory":
+        from bot.slack.directory import Directory
+
         return Directory(self.database, self.reading)
 
     @cached_property
-    def jobs(self) -> Jobs:
+    def jobs(self) -> "Jobs":
+        from bot.jobs import Composer, Jobs
+        from bot.slack.delivery import Sender
+
         sender = Sender(self.database, self.posting, self.reading, Composer(self.ledger, self.directory))
         return Jobs(self.ledger, sender, self.subscriptions, self.settings.admins)
 
     @cached_property
-    def feeds(self) -> Feeds:
+    def feeds(self) -> "Feeds":
         """The feeds that the settings ask for."""
+        from bot.feeds import Feeds, cost_feed, folder_feed, usage_feed
+        from bot.sources.admin_api import AdminApi
+
         found = []
         if self.settings.admin_key is not None:
             api = AdminApi(self.settings.admin_key.get_secret_value(), self.settings.anthropic_url)
@@ -82,7 +95,9 @@ class Installation:
         return Feeds(self.database, found)
 
     @property
-    def subscriptions(self) -> list[Subscription]:
+    def subscriptions(self) -> "list[Subscription]":
+        from bot.jobs import Subscription
+
         channel = self.settings.digest_channel
         return [Subscription(channel, self.settings.digest_time, self.settings.timezone)] if channel else []
 
@@ -95,8 +110,14 @@ class Installation:
         policy = AlertPolicy(self.settings.limit_usd, self.today())
         return Importer(self.database, self.settings.timezone, self.book, policy)
 
-    def slack_app(self, *, is_socket_mode: bool) -> App:
+    def slack_app(self, *, is_socket_mode: bool) -> "App":
         """The Bolt app with every listener; the same one for Socket Mode and HTTP."""
+        from slack_bolt import App
+
+        from bot.slack.clients import unauthorized_client
+        from bot.slack.listeners import register
+        from bot.slack.listeners.commands import Commands
+
         secret = None if is_socket_mode else self.settings.secret("SLACK_SIGNING_SECRET")
         app = App(
             client=unauthorized_client(self.settings.api_url),
@@ -112,7 +133,9 @@ class Installation:
         return app
 
 
-def _authorize_with(token: str) -> Callable[..., AuthorizeResult]:
+def _authorize_with(token: str) -> "Callable[..., AuthorizeResult]":
+    from slack_bolt.authorization import AuthorizeResult
+
     def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
 

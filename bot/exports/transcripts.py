@@ -7,6 +7,7 @@ put partial output counts on the earlier lines, so the fullest line counts. Noth
 import hashlib
 import re
 from collections.abc import Iterator
+from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
@@ -25,9 +26,9 @@ from bot.exports.reader import (
     money,
     why,
 )
-from bot.pricing import PriceConditions, TokenUsage
+from bot.pricing import STANDARD, PriceConditions, TokenUsage
 from bot.spend.days import spend_day
-from bot.spend.records import Actor, Problem, Request, UsageRecord
+from bot.spend.records import Problem, Request, UsageRecord
 
 SYNTHETIC = "<synthetic>"
 _TYPE = re.compile(rb'"type"\s*:\s*"(?:user|assistant|summary|system)"')
@@ -96,57 +97,101 @@ class Transcripts:
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per line that carries usage; ``row`` is the line. Other lines are passed over."""
-        actor = context.someone
+        lines = _Lines(context)
         for row, line in enumerate(export.file, start=1):
-            text = line.removeprefix(BOM) if row == 1 else line
-            if text.strip():
-                yield from _read_line(row, text, actor, context)
+            # A key in quotes cannot stand inside a JSON string, where its quotes would be escaped: without it there is
+            # no usage, whatever else the line says. A line that is no object at all is looked at, to say so.
+            if b'"usage"' in line or not line.startswith(b"{"):
+                text = line.removeprefix(BOM) if row == 1 else line
+                if text.strip():
+                    yield from lines.read(row, text)
 
 
-def _read_line(row: int, line: bytes, actor: Actor, context: ReadingContext) -> Iterator[UsageRecord | Problem]:
-    try:
-        if _HEADS.decode(line).type not in (None, "assistant"):
-            return
-        entry = _LINES.decode(line)
-        message = entry.message
-        if message is not None and message.usage is not None and _is_response(entry, message):
-            yield _record(row, line, entry, message, message.usage, actor, context)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        yield Problem(row, f"Line {row} was left out: {why(error, line)}.")
+class _Lines:
+    """Reads lines one by one, and remembers what many of them share."""
 
+    def __init__(self, context: ReadingContext) -> None:
+        self.context = context
+        self.actor = context.someone
+        self.days: dict[str, date] = {}
+        self.limits: dict[tuple[str, date], int | None] = {}
+        self.names: dict[str, str] = {}
 
-def _is_response(entry: _Line, message: _Message) -> bool:
-    return message.model != SYNTHETIC and "assistant" in (entry.type, message.role)
+    def read(self, row: int, line: bytes) -> Iterator[UsageRecord | Problem]:
+        try:
+            entry = _LINES.decode(line)
+            message = entry.message
+            if message is not None and message.usage is not None and _is_response(entry, message):
+                yield self._record(row, line, entry, message, message.usage)
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+            if not _is_of_the_user(line):
+                yield Problem(row, f"Line {row} was left out: {why(error, line)}.")
 
+    def _record(self, row: int, line: bytes, entry: _Line, message: _Message, counts: _Usage) -> UsageRecord:
+        if entry.timestamp is None:
+            raise ValueError("it has no timestamp, so it belongs to no day")
+        if message.model is None:
+            raise ValueError("it has no model")
+        model = self.names.get(message.model)
+        if model is None:
+            model = self.names[message.model] = as_name(message.model, "model")
+        at = as_instant(entry.timestamp, "timestamp")
+        day = self._day(entry.timestamp, at)
+        usage = _token_usage(counts)
+        cost = entry.cost
+        reported = money(cost, "costUSD") if cost is not None and (cost or not usage.tokens) else None
+        return UsageRecord(
+            row=row,
+            day=day,
+            actor=self.actor,
+            model=model,
+            usage=usage,
+            conditions=self._conditions(model, day, usage, counts),
+            part=STATED if reported is not None else "",
+            reported_usd=reported,
+            request=Request(_key(entry, message, line), at, bool(entry.sidechain)),
+        )
 
-def _record(
-    row: int, line: bytes, entry: _Line, message: _Message, counts: _Usage, actor: Actor, context: ReadingContext
-) -> UsageRecord:
-    if entry.timestamp is None:
-        raise ValueError("it has no timestamp, so it belongs to no day")
-    if message.model is None:
-        raise ValueError("it has no model")
-    at = as_instant(entry.timestamp, "timestamp")
-    day = spend_day(at, context.zone)
-    usage = _token_usage(counts)
-    model = as_name(message.model, "model")
-    reported = money(entry.cost, "costUSD") if entry.cost is not None and (entry.cost or not usage.tokens) else None
-    return UsageRecord(
-        row=row,
-        day=day,
-        actor=actor,
-        model=model,
-        usage=usage,
-        conditions=PriceConditions(
+    def _day(self, timestamp: str, at: datetime) -> date:
+        """The spend day; all instants of one UTC quarter of an hour are of the same day in every zone there is."""
+        if not timestamp.endswith("Z") or len(timestamp) < 16:
+            return spend_day(at, self.context.zone)
+        quarter = f"{timestamp[:14]}{int(timestamp[14:16]) // 15}"
+        day = self.days.get(quarter)
+        if day is None:
+            day = self.days[quarter] = spend_day(at, self.context.zone)
+        return day
+
+    def _conditions(self, model: str, day: date, usage: TokenUsage, counts: _Usage) -> PriceConditions:
+        if (model, day) not in self.limits:
+            self.limits[model, day] = self.context.book.prompt_limit(model, day)
+        limit = self.limits[model, day]
+        is_long = limit is not None and usage.prompt_tokens > limit
+        if not is_long and counts.speed in _USUAL and counts.service_tier in _USUAL and counts.inference_geo is None:
+            return STANDARD
+        return PriceConditions(
             speed=counts.speed or "standard",
             inference_geo=as_geography(counts.inference_geo),
             service_tier=counts.service_tier or "standard",
-            prompt_tier=context.book.prompt_tier(model, day, usage.prompt_tokens),
-        ),
-        part=STATED if reported is not None else "",
-        reported_usd=reported,
-        request=Request(_key(entry, message, line), at, bool(entry.sidechain)),
-    )
+            prompt_tier="long" if is_long else "base",
+        )
+
+
+_USUAL = (None, "standard")
+
+
+def _is_of_the_user(line: bytes) -> bool:
+    """Whether a line that cannot be read as a response is none, such as a tool's result with a usage of its own."""
+    try:
+        return _HEADS.decode(line).type not in (None, "assistant")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _is_response(entry: _Line, message: _Message) -> bool:
+    if entry.type not in (None, "assistant"):
+        return False
+    return message.model != SYNTHETIC and "assistant" in (entry.type, message.role)
 
 
 def _token_usage(counts: _Usage) -> TokenUsage:

@@ -235,11 +235,16 @@ class PriceBook:
 
     def prompt_tier(self, name: str, day: date, prompt_tokens: int) -> str:
         """ "long" if one request with that prompt is strictly over the model's limit on that day, else "base"."""
+        limit = self.prompt_limit(name, day)
+        return "long" if limit is not None and prompt_tokens > limit else "base"
+
+    def prompt_limit(self, name: str, day: date) -> int | None:
+        """The prompt tokens of one request up to which (inclusive) the base price holds; None without a limit."""
         try:
             long_prompt = self.price_at(self.model(name, day).id, day).long_prompt
         except (UnknownModel, NoPriceOnDate):
-            return "base"
-        return "long" if long_prompt is not None and prompt_tokens > long_prompt.over_tokens else "base"
+            return None
+        return None if long_prompt is None else long_prompt.over_tokens
 
     def known_names(self) -> list[str]:
         """What a refusal lists: one entry a family with its versions, newest first ("opus 5.5, 5, 4.8")."""

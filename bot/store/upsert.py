@@ -3,7 +3,7 @@
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 BATCH = 500
 
@@ -25,5 +25,9 @@ def insert_missing(connection: Connection, table: Table, rows: list[dict[str, An
         connection.execute(statement, rows[start : start + BATCH])
 
 
-def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+def _insert(connection: Connection, table: Table) -> Any:
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # takes a twentieth of a second that SQLite does not need
+
+    return postgresql.insert(table)
