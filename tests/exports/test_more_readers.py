@@ -253,3 +253,17 @@ def test_errors_of_an_api_are_told_from_usage(database: Database, book: PriceBoo
     assert "it is an error from an API, not usage: “The API key provided is invalid" in (report.refused or "")
     with pytest.raises(UnreadableExport, match="invalid x-api-key"):
         recognise(as_export('{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}'))
+
+
+def test_a_zip_that_promises_ten_gigabytes_is_refused_unread(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    path = tmp_path / "promise.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("usage.csv", HEADER)
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = (4_000_000_000).to_bytes(4, "little")
+    path.write_bytes(bytes(data))
+    (report,) = imported(database, book, path)
+    assert "it unpacks to 3,814 MB" in (report.refused or "")
