@@ -110,7 +110,7 @@ class Importer:
                     f"--person does not go with the {reader.title}, which names people or keys itself"
                 )
             tally, problems = self._read(reader, export, person)
-            if format_name and not (tally.rows or problems or whole_days or reader.recognises(export.head())):
+            if format_name and not (tally.rows or whole_days or reader.recognises(export.head())):
                 raise UnreadableExport(f"nothing in it is a {reader.title}")
         except UnreadableExport as error:
             return _refused(path, f"{path} was not imported: {error}.")
