@@ -215,13 +215,30 @@ def _written_session(plan: SessionPlan) -> list[str]:
 
 
 def _without_prepositions(items: list[Item]) -> list[Item]:
-    """Drop the "in" of "in opus" and "in batch", unless an amount stands before it."""
+    """Drop the "in" of "in opus" and "in batch", unless an amount beside it has no other kind."""
     kept: list[Item] = []
-    for item, after in zip(items, [*items[1:], None], strict=False):
+    for place, item in enumerate(items):
+        after = items[place + 1] if place + 1 < len(items) else None
         is_preposition = item.text == "in" and after is not None and after.kind in _AFTER_IN
-        if not is_preposition or (kept and kept[-1].kind == "number"):
+        is_after_amount = bool(kept) and kept[-1].kind == "number" and _is_free(kept)
+        if not is_preposition or is_after_amount or _begins_with_amount(items[place + 1 :]):
             kept.append(item)
     return kept
+
+
+def _begins_with_amount(items: list[Item]) -> bool:
+    """Whether the first of the amounts and kinds is an amount without a kind behind it."""
+    kinds = [item.kind for item in items if item.kind in ("kind", "number")]
+    return kinds[:1] == ["number"] and kinds[1:2] != ["kind"]
+
+
+def _is_free(items: list[Item]) -> bool:
+    """Whether the last amount is left without a kind when neighbours pair from left to right."""
+    waiting = ""
+    for item in items:
+        if item.kind in ("kind", "number"):
+            waiting = "" if waiting and waiting != item.kind else item.kind
+    return waiting == "number"
 
 
 _AFTER_IN = ("model", "other_model", "fast", "batch", "us", "standard", "global", "times", "day", "preset")
