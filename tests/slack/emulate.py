@@ -2,10 +2,12 @@
 
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from tests.npm import NODE, npm_package
 from tests.ports import free_port
@@ -22,19 +24,23 @@ def emulated_slack() -> Iterator[str]:
     program = folder / "node_modules" / "emulate" / "dist" / "index.js"
     port = free_port()
     command: list[str | Path] = [NODE, program, "start", "--service", "slack", "--port", str(port), "--seed", SEED]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT) as server,
+    ):
         try:
-            _wait_for(port)
+            _wait_for(port, server, log)
             yield f"http://127.0.0.1:{port}/api/"
         finally:
             server.terminate()
 
 
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+def _wait_for(port: int, server: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise RuntimeError("emulate did not start")
+    log.seek(0)
+    raise RuntimeError(f"emulate did not start: {log.read().decode(errors='replace')[-2000:]}")
