@@ -28,6 +28,7 @@ soak: .venv/.dev
 bench: .venv/.dev
 	@$(BIN)/python -m bench.pricing
 	@$(BIN)/python -m bench.imports
+	@$(BIN)/python -m bench.store
 
 .venv/bin/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

@@ -84,7 +84,9 @@ def append(corpus: Path) -> None:
 def native() -> Path:
     """ccusage's own program, without the launcher."""
     folder = npm_package("ccusage", VERSION) / "node_modules" / "@ccusage"
-    return next(path for path in folder.rglob("ccusage") if path.is_file())
+    program = next(path for path in folder.rglob("ccusage") if path.is_file())
+    program.chmod(0o755)  # npm leaves that to the launcher
+    return program
 
 
 if __name__ == "__main__":

@@ -5,17 +5,17 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bot.app import Installation
-    from bot.imports import FileReport
+    from bot.imports import FileReport, Wrap
     from bot.pricing import PriceBook
     from bot.settings import Settings
 
@@ -152,11 +152,10 @@ def import_exports(
     installation = _installation()
     importer = installation.importer()
     files = [file for path in paths for file in files_below(path)]
-    reports = [
-        report
-        for file, wrap in _with_progress(files)
-        for report in importer.import_path(file, installation.clock(), format_name, person, keep=not dry_run, wrap=wrap)
-    ]
+    with _progress(files) as wrap:
+        reports = list(
+            importer.import_files(files, installation.clock(), format_name, person, keep=not dry_run, wrap=wrap)
+        )
     if as_json:
         from bot.reports import import_json
 
@@ -500,23 +499,27 @@ def _print_reports(reports: "Iterable[FileReport]", dry_run: bool) -> None:
         print("Nothing was stored: this was a dry run.")
 
 
-def _with_progress(files: list[Path]) -> Iterator[tuple[Path, "Callable[[BinaryIO], BinaryIO]"]]:
-    """The files, each with what its reading goes through: a bar on a terminal, and nothing in a pipe."""
+@contextmanager
+def _progress(files: list[Path]) -> "Iterator[Wrap]":
+    """What the files are read through: a bar on a terminal, and nothing in a pipe."""
     sizes = [path.stat().st_size if path.is_file() else 0 for path in files]
     if not sys.stderr.isatty() or sum(sizes) < SHOWN_FROM:
-        for path in files:
-            yield path, lambda file: file
+        yield lambda _path, file: file
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+    before = dict(zip(files, accumulate(sizes, initial=0), strict=False))
     shown = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*shown, TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("Importing", total=sum(sizes))
-        for path, size in zip(files, sizes, strict=True):
-            before = progress.tasks[0].completed
-            yield path, lambda file: progress.wrap_file(file, task_id=task)
-            progress.update(task, completed=before + size)
+
+        def wrap(path: Path, file: BinaryIO) -> BinaryIO:
+            progress.update(task, completed=before[path])
+            return progress.wrap_file(file, task_id=task)
+
+        yield wrap
+        progress.update(task, completed=sum(sizes))
 
 
 def _day_progress(days: Sequence[date]) -> Iterator[date]:

@@ -111,11 +111,9 @@ def folder_feed(folder: Path, importer: Callable[[], Importer]) -> Feed:
     def run(now: datetime, _before: FeedState | None, _progress: Progress) -> Brought:
         if not folder.is_dir():
             raise FeedProblem(f"{folder} is no folder; see CLAUDECOST_WATCH_FOLDER.")
-        reports: list[FileReport] = []
-        for path in files_below(folder):
-            if now.timestamp() - path.stat().st_mtime >= _SETTLED.total_seconds():
-                reports += importer().import_path(path, now, is_remembered=True)
-        return _brought(reports)
+        settled_at = now.timestamp() - _SETTLED.total_seconds()
+        settled = [path for path in files_below(folder) if path.stat().st_mtime <= settled_at]
+        return _brought(importer().import_files(settled, now, is_remembered=True))
 
     return Feed("watched folder", timedelta(minutes=1), run)
 

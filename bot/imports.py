@@ -1,21 +1,22 @@
 """Importing exports: a path becomes files, a file becomes stored records, and a report says what happened."""
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
+from itertools import chain, groupby
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.exports.containers import opened
 from bot.exports.formats import reader_named, recognise
-from bot.exports.reader import Export, Reader, Reading, ReadingContext, UnreadableExport
+from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
 from bot.pricing import PriceBook
 from bot.spend.days import ONE_DAY
 from bot.spend.records import Problem, UsageRecord
 from bot.store.database import Database
-from bot.store.read_files import FileState, ReadFile, find_read_file, remember_read_file
-from bot.store.recording import AlertPolicy, DayChange, Recorded, record
+from bot.store.read_files import FileState, ReadFile, find_read_files, remember_read_files
+from bot.store.recording import AlertPolicy, DayChange, FileTally, Recorded, record
 from bot.store.tally import Tally
 
 FIRST_DAY = date(2023, 1, 1)
@@ -24,6 +25,9 @@ FIRST_DAY = date(2023, 1, 1)
 
 ADDITIVE_FORMATS = ("transcripts",)
 """Formats of single requests that only ever add: reading an unchanged file again can change nothing."""
+
+STORED_TOGETHER = 20_000
+"""Rows of such files from which on they are stored: enough to share the work, few enough to lose at a Ctrl-C."""
 
 
 class FileReport(NamedTuple):
@@ -46,6 +50,19 @@ class FileReport(NamedTuple):
         return self.recorded.changes
 
 
+class FileRead(NamedTuple):
+    """A file that was read and is to be stored. ``state`` is set where it need not be read again while unchanged."""
+
+    path: str
+    format: str
+    tally: Tally
+    problems: list[Problem]
+    state: FileState | None
+
+
+Wrap = Callable[[Path, BinaryIO], BinaryIO]
+
+
 class Importer:
     """Imports files into one database, under one time zone, price book and alert policy."""
 
@@ -55,66 +72,66 @@ class Importer:
         self.book = book
         self.policy = policy
 
-    def import_path(
+    def import_files(
         self,
-        path: Path,
+        paths: Iterable[Path],
         now: datetime,
         format_name: str | None = None,
         person: str | None = None,
         *,
         keep: bool = True,
         is_remembered: bool = False,
-        wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file,
+        wrap: Wrap = lambda _path, file: file,
     ) -> Iterator[FileReport]:
-        """Import one file, or each file of an archive: all of it or, with ``keep=False``, nothing.
+        """Import files, and each file of an archive, one by one: all of it or, with ``keep=False``, nothing.
 
         Never raises for what is wrong with a file: the report says it. A transcript that was read to its end and has
         not changed is not read again, nor with ``is_remembered`` any other file; its rows are reported as unchanged.
-        The file is read through ``wrap``, which may show how far it is.
+        Transcripts are many and small, so some are stored in one transaction. Files are read through ``wrap``, which
+        may show how far they are.
         """
-        try:
-            state = _file_state(path, f"{self.zone.key} {person or ''} {format_name or ''}")
-            known = find_read_file(self.database, state) if state else None
-            if known is not None and (is_remembered or known.format in ADDITIVE_FORMATS):
-                yield _unchanged(path, known)
-                return
-            with opened(path, wrap) as exports:
-                for export in exports:
-                    shown = str(path) if export.name in (path.name, path.name.removesuffix(".gz")) else export.name
-                    report = self.import_export(export, now, format_name, person, shown=shown, keep=keep)
-                    yield report
-                    if state and keep and report.format and not report.problems and export.name == path.name:
-                        remember_read_file(self.database, state, report.format, report.rows, report.recorded.days)
-        except OSError as error:
-            yield _refused(str(path), f"{path} cannot be read: {error.strerror or error}.")
-        except UnreadableExport as error:
-            yield _refused(str(path), f"{path} was not imported: {error}.")
+        paths = list(paths)
+        settings = f"{self.zone.key} {person or ''} {format_name or ''}"
+        states = {path: state for path in paths if (state := _file_state(path, settings))}
+        known = find_read_files(self.database, states.values())
+        waiting: list[FileRead | FileReport] = []
+        rows = 0
+        for path in paths:
+            state = states.get(path)
+            before = known.get(state) if state else None
+            if before is not None and (is_remembered or before.format in ADDITIVE_FORMATS):
+                waiting.append(_unchanged(path, before))
+                continue
+            for read in self._read_files(path, state, format_name, person, wrap):
+                waiting.append(read)
+                if isinstance(read, FileReport):
+                    continue
+                rows += read.tally.rows
+                if read.format not in ADDITIVE_FORMATS or rows >= STORED_TOGETHER:
+                    yield from self._store_waiting(waiting, now, keep)
+                    waiting, rows = [], 0
+        yield from self._store_waiting(waiting, now, keep)
+
+    def import_path(self, path: Path, now: datetime) -> Iterator[FileReport]:
+        """Import one file, or each file of an archive."""
+        return self.import_files([path], now)
 
     def import_export(
         self,
         export: Export,
         now: datetime,
-        format_name: str | None = None,
-        person: str | None = None,
+        format_name: str,
         *,
-        shown: str | None = None,
         whole_days: Collection[date] = (),
-        keep: bool = True,
     ) -> FileReport:
         """Import one opened file. Of ``whole_days`` it is known to hold everything: rows that it lacks are removed."""
-        path = shown or export.name
         try:
-            reader = reader_named(format_name) if format_name else recognise(export)
-            if person is not None and reader.names_people:
-                raise UnreadableExport(
-                    f"--person does not go with the {reader.title}, which names people or keys itself"
-                )
-            tally, problems = self._read(reader, export, person)
-            if format_name and not (tally.rows or whole_days or reader.recognises(export.head())):
-                raise UnreadableExport(f"nothing in it is a {reader.title}")
+            read = self._read(export, export.name, None, format_name, None, whole_days)
         except UnreadableExport as error:
-            return _refused(path, f"{path} was not imported: {error}.")
-        return self.store(reader.name, tally, problems, path, now, whole_days=whole_days, keep=keep)
+            return _refused(export.name, f"{export.name} was not imported: {error}.")
+        # What could not be read may be what is stored: then nothing is taken for gone.
+        whole = () if read.problems else whole_days
+        return self.store(read.format, read.tally, read.problems, export.name, now, whole_days=whole)
 
     def store(
         self,
@@ -126,21 +143,11 @@ class Importer:
         *,
         whole_days: Collection[date] = (),
         is_stream: bool = False,
-        keep: bool = True,
     ) -> FileReport:
         """Store what was read and report it. What a stream brings within some minutes is logged as one arrival."""
-        recorded = record(
-            self.database,
-            source,
-            tally,
-            problems,
-            path,
-            now,
-            self.policy,
-            self.book,
-            whole_days=whole_days,
-            is_stream=is_stream,
-            keep=keep,
+        files = [FileTally(path, tally, problems)]
+        (recorded,) = record(
+            self.database, source, files, now, self.policy, self.book, whole_days=whole_days, is_stream=is_stream
         )
         return FileReport(path, source, recorded, problems)
 
@@ -164,8 +171,62 @@ class Importer:
         """What readers need besides the file."""
         return ReadingContext(self.zone, self.book, person)
 
-    def _read(self, reader: Reader, export: Export, person: str | None) -> tuple[Tally, list[Problem]]:
-        return self.tally_of(reader.read(export, self.context(person)))
+    def _read_files(
+        self, path: Path, state: FileState | None, format_name: str | None, person: str | None, wrap: Wrap
+    ) -> Iterator[FileRead | FileReport]:
+        try:
+            with opened(path, lambda file: wrap(path, file)) as exports:
+                for export in exports:
+                    is_whole_file = export.name == path.name
+                    is_packed = not is_whole_file and export.name != path.name.removesuffix(".gz")
+                    shown = export.name if is_packed else str(path)
+                    try:
+                        yield self._read(export, shown, state if is_whole_file else None, format_name, person)
+                    except UnreadableExport as error:
+                        yield _refused(shown, f"{shown} was not imported: {error}.")
+        except OSError as error:
+            yield _refused(str(path), f"{path} cannot be read: {error.strerror or error}.")
+        except UnreadableExport as error:
+            yield _refused(str(path), f"{path} was not imported: {error}.")
+
+    def _read(
+        self,
+        export: Export,
+        shown: str,
+        state: FileState | None,
+        format_name: str | None,
+        person: str | None,
+        whole_days: Collection[date] = (),
+    ) -> FileRead:
+        """Read one opened file. Raises UnreadableExport."""
+        reader = reader_named(format_name) if format_name else recognise(export)
+        if person is not None and reader.names_people:
+            raise UnreadableExport(f"--person does not go with the {reader.title}, which names people or keys itself")
+        tally, problems = self.tally_of(reader.read(export, self.context(person)))
+        if format_name and not (tally.rows or whole_days or reader.recognises(export.head())):
+            raise UnreadableExport(f"nothing in it is a {reader.title}")
+        return FileRead(shown, reader.name, tally, problems, state)
+
+    def _store_waiting(
+        self, waiting: Sequence[FileRead | FileReport], now: datetime, keep: bool
+    ) -> Iterator[FileReport]:
+        """Store what was read, all of one format, and report everything in its order."""
+        reads = [one for one in waiting if isinstance(one, FileRead)]
+        stored: Iterator[Recorded] = iter(())
+        for format_name, some in groupby(reads, key=lambda read: read.format):
+            files = [FileTally(read.path, read.tally, read.problems) for read in some]
+            recorded = record(self.database, format_name, files, now, self.policy, self.book, keep=keep)
+            stored = chain(stored, recorded)
+        remembered = []
+        for one in waiting:
+            if isinstance(one, FileReport):
+                yield one
+                continue
+            report = FileReport(one.path, one.format, next(stored), one.problems)
+            if one.state and keep and not one.problems:
+                remembered.append((one.state, ReadFile(one.format, report.rows, report.recorded.days)))
+            yield report
+        remember_read_files(self.database, remembered)
 
 
 def _file_state(path: Path, settings: str) -> FileState | None:

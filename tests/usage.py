@@ -8,7 +8,7 @@ from bot.exports.reader import Export
 from bot.pricing import TokenUsage, default_price_book
 from bot.spend.records import Actor, Request, UsageRecord
 from bot.store.database import Database
-from bot.store.recording import AlertPolicy, Recorded, record
+from bot.store.recording import AlertPolicy, FileTally, Recorded, record
 from bot.store.tally import Tally
 
 DAY = date(2026, 11, 19)
@@ -52,7 +52,9 @@ def store(
     keep: bool = True,
 ) -> Recorded:
     """Record usage as one file of a source."""
-    return record(database, source, Tally(records), [], "file", NOW, policy, default_price_book(), keep=keep)
+    files = [FileTally("file", Tally(records), [])]
+    (recorded,) = record(database, source, files, NOW, policy, default_price_book(), keep=keep)
+    return recorded
 
 
 def as_export(data: bytes | str, name: str = "export") -> Export:

@@ -6,6 +6,7 @@ wider ones are kept as what they are: totals without days. Rows of the beta that
 person in two groups stands in both), so they are left out.
 """
 
+import hashlib
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -30,9 +31,11 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import ONE_DAY, spend_day
-from bot.spend.records import ORGANIZATION, Actor, Problem, UsageRecord
+from bot.spend.records import ORGANIZATION, Actor, Problem, Request, UsageRecord, View
 
 _DAY_LONG = timedelta(days=1)
+_GROUPS = ("product", "api_key_id", "account_id", "cost_type", "token_type", "description", "workspace_id", "email")
+"""Dimensions that a report may be grouped by and that tell the rows of one day apart."""
 
 
 class _CacheCreation(Struct):
@@ -126,17 +129,21 @@ class _ReportReader:
         """One record per result; ``row`` counts the results over all pages from 1."""
         text = export.document()
         pages = decoded(text, list[_Page], self.title) if text[:1] == b"[" else [decoded(text, _Page, self.title)]
-        number = 0
-        for raw in (entry for page in pages for entry in page.data):
-            for row in _rows(raw):
-                number += 1
-                if isinstance(row, str):
-                    yield Problem(number, f"Result {number} was left out: {row}.")
-                    continue
-                try:
-                    yield _record(number, row, context)
-                except ValueError as error:
-                    yield Problem(number, f"Result {number} was left out: {shortened(error)}.")
+        rows = [row for page in pages for raw in page.data for row in _rows(raw)]
+        said = [row.dimensions for row in rows if isinstance(row, _Row)]
+        # A report grouped otherwise says the same usage again, so it is a view of its own.
+        grouped = sorted({name for dimensions in said for name in _GROUPS if getattr(dimensions, name)})
+        if grouped:
+            yield View("_".join(grouped))
+        is_by_person = any(_named(dimensions) for dimensions in said)
+        for number, row in enumerate(rows, start=1):
+            if isinstance(row, str):
+                yield Problem(number, f"Result {number} was left out: {row}.")
+                continue
+            try:
+                yield _record(number, row, context, is_by_person)
+            except ValueError as error:
+                yield Problem(number, f"Result {number} was left out: {shortened(error)}.")
 
 
 class AdminUsage(_ReportReader):
@@ -257,17 +264,18 @@ def _object(raw: Raw) -> Raw:
     return Raw(b"{}") if bytes(raw) == b"null" else raw
 
 
-def _record(number: int, row: _Row, context: ReadingContext) -> UsageRecord:
+def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool) -> UsageRecord:
     said = row.dimensions
     if said.rbac_group_id:
         raise ValueError("it is grouped by RBAC group, and people may be in several; export without that grouping")
     if row.end <= row.start:
         raise ValueError("it ends before it starts")
     day, until = _days(row, context)
-    return UsageRecord(
+    actor = _actor(said, is_by_person)
+    record = UsageRecord(
         row=number,
         day=day,
-        actor=_actor(said),
+        actor=actor,
         model=as_name(said.model or said.cost_type or "all models", "model"),
         usage=_usage(row.counts),
         conditions=PriceConditions(
@@ -280,6 +288,11 @@ def _record(number: int, row: _Row, context: ReadingContext) -> UsageRecord:
         reported_usd=_reported(row.cost),
         until=until,
     )
+    if row.end - row.start >= _DAY_LONG:
+        return record
+    # Pages may cut a day anywhere: buckets of minutes and hours add up like single requests, each of them once.
+    bucket = (row.start.isoformat(), actor, record.model, record.conditions, record.part)
+    return record._replace(request=Request(hashlib.blake2b(repr(bucket).encode(), digest_size=16).digest(), row.start))
 
 
 def _days(row: _Row, context: ReadingContext) -> tuple[date, date | None]:
@@ -290,7 +303,17 @@ def _days(row: _Row, context: ReadingContext) -> tuple[date, date | None]:
     return first, None if after == first + ONE_DAY else after
 
 
-def _actor(said: _Dimensions) -> Actor:
+def _actor(said: _Dimensions, is_by_person: bool) -> Actor:
+    named = _named(said)
+    if named is not None:
+        return named
+    if is_by_person:
+        return Actor("api_key", "(nobody named)")
+    return Actor(ORGANIZATION, as_name(said.workspace_id or ORGANIZATION, "workspace_id"))
+
+
+def _named(said: _Dimensions) -> Actor | None:
+    """The person or key that a row is of, if it says so."""
     email = said.email or said.user_email
     if email:
         return email_actor(as_name(email, "email"))
@@ -303,7 +326,7 @@ def _actor(said: _Dimensions) -> Actor:
     ):
         if value:
             return Actor(kind, as_name(value, kind))
-    return Actor(ORGANIZATION, as_name(said.workspace_id or ORGANIZATION, "workspace_id"))
+    return None
 
 
 def _person(actor: _Actor | None) -> Actor | None:

@@ -113,12 +113,29 @@ class Ccusage:
             raise UnreadableExport(f"it has none of the sections {', '.join(_SECTIONS)}")
         if section != "daily":
             yield View(section.removesuffix("s"))
-        rows = _section_rows(document[section], section)
-        for number, (project, raw) in enumerate(rows, start=1):
-            try:
-                yield from _read_row(number, section, project, raw, context)
-            except (msgspec.DecodeError, ValueError, RecursionError) as error:
-                yield Problem(number, f"Row {number} was left out: {why(error, raw)}.")
+        found = _read_rows(document[section], section, context)
+        yield from _as_one_range(found) if section.startswith("session") else found
+
+
+def _read_rows(document: Raw, section: str, context: ReadingContext) -> Reading:
+    for number, (project, raw) in enumerate(_section_rows(document, section), start=1):
+        try:
+            yield from _read_row(number, section, project, raw, context)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            yield Problem(number, f"Row {number} was left out: {why(error, raw)}.")
+
+
+def _as_one_range(found: Reading) -> Reading:
+    """Sessions overlap; where one lasted several days, all of them are known for their whole time together alone."""
+    entries = list(found)
+    records = [entry for entry in entries if isinstance(entry, UsageRecord)]
+    if all(record.until is None for record in records):
+        yield from entries
+        return
+    start = min(record.day for record in records)
+    until = max(record.until or record.day + ONE_DAY for record in records)
+    for entry in entries:
+        yield entry._replace(day=start, until=until) if isinstance(entry, UsageRecord) else entry
 
 
 def _section_rows(raw: Raw, section: str) -> Iterator[tuple[str, Raw]]:

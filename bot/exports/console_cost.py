@@ -15,7 +15,10 @@ from bot.exports.reader import (
     first_line,
 )
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.records import Actor, Problem, UsageRecord
+from bot.spend.records import Actor, Problem, UsageRecord, View
+
+_OPTIONAL = {"speed", "inference_geo", "usage_type", "context_window", "cost_type", "token_type"}
+"""Columns that some headers lack and that rows are told apart by."""
 
 _DAY, _MODEL, _KEY, _COST = "usage_date_utc", "model", "api_key", "cost_usd"
 
@@ -31,6 +34,10 @@ class ConsoleCost:
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per row; ``row`` is the line of the file, the header being 1."""
+        told_apart = sorted(first_line(export.head()) & _OPTIONAL)
+        if told_apart:
+            # A newer header tells the same dollars apart more finely: a view of its own, never added to the other.
+            yield View("_".join(told_apart))
         for number, row in csv_dicts(export, (_DAY, _MODEL, _KEY, _COST)):
             try:
                 yield _record(number, row)

@@ -19,7 +19,7 @@ from bot.exports.reader import (
     shortened,
 )
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.records import Actor, Problem, UsageRecord
+from bot.spend.records import Actor, Problem, UsageRecord, View
 
 _DAY, _MODEL, _KEY, _WORKSPACE = "usage_date_utc", "model_version", "api_key", "workspace"
 _DEFAULT = "Default"
@@ -34,6 +34,9 @@ _COUNTS = {
     "usage_input_tokens_cache_write_1h": "cache_write_1h",
     "web_search_count": "web_searches",
 }
+_OPTIONAL = {"speed", "inference_geo"}
+"""Columns that older headers lack and that rows are told apart by."""
+
 _REQUIRED = (_DAY, _MODEL, _KEY, _OUTPUT)
 
 
@@ -50,7 +53,12 @@ class ConsoleUsage:
         """One record per row; ``row`` is the line of the file, the header being 1."""
         lines = csv_rows(export)
         header = csv_header(lines, _REQUIRED, _COUNTS)
-        first_seen: dict[tuple[str, ...], tuple[int, UsageRecord]] = {}
+        told_apart = sorted(set(header) & _OPTIONAL)
+        if told_apart:
+            # A newer header tells the same usage apart more finely: it is a view of its own, never added to the other.
+            yield View("_".join(told_apart))
+        names = [place for place, name in enumerate(header) if name not in _COUNTS]
+        first_seen: dict[tuple[str, ...], tuple[int, TokenUsage]] = {}
         for number, values in lines:
             if isinstance(values, str):
                 yield Problem(number, f"Row {number} was left out: {values}.")
@@ -60,18 +68,15 @@ class ConsoleUsage:
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
                 continue
-            grain = tuple(value.strip() for name, value in zip(header, values, strict=True) if name not in _COUNTS)
-            if grain in first_seen:
-                yield _repeated(record, *first_seen[grain])
-                continue
-            first_seen[grain] = (number, record)
-            yield record
+            grain = tuple([values[place].strip() for place in names])
+            first = first_seen.setdefault(grain, (number, record.usage))
+            yield record if first[0] == number else _repeated(record, *first)
 
 
 def _read_row(number: int, header: list[str], values: list[str]) -> UsageRecord:
     if len(values) != len(header):
         raise ValueError(f"it has {len(values)} columns where the header has {len(header)}")
-    row = dict(zip(header, (value.strip() for value in values), strict=True))
+    row = dict(zip(header, map(str.strip, values), strict=True))
     counts: dict[str, int] = {}
     for column, kind in _COUNTS.items():
         if column in row:
@@ -98,8 +103,8 @@ def _conditions(row: dict[str, str]) -> PriceConditions:
     )
 
 
-def _repeated(record: UsageRecord, first_row: int, first: UsageRecord) -> Problem:
-    if record.usage == first.usage:
+def _repeated(record: UsageRecord, first_row: int, usage: TokenUsage) -> Problem:
+    if record.usage == usage:
         return Problem(record.row, f"Row {record.row} repeats row {first_row} and was counted once.")
     return Problem(
         record.row,

@@ -88,10 +88,16 @@ def _members(export: Export) -> Iterator[Export]:
             _check_members(members)
             for member in members:
                 with archive.open(member) as stream, _spooled(stream, member.filename) as file:
-                    written_at = datetime(*member.date_time, tzinfo=UTC)
-                    yield _flat(Export(member.filename, file, written_at))
+                    yield _flat(Export(member.filename, file, _written_at(member, export.written_at)))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise UnreadableExport(f"it is a damaged or encrypted zip archive: {error}") from error
+
+
+def _written_at(member: zipfile.ZipInfo, otherwise: datetime) -> datetime:
+    try:
+        return datetime(*member.date_time, tzinfo=UTC)
+    except ValueError:
+        return otherwise  # archives may leave the date out
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:

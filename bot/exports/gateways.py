@@ -31,7 +31,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import spend_day
-from bot.spend.records import Actor, Problem, Request, UsageRecord
+from bot.spend.records import ANTHROPIC, Actor, Problem, Request, UsageRecord
 
 _UNKNOWN_SIZE = PriceConditions(prompt_tier="unknown")
 
@@ -66,6 +66,7 @@ class _Breakdowns(Struct):
 
 class _Day(Struct):
     date: str
+    metrics: _Metrics = msgspec.field(default_factory=_Metrics)
     breakdown: _Breakdowns = msgspec.field(default_factory=_Breakdowns)
 
 
@@ -84,10 +85,16 @@ class LiteLlmActivity:
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per day, model and key; the file's other breakdowns count the same requests again."""
-        for number, raw in enumerate(decoded(export.document(), _Activity, self.title).results, start=1):
+        text = export.document()
+        pages = (
+            decoded(text, list[_Activity], self.title) if text[:1] == b"[" else [decoded(text, _Activity, self.title)]
+        )
+        for number, raw in enumerate((raw for page in pages for raw in page.results), start=1):
             try:
                 entry = msgspec.json.decode(raw, type=_Day)
                 day = as_day(entry.date, "date")
+                if not entry.breakdown.models and (entry.metrics.spend or entry.metrics.prompt_tokens):
+                    raise ValueError("it has spend but no breakdown by model; ask for /user/daily/activity with it")
                 for name, model in entry.breakdown.models.items():
                     yield from _model_records(number, day, name, model)
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -257,9 +264,16 @@ class OpenRouter:
                     ),
                     conditions=_UNKNOWN_SIZE,
                     reported_usd=usd,
+                    vendor=_openrouter_vendor(row["Slug"]),
                 )
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
+
+
+def _openrouter_vendor(slug: str) -> str:
+    """Claude is Claude wherever it is bought; other makers' models are kept apart from it."""
+    maker, separator, _ = slug.partition("/")
+    return as_name(maker, "Slug") if separator and maker != ANTHROPIC else ANTHROPIC
 
 
 def _openrouter_model(slug: str) -> str:

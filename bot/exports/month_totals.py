@@ -20,7 +20,7 @@ from bot.exports.reader import (
     email_actor,
     first_line,
 )
-from bot.pricing import PriceConditions, TokenUsage
+from bot.pricing import PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
 from bot.spend.days import ONE_DAY
 from bot.spend.records import API, SUBSCRIPTION, Actor, Member, Problem, UsageRecord
 
@@ -85,7 +85,7 @@ class SpendReport:
                 if actor.kind == "email" and actor.name not in known:
                     known.add(actor.name)
                     yield from _accounts(number, actor.name, row)
-                yield _record(number, row, actor, start, until)
+                yield _record(number, row, actor, start, until, context.book)
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
 
@@ -101,24 +101,40 @@ def _accounts(number: int, email: str, row: dict[str, str]) -> list[Member]:
     return [Member(number, email, account=as_name(account or "", "account")) for account in sorted(map(str, ids))]
 
 
-def _record(number: int, row: dict[str, str], actor: Actor, start: date, until: date) -> UsageRecord:
+def _record(number: int, row: dict[str, str], actor: Actor, start: date, until: date, book: PriceBook) -> UsageRecord:
     usage = _usage(row)
     net = as_dollars(row[_NET] or "0", _NET, thousands=True)
     gross = as_dollars(row.get(_GROSS) or "0", _GROSS, thousands=True)
-    reported: Decimal | None = net or gross or None
+    stated = net or gross
+    channels = (row.get("slack_channel_id"), row.get("teams_channel_id"))
+    model = as_name(row["model"] or "all models", "model")
+    listed = _list_usd(usage, model, start, book)
     return UsageRecord(
         row=number,
         day=start,
         actor=actor,
-        model=as_name(row["model"] or "all models", "model"),
+        model=model,
         usage=usage,
         conditions=PriceConditions(prompt_tier="unknown"),
-        # Seat plans state only what they charge on top: without a net amount the seat covers the usage.
-        billing=API if net else SUBSCRIPTION,
-        part=as_name(row[_PRODUCT] or "other", _PRODUCT),
-        reported_usd=reported if reported or usage.tokens else Decimal(0),
+        billing=API if net and _pays_for(net, listed) else SUBSCRIPTION,
+        part=" ".join(as_name(word, "part") for word in (row[_PRODUCT] or "other", *channels) if word),
+        # Seat plans state only what they charge on top of what the seat covers: that is no cost of the usage.
+        reported_usd=stated if _pays_for(stated, listed) and (stated or not usage.tokens) else None,
         until=until,
     )
+
+
+def _pays_for(usd: Decimal, listed: Decimal | None) -> bool:
+    """Whether dollars can be the price of usage: no contract takes off more than half."""
+    return listed is None or usd * 2 >= listed
+
+
+def _list_usd(usage: TokenUsage, model: str, day: date, book: PriceBook) -> Decimal | None:
+    """What the usage costs at API prices; None where that is not known."""
+    try:
+        return list_cost(usage, model, day, book, PriceConditions(prompt_tier="unknown")).usd
+    except PricingError:
+        return None
 
 
 def _usage(row: dict[str, str]) -> TokenUsage:

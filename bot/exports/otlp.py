@@ -96,12 +96,12 @@ class OtlpMetrics:
         yield from point_records(_bodies(export, METRICS, self.title), context)
 
 
-def decode_events(body: bytes, *, is_json: bool) -> list[Event]:
+def decode_events(body: bytes, *, is_json: bool) -> list[Event | Problem]:
     """The events of one request body. Raises UnreadableExport."""
     return list(_json_events(body) if is_json else _protobuf_events(body))
 
 
-def decode_points(body: bytes, *, is_json: bool) -> list[Point]:
+def decode_points(body: bytes, *, is_json: bool) -> list[Point | Problem]:
     """The data points of one request body. Raises UnreadableExport."""
     return list(_json_points(body) if is_json else _protobuf_points(body))
 
@@ -241,7 +241,8 @@ def _count(said: Attributes, name: str) -> int:
 
 
 def _whole(value: Decimal) -> int:
-    if not value.is_finite() or value != int(value) or not 0 <= value <= MAX_COUNT:
+    # The range comes first: the digits of 1e9999999 as a whole number take minutes.
+    if not value.is_finite() or not 0 <= value <= MAX_COUNT or value != int(value):
         raise ValueError(f"it counts {shortened(value)}; expected a whole number of 0 or more")
     return int(value)
 
@@ -363,15 +364,34 @@ class _Metrics(Struct, rename="camel"):
     resource_metrics: list[_ResourceMetrics] = []
 
 
-def _json_events(body: bytes) -> Iterator[Event]:
+def _json_events(body: bytes) -> Iterator[Event | Problem]:
+    number = 0
     for resource in decoded(body, _Logs, "OTLP logs body").resource_logs:
         shared = _attributes(resource.resource.attributes)
         for record in (record for scope in resource.scope_logs for record in scope.log_records):
+            number += 1
             said = shared | _attributes(record.attributes)
-            yield Event(_at(record.time_unix_nano or record.observed_time_unix_nano, said), said)
+            yield _event(number, record.time_unix_nano or record.observed_time_unix_nano, said)
 
 
-def _json_points(body: bytes) -> Iterator[Point]:
+def _event(number: int, nanoseconds: int | str, said: Attributes) -> Event | Problem:
+    try:
+        return Event(_at(nanoseconds, said), said)
+    except (ValueError, OverflowError) as error:
+        return Problem(number, f"Event {number} was left out: {shortened(error)}.")
+
+
+def _point(
+    number: int, metric: str, at: int | str, started: int | str, value: Decimal, cumulative: bool, said: Attributes
+) -> Point | Problem:
+    try:
+        return Point(metric, _at(at, said), _nanoseconds(started), value, cumulative, said)
+    except (ValueError, OverflowError) as error:
+        return Problem(number, f"Point {number} was left out: {shortened(error)}.")
+
+
+def _json_points(body: bytes) -> Iterator[Point | Problem]:
+    number = 0
     for resource in decoded(body, _Metrics, "OTLP metrics body").resource_metrics:
         shared = _attributes(resource.resource.attributes)
         for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
@@ -379,10 +399,16 @@ def _json_points(body: bytes) -> Iterator[Point]:
                 continue
             cumulative = metric.sum.aggregation_temporality in (CUMULATIVE, "AGGREGATION_TEMPORALITY_CUMULATIVE")
             for point in metric.sum.data_points:
+                number += 1
                 said = shared | _attributes(point.attributes)
-                value = Decimal(str(point.as_int)) if point.as_double is None else point.as_double
-                started = _nanoseconds(point.start_time_unix_nano)
-                yield Point(metric.name, _at(point.time_unix_nano, said), started, value, cumulative, said)
+                value = _decimal(point.as_int) if point.as_double is None else point.as_double
+                at, started = point.time_unix_nano, point.start_time_unix_nano
+                yield _point(number, metric.name, at, started, value, cumulative, said)
+
+
+def _decimal(value: int | str | None) -> Decimal:
+    """A whole number in JSON; what is none becomes NaN, which no count accepts."""
+    return Decimal(str(value)) if re.fullmatch(r"-?\d{1,20}", str(value), re.ASCII) else Decimal("NaN")
 
 
 def _attributes(pairs: list[_KeyValue]) -> Attributes:
@@ -403,35 +429,38 @@ def _at(nanoseconds: int | str, said: Attributes) -> datetime:
     try:
         return as_instant(str(said.get("event.timestamp")), "event.timestamp")
     except ValueError as error:
-        raise UnreadableExport(f"a record has no time: {error}") from error
+        raise ValueError(f"it has no time: {error}") from error
 
 
 def _nanoseconds(value: int | str) -> int:
     if not re.fullmatch(r"\d{1,19}", str(value), re.ASCII):
-        raise UnreadableExport(f"a time in it is “{shortened(value)}”; expected nanoseconds since 1970")
+        raise ValueError(f"a time in it is “{shortened(value)}”; expected nanoseconds since 1970")
     return int(value)
 
 
 # Protobuf; its library is loaded only where it is needed
 
 
-def _protobuf_events(body: bytes) -> Iterator[Event]:
+def _protobuf_events(body: bytes) -> Iterator[Event | Problem]:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
     request = ExportLogsServiceRequest()
     _parse(request, body, "OTLP logs body")
+    number = 0
     for resource in request.resource_logs:
         shared = _protobuf_attributes(resource.resource.attributes)
         for record in (record for scope in resource.scope_logs for record in scope.log_records):
+            number += 1
             said = shared | _protobuf_attributes(record.attributes)
-            yield Event(_at(record.time_unix_nano or record.observed_time_unix_nano, said), said)
+            yield _event(number, record.time_unix_nano or record.observed_time_unix_nano, said)
 
 
-def _protobuf_points(body: bytes) -> Iterator[Point]:
+def _protobuf_points(body: bytes) -> Iterator[Point | Problem]:
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
     request = ExportMetricsServiceRequest()
     _parse(request, body, "OTLP metrics body")
+    number = 0
     for resource in request.resource_metrics:
         shared = _protobuf_attributes(resource.resource.attributes)
         for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
@@ -442,8 +471,9 @@ def _protobuf_points(body: bytes) -> Iterator[Point]:
                 said = shared | _protobuf_attributes(point.attributes)
                 is_whole = point.WhichOneof("value") == "as_int"
                 value = Decimal(point.as_int) if is_whole else Decimal(repr(point.as_double))
-                started = point.start_time_unix_nano
-                yield Point(metric.name, _at(point.time_unix_nano, said), started, value, cumulative, said)
+                number += 1
+                at, started = point.time_unix_nano, point.start_time_unix_nano
+                yield _point(number, metric.name, at, started, value, cumulative, said)
 
 
 def _parse(request: Any, body: bytes, what: str) -> None:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Annotated, NamedTuple
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from bot.exports.reader import (
     BOM,
@@ -21,7 +22,6 @@ from bot.exports.reader import (
     Reading,
     ReadingContext,
     as_geography,
-    as_instant,
     as_name,
     money,
     why,
@@ -65,7 +65,7 @@ class _Message(Struct):
 class _Line(Struct):
     message: _Message | None = None
     type: str | None = None
-    timestamp: str | None = None
+    timestamp: Annotated[datetime, Meta(tz=True)] | None = None
     request_id: str | None = field(default=None, name="requestId")
     sidechain: bool | None = field(default=None, name="isSidechain")
     cost: Decimal | None = field(default=None, name="costUSD")
@@ -96,7 +96,7 @@ class Transcripts:
         )
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
-        """One record per line that carries usage; ``row`` is the line. Other lines are passed over."""
+        """One record per response, in the order of their first lines; ``row`` is the fullest line's number."""
         lines = _Lines(context)
         for row, line in enumerate(export.file, start=1):
             # A key in quotes cannot stand inside a JSON string, where its quotes would be escaped: without it there is
@@ -104,30 +104,47 @@ class Transcripts:
             if b'"usage"' in line or not line.startswith(b"{"):
                 text = line.removeprefix(BOM) if row == 1 else line
                 if text.strip():
-                    yield from lines.read(row, text)
+                    try:
+                        lines.add(row, text)
+                    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+                        if not _is_of_the_user(text):
+                            yield Problem(row, f"Line {row} was left out: {why(error, text)}.")
+        yield from lines.records()
+
+
+class _Response(NamedTuple):
+    """The fullest line of a response so far."""
+
+    row: int
+    at: datetime
+    model: str
+    usage: TokenUsage
+    counts: _Usage
+    sidechain: bool
+    reported_usd: Decimal | None
+
+    @property
+    def fullness(self) -> tuple[int, int, bool, Decimal]:
+        """Earlier lines of one response carry partial counts: the one with the most output is the final one."""
+        return self.usage.output, self.usage.tokens, not self.sidechain, self.reported_usd or Decimal(0)
 
 
 class _Lines:
-    """Reads lines one by one, and remembers what many of them share."""
+    """Takes lines one by one, and keeps of each response the fullest."""
 
     def __init__(self, context: ReadingContext) -> None:
         self.context = context
-        self.actor = context.someone
-        self.days: dict[str, date] = {}
+        self.responses: dict[bytes | str | tuple[str, str | None], _Response] = {}
+        self.requests: dict[str, str | None] = {}
         self.limits: dict[tuple[str, date], int | None] = {}
         self.names: dict[str, str] = {}
 
-    def read(self, row: int, line: bytes) -> Iterator[UsageRecord | Problem]:
-        try:
-            entry = _LINES.decode(line)
-            message = entry.message
-            if message is not None and message.usage is not None and _is_response(entry, message):
-                yield self._record(row, line, entry, message, message.usage)
-        except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-            if not _is_of_the_user(line):
-                yield Problem(row, f"Line {row} was left out: {why(error, line)}.")
-
-    def _record(self, row: int, line: bytes, entry: _Line, message: _Message, counts: _Usage) -> UsageRecord:
+    def add(self, row: int, line: bytes) -> None:
+        """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
+        entry = _LINES.decode(line)
+        message = entry.message
+        if message is None or message.usage is None or not _is_response(entry, message):
+            return
         if entry.timestamp is None:
             raise ValueError("it has no timestamp, so it belongs to no day")
         if message.model is None:
@@ -135,32 +152,41 @@ class _Lines:
         model = self.names.get(message.model)
         if model is None:
             model = self.names[message.model] = as_name(message.model, "model")
-        at = as_instant(entry.timestamp, "timestamp")
-        day = self._day(entry.timestamp, at)
-        usage = _token_usage(counts)
+        usage = _token_usage(message.usage)
         cost = entry.cost
         reported = money(cost, "costUSD") if cost is not None and (cost or not usage.tokens) else None
-        return UsageRecord(
-            row=row,
-            day=day,
-            actor=self.actor,
-            model=model,
-            usage=usage,
-            conditions=self._conditions(model, day, usage, counts),
-            part=STATED if reported is not None else "",
-            reported_usd=reported,
-            request=Request(_key(entry, message, line), at, bool(entry.sidechain)),
-        )
+        key = self._key(message.id, entry.request_id, bool(entry.sidechain)) if message.id else _digest(line.strip())
+        found = _Response(row, entry.timestamp, model, usage, message.usage, bool(entry.sidechain), reported)
+        before = self.responses.get(key)
+        if before is None or found.fullness > before.fullness:
+            self.responses[key] = found
 
-    def _day(self, timestamp: str, at: datetime) -> date:
-        """The spend day; all instants of one UTC quarter of an hour are of the same day in every zone there is."""
-        if not timestamp.endswith("Z") or len(timestamp) < 16:
-            return spend_day(at, self.context.zone)
-        quarter = f"{timestamp[:14]}{int(timestamp[14:16]) // 15}"
-        day = self.days.get(quarter)
-        if day is None:
-            day = self.days[quarter] = spend_day(at, self.context.zone)
-        return day
+    def _key(self, message: str, request: str | None, is_sidechain: bool) -> str | tuple[str, str | None]:
+        """What makes two lines one response: the message id, as sidechains repeat it under other request ids.
+
+        Another request of the main conversation with the same message id is another response.
+        """
+        first = self.requests.setdefault(message, None if is_sidechain else request or "")
+        if is_sidechain or first is None or first == (request or ""):
+            return message
+        return message, request
+
+    def records(self) -> Iterator[UsageRecord]:
+        """What the lines came to."""
+        actor = self.context.someone
+        for key, one in self.responses.items():
+            day = spend_day(one.at, self.context.zone)
+            yield UsageRecord(
+                row=one.row,
+                day=day,
+                actor=actor,
+                model=one.model,
+                usage=one.usage,
+                conditions=self._conditions(one.model, day, one.usage, one.counts),
+                part=STATED if one.reported_usd is not None else "",
+                reported_usd=one.reported_usd,
+                request=Request(_key(key), one.at, one.sidechain),
+            )
 
     def _conditions(self, model: str, day: date, usage: TokenUsage, counts: _Usage) -> PriceConditions:
         if (model, day) not in self.limits:
@@ -211,7 +237,11 @@ def _token_usage(counts: _Usage) -> TokenUsage:
     )
 
 
-def _key(entry: _Line, message: _Message, line: bytes) -> bytes:
-    """What makes two lines one response: message id and request id; without a message id, the line itself."""
-    named = f"{message.id}\0{entry.request_id or ''}".encode() if message.id else None
-    return hashlib.blake2b(named or line.strip(), digest_size=16).digest()
+def _key(name: bytes | str | tuple[str, str | None]) -> bytes:
+    if isinstance(name, bytes):
+        return name
+    return _digest(name.encode() if isinstance(name, str) else f"{name[0]}\0{name[1] or ''}".encode())
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).digest()

@@ -96,7 +96,11 @@ def _next_page(body: bytes, path: str) -> str | None:
     except (ValueError, AttributeError, RecursionError) as error:
         start = shortened(body[:80].decode("utf-8", "replace"))
         raise FeedProblem(f"{path} answered with “{start}”, which is no page of JSON. It is tried again.") from error
-    return str(following) if has_more and following else None
+    if has_more and not following:
+        raise FeedProblem(
+            f"{path} says that there is more, but not where, so the day is incomplete. It is tried again."
+        )
+    return str(following) if has_more else None
 
 
 def _refusal(path: str, status: int, body: bytes, request_id: str | None) -> str:

@@ -47,15 +47,25 @@ def accept(environ: "WSGIEnvironment", token: str) -> Body:
     content_type = environ.get("CONTENT_TYPE", "").split(";")[0].strip().lower()
     if content_type not in (JSON, PROTOBUF):
         raise Refused(415, f"The content type is “{content_type[:60]}”; expected {JSON} or {PROTOBUF}.")
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not (length.isascii() and length.isdigit()):
+    data = _unpacked(_sent(environ), environ.get("HTTP_CONTENT_ENCODING", ""))
+    return Body(PATHS[environ["PATH_INFO"]], data, content_type == JSON)
+
+
+def _sent(environ: "WSGIEnvironment") -> bytes:
+    """The bytes of the body, whether its length was said or it came in chunks. Raises Refused."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not length:
+        if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+            raise Refused(411, "It says no length; send Content-Length or chunks.")
+        length = str(MAX_BODY + 1)
+    elif not (length.isascii() and length.isdigit()):
         raise Refused(400, "The content length is no number.")
-    if int(length) > MAX_BODY:
+    elif int(length) > MAX_BODY:
         raise Refused(413, f"The body is over {MAX_BODY // 2**20} MB; make smaller batches.")
-    data = environ["wsgi.input"].read(int(length))
-    return Body(
-        PATHS[environ["PATH_INFO"]], _unpacked(data, environ.get("HTTP_CONTENT_ENCODING", "")), content_type == JSON
-    )
+    data: bytes = environ["wsgi.input"].read(int(length))
+    if len(data) > MAX_BODY:
+        raise Refused(413, f"The body is over {MAX_BODY // 2**20} MB; make smaller batches.")
+    return data
 
 
 def read(body: Body, context: ReadingContext) -> Reading:

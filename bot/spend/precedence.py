@@ -20,9 +20,13 @@ LESSER = {"otlp_metrics": "otlp_events"}
 def fullest(candidates: Iterable[SourceDay]) -> SourceDay:
     """The source with the most tokens, then the most dollars, then the first name; never a sum of sources.
 
-    Every source can only under-report (an API lags, a transcript folder is one machine), so the fullest is closest.
+    Every source can only under-report (an API lags, a transcript folder is one machine), so the fullest is closest. A
+    source that knows dollars alone speaks where it knows more of them than the fullest source with tokens.
     """
     days = list(candidates)
     known = {day.source for day in days}
     spoken = [day for day in days if LESSER.get(day.source) not in known]
-    return min(spoken, key=lambda day: (-day.tokens, -day.usd, day.source))
+    counting = [day for day in spoken if day.tokens]
+    best = min(counting, key=lambda day: (-day.tokens, -day.usd, day.source), default=None)
+    dollars = min((day for day in spoken if not day.tokens), key=lambda day: (-day.usd, day.source), default=None)
+    return dollars if dollars and (best is None or dollars.usd > best.usd) else best or spoken[0]

@@ -1,10 +1,10 @@
 """Files that were read to their end, so that an unchanged one need not be read again."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import select
-
+from bot.store.bulk import select_in
 from bot.store.database import Database
 from bot.store.tables import read_files
 from bot.store.upsert import upsert
@@ -27,29 +27,33 @@ class ReadFile(NamedTuple):
     days: list[date]
 
 
-def find_read_file(database: Database, state: FileState) -> ReadFile | None:
-    """What is remembered of a file, if it is the same as then."""
-    table = read_files.c
-    query = select(table.format, table.row_count, table.days).where(
-        table.workspace_id == database.workspace_id,
-        table.path == state.path,
-        table.size == state.size,
-        table.changed_at == state.changed_at,
-        table.settings == state.settings,
+def find_read_files(database: Database, states: Iterable[FileState]) -> dict[FileState, ReadFile]:
+    """What is remembered of those files that are the same as then."""
+    wanted = {state.path: state for state in states}
+    sql = (
+        "SELECT path, size, changed_at, settings, format, row_count, days FROM read_files "
+        "WHERE workspace_id = ? AND path IN"
     )
+    found = {}
     with database.read() as connection:
-        row = connection.execute(query).first()
-    return ReadFile(row[0], row[1], [date.fromisoformat(day) for day in row[2].split(",") if day]) if row else None
+        for *state, format_name, rows, days in select_in(connection, sql, [database.workspace_id], wanted):
+            read = ReadFile(format_name, rows, [date.fromisoformat(day) for day in days.split(",") if day])
+            found[FileState(*state)] = read
+    return {state: found[state] for state in wanted.values() if state in found}
 
 
-def remember_read_file(database: Database, state: FileState, format_name: str, rows: int, days: list[date]) -> None:
-    """Keep that a file was read to its end."""
-    row = {
-        "workspace_id": database.workspace_id,
-        **state._asdict(),
-        "format": format_name,
-        "row_count": rows,
-        "days": ",".join(day.isoformat() for day in days),
-    }
-    with database.write() as connection:
-        upsert(connection, read_files, [row])
+def remember_read_files(database: Database, files: Iterable[tuple[FileState, ReadFile]]) -> None:
+    """Keep that files were read to their end."""
+    rows = [
+        {
+            "workspace_id": database.workspace_id,
+            **state._asdict(),
+            "format": read.format,
+            "row_count": read.rows,
+            "days": ",".join(day.isoformat() for day in read.days),
+        }
+        for state, read in files
+    ]
+    if rows:
+        with database.write() as connection:
+            upsert(connection, read_files, rows)

@@ -1,7 +1,7 @@
 """Writing usage: what a file says becomes daily rows, roll-ups and alerts owed, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ ONE_ARRIVAL = timedelta(minutes=10)
 _FEW_ACTORS = 200
 _COUNT_NAMES = ", ".join(column.name for column in COUNTS(usage_daily))
 _DAILY = f"SELECT actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM usage_daily"  # noqa: S608
-_REQUEST = f"SELECT key, sidechain, day, actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM seen_requests"  # noqa: S608
+_REQUEST = f"SELECT key, sidechain, day, actor_id, line_id, {_COUNT_NAMES}, reported_usd, at FROM seen_requests"  # noqa: S608
 
 
 class DayChange(NamedTuple):
@@ -51,7 +51,10 @@ class DayChange(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """What an import did: rows that are new, rows that were there already, and rows whose figures changed."""
+    """What a file did: rows that are new, rows that were there already, and rows whose figures changed.
+
+    Of files that are stored together, the last one carries the ``changes`` of all.
+    """
 
     accepted: int
     unchanged: int
@@ -59,6 +62,14 @@ class Recorded(NamedTuple):
     days: list[date]
     changes: list[DayChange]
     ranges: list[tuple[date, date]]
+
+
+class FileTally(NamedTuple):
+    """What one file said: its rows added up, and the rows that were left out."""
+
+    path: str
+    tally: Tally
+    problems: list[Problem]
 
 
 class AlertPolicy(NamedTuple):
@@ -84,9 +95,7 @@ _Touched = dict[int, set[int]]
 def record(
     database: Database,
     source: str,
-    tally: Tally,
-    problems: list[Problem],
-    path: str,
+    files: Sequence[FileTally],
     now: datetime,
     policy: AlertPolicy,
     book: PriceBook,
@@ -94,20 +103,21 @@ def record(
     whole_days: Collection[date] = (),
     is_stream: bool = False,
     keep: bool = True,
-) -> Recorded:
-    """Store what one file said and say what changed. All or nothing; the same file again changes nothing.
+) -> list[Recorded]:
+    """Store what files of one source said and say of each what it changed, in their order.
 
-    Single requests are kept once each, at their fullest. Other records replace the row of the same source, day, actor,
-    model, conditions and part; of ``whole_days`` the rows that the file lacks are removed. With ``keep=False``
-    everything is worked out and undone.
+    All or nothing; the same file again changes nothing. Single requests are kept once each, at their fullest. Other
+    records replace the row of the same source, day, actor, model, conditions and part; of ``whole_days`` the rows that
+    the file lacks are removed. With ``keep=False`` everything is worked out and undone.
     """
     with database.write_usage() as connection:
-        name = f"{source}_{tally.view}" if tally.view else source
-        writer = _Writer(connection, database.workspace_id, name, book)
+        view = files[0].tally.view
+        writer = _Writer(connection, database.workspace_id, f"{source}_{view}" if view else source, book)
         writer.is_stream = is_stream
         writer.whole_days = {day_number(day) for day in whole_days}
-        recorded = writer.store(tally)
-        writer.log(path, now, recorded, problems)
+        recorded = writer.store([file.tally for file in files])
+        for file, what in zip(files, recorded, strict=True):
+            writer.log(file.path, now, what, file.problems)
         if writer.touched_people:
             _owe_alerts(connection, database.workspace_id, writer.touched_people, policy, now)
         if not keep:
@@ -132,8 +142,16 @@ def rebuild_rollups(database: Database, book: PriceBook) -> None:
             DayRollup(connection, database.workspace_id, day, by_day[day], book).refresh()
 
 
+class _Part(NamedTuple):
+    """One file's tally, with the ids of its actors and lines by their place."""
+
+    tally: Tally
+    actor_of: list[int]
+    line_of: list[int]
+
+
 class _Writer:
-    """One file on its way into the tables of one source."""
+    """Files on their way into the tables of one source."""
 
     def __init__(self, connection: Connection, workspace_id: int, source: str, book: PriceBook) -> None:
         self.connection = connection
@@ -145,22 +163,28 @@ class _Writer:
         self.whole_days: set[int] = set()
         self.is_stream = False
 
-    def store(self, tally: Tally) -> Recorded:
-        learned = learn_members(self.connection, self.workspace_id, tally.members, self.book)
-        known = actor_ids(self.connection, self.workspace_id, tally.actors, self.book)
-        actor_of = [known[actor] for actor in tally.actors]
-        line_ids = _line_ids(self.connection, tally.lines)
-        line_of = [line_ids[line] for line in tally.lines]
-        counted = self._store_requests(tally, actor_of, line_of)
-        counted = counted.plus(self._store_dailies(tally, actor_of, line_of))
-        counted = counted.plus(self._store_ranges(tally, actor_of, line_of))
+    def store(self, tallies: Sequence[Tally]) -> list[Recorded]:
+        learned = [learn_members(self.connection, self.workspace_id, tally.members, self.book) for tally in tallies]
+        actors_named = dict.fromkeys(actor for tally in tallies for actor in tally.actors)
+        known = actor_ids(self.connection, self.workspace_id, actors_named, self.book)
+        line_ids = _line_ids(self.connection, {line for tally in tallies for line in tally.lines})
+        parts = [
+            _Part(tally, [known[actor] for actor in tally.actors], [line_ids[line] for line in tally.lines])
+            for tally in tallies
+        ]
+        counts = self._store_requests(parts)
+        for place, part in enumerate(parts):
+            counted = counts[place].plus(self._store_dailies(part)).plus(self._store_ranges(part))
+            if not (part.tally.actors or counted.new):
+                # A directory; exports of usage that also teach who is who count their usage alone.
+                counted = _Counted(learned[place], len(part.tally.members) - learned[place])
+            counts[place] = counted
+        recorded = [
+            Recorded(*counted, tally.days, [], tally.periods) for counted, tally in zip(counts, tallies, strict=True)
+        ]
         after = self._totals(self.before)
         changes = [DayChange(d, self.before[d], after[d]) for d in sorted(after) if self.before[d] != after[d]]
-        ranges = sorted({(number_day(key.start), number_day(key.until)) for key in tally.ranges})
-        if not (tally.actors or counted.new):
-            # A directory; exports of usage that also teach who is who count their usage alone.
-            counted = _Counted(learned, len(tally.members) - learned)
-        return Recorded(*counted, tally.days, changes, ranges)
+        return [*recorded[:-1], recorded[-1]._replace(changes=changes)]
 
     def log(self, path: str, now: datetime, recorded: Recorded, problems: list[Problem]) -> None:
         if self.is_stream and self._is_logged_as_one(path, now, recorded, problems):
@@ -231,7 +255,8 @@ class _Writer:
 
     # Sources that restate whole rows
 
-    def _store_dailies(self, tally: Tally, actor_of: list[int], line_of: list[int]) -> _Counted:
+    def _store_dailies(self, part: _Part) -> _Counted:
+        tally, actor_of, line_of = part
         counted = _Counted()
         empty = self.whole_days - {day for day, _ in tally.dailies()}
         for day, rows in (*tally.dailies(), *((day, []) for day in sorted(empty))):
@@ -280,48 +305,62 @@ class _Writer:
 
     # Sources that know single requests
 
-    def _store_requests(self, tally: Tally, actor_of: list[int], line_of: list[int]) -> _Counted:
-        named = {actor_of[place] for actor, place in tally.actors.items() if actor.kind == "email"}
-        existing = self._existing_requests(tally.requests)
+    def _store_requests(self, parts: list[_Part]) -> list[_Counted]:
+        existing = self._existing_requests({key for part in parts for key in part.tally.requests})
+        first = set(existing)
+        rows: dict[bytes, Row] = {}
         touched: _Touched = defaultdict(set)
-        new: list[Row] = []
-        changed: list[Row] = []
-        same = 0
         series: set[bytes] = set()
-        for key in sorted(tally.requests):
-            one = tally.requests[key]
-            actor_id = actor_of[one.actor]
-            before = existing.get(key)
-            if before is not None and not _replaces(one, actor_id, actor_id in named, before):
-                same += 1
-                continue
-            if before is not None:
-                touched[before[2]].add(before[3])
-            touched[one.day].add(actor_id)
-            row = self._request_row(key, one, actor_id, line_of[one.line])
-            (new if before is None else changed).append(row)
-            if one.request.series is not None:
-                series.add(one.request.series)
+        counts: list[_Counted] = []
+        for tally, actor_of, line_of in parts:
+            named = {actor_of[place] for actor, place in tally.actors.items() if actor.kind == "email"}
+            new = same = 0
+            for key, one in tally.requests.items():
+                actor_id = actor_of[one.actor]
+                before = existing.get(key)
+                if before is None:
+                    new += 1
+                elif _replaces(one, actor_id, actor_id in named, before):
+                    touched[before[2]].add(before[3])
+                else:
+                    same += 1
+                    continue
+                line_id, stored = line_of[one.line], _stored(one.values)
+                touched[one.day].add(actor_id)
+                rows[key] = self._request_row(key, one, actor_id, line_id, stored)
+                existing[key] = (key, one.request.sidechain, one.day, actor_id, line_id, *stored, rows[key][3])
+                if one.request.series is not None:
+                    series.add(one.request.series)
+            counts.append(_Counted(new, same, len(tally.requests) - new - same))
         # Roll-ups look at the day as it was before, so they are made before anything is written.
         self._touch_later_days(series, touched)
         rollups = [self._rollup(day, touched[day]) for day in sorted(touched)]
-        insert_rows(self.connection, seen_requests, new)
-        replace_rows(self.connection, seen_requests, changed)
+        insert_rows(self.connection, seen_requests, [rows[key] for key in sorted(rows.keys() - first)])
+        replace_rows(self.connection, seen_requests, [rows[key] for key in sorted(rows.keys() & first)])
         self._add_up_requests(touched)
         for rollup in rollups:
             rollup.refresh()
-        return _Counted(len(new), same, len(changed))
+        return counts
 
     def _existing_requests(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
         where = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ? AND key IN"
         found = select_in(self.connection, where, (self.workspace_id, self.source_id), sorted(keys))
         return {bytes(row[0]): row for row in found}
 
-    def _request_row(self, key: bytes, one: SingleRequest, actor_id: int, line_id: int) -> Row:
-        at, sidechain = int(one.request.at.timestamp() * 1000), one.request.sidechain
-        stored = _stored(one.values)
-        series = one.request.series
-        return (self.workspace_id, self.source_id, key, at, sidechain, series, one.day, actor_id, line_id, *stored)
+    def _request_row(self, key: bytes, one: SingleRequest, actor_id: int, line_id: int, stored: Row) -> Row:
+        _, at, sidechain, series = one.request
+        return (
+            self.workspace_id,
+            self.source_id,
+            key,
+            _milliseconds(at),
+            sidechain,
+            series,
+            one.day,
+            actor_id,
+            line_id,
+            *stored,
+        )
 
     def _touch_later_days(self, series: set[bytes], touched: _Touched) -> None:
         """A count since a start also decides what is left for the days after it."""
@@ -366,7 +405,8 @@ class _Writer:
 
     # Sources that know no days
 
-    def _store_ranges(self, tally: Tally, actor_of: list[int], line_of: list[int]) -> _Counted:
+    def _store_ranges(self, part: _Part) -> _Counted:
+        tally, actor_of, line_of = part
         new, changed, same = [], [], 0
         chains = {(key.start, key.until) for key in tally.ranges}
         stored = {chain: self._existing_ranges(*chain) for chain in chains}
@@ -527,7 +567,13 @@ def _stored(values: Values) -> tuple[Any, ...]:
 
 def _replaces(one: SingleRequest, actor_id: int, is_person: bool, before: Row) -> bool:
     """A fuller version replaces; so does the same one once it is said whose it is, or on which day of a new zone."""
-    kept = (*before[5:-1], NOT_STATED if before[-1] is None else before[-1])
+    *values, reported, at = before[5:]
+    kept = (*values, NOT_STATED if reported is None else reported)
     is_fuller = fullness(one.request.sidechain, one.values) > fullness(bool(before[1]), kept)
     is_claimed = actor_id != before[3] and is_person
-    return is_fuller or is_claimed or one.day != before[2]
+    is_moved = one.day != before[2] and _milliseconds(one.request.at) == at
+    return is_fuller or is_claimed or is_moved
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

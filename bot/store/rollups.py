@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, and_, cast, delete, func, insert, literal, select, type_coerce
@@ -48,6 +49,8 @@ class DayRollup:
 
     def refresh(self) -> None:
         """Bring both roll-ups up to date with usage_daily."""
+        if self.is_whole_day and self._refresh_whole_day():
+            return
         known = [person for person in self.people_ids if person not in self.organization]
         self._refresh_people(known)
         if self.organization:
@@ -56,6 +59,39 @@ class DayRollup:
             _add_up_models(self.connection, self.workspace_id, self.day)
         else:
             self._shift_models(self.before, self._contributions())
+
+    def _refresh_whole_day(self) -> bool:
+        """Work out everybody's day and the models from one pass over the day's usage; False if no people have any."""
+        table = usage_daily.c
+        query = self._usage(table.line_id, func.count()).group_by(table.line_id)
+        if self.organization:
+            query = query.where(actors.c.person_id.not_in(self.organization))
+        said: dict[int, dict[tuple[int, str], Amount]] = defaultdict(lambda: defaultdict(Amount))
+        lines: dict[tuple[int, int], list[tuple[tuple[int, bool], tuple[int, ...]]]] = defaultdict(list)
+        for person_id, source_id, source, line_id, count, *rest in self.connection.execute(query):
+            quantity = read_quantity(self.day, rest)
+            cost = amount(quantity, self.book)
+            said[person_id][source_id, source] = said[person_id][source_id, source].plus(cost)
+            reported = quantity.reported_usd
+            sums = (*quantity.usage, to_nano(reported or Decimal(0)), count)
+            lines[person_id, source_id].append(((line_id, reported is not None), sums))
+        if not said:
+            return False
+        rows = [self._person_row(who, said[who]) for who in sorted(said)]
+        models: _Contributions = {}
+        for row in rows:
+            for key, values in lines[row[2], row[3]]:
+                models[key] = _plus(models.get(key), values)
+        day = (self.workspace_id, day_number(self.day))
+        for rolled_up in (person_days, model_days):
+            where = rolled_up.c.workspace_id == self.workspace_id
+            self.connection.execute(delete(rolled_up).where(where, rolled_up.c.day == self.day))
+        insert_rows(self.connection, person_days, rows)
+        insert_rows(self.connection, model_days, [self._model_row(day, key, models[key]) for key in sorted(models)])
+        return True
+
+    def _model_row(self, day: tuple[int, int], key: tuple[int, bool], values: tuple[int, ...]) -> tuple[Any, ...]:
+        return (*day, *key, *values[:-2], values[-2] if key[1] else None, values[-1])
 
     def _refresh_organization(self) -> None:
         """The organization speaks for a day only while no source with people does."""
@@ -88,16 +124,18 @@ class DayRollup:
             insert_rows(self.connection, person_days, [self._person_row(who, said[who]) for who in sorted(said)])
 
     def _usage_of(self, people_ids: Collection[int]) -> Any:
+        return self._usage().where(actors.c.person_id.in_(people_ids))
+
+    def _usage(self, *more: Any) -> Any:
         table = usage_daily.c
         return (
-            select(actors.c.person_id, table.source_id, sources.c.name, *LINE, *summed(usage_daily))
+            select(actors.c.person_id, table.source_id, sources.c.name, *more, *LINE, *summed(usage_daily))
             .join(actors, table.actor_id == actors.c.id)
             .join(sources, table.source_id == sources.c.id)
             .join(usage_lines, table.line_id == usage_lines.c.id)
             .where(
                 table.workspace_id == self.workspace_id,
                 table.day == self.day,
-                actors.c.person_id.in_(people_ids),
                 usage_lines.c.vendor == ANTHROPIC,
             )
             .group_by(actors.c.person_id, table.source_id, sources.c.name, *LINE, table.reported_usd.is_not(None))
@@ -137,8 +175,7 @@ class DayRollup:
         for key in sorted(moved):
             values = _minus(_plus(stored.get(key), after.get(key)), before.get(key))
             if values[-1]:
-                reported = values[-2] if key[1] else None
-                rows.append((self.workspace_id, day_number(self.day), *key, *values[:-2], reported, values[-1]))
+                rows.append(self._model_row((self.workspace_id, day_number(self.day)), key, values))
             else:
                 self._forget_model(*key)
         replace_rows(self.connection, model_days, rows)

@@ -84,6 +84,11 @@ class Tally:
         return [number_day(number) for number in sorted(numbers | {one.day for one in self.requests.values()})]
 
     @property
+    def periods(self) -> list[tuple[date, date]]:
+        """The ranges that totals without days are of, in order: first day, and the day after the last."""
+        return sorted({(number_day(key.start), number_day(key.until)) for key in self.ranges})
+
+    @property
     def rows(self) -> int:
         """How many rows the tally came to."""
         return len(self._places) + len(self.requests) + len(self.ranges) + len(self.members)

@@ -291,10 +291,23 @@ class TestTranscripts:
 
     def test_lines_of_one_response_share_a_key_and_others_do_not(self, book: PriceBook) -> None:
         text = "\n".join([line(), line(uuid="x"), line(requestId="r2"), line(requestId=None), line(requestId=None)])
-        keys = [record.request.key for record in read(text, book)[0] if record.request]
-        assert keys[0] == keys[1]
-        assert keys[3] == keys[4]
+        records, problems = read(text, book)
+        assert problems == []
+        assert [record.row for record in records] == [1, 3, 4]
+        again = read("\n".join([line(uuid="y"), line(requestId=None)]), book)[0]
+        keys = [record.request.key for record in records if record.request]
+        assert [record.request.key for record in again if record.request] == [keys[0], keys[2]]
         assert len(set(keys)) == 3
+
+    def test_the_fullest_line_of_a_response_counts(self, book: PriceBook) -> None:
+        usages: list[dict[str, int]] = [
+            {"input_tokens": 5, "output_tokens": 1},
+            {"input_tokens": 5, "output_tokens": 40},
+            {"input_tokens": 5, "output_tokens": 7},
+        ]
+        messages = [{"id": "m", "model": "claude-opus-5-5", "usage": usage} for usage in usages]
+        records, _ = read("\n".join(line(message=message) for message in messages), book)
+        assert [(record.row, record.usage) for record in records] == [(2, TokenUsage(5, 40))]
 
     def test_old_lines_state_a_cost_and_write_for_five_minutes(self, book: PriceBook) -> None:
         sample = SAMPLES / "transcripts" / "ccusage_fixture" / "project-alpha_session-alpha_chat.jsonl"
@@ -328,10 +341,13 @@ class TestTranscripts:
         [
             (line()[:-30], "Line 1 was left out:"),
             (line(timestamp=None), "Line 1 was left out: it has no timestamp, so it belongs to no day."),
-            (line(timestamp="yesterday"), "Line 1 was left out: its timestamp “yesterday” is no ISO 8601 time."),
+            (
+                line(timestamp="yesterday"),
+                'Line 1 was left out: timestamp is “"yesterday"”: invalid RFC3339 encoded datetime.',
+            ),
             (
                 line(timestamp="2026-11-22T10:00:00"),
-                "Line 1 was left out: its timestamp “2026-11-22T10:00:00” has no zone.",
+                'Line 1 was left out: timestamp is “"2026-11-22T10:00:00"”: expected datetime with a timezone',
             ),
             (line(costUSD=-1), "Line 1 was left out: its costUSD is -1; expected 0 or more."),
             (

@@ -25,9 +25,12 @@ def rows() -> list[list[str]]:
     return [line.split(" | ") for line in lines if line and not line.startswith("#")]
 
 
+def importer(database: Database, book: PriceBook) -> Importer:
+    return Importer(database, ZoneInfo("UTC"), book, POLICY)
+
+
 def imported(database: Database, book: PriceBook, path: Path) -> list[FileReport]:
-    importer = Importer(database, ZoneInfo("UTC"), book, POLICY)
-    return [report for file in files_below(path) for report in importer.import_path(file, NOW)]
+    return list(importer(database, book).import_files(files_below(path), NOW))
 
 
 def ledger_of(database: Database, book: PriceBook) -> Ledger:

@@ -1,7 +1,9 @@
 """The OpenTelemetry receiver, as Claude Code speaks to it."""
 
 import gzip
+import io
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from bot.app import Installation
 from bot.playground.server import served
 from bot.settings import Settings
+from bot.sources.otlp_http import MAX_BODY, Refused, accept
 from bot.store.deliveries import all_deliveries
 from bot.web import WebApp
 from tests.conftest import SAMPLES
@@ -150,3 +153,57 @@ def test_metrics_of_the_installation_need_the_token_too(url: str) -> None:
     assert "claudecost_newest_day_age_days" in text
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{url}/metrics", timeout=10)
+
+
+def environ(data: bytes, **more: str) -> dict[str, Any]:
+    return {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/v1/logs",
+        "CONTENT_TYPE": "application/json",
+        "HTTP_AUTHORIZATION": f"Bearer {TOKEN}",
+        "wsgi.input": io.BytesIO(data),
+        **more,
+    }
+
+
+def test_a_body_in_chunks_is_read_whole() -> None:
+    data = LOGS.read_bytes()
+    packed = gzip.compress(data)
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked"}
+    assert accept(environ(data, **chunked), TOKEN).data == data
+    assert accept(environ(packed, HTTP_CONTENT_ENCODING="gzip", **chunked), TOKEN).data == data
+
+
+def test_a_body_without_a_length_or_over_the_limit_is_refused() -> None:
+    with pytest.raises(Refused, match="Send|send") as refused:
+        accept(environ(b"{}"), TOKEN)
+    assert refused.value.status == 411
+    with pytest.raises(Refused, match="over 4 MB") as refused:
+        accept(environ(b" " * (MAX_BODY + 1), HTTP_TRANSFER_ENCODING="chunked"), TOKEN)
+    assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("when", [{}, {"timeUnixNano": "99999999999999999999"}, {"timeUnixNano": "soon"}])
+def test_one_event_without_a_time_costs_itself_alone(
+    url: str, installation: Installation, when: dict[str, str]
+) -> None:
+    body = json.loads(LOGS.read_bytes())
+    records = body["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+    good = next(record for record in records if "input_tokens" in json.dumps(record))
+    bad = {**good, "attributes": [a for a in good["attributes"] if a["key"] != "event.timestamp"]}
+    bad = {k: v for k, v in bad.items() if k not in ("timeUnixNano", "observedTimeUnixNano")} | when
+    body["resourceLogs"][0]["scopeLogs"][0]["logRecords"] = [bad, good]
+    status, answer = send(url, "/v1/logs", json.dumps(body).encode())
+    assert status == 200
+    assert json.loads(answer)["partialSuccess"]["rejectedLogRecords"] == "1"
+    assert usage(installation).usage.tokens > 0
+
+
+def test_an_absurd_number_is_left_out_at_once(url: str) -> None:
+    point = {"attributes": [], "timeUnixNano": "1794300000000000000", "asDouble": "NUMBER"}
+    metric = {"name": "claude_code.token.usage", "sum": {"aggregationTemporality": 1, "dataPoints": [point]}}
+    body = json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]})
+    started = time.monotonic()
+    status, _ = send(url, "/v1/metrics", body.replace('"NUMBER"', "1e9999999").encode())
+    assert status == 200
+    assert time.monotonic() - started < 3

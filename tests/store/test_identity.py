@@ -14,7 +14,7 @@ from bot.store.deliveries import all_deliveries
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
 from bot.store.people import all_people
 from bot.store.quantities import people_on, quantities
-from bot.store.recording import record
+from bot.store.recording import FileTally, record
 from bot.store.tally import Tally
 from tests.usage import DANA, DAY, NOW, POLICY, opus_for, store, used
 
@@ -75,10 +75,10 @@ def test_a_name_that_no_export_used_is_refused(database: Database, book: PriceBo
 def test_a_directory_teaches_whose_an_account_is(database: Database, book: PriceBook) -> None:
     account = Actor("account", "user_01")
     store(database, used(opus_for(5), actor=account), source="admin_usage_report")
-    people = Tally([Member(1, "dana@example.com", "Dana", "user_01", "Premium")])
-    found = record(database, "admin_users", people, [], "users.json", NOW, POLICY, book)
+    users = [FileTally("users.json", Tally([Member(1, "dana@example.com", "Dana", "user_01", "Premium")]), [])]
+    (found,) = record(database, "admin_users", users, NOW, POLICY, book)
     assert (found.accepted, found.unchanged) == (1, 0)
-    assert record(database, "admin_users", people, [], "users.json", NOW, POLICY, book)[:3] == (0, 1, 0)
+    assert record(database, "admin_users", users, NOW, POLICY, book)[0][:3] == (0, 1, 0)
     assert spenders(database) == {"dana@example.com": Decimal(5)}
     assert [(person.name, seat) for person, seat, _ in all_people(database)] == [("Dana", "Premium")]
 
@@ -107,7 +107,8 @@ class TestErase:
         assert store(database, used(opus_for(6)))[:3] == (0, 0, 1)
         assert dollars(database, book) == 6
         assert all_people(database) == []
-        record(database, "members_csv", Tally([Member(1, "dana@example.com")]), [], "m.csv", NOW, POLICY, book)
+        members = [FileTally("m.csv", Tally([Member(1, "dana@example.com")]), [])]
+        record(database, "members_csv", members, NOW, POLICY, book)
         assert all_people(database) == []
 
     def test_nobody_is_erased_by_a_wrong_address(self, database: Database) -> None:

@@ -1,0 +1,185 @@
+"""What one usage comes to when it is said in several ways: never twice, never lost. Opus 5 costs $5.00/M input."""
+
+import json
+import os
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bot.imports import FileReport
+from bot.pricing import PriceBook
+from bot.store.database import Database
+from tests.exports.test_samples import NOW, imported, importer, ledger_of
+
+MODEL = "claude-opus-5"
+
+
+def assistant(
+    message: str, at: str, model: str, request: str | None = "r", *, sidechain: bool = False, **usage: int
+) -> str:
+    """One line of a transcript."""
+    entry = {
+        "type": "assistant",
+        "timestamp": at,
+        "sessionId": "s",
+        "isSidechain": sidechain,
+        "requestId": request,
+        "message": {"id": message, "role": "assistant", "model": model, "usage": usage},
+    }
+    return json.dumps(entry)
+
+
+def write(folder: Path, name: str, content: str | dict[str, Any]) -> Path:
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def usd(database: Database, book: PriceBook) -> Decimal:
+    return ledger_of(database, book).spend(None, None, ()).total.usd
+
+
+def by_person(database: Database, book: PriceBook) -> dict[str, Decimal]:
+    rows = ledger_of(database, book).spend(None, None, ("person",)).rows
+    return {row.group[0]: row.amount.usd for row in rows}
+
+
+def bucket(start: str, end: str, *results: dict[str, Any]) -> dict[str, Any]:
+    return {"data": [{"starting_at": start, "ending_at": end, "results": list(results)}], "has_more": False}
+
+
+def usage(tokens: int, **dimensions: Any) -> dict[str, Any]:
+    return {"model": MODEL, "uncached_input_tokens": tokens, "output_tokens": 0, **dimensions}
+
+
+def day(*results: dict[str, Any]) -> dict[str, Any]:
+    return bucket("2026-11-10T00:00:00Z", "2026-11-11T00:00:00Z", *results)
+
+
+def load(database: Database, book: PriceBook, *paths: Path) -> list[FileReport]:
+    return [report for path in paths for report in imported(database, book, path)]
+
+
+def test_rows_without_a_person_are_unassigned_where_others_name_one(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    page = day(usage(1_000_000, account_id="user_A"), usage(5_000_000, account_id=None))
+    load(database, book, write(tmp_path, "usage.json", page))
+    # 1M x $5 = $5 and 5M x $5 = $25
+    assert by_person(database, book) == {
+        "unassigned (user_A)": Decimal(5),
+        "unassigned ((nobody named))": Decimal(25),
+    }
+
+
+def test_pages_may_cut_a_day_between_hours(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    pages = []
+    for number, hours in enumerate((range(12), range(12, 23))):
+        entries = [
+            {
+                "starting_at": f"2026-11-10T{hour:02}:00:00Z",
+                "ending_at": f"2026-11-10T{hour + 1:02}:00:00Z",
+                "results": [usage(100_000, account_id="user_A")],
+            }
+            for hour in hours
+        ]
+        pages.append(write(tmp_path, f"p{number}.json", {"data": entries, "has_more": not number}))
+    load(database, book, *pages, *pages)
+    assert usd(database, book) == Decimal("11.5")  # 23 x 100,000 x $5/M
+
+
+def test_another_grouping_is_the_same_usage(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    whole = day({"amount": "1000.50", "currency": "USD"})
+    parts = day(
+        {"amount": "600.50", "currency": "USD", "description": "Opus 5 input", "model": MODEL},
+        {"amount": "400.00", "currency": "USD", "description": "Opus 5 output", "model": MODEL},
+    )
+    load(database, book, write(tmp_path, "a.json", whole), write(tmp_path, "b.json", parts))
+    assert usd(database, book) == Decimal("10.005")
+
+
+def test_a_newer_header_is_the_same_usage(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    start = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+    old = write(tmp_path, "old.csv", f"{start}\n2026-11-10,{MODEL},key,1000000,0\n")
+    new = write(tmp_path, "new.csv", f"{start},inference_geo\n2026-11-10,{MODEL},key,1000000,0,us\n")
+    load(database, book, old, new, old)
+    assert usd(database, book) == Decimal("5.5")  # 1M x $5 x 1.1 for the US
+
+
+def test_sessions_of_several_days_add_up(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    def session(name: str, first: str, last: str, dollars: int) -> dict[str, Any]:
+        used = {"modelName": MODEL, "inputTokens": dollars * 200_000, "cost": dollars}
+        return {"sessionId": name, "firstActivity": first, "lastActivity": last, "modelBreakdowns": [used]}
+
+    sessions = [
+        session("a", "2026-11-10", "2026-11-12", 5),
+        session("b", "2026-11-10", "2026-11-11", 10),
+        session("c", "2026-11-11", "2026-11-13", 2),
+        session("d", "2026-11-12", "2026-11-12", 1),
+    ]
+    path = write(tmp_path, "sessions.json", {"sessions": sessions})
+    load(database, book, path, path)
+    assert usd(database, book) == 18
+
+
+def test_dollars_of_a_month_are_not_lost_to_one_token(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    page = 'User,Spend this Month (USD),Lines this Month\nchris@example.com,"1,083.56",10\n'
+    month = write(tmp_path, "claude_code_team_2026_10.csv", page)
+    load(database, book, month)
+    line = assistant("m", "2026-10-12T10:00:00Z", MODEL, input_tokens=1000)
+    transcript = write(tmp_path, "t.jsonl", line)
+    list(importer(database, book).import_files([transcript], NOW, person="chris@example.com"))
+    assert usd(database, book) == Decimal("1083.56")
+
+
+def test_an_overage_does_not_stand_for_what_the_seat_covers(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    header = (
+        "user_email,account_uuid,product,model,total_requests,total_prompt_tokens,total_completion_tokens,"
+        "total_net_spend_usd,total_gross_spend_usd,user_id,total_uncached_input_tokens,total_cache_read_tokens,"
+        "total_cache_write_5m_tokens,total_cache_write_1h_tokens,total_web_search_count,slack_channel_id,"
+        "teams_channel_id"
+    )
+    for last, tokens, spent in ((18, 1_000_000, "0"), (19, 2_000_000, "0"), (20, 2_100_000, "0.05")):
+        row = f"ada@example.com,a1,Claude Code,{MODEL},1,{tokens},0,{spent},{spent},u1,{tokens},0,0,0,0,,"
+        name = f"spend-report-2026-11-01-to-2026-11-{last}.csv"
+        load(database, book, write(tmp_path, name, f"{header}\n{row}\n"))
+    ledger = ledger_of(database, book)
+    assert ledger.spend(None, None, ()).total.usd == Decimal("10.5")  # 2.1M x $5
+    explained = ledger.explain("ada@example.com", date(2026, 11, 19))
+    assert explained is not None
+    assert explained.sources["spend_report_csv"].usd == 5
+
+
+def test_a_sidechain_repeats_a_response_under_another_request(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    at = "2026-11-10T10:00:00Z"
+    main = [
+        assistant("m1", at, MODEL, request="r1", input_tokens=1_000_000),
+        assistant("m2", at, MODEL, request=None, input_tokens=1_000_000),
+    ]
+    side = [
+        assistant("m1", at, MODEL, request="r9", sidechain=True, input_tokens=1_000_000),
+        assistant("m2", at, MODEL, request="r8", sidechain=True, input_tokens=1_000_000),
+        assistant("m3", at, MODEL, request="r7", sidechain=True, input_tokens=1_000_000),
+    ]
+    load(
+        database,
+        book,
+        write(tmp_path, "main.jsonl", "\n".join(main)),
+        write(tmp_path, "side.jsonl", "\n".join(side)),
+    )
+    assert usd(database, book) == 15  # three responses of 1M x $5
+
+
+def test_the_day_of_a_run_stays_where_it_was(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    run = {"type": "result", "total_cost_usd": 5, "session_id": "s", "modelUsage": {MODEL: {"inputTokens": 1_000_000}}}
+    for name, at in (("a.json", 1_794_300_000), ("b.json", 1_794_900_000)):
+        path = write(tmp_path, name, run)
+        os.utime(path, (at, at))
+        load(database, book, path)
+    rows = ledger_of(database, book).spend(None, None, ("day",)).rows
+    assert [(row.group[0], row.amount.usd) for row in rows] == [("2026-11-10", Decimal(5))]
