@@ -93,7 +93,7 @@ def ask(
         from bot.slack.blocks.help import help_message
         from bot.slack.blocks.plain import as_text
 
-        print(as_text(help_message()).replace("/claudecost", "claudecost ask"))
+        print(as_text(help_message(is_terminal=True)).replace("/claudecost", "claudecost ask"))
         return
     try:
         found = answered(" ".join(words), _price_day(on), _price_book())
@@ -156,6 +156,8 @@ def import_exports(
         reports = list(
             importer.import_files(files, installation.clock(), format_name, person, keep=not dry_run, wrap=wrap)
         )
+    if not files:
+        _refuse(f"No export files in {', '.join(str(path) for path in paths)}: looked for {', '.join(SUFFIXES)}.")
     if as_json:
         from bot.reports import import_json
 
@@ -166,8 +168,6 @@ def import_exports(
     for report in reports:
         if report.refused:
             print(report.refused, file=sys.stderr)
-    if not files:
-        _refuse(f"No export files in {', '.join(str(path) for path in paths)}: looked for {', '.join(SUFFIXES)}.")
     is_nothing_read = all(report.refused for report in reports)
     if is_nothing_read or any(report.refused and report.path in named for report in reports):
         raise typer.Exit(REFUSED)
@@ -359,6 +359,8 @@ def prices(
         document = history_json(book, history, day) if history else prices_json(book, day)
     except PricingError as error:
         _refuse(str(error))
+    if not document.get("models", True):
+        _refuse(f"No price is known for {day}; the first one of any model is from {book.first_day}.")
     warning = book.age_warning(today)
     if warning:
         print(warning, file=sys.stderr)

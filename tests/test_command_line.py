@@ -58,7 +58,12 @@ class TestAsk:
                 {"kind": "output", "tokens": 80000, "usd_per_mtok": "20.00", "usd": "1.60"},
             ],
             "prices_as_of": "2026-11-22",
-            "assumptions": ["“opus” means Opus 5.5, the newest Opus on 2026-11-23."],
+            "assumptions": [
+                "“opus” means Opus 5.5, the newest Opus on 2026-11-23.",
+                # 0.5 x $0.10 + 0.08 x $0.50 = $0.09
+                "Priced as one request; Haiku 5.5 costs more when a prompt is over 100,000 tokens. "
+                "In requests of at most 100,000 tokens each it is $0.09.",
+            ],
             "alternatives": [
                 {"model": "claude-sonnet-5-5", "total_usd": "1.80"},
                 {"model": "claude-haiku-5-5", "total_usd": "0.45"},

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.ask.grammar import Refusal
+from bot.ask.grammar import EXAMPLE, FAMILIES, Refusal, normalised
 from bot.ask.question import Question, parse
 from bot.pricing import CostLine, Model, PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
 from bot.pricing.money import shown
@@ -67,11 +67,20 @@ def ask(text: str, today: date, book: PriceBook) -> Answer:
     try:
         return answer(parse(text, today, book), book)
     except Refusal as refusal:
+        tries = [refusal.suggestion]
+        if refusal.replaced:
+            tries = [normalised(text).replace(refusal.replaced, refusal.suggestion, 1), f"{refusal.suggestion} in"]
+        raise Refusal(refusal.sentence, _first_answered(tries, today, book)) from None
+
+
+def _first_answered(questions: list[str], today: date, book: PriceBook) -> str:
+    for question in questions:
         try:
-            answer(parse(refusal.suggestion, today, book), book)
+            answer(parse(question, today, book), book)
         except Refusal:
-            raise Refusal(refusal.sentence) from None
-        raise
+            continue
+        return question
+    return EXAMPLE
 
 
 def answer(question: Question, book: PriceBook) -> Answer:
@@ -85,18 +94,20 @@ def answer(question: Question, book: PriceBook) -> Answer:
     except (PricingError, ValueError) as error:
         raise Refusal(_sentence(error)) from error
     model = own.model
+    alternatives = _alternatives(question, own, named[1:], book)
     return Answer(
         question=question,
         model=model,
         cost=cost,
         session=session,
-        alternatives=_alternatives(question, own, named[1:], book),
+        alternatives=alternatives,
         savings=savings,
         if_cached=_if_cached(question, own, book),
         assumptions=[
             *question.assumptions,
             *_model_assumption(question, model),
             *_prompt_assumption(question, own, book),
+            *(said for other in alternatives for said in _prompt_assumption(question, _named(other.model), book)),
             *_day_assumptions(question, model, book),
             *(_session_assumptions(question, session, own, book) if session else []),
             *filter(None, [book.age_warning(question.asked_on)]),
@@ -238,6 +249,8 @@ def _session_assumptions(question: Question, session: SessionCost, own: Named, b
         found.append(
             f"Claude Code compacts by itself at {session.compacts_at:,} tokens, here {_how_often(compactions)}."
         )
+    if plan.compact_at is not None and plan.compact_at > session.compacts_at:
+        found.append(f"Claude Code compacts by itself at {session.compacts_at:,} tokens, before {plan.compact_at:,}.")
     minutes = 60 if plan.cache_lifetime == "1h" else 5
     if plan.turns_per_hour * minutes < 60 and plan.turns_per_hour != SessionPlan(1).turns_per_hour:
         cold = session_usd(plan._replace(cold_turns=plan.turns - 1), own.name, question.day, book, question.conditions)
@@ -252,9 +265,10 @@ def _model_assumption(question: Question, model: Model) -> list[str]:
     if not question.models:
         return [f"No model was named, so this is {model.name}, the current {model.family.title()} on {question.day}."]
     name = question.models[0]
-    if any(c.isdigit() for c in name):
-        return []
-    return [f"“{name}” means {model.name}, the newest {model.family.title()} on {question.day}."]
+    if name.removeprefix("claude-").removeprefix("claude ") in FAMILIES.split("|"):
+        return [f"“{name}” means {model.name}, the newest {model.family.title()} on {question.day}."]
+    is_plain = name == model.id or any(family in name for family in FAMILIES.split("|"))
+    return [] if is_plain else [f"“{name}” means {model.name}."]
 
 
 def _how_often(count: int) -> str:

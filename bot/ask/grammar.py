@@ -13,9 +13,12 @@ EXAMPLE = "500k in 80k out opus"
 class Refusal(Exception):
     """A question that has no answer: one sentence that quotes what was wrong, and a question that works."""
 
-    def __init__(self, sentence: str, suggestion: str = EXAMPLE) -> None:
+    def __init__(self, sentence: str, suggestion: str = EXAMPLE, replaced: str = "") -> None:
         self.sentence = sentence
         self.suggestion = suggestion
+        self.replaced = replaced
+        """The words of the question that the suggestion takes the place of; all of them, if empty."""
+
         super().__init__(sentence)
 
 
@@ -29,6 +32,7 @@ class Item(NamedTuple):
 
 FAMILIES = "fable|haiku|mythos|opus|sonnet"
 _OTHERS = r"gpt|gemini|llama|grok|mistral|deepseek|qwen|kimi|glm|codex|composer|o\d|claude"
+_MAKERS = "gpt|gemini|llama|grok|mistral|deepseek|qwen|kimi|glm"
 _PEOPLE = "people|persons?|developers?|devs?|engineers?|users?"
 _UNIT = "k|m|b|bn|mn|mio|mil|million|thousand|billion"
 # One digit, or two with a separator; what goes on as a number or a unit is an amount, not a version.
@@ -44,14 +48,19 @@ _NOT_A_VERSION = (
 _VERSION = rf"(?:\d[-.]\d{_NOT_AN_AMOUNT}|\d \d{_NOT_A_VERSION}|\d{_NOT_A_VERSION})"
 _DATED = r"(?:[-@]\d{8}|-latest)?(?:-v\d(?::\d)?)?"
 _VENDOR = r"(?:anthropic[/.])?"
-_AGENT = rf"(?:{FAMILIES})(?:[- ]\d(?:[-.]\d)?)?"
+_AGENT = rf"(?:claude[- ])?(?:{FAMILIES})(?:[- ]\d(?:[-.]\d)?(?:-\d{{8}})?)?"
 # Before "subagents", a single digit counts them: opus, 3 subagents
-_THEIR = rf"(?:{FAMILIES})(?:[- ]\d[-.]\d)?"
+_THEIR = rf"(?:claude[- ])?(?:{FAMILIES})(?:[- ]\d[-.]\d(?:-\d{{8}})?)?"
 _WRITE = r"cache[-_ ]?(?:writes?|creation)"
 _HOUR = r"(?:1h|1[- ]?hr|1[- ]hour|one[- ]hour)"
 # 20 or 1,000: neither a decimal comma nor a group of digits after a blank
 _WHOLE = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?![.,]?\d| \d{3}\b)"
-_TURNS = r"(?:turns?|messages?)"
+_TURNS = r"(?:turns?|messages?|prompts)"
+_MONTHS = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?"
+)
+_DAY_OF_MONTH = r"\d{1,2}(?:st|nd|rd|th)?"
 _FIVE = r"(?:5m|5[- ]?min(?:ute)?s?)"
 _CACHED = r"(?:from (?:the )?cache|read from (?:the )?cache|cache[- ]?(?:hits?|reads?)|cached|cache)"
 _SOME = rf"(?:\d{{1,3}}(?:[,_' ]\d{{3}})+|\d+(?:[.,]\d+)?) ?(?:{_UNIT})?"
@@ -78,7 +87,7 @@ _PATTERNS = (
     ),
     (
         "subagents",
-        rf"(?:\d+ )?(?:{_THEIR} )?subagents?(?: (?:on|with|using|uses?|run(?:ning)?(?: on)?|are) {_AGENT})?\b",
+        rf"(?:\d+ )?(?:{_THEIR} )?subagents?(?:(?:: | (?:on|with|using|uses?|run(?:ning)?(?: on)?|are) ){_AGENT})?\b",
     ),
     ("subagents", rf"{_AGENT} (?:for|in) (?:the |all |my |its )?subagents?\b"),
     ("cold", r"(?P<cold>\d+) (?:cold|idle)(?: turns?| pauses?)?\b"),
@@ -91,6 +100,10 @@ _PATTERNS = (
     ("autonomous", r"(?P<hours>\d+) ?h(?:ou)?r?s?(?: of)? autonomous(?:ly)?\b"),
     ("autonomous", r"autonomous(?:ly)?(?: for)?(?: (?P<hours>\d+) ?h(?:ou)?r?s?)?\b"),
     ("day", r"(?:on |at |as of |of |since )?(?P<day>\d{4}-\d{2}-\d{2}|today)\b"),
+    (
+        "other_day",
+        rf"(?:on |in |as of )?(?:\d{{1,2}}(?:st|nd|rd|th)? )?(?:{_MONTHS})(?: \d{{1,2}}(?:st|nd|rd|th)?)?,? \d{{4}}\b",
+    ),
     ("other_day", r"(?:on |as of )\d{8}\b|\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})\b|\d{4}[./]\d{1,2}[./]\d{1,2}\b"),
     ("money", rf"\$ ?\d[\d.,]*(?: ?(?:{_UNIT})\b)?|\d[\d.,]* ?(?:\$|usd\b|dollars?\b)"),
     (
@@ -102,6 +115,7 @@ _PATTERNS = (
     ("times", rf"(?:for |over )?(?P<times>{_WHOLE}) (?:(?:working |work |active )?days?|{_PEOPLE})\b"),
     (
         "cached",
+        r"(?:of (?:which|it|them|that|those) )?"
         rf"(?P<cached>\d+(?:[.,]\d+)?) ?{_PERCENT} ?(?:of (?:the |it |its |them )?(?:inputs? ?)?(?:tokens )?)?"
         rf"(?:is |are |was |were )?{_CACHED}\b",
     ),
@@ -118,6 +132,10 @@ _PATTERNS = (
         "cached_part",
         rf"(?:of which|including|of these|of them) (?P<part>{_SOME}) (?:tokens )?(?:is |are |was |were )?{_CACHED}\b",
     ),
+    (
+        "cached_part",
+        rf"(?P<part>{_SOME}) (?:tokens )?(?:is |are |was |were )?{_CACHED} of (?:it|them|that|those|the inputs?)\b",
+    ),
     ("cached_part", rf"\((?P<part>{_SOME}) (?:tokens )?(?:is |are |of it |of them )?{_CACHED}\)"),
     ("model", rf"{_VENDOR}claude[- ]\d(?:[-.]\d)?[- ](?:{FAMILIES}){_DATED}(?!\w)"),
     # "opus 5 500 000 in" can be Opus 5 and 500,000, or opus and 5,500,000.
@@ -127,9 +145,17 @@ _PATTERNS = (
         rf"{_VENDOR}(?:claude[- ])?(?:{FAMILIES})(?:[- ]?{_VERSION})?{_DATED}(?:\[1m\])?(?![\w-])",
     ),
     ("version", rf"(?:vs\.?|versus|against|or) (?P<version>\d(?:[-.]\d)?){_NOT_A_VERSION}(?!\w)"),
+    ("version", rf"(?:and|,) ?(?P<version>\d[-.]\d){_NOT_A_VERSION}(?!\w)"),
     ("other_model", rf"(?:{_OTHERS})(?:-?[\w.:/@-]*\d[\w.:/@-]*|-[a-z][\w.:/-]*)"),
+    (
+        "other_model",
+        rf"(?:{_MAKERS})(?: \d(?:\.\d)?{_NOT_A_VERSION}(?!\w))?(?: (?:pro|flash|turbo|mini|ultra|nano))*(?![\w-])",
+    ),
     ("other_model", r"[a-z][\w-]*\.(?:[\w-]+\.)?claude-[\w.:@-]+"),
     ("filler", r"\bin (?=total|all\b|dollars|usd)"),
+    ("both", r"with(?: and | or | and/or |/)without(?: (?:the )?\w+)?"),
+    ("both", r"(?:(?:with|in) )?(?:a )?(?:fast|batch|cach(?:e|ing)|us)(?: mode)? and without(?: it)?\b"),
+    ("filler", r"(?:costs?|tells?|shows?|gives?|charges?|takes?|lets?) us\b(?![- ](?:only|region|geo|routing))"),
     ("plain", r"(?:no|without|not)(?: (?:a|any|the))? (?:prompt )?cach(?:e|ing|ed)\b|uncached(?! in)\b"),
     ("standard_speed", r"(?:not|no|non|without|never)[- ](?:in )?fast(?:[- ]mode)?\b"),
     ("standard_tier", r"(?:not|no|non|without|never)[- ](?:in |the )?batch(?:ed|es)?(?:[- ](?:api|mode))?\b"),
@@ -145,7 +171,10 @@ _PATTERNS = (
     ("kind", rf"(?P<cache_write_1h>{_HOUR}[- ]{_WRITE}|{_WRITE}[- _]?\(?{_HOUR}\)?)(?!\w)"),
     ("kind", rf"(?P<cache_write_5m>{_FIVE}[- ]{_WRITE}|{_WRITE}[- _]?\(?{_FIVE}\)?)(?!\w)"),
     ("kind", rf"(?P<cache_write>{_WRITE})\b"),
-    ("kind", r"(?P<cache_read>cache[-_ ]?(?:reads?|hits?)|cached(?: (?:input|reads?))?|read from (?:the )?cache)\b"),
+    (
+        "kind",
+        r"(?P<cache_read>cache[-_ ]?(?:reads?|hits?)|cached(?: (?:input|reads?))?|read from (?:the )?cache|cache)\b",
+    ),
     ("cache_1h", rf"{_HOUR} (?:cache|ttl|lifetime)\b|cache lifetime {_HOUR}\b"),
     ("lifetime", rf"{_HOUR}(?!\w)"),
     ("kind", r"(?P<web_search>(?:web[- ]?)?search(?:es)?)\b"),

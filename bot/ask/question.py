@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 
 from bot.ask.grammar import EXAMPLE, FAMILIES, MARKS_OF_TWO, Item, Refusal, normalised, scan
@@ -99,7 +100,12 @@ def parse(text: str, today: date, book: PriceBook) -> Question:
     )
     if conditions.inference_geo == "us":
         assumptions.append("“us” is read as US-only inference, which costs more per token.")
-    models = tuple(dict.fromkeys(item.text for item in items if item.kind in ("model", "other_model")))
+    named = [item.text for item in items if item.kind in _MODELS]
+    models = tuple(dict.fromkeys(named))
+    if len(named) > len(models) and any(item.kind == "mark" and item.text in _COMPARING for item in items):
+        twice = next(name for name in models if named.count(name) > 1)
+        raise Refusal(f"“{twice}” is compared with itself; conditions hold for all of a question, so ask twice.")
+    _check_own_subagents(items)
     if session is not None:
         models = _main_models(items, models)
     day = _day(items, today)
@@ -136,6 +142,8 @@ def _check_contradictions(items: list[Item]) -> None:
     for item in items:
         if item.kind == "money":
             raise Refusal(f"“{item.text}” is an amount of money; a question takes tokens, such as 500k in.")
+        if item.kind == "both":
+            raise Refusal(f"“{item.text}” asks for two prices; ask once with it and once without.")
         if item.kind == "other_day":
             raise Refusal(
                 f"“{item.text}” is no day that I can read: write it as 2026-03-28.", f"{EXAMPLE} on 2026-03-28"
@@ -164,6 +172,17 @@ def _with_families(items: list[Item]) -> list[Item]:
     return found
 
 
+_MODELS = ("model", "other_model")
+
+
+def _check_own_subagents(items: list[Item]) -> None:
+    """Refuse "house-model subagents": the name would pass for the session's own model."""
+    for before, item in pairwise(items):
+        is_theirs = item.kind == "subagents" and item.text.startswith("subagent") and before.kind in _MODELS
+        if is_theirs and not any(family in before.text for family in FAMILIES.split("|")):
+            raise Refusal(f"Subagents can be on opus, sonnet, haiku or fable, not on “{before.text}”.")
+
+
 def _main_models(items: list[Item], models: tuple[str, ...]) -> tuple[str, ...]:
     """The session's own model: named by itself, or together with the subagents' as in "opus subagents use haiku"."""
     main = next((_agent_models(item.text)[1] for item in items if item.kind == "subagents"), None)
@@ -176,7 +195,8 @@ def _main_models(items: list[Item], models: tuple[str, ...]) -> tuple[str, ...]:
 
 def _agent_models(text: str) -> tuple[str | None, str | None]:
     """(the subagents' model, the session's model) as the words about subagents name them."""
-    named = re.findall(rf"(?:{FAMILIES})(?:[- ]\d(?:[-.]\d)?)?", text)
+    found = re.findall(rf"(?:claude-)?(?:{FAMILIES})(?:[- ]\d(?:[-.]\d)?(?:-\d{{8}})?)?", text)
+    named = [name if re.search(r"\d", name) else name.removeprefix("claude-") for name in found]
     if len(named) < 2:
         return (named[0] if named else None), None
     is_their_model_first = re.match(r"\d", text) is not None or " on " in text
@@ -331,7 +351,9 @@ def _amount(text: str) -> int:
         raise Refusal(f"I could not read “{text}”. Numbers look like 80k, 1.2M or 80,000.")
     digits, unit = "1" if match[1] in ("a", "one") else match[1], match[2]
     if unit and re.fullmatch(r"[1-9]\d{0,2},\d{3}" + (r"|[1-9]\d{0,2}\.\d{3}" if unit == "k" else ""), digits):
-        raise Refusal(f"“{text}” can be read as more than one number.", f"{re.sub('[.,]', '', digits)}{unit} in")
+        raise Refusal(f"“{text}” can be read as more than one number.", f"{re.sub('[.,]', '', digits)}{unit}", text)
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}", digits):
+        digits = digits.replace(".", "")
     is_grouped = re.fullmatch(r"\d{1,3}(?:[,_' ]\d{3})+(?:\.\d+)?", digits) is not None
     if is_grouped and not (unit and re.fullmatch(r"\d+,\d{3}", digits)):
         digits = re.sub(r"[,_' ]", "", digits)
@@ -339,12 +361,12 @@ def _amount(text: str) -> int:
         digits = digits.replace(",", ".")
     elif not digits.isdigit():
         plain = re.sub(r"\D", "", digits)
-        raise Refusal(f"“{text}” can be read as more than one number.", f"{int(plain[:12] or 0):,} in")
+        raise Refusal(f"“{text}” can be read as more than one number.", f"{int(plain[:12] or 0):,}", text)
     if len(digits) > 20:
         raise Refusal(f"“{text[:30]}” is more than {MAX_TOKENS:,} tokens.")
     tokens = Decimal(digits) * _UNITS.get(unit, 1)
     if tokens != int(tokens):
-        raise Refusal(f"“{text}” is not a whole number of tokens.", f"{round(tokens):,} in")
+        raise Refusal(f"“{text}” is not a whole number of tokens.", f"{round(tokens):,}", text)
     if tokens > MAX_TOKENS:
         raise Refusal(f"“{text}” is more than {MAX_TOKENS:,} tokens.")
     return int(tokens)
@@ -456,6 +478,13 @@ def _session(items: list[Item], counts: dict[str, int], assumptions: list[str]) 
         raise Refusal(
             f"A session of {said['turns'].text} works out its own tokens; leave the amounts out.", "session 60 turns"
         )
+    plain = next((item for item in items if item.kind == "plain"), None)
+    if plain is not None:
+        raise Refusal(
+            f"“{plain.text}” does not go with a session, as Claude Code always caches; say how many turns find the "
+            "cache cold, such as 59 cold turns.",
+            "session 60 turns 59 cold turns",
+        )
     presets = [item for item in items if item.kind in ("preset", "autonomous") and item.value != "agent team"]
     if presets:
         raise Refusal(
@@ -478,7 +507,12 @@ def _session(items: list[Item], counts: dict[str, int], assumptions: list[str]) 
         f"{plan.turns:,} turns that each add {plan.growth:,} tokens to a first context of {plan.base:,} "
         f"and write {plan.output:,}; {plan.turns_per_hour} turns an hour."
     )
-    assumptions.append("Its turns follow each other while the cache is warm; say “3 cold turns” for longer pauses.")
+    if not plan.cold_turns:
+        assumptions.append("Its turns follow each other while the cache is warm; say “3 cold turns” for longer pauses.")
+    elif plan.cold_turns < plan.turns - 1:
+        assumptions.append("Its other turns follow each other while the cache is warm.")
+    if _has(items, "batch"):
+        assumptions.append("Claude Code itself has no batch mode; this is the price of the same requests by the API.")
     if plan.subagents:
         whose = plan.subagent_model or "the session's model"
         if _agent_models(said["subagents"].text)[1]:

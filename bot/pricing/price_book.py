@@ -183,6 +183,11 @@ class PriceBook:
         self._rates: dict[tuple[str, date, PriceConditions], TokenPrices] = {}
 
     @property
+    def first_day(self) -> date:
+        """The first day on which any model has a price."""
+        return min(starts[0] for starts in self._starts.values() if starts)
+
+    @property
     def families(self) -> list[str]:
         """The family names that work as aliases, in alphabetical order."""
         return sorted({model.family for model in self.models})
@@ -414,6 +419,10 @@ def _validated(kind: type[_Content], text: str, where: str) -> _Content:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            raise PriceBookError(f"{where}: {place} is missing.") from error
+        if first["type"] == "extra_forbidden":
+            raise PriceBookError(f"{where}: {place} is no field that is known here.") from error
         raise PriceBookError(f"{where}: {place} is wrong: {first['msg']}, got {first['input']!r}.") from error
 
 
@@ -451,7 +460,9 @@ def _wrong_names(content: _File, own: OwnPrices) -> Iterator[tuple[str, str]]:
 
 
 _OWN_NAME = re.compile(r"(?=.*[-.:/@\d])[a-z][\w.:@/-]{2,}|(?!(?:in|out|day|fast|batch|us|x)$)[a-z]{5,}", re.ASCII)
-_OWN_NAME_RULE = "it takes letters, digits and - . : / @, at least three of them, such as house-model"
+_OWN_NAME_RULE = (
+    "it takes letters, digits and - . : / @, at least three of them, and no word of questions, such as house-model"
+)
 
 
 def _wrong_model(place: str, model: Model) -> Iterator[tuple[str, str]]:

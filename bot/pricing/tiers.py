@@ -45,6 +45,8 @@ _NANO = 10**9
 _MAX_SCALE = 3000
 
 Nanos = NDArray[np.int64]
+Coefficient = Any
+"""What the solver computes with. It only chooses: what the choice costs is added up in whole nanodollars."""
 
 
 class DayUse(NamedTuple):
@@ -442,7 +444,7 @@ class _Program:
         self.vendors = sorted({plan.vendor for plan in market.plans})
         self.on = self.people * self.kinds
         self.size = self.on + 3 * self.kinds + len(self.vendors)
-        self.rows: list[tuple[list[int], list[float], float, float]] = []
+        self.rows: list[tuple[list[int], list[Coefficient], Coefficient, Coefficient]] = []
 
     def solved(self) -> dict[str, str]:
         """Each person's plan. Raises RuntimeError where the solver finds none: the API takes everybody."""
@@ -488,27 +490,27 @@ class _Program:
     def _vendor(self, name: str) -> int:
         return self.on + 3 * self.kinds + self.vendors.index(name)
 
-    def _costs(self) -> list[float]:
+    def _costs(self) -> list[Coefficient]:
         costs = [0.0] * self.size
         for kind, plan in enumerate(self.market.plans):
-            costs[self._seats(kind)] = float(plan.usd)
+            costs[self._seats(kind)] = np.float64(plan.usd)
             costs[self._pool(kind)] = 1.0
             if not plan.pooled:
                 for person, need in enumerate(self.needs):
                     costs[self._is(person, kind)] = need.beyond[plan.id] / _NANO
         return costs
 
-    def _least(self) -> list[float]:
+    def _least(self) -> list[Coefficient]:
         least = [0.0] * self.size
         for kind, plan in enumerate(self.market.plans):
-            least[self._seats(kind)] = float(self.paid.get(plan.id, 0))
+            least[self._seats(kind)] = np.float64(self.paid.get(plan.id, 0))
         return least
 
-    def _most(self) -> list[float]:
+    def _most(self) -> list[Coefficient]:
         most = [1.0] * self.size
         for kind, plan in enumerate(self.market.plans):
-            most[self._seats(kind)] = 0.0 if plan.is_api else float("inf")
-            most[self._pool(kind)] = float("inf") if plan.pooled else 0.0
+            most[self._seats(kind)] = 0.0 if plan.is_api else np.inf
+            most[self._pool(kind)] = np.inf if plan.pooled else 0.0
         return most
 
     def _constrain(self) -> None:
@@ -520,13 +522,13 @@ class _Program:
             if not plan.is_api:
                 self.rows.append(([*users, self._seats(kind)], [*ones, -1.0], -np.inf, 0))
             most = self.people if plan.is_personal or plan.max_seats is None else min(plan.max_seats, self.people)
-            self.rows.append(([*users, self._used(kind)], [*ones, -float(most)], -np.inf, 0))
+            self.rows.append(([*users, self._used(kind)], [*ones, -np.float64(most)], -np.inf, 0))
             if plan.min_seats > 1:
                 seats = [self._seats(kind), self._used(kind)]
-                self.rows.append((seats, [1.0, -float(plan.min_seats)], 0, np.inf))
+                self.rows.append((seats, [1.0, -np.float64(plan.min_seats)], 0, np.inf))
             if plan.pooled and plan.limit is not None:
                 usages = [need.usage / _NANO for need in self.needs]
-                carried = [-float(plan.limit.monthly_low), -1.0]
+                carried = [-np.float64(plan.limit.monthly_low), -1.0]
                 self.rows.append(([*users, self._seats(kind), self._pool(kind)], [*usages, *carried], -np.inf, 0))
             if self.market.max_vendors is not None:
                 self.rows.append(([self._used(kind), self._vendor(plan.vendor)], [1.0, -1.0], -np.inf, 0))

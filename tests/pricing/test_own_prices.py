@@ -122,13 +122,13 @@ def test_another_file_is_another_price_book(tmp_path: Path, book: PriceBook) -> 
         ),
         ('model = "claude-opus-4-6"', 'model = "gpt-9"', r"own\.toml: names\.0\.model is wrong: it is 'gpt-9'"),
         ('factor = "1.1"', 'factor = "0"', r"own\.toml: prefixes\.0\.factor is wrong"),
-        ('input = "1"\n', "", r"own\.toml: models\.0\.prices\.0\.input is wrong: Field required"),
+        ('input = "1"\n', "", r"own\.toml: models\.0\.prices\.0\.input is missing"),
         (
             'source = "contract"',
             'source = "hearsay"',
             r"own\.toml: models\.0\.prices\.0\.source names the source 'hearsay'",
         ),
-        ("[[names]]", "[[nicknames]]", r"own\.toml: nicknames is wrong: Extra inputs are not permitted"),
+        ("[[names]]", "[[nicknames]]", r"own\.toml: nicknames is no field"),
         ("[sources]", "[sources", r"own\.toml is not valid TOML"),
     ],
 )

@@ -189,6 +189,8 @@ def test_an_answer_shows_total_formula_assumption_and_price_date(book: PriceBook
         "$3.60  on Claude Opus 5.5",
         "input 500k × $4.00/M = $2.00 · output 80k × $20.00/M = $1.60",
         "“opus” means Opus 5.5, the newest Opus on 2026-11-23.",
+        "Priced as one request; Haiku 5.5 costs more when a prompt is over 100,000 tokens. "
+        "In requests of at most 100,000 tokens each it is $0.09.",
         "If 90 % of the input were cache reads: $1.89.",
         "Sonnet 5.5: $1.80 · Haiku 5.5: $0.45 · Fable 5.2: $7.20",
         "Prices of 2026-11-23 · list price estimate, price book of 2026-11-22",

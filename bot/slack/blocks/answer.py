@@ -68,14 +68,21 @@ def refusal_message(refusal: Refusal) -> Message:
     )
 
 
+def _why(read: int, written: int) -> str:
+    if written > read:
+        return f"cold turns write the context again: {written:,} tokens to the cache"
+    return f"every turn reads the context again: {read:,} tokens from the cache"
+
+
 def _session(session: SessionCost) -> list[str]:
     """Why a session costs more than its new tokens, with its own numbers, and how it grows by the hour."""
     read = sum(turn.usage.cache_read for turn in session.turns)
+    written = sum(turn.usage.cache_write_5m + turn.usage.cache_write_1h for turn in session.turns)
     contexts = f" in {session.plan.members} contexts" if session.plan.members > 1 else ""
     flat = f"Counting its {session.new_tokens:,} new tokens{contexts} once, without a cache, would give"
     lines = [
         f"{flat} {shown(session.flat_usd)}; the session costs {session.ratio.quantize(Decimal('0.1'))} times that, "
-        f"as every turn reads the context again: {read * session.plan.members:,} tokens from the cache.",
+        f"as {_why(read * session.plan.members, written * session.plan.members)}.",
     ]
     hours = session.by_hour
     if len(hours) > 1:

@@ -17,9 +17,10 @@ _EXAMPLES = (
 )
 
 
-def help_message() -> Message:
-    """Everything that can be typed after the command."""
-    commands = [f"`{COMMAND} {words}`  {meaning}" for words, meaning in _COMMANDS]
+def help_message(*, is_terminal: bool = False) -> Message:
+    """Everything that can be typed after the command; in a terminal, the questions alone."""
+    known = _COMMANDS[:1] if is_terminal else _COMMANDS
+    commands = [f"`{COMMAND} {words}`  {meaning}" for words, meaning in known]
     forms = [f"• {name}: {written}" for name, written in FORMS]
     return Message(
         f"Ask {COMMAND} 500k in 80k out opus",
