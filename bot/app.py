@@ -76,7 +76,7 @@ class Installation:
         from bot.slack.delivery import Sender
 
         sender = Sender(self.database, self.posting, self.reading, Composer(self.ledger, self.directory))
-        return Jobs(self.ledger, sender, self.subscriptions, self.settings.admins)
+        return Jobs(self.ledger, sender, self.directory, self.subscriptions, self.settings.admins)
 
     @cached_property
     def feeds(self) -> "Feeds":

@@ -1,9 +1,12 @@
 """The jobs, each one turn that anybody may call at any time: plan what is owed, then send what is due."""
 
+import logging
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+from slack_sdk.errors import SlackApiError
 
 from bot.ledger import Ledger
 from bot.slack.blocks.digest import digest_message
@@ -12,12 +15,20 @@ from bot.slack.blocks.notice import notice_message, silence_sentence
 from bot.slack.blocks.personal import alert_message
 from bot.slack.delivery import Sender, Undeliverable
 from bot.slack.directory import Directory
+from bot.slack.errors import classify
 from bot.spend.alerts import MAX_AGE_DAYS, step_reached
 from bot.spend.days import ONE_DAY, due_at, spend_day
 from bot.store import deliveries
 from bot.store.deliveries import ALERT, NOTICE, Delivery
 from bot.store.feeds import silent_sources
+from bot.store.identity import BY_SLACK, link_actor, possible_addresses
 from bot.store.people import person_by_id
+from bot.store.settings import read_setting, write_setting
+
+MAX_DOMAINS = 3
+"""Domains of the team's addresses at which the owner of a key is looked for."""
+
+logger = logging.getLogger(__name__)
 
 
 class Subscription(NamedTuple):
@@ -41,12 +52,18 @@ class Jobs:
     """One installation's turns. Every process may run them at once: the database decides who sends what."""
 
     def __init__(
-        self, ledger: Ledger, sender: Sender, subscriptions: list[Subscription], admins: Sequence[str] = ()
+        self,
+        ledger: Ledger,
+        sender: Sender,
+        directory: Directory,
+        subscriptions: list[Subscription],
+        admins: Sequence[str] = (),
     ) -> None:
         self.ledger = ledger
         self.sender = sender
         self.subscriptions = subscriptions
         self.admins = admins
+        self.directory = directory
 
     def tick(self, now: datetime) -> int:
         """One turn of everything; returns how many messages went out. Late, twice or after a crash it does the same."""
@@ -69,6 +86,29 @@ class Jobs:
             text = silence_sentence(source.name, source.last_at.astimezone(self.ledger.zone), source.usual)
             for admin in self.admins:
                 deliveries.owe_notice(self.ledger.database, about, admin, text, spend_day(now, self.ledger.zone), now)
+
+    def find_owners(self, now: datetime) -> int:
+        """Ask Slack who is behind the keys that nobody is known for; each address is asked for once a day."""
+        database, found = self.ledger.database, 0
+        asked = f"asked_slack:{now.astimezone(UTC).date()}"
+        known = set((read_setting(database, asked) or "").split())
+        for key, addresses in possible_addresses(database, MAX_DOMAINS).items():
+            for address in addresses:
+                if address in known:
+                    continue
+                try:
+                    is_theirs = self.directory.has_address(address)
+                except (SlackApiError, OSError) as error:
+                    logger.warning("Slack could not be asked for the owners of keys: %s", classify(error).code)
+                    return found
+                known.add(address)
+                write_setting(database, asked, " ".join(sorted(known)))
+                if is_theirs:
+                    link_actor(database, key, address, BY_SLACK, self.ledger.book)
+                    logger.info("%s is %s, says Slack", key, address)
+                    found += 1
+                    break
+        return found
 
 
 class Composer:

@@ -22,6 +22,15 @@ class Directory:
         remember_slack_user(self.database, person.id, found)
         return found
 
+    def has_address(self, email: str) -> bool:
+        """Whether somebody in this workspace has that e-mail address. Raises SlackApiError where Slack does not say."""
+        try:
+            return not self.client.users_lookupByEmail(email=email)["user"].get("deleted", False)
+        except SlackApiError as error:
+            if error.response.get("error") == "users_not_found":
+                return False
+            raise
+
     def direct_channel(self, slack_user_id: str) -> str:
         """The channel id of the bot's direct messages with a user. Raises SlackApiError."""
         return str(self.client.conversations_open(users=slack_user_id)["channel"]["id"])

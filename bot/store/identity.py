@@ -8,7 +8,7 @@ then what they spend is *unassigned*. Whoever moves to another person takes all 
 import hashlib
 import re
 import secrets
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -114,6 +114,24 @@ def unassigned(database: Database, since: date) -> list[Unassigned]:
     with database.read() as connection:
         rows = [Unassigned(Actor(kind, name), who, usd or ZERO) for kind, name, who, usd in connection.execute(query)]
     return sorted(rows, key=lambda entry: (-entry.usd, entry.actor))
+
+
+def possible_addresses(database: Database, limit: int) -> dict[str, list[str]]:
+    """Claude Code's keys that nobody is behind, each with the addresses that their owner may have.
+
+    These are the key's user at each domain of the team, the most usual first, and never of a person who is known.
+    """
+    with database.read() as connection:
+        mine = people.c.workspace_id == database.workspace_id
+        known = list(connection.execute(select(people.c.email).where(mine, people.c.email.is_not(None))).scalars())
+    domains = [domain for domain, _ in Counter(email.split("@")[-1] for email in known).most_common(limit)]
+    found = {}
+    for entry in unassigned(database, date.max):
+        user = _key_user(entry.actor)
+        addresses = [f"{user}@{domain}" for domain in domains if user]
+        if addresses:
+            found[entry.actor.name] = [address for address in addresses if address not in known]
+    return {name: addresses for name, addresses in found.items() if addresses}
 
 
 def erase_person(database: Database, email: str, who: str, now: datetime) -> int:

@@ -1,0 +1,127 @@
+"""The turns that look after the sources: owners asked of Slack, silence told to the admins, a watched folder."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.feeds import Feeds, folder_feed
+from bot.imports import Importer
+from bot.ledger import Ledger
+from bot.playground.demo import Stage
+from bot.playground.workspace import User
+from bot.pricing import PriceBook
+from bot.spend.records import Actor
+from bot.store.database import Database
+from bot.store.deliveries import all_deliveries
+from bot.store.feeds import feed_states, silent_sources
+from bot.store.recording import AlertPolicy, FileTally, record
+from bot.store.tally import Tally
+from tests.usage import opus_for, store, used
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+KEY = "claude_code_key_zoe_ab12"
+
+
+class TestOwners:
+    def test_slack_is_asked_once_who_is_behind_a_key(self, stage: Stage, book: PriceBook) -> None:
+        database = stage.installation.database
+        stage.workspace.users.append(User("U0ZOE", "Zoe Known", "zoe@example.com"))
+        store(database, used(opus_for(3)), used(opus_for(5), actor=Actor("api_key", KEY)))
+        assert stage.installation.jobs.find_owners(NOW) == 1
+        rows = stage.installation.ledger.spend(None, None, ("person",)).rows
+        assert {row.group[0]: row.amount.usd for row in rows} == {"dana@example.com": 3, "zoe@example.com": 5}
+        assert stage.installation.jobs.find_owners(NOW) == 0
+        asked = [call for call in stage.workspace.calls if call[0] == "users.lookupByEmail"]
+        assert len(asked) == 1
+
+    def test_whoever_slack_does_not_know_stays_unassigned_until_tomorrow(self, stage: Stage) -> None:
+        store(stage.installation.database, used(opus_for(3)), used(opus_for(5), actor=Actor("api_key", KEY)))
+        for _ in range(3):
+            assert stage.installation.jobs.find_owners(NOW) == 0
+        asked = [call for call in stage.workspace.calls if call[0] == "users.lookupByEmail"]
+        assert len(asked) == 1
+        stage.workspace.users.append(User("U0ZOE", "Zoe Known", "zoe@example.com"))
+        assert stage.installation.jobs.find_owners(NOW + timedelta(days=1)) == 1
+
+
+class TestSilence:
+    @staticmethod
+    def arrive(database: Database, book: PriceBook, at: datetime, tokens: int) -> None:
+        files = [FileTally("usage.json", Tally([used(opus_for(tokens), day=date(2026, 11, 1))]), [])]
+        record(database, "claude_code_analytics_api", files, at, AlertPolicy(Decimal(12), at.date()), book)
+
+    def test_a_source_that_was_alive_and_falls_silent_is_told_once(self, stage: Stage, book: PriceBook) -> None:
+        database, jobs = stage.installation.database, stage.installation.jobs
+        jobs.admins = ("U0ADMIN1", "U0ADMIN2")
+        start = datetime(2026, 11, 1, 6, tzinfo=UTC)
+        for day in range(5):
+            self.arrive(database, book, start + timedelta(days=day), day + 1)
+        last = start + timedelta(days=4)
+        for hours, notices in ((24, 0), (35, 0), (37, 2), (60, 2), (90, 2)):
+            jobs.watch_sources(last + timedelta(hours=hours))
+            assert len([one for one in all_deliveries(database) if one.kind == "notice"]) == notices
+        facts = Ledger(database, book, ZoneInfo("UTC"), Decimal(12)).digest(
+            date(2026, 11, 1), last + timedelta(hours=60)
+        )
+        assert facts.freshness is not None
+        assert facts.freshness.silent == (("Claude Code Analytics API", last),)
+        self.arrive(database, book, last + timedelta(hours=91), 9)
+        assert silent_sources(database, last + timedelta(hours=92)) == []
+
+
+class TestWatchedFolder:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        found = tmp_path / "exports"
+        found.mkdir()
+        return found
+
+    @staticmethod
+    def csv(folder: Path, name: str, tokens: int, at: datetime) -> None:
+        path = folder / name
+        header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+        path.write_text(f"{header}\n2026-11-10,claude-opus-5,key,{tokens},0\n", encoding="utf-8")
+        os.utime(path, (at.timestamp(), at.timestamp()))
+
+    def test_what_appears_or_changes_is_imported_and_what_is_being_written_is_left(
+        self, database: Database, book: PriceBook, folder: Path
+    ) -> None:
+        def importer() -> Importer:
+            return Importer(database, ZoneInfo("UTC"), book, AlertPolicy(Decimal(12), NOW.date()))
+
+        feeds = Feeds(database, [folder_feed(folder, importer)])
+        ledger = Ledger(database, book, ZoneInfo("UTC"), Decimal(12))
+        self.csv(folder, "a.csv", 1_000_000, NOW - timedelta(minutes=5))
+        self.csv(folder, "b.csv", 3_000_000, NOW)
+        feeds.collect(NOW)
+        assert ledger.spend(None, None, ()).total.usd == 5  # 1M x $5
+        feeds.collect(NOW + timedelta(minutes=2))
+        assert ledger.spend(None, None, ()).total.usd == 15  # the newer file restates the day: 3M x $5
+        self.csv(folder, "b.csv", 4_000_000, NOW + timedelta(minutes=3))
+        feeds.collect(NOW + timedelta(minutes=6))
+        assert ledger.spend(None, None, ()).total.usd == 20
+        (state,) = feed_states(database)
+        assert (state.newest_day, state.problem) == (date(2026, 11, 10), None)
+
+    def test_a_folder_that_is_gone_is_said(self, database: Database, folder: Path) -> None:
+        folder.rmdir()
+        Feeds(database, [folder_feed(folder, lambda: None)]).collect(NOW)  # type: ignore[arg-type, return-value]
+        (state,) = feed_states(database)
+        assert state.problem is not None
+        assert state.problem.endswith("is no folder; see CLAUDECOST_WATCH_FOLDER.")
+
+
+def test_explain_says_which_source_speaks_and_what_the_others_say(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(5)), source="claude_code_analytics_api")
+    store(database, used(opus_for(7)), source="transcripts")
+    found = Ledger(database, book, ZoneInfo("UTC"), Decimal(12)).explain("dana@example.com", used(opus_for(1)).day)
+    assert found is not None
+    assert found.taken == "transcripts"
+    assert {name: amount.usd for name, amount in found.sources.items()} == {
+        "claude_code_analytics_api": Decimal(5),
+        "transcripts": Decimal(7),
+    }
