@@ -12,6 +12,7 @@ from bot.ledger import Ledger
 from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
 from bot.spend.days import spend_day
+from bot.spend.workdays import WorkCalendar
 from bot.store.database import Database, open_database
 from bot.store.recording import AlertPolicy, rebuild_rollups
 from bot.store.settings import read_setting, write_setting
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from slack_bolt.authorization import AuthorizeResult
     from slack_sdk import WebClient
 
+    from bot.advice import Advisor
     from bot.feeds import Feeds
     from bot.jobs import Jobs, Subscription
+    from bot.pricing.plans import PlanBook
     from bot.slack.directory import Directory
 
 
@@ -51,6 +54,23 @@ class Installation:
     @cached_property
     def ledger(self) -> Ledger:
         return Ledger(self.database, self.book, self.settings.timezone, self.settings.limit_usd)
+
+    @cached_property
+    def plan_book(self) -> "PlanBook":
+        """The plan book, changed by the team's own file where there is one."""
+        from bot.pricing.plans import default_plan_book, plan_book_with
+
+        return plan_book_with(self.settings.plans) if self.settings.plans else default_plan_book()
+
+    @cached_property
+    def calendar(self) -> WorkCalendar:
+        return WorkCalendar(self.settings.holidays)
+
+    @cached_property
+    def advisor(self) -> "Advisor":
+        from bot.advice import Advisor
+
+        return Advisor(self.database, self.book, self.plan_book, self.calendar)
 
     @cached_property
     def posting(self) -> "WebClient":
@@ -129,7 +149,8 @@ class Installation:
             request_verification_enabled=not is_socket_mode,
             logger=logging.getLogger("slack_bolt"),
         )
-        register(app, Commands(self.ledger, self.directory, self.today))
+        commands = Commands(self.ledger, self.directory, self.today, self.plan_book, self.advisor, self.settings.admins)
+        register(app, commands)
         return app
 
 

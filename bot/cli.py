@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
@@ -32,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-KNOWN_PROBLEMS = ("SettingsProblem", "DatabaseProblem", "PriceBookError", "UnknownIdentity")
+KNOWN_PROBLEMS = ("SettingsProblem", "DatabaseProblem", "PriceBookError", "UnknownIdentity", "UnknownMember")
 """Errors whose text is a sentence for people. They are named, as importing their modules would slow every start."""
 
 
@@ -45,6 +46,14 @@ def _usage_day(text: str) -> date:
     if not 2000 <= day.year <= 2100:
         raise typer.BadParameter(f"{day} is no day of usage; expected one between 2000 and 2100")
     return day
+
+
+def _dollars(text: str) -> Decimal:
+    """Dollars above zero, such as 12 or $12.50."""
+    plain = text.strip().removeprefix("$")
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", plain, re.ASCII) or not Decimal(plain):
+        raise typer.BadParameter(f"“{text}” is no amount of dollars; expected one such as 12 or 12.50")
+    return Decimal(plain)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
@@ -370,6 +379,103 @@ def prices(
     from bot.terminal import print_history, print_prices
 
     print_history(document) if history else print_prices(document)
+
+
+@app.command()
+def plans(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORDS…]", help="A spend to compare them for: $6 a day, or a question."),
+    ] = None,
+    on: Annotated[date | None, Day] = None,
+    as_json: Json = False,
+) -> None:
+    """The subscriptions that are known on a day, or what each would cost for a spend."""
+    from bot.advice_reports import options_json, plans_json
+    from bot.pricing.plans import default_plan_book, plan_book_with
+    from bot.slack.blocks.plain import as_text
+    from bot.slack.blocks.plans import plan_list_message, what_if_message
+
+    settings = _own_settings()
+    day, own = on or _today(), settings.plans if settings else None
+    plan_book = plan_book_with(own) if own else default_plan_book()
+    known, typical = plan_book.on(day), plan_book.typical(day)
+    if not words:
+        if as_json:
+            _print_json(plans_json(plan_book, day))
+        else:
+            print(as_text(plan_list_message(known, day, (typical.average, typical.p90) if typical else None)))
+        return
+    from bot.ask import Refusal, monthly_spend
+    from bot.pricing.tiers import what_if
+
+    try:
+        spent = monthly_spend(" ".join(words), day, _price_book())
+    except Refusal as refusal:
+        _refuse(f"{refusal.sentence} Try: claudecost plans '$6 a day'")
+    if not any(plan.is_api for plan in known):
+        _refuse(f"No plan is known on {day}.")
+    best, options = what_if(spent.daily_usd, known)
+    if as_json:
+        _print_json({"usd": str(spent.usd), "recommended": best.id, "options": options_json(options)})
+    else:
+        print(as_text(what_if_message(spent, best, options, day)).replace("/claudecost", "claudecost"))
+
+
+@app.command()
+def recommend(
+    person: Annotated[str | None, typer.Option(metavar="E", help="One person, by e-mail address.")] = None,
+    team: Annotated[str | None, typer.Option(metavar="T", help="One team; else everybody.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Which plan fits a person, or which mix of plans fits a team, from what they really used."""
+    from bot.advice_reports import recommendation_json
+    from bot.slack.blocks.plain import as_text
+    from bot.slack.blocks.plans import own_recommendation_message, team_recommendation_message
+
+    if person is not None and team is not None:
+        _refuse("--person and --team exclude each other; say one of the two.")
+    installation = _installation()
+    advisor, today = installation.advisor, installation.today()
+    found = advisor.for_person(person, today) if person else advisor.for_team(today, team)
+    if found is None:
+        _refuse(
+            f"Nobody is called “{person}” here."
+            if person
+            else f"No team is called “{team}”; claudecost team makes one."
+        )
+    if as_json:
+        _print_json(recommendation_json(found))
+    else:
+        message = (
+            own_recommendation_message(found) if person else team_recommendation_message(found, team or "the workspace")
+        )
+        print(as_text(message))
+
+
+@app.command()
+def team(
+    name: Annotated[str | None, typer.Argument(help="The team's name; without it all teams are listed.")] = None,
+    members: Annotated[list[str] | None, typer.Argument(metavar="[EMAIL…]", help="People who join it.")] = None,
+    limit: Annotated[
+        Decimal | None, typer.Option(metavar="USD", parser=_dollars, help="A person's daily limit.")
+    ] = None,
+    budget: Annotated[Decimal | None, typer.Option(metavar="USD", parser=_dollars, help="The team's month.")] = None,
+    lead: Annotated[str | None, typer.Option(metavar="U…", help="The lead's Slack user id.")] = None,
+) -> None:
+    """Make a team or change it, or list the teams."""
+    from bot.pricing.money import shown
+    from bot.store.teams import all_teams, set_team
+
+    database = _installation().database
+    if name is not None:
+        said = {"limit_usd": limit, "budget_usd": budget, "lead": lead}
+        set_team(database, name, members or [], **{key: value for key, value in said.items() if value is not None})
+    for found, people_of in all_teams(database):
+        if name is None or found.name.lower() == name.lower():
+            own_limit = f", {shown(found.limit_usd)} a day each" if found.limit_usd is not None else ""
+            month = f", {shown(found.budget_usd)} a month" if found.budget_usd is not None else ""
+            print(f"{found.name}{own_limit}{month}: {', '.join(people_of) or 'nobody'}")
 
 
 @app.command()

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.spend.alerts import DEFAULT_LIMIT_USD
+from bot.spend.workdays import UnknownCountry, WorkCalendar
 
 EXAMPLES = {
     "SLACK_BOT_TOKEN": "xoxb-… (Slack app page, OAuth & Permissions)",
@@ -27,6 +28,8 @@ EXAMPLES = {
     "CLAUDECOST_DATA_DIR": "/var/lib/claudecost",
     "CLAUDECOST_LIMIT_USD": "12.00",
     "CLAUDECOST_PRICES": "/etc/claudecost/prices.toml",
+    "CLAUDECOST_PLANS": "/etc/claudecost/plans.toml",
+    "CLAUDECOST_HOLIDAYS": "DE-BY",
     "CLAUDECOST_DIGEST_CHANNEL": "C0123456789",
     "CLAUDECOST_DIGEST_TIME": "09:00",
     "CLAUDECOST_BIND": "127.0.0.1:3000",
@@ -91,6 +94,14 @@ def _user_ids(value: Any) -> tuple[str, ...]:
     return ids
 
 
+def _country(value: str) -> str:
+    try:
+        WorkCalendar(value)
+    except UnknownCountry as error:
+        raise ValueError(str(error).rstrip(".")) from None
+    return value
+
+
 def _clock_time(value: time) -> time:
     if value.tzinfo is not None or value > LATEST_DIGEST:
         raise ValueError(f"it is no time on the clock of CLAUDECOST_TIMEZONE up to {LATEST_DIGEST:%H:%M}")
@@ -135,6 +146,8 @@ class Settings(BaseSettings):
     data_dir: Path = _named("CLAUDECOST_DATA_DIR", Path(user_data_dir("claudecost", appauthor=False)))
     limit_usd: Decimal = _named("CLAUDECOST_LIMIT_USD", DEFAULT_LIMIT_USD, gt=0, decimal_places=9, max_digits=15)
     prices: Path | None = _named("CLAUDECOST_PRICES")
+    plans: Path | None = _named("CLAUDECOST_PLANS")
+    holidays: Annotated[str, AfterValidator(_country)] = _named("CLAUDECOST_HOLIDAYS", "")
     digest_channel: str | None = _named("CLAUDECOST_DIGEST_CHANNEL", pattern=CHANNEL_ID)
     digest_time: Annotated[time, AfterValidator(_clock_time)] = _named("CLAUDECOST_DIGEST_TIME", time(9))
     bind: Annotated[str, AfterValidator(_address)] | None = _named("CLAUDECOST_BIND")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from bot.ask.question import PRESETS
 from bot.pricing import PriceBook, TokenUsage, list_cost
 from bot.pricing.money import shown
+from bot.pricing.plans import PlanBook, default_plan_book
 from bot.pricing.session import (
     CHECK_INPUT,
     CHECK_OUTPUT,
@@ -24,8 +25,17 @@ from bot.pricing.session import (
 PUBLISHED = date(2026, 3, 28)
 MODEL, SMALL_MODEL = "claude-sonnet-4-6", "claude-haiku-4-5"
 WORKING_DAYS = 22
-CURSOR_PRO = Decimal(20)
-COPILOT_BUSINESS = Decimal(19)
+PLANS = {
+    "copilot-pro": 10,
+    "copilot-business": 19,
+    "cursor-pro": 20,
+    "windsurf-pro": 20,
+    "claude-pro": 20,
+    "claude-max-5x": 100,
+    "claude-max-20x": 200,
+}
+"""The subscriptions of the article's table, in dollars a month; its other two rows are what the API costs."""
+
 CACHED = {"bug fix": "0.07", "feature": "0.45", "refactor": "1.20"}
 CLAIMED = {"bug fix": "0.10", "feature": "0.66", "refactor": "2.70", "agent team": "7.50"}
 _MILLION = Decimal(10**6)
@@ -50,6 +60,7 @@ def article_claims(book: PriceBook) -> list[Claim]:
 
     ``book`` is the shipped price book: the article is about list prices, whatever a team's own contract says.
     """
+    plans = default_plan_book()
     return [
         *_table(book),
         _cache_factors(book),
@@ -57,10 +68,11 @@ def article_claims(book: PriceBook) -> list[Claim]:
         *_cached_sessions(book),
         _team_on_haiku(book),
         *_auto_mode(book),
-        *_months(),
-        _team_day(),
-        *_comparisons(),
-        *_days(),
+        *_plans(plans),
+        *_months(plans),
+        _team_day(plans),
+        *_comparisons(plans),
+        *_days(plans),
         _haiku_saves(book),
         _thirty_messages(book),
         *_invoice_line(book),
@@ -104,13 +116,32 @@ def _cache_factors(book: PriceBook) -> Claim:
     )
 
 
-def _team_day() -> Claim:
-    usd = Decimal(TEAM_IN_PLAN_MODE * 6)
+def _plan_usd(plan_id: str, plans: PlanBook) -> Decimal:
+    return next(plan.usd for plan in plans.on(PUBLISHED) if plan.id == plan_id)
+
+
+def _daily(plans: PlanBook) -> tuple[Decimal, Decimal]:
+    """What an active day cost by the documentation: on average, and at the 90th percentile."""
+    typical = plans.typical(PUBLISHED)
+    assert typical is not None  # noqa: S101 - the shipped book has that day, and a test says so
+    return typical.average, typical.p90
+
+
+def _plans(plans: PlanBook) -> Iterator[Claim]:
+    for plan in plans.on(PUBLISHED):
+        if plan.id in PLANS:
+            said, source = PLANS[plan.id], f"the plan book on {PUBLISHED}"
+            yield Claim(f"{plan.name} a month", f"${said}", shown(plan.usd), source, plan.usd == said)
+
+
+def _team_day(plans: PlanBook) -> Claim:
+    average, _ = _daily(plans)
+    usd = TEAM_IN_PLAN_MODE * average
     return Claim(
         "agent teams, against an average day",
         "about 7x the tokens",
         f"{shown(usd)} a day",
-        f"{TEAM_IN_PLAN_MODE} × $6",
+        f"{TEAM_IN_PLAN_MODE} × ${average:f}",
         True if TEAM_IN_PLAN_MODE == 7 else None,
         "The documentation says so of teams whose members run in plan mode.",
     )
@@ -223,56 +254,56 @@ def _auto_mode(book: PriceBook) -> Iterator[Claim]:
     )
 
 
-def _months() -> Iterator[Claim]:
-    for name, daily, claimed in (("average", 6, 132), ("90th percentile", 12, 264)):
-        month = Decimal(daily * WORKING_DAYS)
+def _months(plans: PlanBook) -> Iterator[Claim]:
+    for name, daily, claimed in zip(("average", "90th percentile"), _daily(plans), (132, 264), strict=True):
+        month = daily * WORKING_DAYS
         yield Claim(f"API month, {name}", f"${claimed}", shown(month), f"{WORKING_DAYS} × ${daily}", month == claimed)
 
 
-def _comparisons() -> Iterator[Claim]:
-    month = Decimal(6 * WORKING_DAYS)
-    more = month - CURSOR_PRO
-    yield Claim(
-        "more a month than Cursor Pro", "$112", shown(more), f"{shown(month)} − {shown(CURSOR_PRO)}", more == 112
-    )
+def _comparisons(plans: PlanBook) -> Iterator[Claim]:
+    month = _daily(plans)[0] * WORKING_DAYS
+    cursor, copilot = _plan_usd("cursor-pro", plans), _plan_usd("copilot-business", plans)
+    more = month - cursor
+    yield Claim("more a month than Cursor Pro", "$112", shown(more), f"{shown(month)} − {shown(cursor)}", more == 112)
     yield Claim(
         "Cursor Pro for three months of API fees",
         "12 months",
-        f"{_tenth(3 * more / CURSOR_PRO)} months",
-        f"3 × {shown(more)} ÷ {shown(CURSOR_PRO)}",
-        _tenth(3 * more / CURSOR_PRO) == "12.0",
-        f"By the whole fee it is {_tenth(3 * month / CURSOR_PRO)} months. A year of Cursor Pro is "
-        f"{_hundredth(12 * CURSOR_PRO / more)} months of the excess, {_hundredth(12 * CURSOR_PRO / month)} of the fee.",
+        f"{_tenth(3 * more / cursor)} months",
+        f"3 × {shown(more)} ÷ {shown(cursor)}",
+        _tenth(3 * more / cursor) == "12.0",
+        f"By the whole fee it is {_tenth(3 * month / cursor)} months. A year of Cursor Pro is "
+        f"{_hundredth(12 * cursor / more)} months of the excess, {_hundredth(12 * cursor / month)} of the fee.",
     )
-    months = month / CURSOR_PRO
+    months = month / cursor
     yield Claim(
         "Cursor Pro for one month of API fees",
         "6 months",
         f"{_tenth(months)} months",
-        f"{shown(month)} ÷ {shown(CURSOR_PRO)}",
+        f"{shown(month)} ÷ {shown(cursor)}",
         int(months) == 6,
     )
-    seats = (month / COPILOT_BUSINESS).quantize(Decimal("0.01"))
+    seats = (month / copilot).quantize(Decimal("0.01"))
     yield Claim(
         "Copilot Business seats for it",
         "6.5 seats",
         f"{seats} seats",
-        f"{shown(month)} ÷ {shown(COPILOT_BUSINESS)}",
+        f"{shown(month)} ÷ {shown(copilot)}",
         seats == Decimal("6.5"),
         f"Almost seven; 6.5 would be {shown(month / Decimal('6.5'))} a seat.",
     )
 
 
-def _days() -> Iterator[Claim]:
-    low, high = (Decimal(month) / 6 for month in (100, 200))
+def _days(plans: PlanBook) -> Iterator[Claim]:
+    average, p90 = _daily(plans)
+    low, high = (month / average for month in (100, 200))
     days = f"{_tenth(low)} to {_tenth(high)} days"
     yield Claim(
         "$100 to $200 a month at $6 a day", "a month", days, "$100 ÷ $6, $200 ÷ $6", low <= WORKING_DAYS <= high
     )
     heavy = Decimal(500) / WORKING_DAYS
     formula = f"$500 ÷ {WORKING_DAYS}"
-    yield Claim("$500 a month of a heavy user", "above $12 a day", f"{shown(heavy)} a day", formula, heavy > 12)
-    light = CURSOR_PRO / WORKING_DAYS
+    yield Claim("$500 a month of a heavy user", "above $12 a day", f"{shown(heavy)} a day", formula, heavy > p90)
+    light = _plan_usd("claude-pro", plans) / WORKING_DAYS
     said = "under $20 a month"
     yield Claim("where paying per token wins", said, f"{shown(light)} a day", f"$20 ÷ {WORKING_DAYS}", light < 1)
 

@@ -80,6 +80,15 @@ class _Plan(_Row):
     limits: list[PlanLimit] = []
 
 
+class Typical(_Row):
+    """What developers pay by tokens on an active day from ``start`` on: on average, and nine in ten no more than."""
+
+    start: date = Field(alias="from")
+    average: Dollars
+    p90: Dollars
+    source: str
+
+
 class Commitment(_Row):
     """Seats that are paid for already. They can pass to other people at once, but end only on the day of renewal."""
 
@@ -92,6 +101,7 @@ class Commitment(_Row):
 class _Content(_Row):
     as_of: date | None = None
     sources: dict[str, str] = {}
+    typical: list[Typical] = []
     plans: list[_Plan] = []
     commitments: list[Commitment] = []
     leave_out: list[str] = []
@@ -144,6 +154,7 @@ class PlanBook:
         self._plans = [plan for plan in (*known, *replaced.values()) if plan.id not in own.leave_out]
         self._sources = {**content.sources, **own.sources}
         self.as_of = own.as_of or content.as_of
+        self._typical = content.typical
         self.commitments = own.commitments
         self.max_vendors = own.max_vendors
 
@@ -174,6 +185,10 @@ class PlanBook:
         """The names of plans whose first price is newer than a day, so that they are not applied to it."""
         return [plan.name for plan in self._plans if _in_force(plan.prices, day) is None]
 
+    def typical(self, day: date) -> Typical | None:
+        """What the documentation of a day says that developers pay by tokens."""
+        return _in_force(self._typical, day)
+
     def source(self, name: str) -> str:
         """What a row's source stands for."""
         return self._sources.get(name, name)
@@ -183,7 +198,7 @@ class PlanBook:
         return {plan.id for plan in self._plans}
 
 
-_Dated = TypeVar("_Dated", PlanPrice, PlanLimit)
+_Dated = TypeVar("_Dated", PlanPrice, PlanLimit, Typical)
 
 
 def _in_force(rows: Iterable[_Dated], day: date) -> _Dated | None:

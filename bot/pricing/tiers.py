@@ -156,6 +156,16 @@ def advise(usage: Usage, plans: Sequence[Plan]) -> Advice:
     )
 
 
+def what_if(daily_usd: Decimal, plans: Sequence[Plan]) -> tuple[Plan, list[Option]]:
+    """The best plan for somebody who uses as much on each working day, and what each plan would cost."""
+    day = _nano(daily_usd)
+    week = [day * int(_IS_WORKING[start : start + 7].sum()) for start in _WEEK_STARTS]
+    weeks = np.array([week], np.int64)
+    months = Months(weeks, weeks)
+    api = next(plan for plan in plans if plan.is_api)
+    return _best(months, plans, api), [_option(months, plan, daily_usd) for plan in plans]
+
+
 def recent(usage: Usage) -> Usage:
     """The part of the usage that months are made of."""
     start = usage.end - timedelta(days=HISTORY_DAYS)
@@ -413,7 +423,8 @@ class Market:
                 seats |= {plan.id: count} if count else {}
                 total += count * _nano(plan.usd)
             if plan.pooled and plan.limit is not None:
-                carried = _nano(plan.limit.monthly_low) * seats.get(plan.id, 0)
+                # A seat that nobody has brings nothing into the pool.
+                carried = _nano(plan.limit.monthly_low) * len(users)
                 total += max(0, sum(need.usage for need in users) - carried)
             else:
                 total += sum(need.beyond[plan.id] for need in users)
@@ -527,9 +538,9 @@ class _Program:
                 seats = [self._seats(kind), self._used(kind)]
                 self.rows.append((seats, [1.0, -np.float64(plan.min_seats)], 0, np.inf))
             if plan.pooled and plan.limit is not None:
-                usages = [need.usage / _NANO for need in self.needs]
-                carried = [-np.float64(plan.limit.monthly_low), -1.0]
-                self.rows.append(([*users, self._seats(kind), self._pool(kind)], [*usages, *carried], -np.inf, 0))
+                carried = np.float64(plan.limit.monthly_low)
+                beyond = [need.usage / _NANO - carried for need in self.needs]
+                self.rows.append(([*users, self._pool(kind)], [*beyond, -1.0], -np.inf, 0))
             if self.market.max_vendors is not None:
                 self.rows.append(([self._used(kind), self._vendor(plan.vendor)], [1.0, -1.0], -np.inf, 0))
         if self.market.max_vendors is not None:

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 
 from bot.store.database import Database
-from bot.store.tables import actors, people
+from bot.store.tables import actors, people, teams
 
 ERASED = "erased person"
 """How the name of somebody begins whose data were removed."""
@@ -73,6 +73,22 @@ def all_people(database: Database) -> list[tuple[Person, str | None, list[str]]]
             if name and name != entry[0].email:
                 entry[2].append(name)
     return list(found.values())
+
+
+def people_of_team(database: Database, team: str | None) -> dict[int, str] | None:
+    """The labels of a team's people, or of everybody with an address, by id; None if there is no such team."""
+    mine = people.c.workspace_id == database.workspace_id
+    query = select(people.c.id, people.c.email).where(mine, people.c.email.is_not(None))
+    with database.read() as connection:
+        if team is not None:
+            known = select(teams.c.id).where(
+                teams.c.workspace_id == database.workspace_id, func.lower(teams.c.name) == team.strip().lower()
+            )
+            team_id = connection.execute(known).scalar()
+            if team_id is None:
+                return None
+            query = query.where(people.c.team_id == team_id)
+        return {row.id: row.email for row in connection.execute(query)}
 
 
 def person_by_id(database: Database, person_id: int) -> Person | None:

@@ -117,6 +117,33 @@ settings = Table(
     Column("value", Text, nullable=False),
 )
 
+teams = Table(
+    "teams",
+    metadata,
+    _id(),
+    _workspace(),
+    Column("name", Text, nullable=False),
+    Column("lead", Text, comment="the lead's Slack user id"),
+    Column("limit_usd", Money),
+    Column("budget_usd", Money, comment="dollars of a month"),
+    UniqueConstraint("workspace_id", "name"),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    _workspace(primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("edition", Text, primary_key=True, comment="daily, weekly or monthly"),
+    Column("team", Text, primary_key=True, comment="a team's name; empty for everybody"),
+    Column("at", Text, nullable=False, comment="HH:MM on the clock of the zone"),
+    Column("zone", Text, nullable=False),
+    Column("weekdays", Text, nullable=False, comment="digits of days it comes on, 1 for Monday"),
+    Column("skips_unchanged", Boolean, nullable=False),
+    Column("since", Instant, nullable=False),
+)
+"""Digests that channels asked for."""
+
 people = Table(
     "people",
     metadata,
@@ -128,6 +155,9 @@ people = Table(
     Column("limit_usd", Money),
     Column("seat", Text, comment="the seat of a subscription, as a members list names it"),
     Column("is_organization", Boolean, nullable=False, default=False),
+    Column("team_id", ForeignKey("teams.id")),
+    Column("muted_until", Day, comment="the first day with alerts again"),
+    Column("planned_day", Day, comment="a day of planned work: no alert"),
     UniqueConstraint("workspace_id", "email"),
 )
 """One row a spender. Without an e-mail address nobody is known to be behind it yet: the spend is *unassigned*.
@@ -349,6 +379,9 @@ deliveries = Table(
     Column("payload", Text),
     Column("ts", Text),
     Column("problem", Text),
+    Column("usd", Money, comment="the total that was told"),
+    Column("corrected_at", Instant),
+    Column("edition", Text, comment="of a digest, and its team"),
     UniqueConstraint("workspace_id", "key"),
 )
 """The outbox: one row for each message owed to Slack. See bot/store/deliveries.py for the states."""

@@ -13,5 +13,9 @@ def register(app: App, commands: Commands) -> None:
     app.command(COMMAND, matchers=[has_word("me")])(ack=commands.acknowledge, lazy=[commands.show_own_spend])
     app.command(COMMAND, matchers=[has_word("digest")])(ack=commands.acknowledge, lazy=[commands.show_digest])
     app.command(COMMAND, matchers=[has_word("article")])(commands.show_article)
+    app.command(COMMAND, matchers=[has_word("plans")])(commands.show_plans)
+    app.command(COMMAND, matchers=[has_word("recommend")])(
+        ack=commands.acknowledge, lazy=[commands.show_recommendation]
+    )
     app.command(COMMAND)(commands.show_help)
     app.error(answer_failure)

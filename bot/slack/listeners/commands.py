@@ -1,26 +1,38 @@
 """The slash command: a question is answered in the acknowledgement, what needs the database after it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from typing import Any
 
 from slack_bolt import Ack, Respond
 
-from bot.ask import Refusal, ask
+from bot.advice import Advisor
+from bot.ask import Refusal, ask, monthly_spend
 from bot.ask.article import article_claims
 from bot.ledger import Ledger
 from bot.pricing import default_price_book
+from bot.pricing.plans import PlanBook
+from bot.pricing.tiers import what_if
 from bot.slack.blocks.answer import answer_message, refusal_message
 from bot.slack.blocks.article import article_message
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.help import help_message
 from bot.slack.blocks.message import Message
 from bot.slack.blocks.personal import no_own_spend_message, own_spend_message
+from bot.slack.blocks.plans import (
+    no_usage_message,
+    not_for_you_message,
+    own_recommendation_message,
+    plan_list_message,
+    team_recommendation_message,
+    what_if_message,
+)
 from bot.slack.directory import Directory
 from bot.slack.listeners.failures import answers_failures
 from bot.spend.days import ONE_DAY
+from bot.store.teams import find_team
 
-WORDS = ("", "help", "me", "digest", "article")
+WORDS = ("", "help", "me", "digest", "article", "plans", "recommend")
 """First words that are no question. The empty one is the bare command."""
 
 
@@ -47,10 +59,21 @@ def has_word(word: str) -> Callable[[dict[str, Any]], bool]:
 class Commands:
     """The listeners of the slash command; all answers are ephemeral."""
 
-    def __init__(self, ledger: Ledger, directory: Directory, today: Callable[[], date]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        directory: Directory,
+        today: Callable[[], date],
+        plans: PlanBook,
+        advisor: Advisor,
+        admins: Collection[str] = (),
+    ) -> None:
         self.ledger = ledger
         self.directory = directory
         self.today = today
+        self.plans = plans
+        self.advisor = advisor
+        self.admins = admins
 
     def answer_question(self, ack: Ack, command: dict[str, Any]) -> None:
         """Price the question right in the acknowledgement: it takes no database and no network."""
@@ -67,6 +90,43 @@ class Commands:
     def show_article(self, ack: Ack) -> None:
         """The figures of the article on session costs beside ours."""
         _reply(ack, article_message(article_claims(default_price_book())))
+
+    def show_plans(self, ack: Ack, command: dict[str, Any]) -> None:
+        """The plans that are known, or what each would cost for a spend."""
+        today, said = self.today(), " ".join(str(command["text"]).split()[1:])
+        known, typical = self.plans.on(today), self.plans.typical(today)
+        if not said:
+            _reply(ack, plan_list_message(known, today, (typical.average, typical.p90) if typical else None))
+            return
+        try:
+            spent = monthly_spend(said, today, self.ledger.book)
+        except Refusal as refusal:
+            _reply(ack, refusal_message(Refusal(refusal.sentence, "plans $6 a day")))
+            return
+        _reply(ack, what_if_message(spent, *what_if(spent.daily_usd, known), today))
+
+    @answers_failures
+    def show_recommendation(self, respond: Respond, command: dict[str, Any]) -> None:
+        """The plan that fits whoever asks; with “team”, and for leads and admins alone, the mix for a team."""
+        words = str(command["text"]).split()[1:]
+        if words[:1] == ["team"]:
+            _reply(respond, self._team_recommendation(command["user_id"], " ".join(words[1:]) or None))
+            return
+        if words:
+            _reply(respond, refusal_message(Refusal(f"I could not read “{' '.join(words)}”.", "recommend")))
+            return
+        email = self.directory.email_of(command["user_id"])
+        found = self.advisor.for_person(email, self.today()) if email else None
+        _reply(respond, own_recommendation_message(found) if found else no_usage_message())
+
+    def _team_recommendation(self, user: str, name: str | None) -> Message:
+        team = find_team(self.ledger.database, name) if name else None
+        if user not in self.admins and (team is None or team.lead != user):
+            return not_for_you_message()
+        found = self.advisor.for_team(self.today(), name)
+        if found is None:
+            return refusal_message(Refusal(f"No team is called “{name}”.", "recommend team"))
+        return team_recommendation_message(found, name or "the workspace")
 
     def acknowledge(self, ack: Ack) -> None:
         """Tell Slack that the command arrived; the answer follows by response_url."""

@@ -1,0 +1,156 @@
+"""The advisor: which plan fits whom, from the usage that is stored."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from bot.pricing import PriceBook, PricingError, TokenUsage, list_cost
+from bot.pricing.plans import API, Plan, PlanBook
+from bot.pricing.tiers import (
+    HISTORY_DAYS,
+    STEADY_DAYS,
+    Advice,
+    DayUse,
+    Seats,
+    TeamAdvice,
+    Usage,
+    advise,
+    advise_team,
+)
+from bot.spend.amounts import ZERO, Quantity
+from bot.spend.days import ONE_DAY, Period
+from bot.spend.workdays import WorkCalendar
+from bot.store.database import Database
+from bot.store.people import people_of_team, person_by_email
+from bot.store.quantities import Share, shares, stored_period
+
+NOT_MODELLED = (
+    "rate limits within a day (five-hour windows)",
+    "how well another tool would do the same work",
+    "what a change of tools costs",
+    "keys in pipelines, which cannot use seats",
+    "taxes and currency",
+)
+"""What no figure here holds; every recommendation says so."""
+
+
+class Recommendation(NamedTuple):
+    """Advice for people and, where there is more than one, for all of them together, by the prices of ``on``.
+
+    ``newer`` names plans whose first price is newer than the usage. ``without_price`` counts tokens in no figure.
+    """
+
+    on: date
+    people: list[Advice]
+    team: TeamAdvice | None
+    plans: list[Plan]
+    newer: list[str]
+    unpriced_tokens: int = 0
+
+
+class Advisor:
+    """Recommends plans to one workspace's people."""
+
+    def __init__(self, database: Database, book: PriceBook, plans: PlanBook, calendar: WorkCalendar) -> None:
+        self.database = database
+        self.book = book
+        self.plans = plans
+        self.calendar = calendar
+
+    def for_person(self, email: str, today: date) -> Recommendation | None:
+        """The advice for one person; None if nobody here has that address."""
+        person = person_by_email(self.database, email)
+        if person is None:
+            return None
+        return self._recommend(today, {person.id: person.label}, with_team=False)
+
+    def for_team(self, today: date, team: str | None = None) -> Recommendation | None:
+        """The advice for a team, or for everybody with an address; None if there is no such team."""
+        members = people_of_team(self.database, team)
+        return None if members is None else self._recommend(today, members, with_team=True)
+
+    def _recommend(self, today: date, members: dict[int, str], *, with_team: bool) -> Recommendation:
+        stored = stored_period(self.database)
+        on = min(today, stored.end - ONE_DAY) if stored else today
+        plans = self.plans.on(on)
+        found, unpriced = self._usages(members, on)
+        people = [advise(usage, plans) for usage in found]
+        team = None
+        if with_team and found:
+            team = advise_team(found, plans, self._paid(), self.plans.max_vendors)
+        return Recommendation(on, people, team, plans, self.plans.later_than(on), unpriced)
+
+    def _paid(self) -> list[Seats]:
+        return [Seats(one.plan, one.seats) for one in self.plans.commitments]
+
+    def _current(self) -> dict[str, str]:
+        """The plan of each person of whom the team's file says it, by address."""
+        return {person.lower(): one.plan for one in self.plans.commitments for person in one.people}
+
+    def _usages(self, members: dict[int, str], on: date) -> tuple[list[Usage], int]:
+        period = Period(on - timedelta(days=HISTORY_DAYS + STEADY_DAYS - 1), on + ONE_DAY)
+        only = next(iter(members)) if len(members) == 1 else None
+        of_person: dict[int, list[Share]] = defaultdict(list)
+        for share in shares(self.database, period, only):
+            if share.person_id in members:
+                of_person[share.person_id].append(share)
+        current = self._current()
+        holidays = self.calendar.holidays_in(period)
+        usages, unpriced = [], 0
+        for person_id, label in sorted(members.items(), key=lambda member: member[1]):
+            quantities = [share.quantity for share in of_person[person_id]]
+            days, left_out = self._days(quantities)
+            unpriced += left_out
+            opus, other, as_opus = self._mix(quantities)
+            usages.append(
+                Usage(label, days, period.end, current.get(label, API), holidays, opus, other, as_opus),
+            )
+        return usages, unpriced
+
+    def _days(self, quantities: Iterable[Quantity]) -> tuple[list[DayUse], int]:
+        """API-equivalent days, and the tokens that have no price."""
+        usd: dict[date, Decimal] = defaultdict(lambda: ZERO)
+        long: dict[date, Decimal] = defaultdict(lambda: ZERO)
+        unpriced = 0
+        for quantity in quantities:
+            cost = self._list_usd(quantity, quantity.usage)
+            if cost is None and quantity.usage.tokens:
+                unpriced += quantity.usage.tokens
+                continue
+            if cost is None:
+                usd[quantity.day] += quantity.reported_usd or ZERO
+                long[quantity.day] += quantity.reported_usd or ZERO
+                continue
+            written = quantity.usage.cache_write_5m + quantity.usage.cache_write_1h
+            for_an_hour = quantity.usage._replace(cache_write_5m=0, cache_write_1h=written)
+            usd[quantity.day] += cost
+            long[quantity.day] += self._list_usd(quantity, for_an_hour) or cost
+        return [DayUse(day, usd[day], long[day]) for day in sorted(usd) if usd[day]], unpriced
+
+    def _mix(self, quantities: Sequence[Quantity]) -> tuple[Decimal, Decimal, Decimal]:
+        """What was used on Opus, on other models, and what the latter would have cost on that day's Opus."""
+        opus = other = as_opus = ZERO
+        for quantity in quantities:
+            cost = self._list_usd(quantity, quantity.usage)
+            if cost is None:
+                continue
+            if self.book.model(quantity.model, quantity.day).family == "opus":
+                opus += cost
+                continue
+            other += cost
+            try:
+                as_opus += list_cost(quantity.usage, "opus", quantity.day, self.book).usd
+            except PricingError:
+                as_opus += cost
+        return opus, other, as_opus
+
+    def _list_usd(self, quantity: Quantity, usage: TokenUsage) -> Decimal | None:
+        """List price: what a source states may be net of discounts or nothing under a seat. None without a price."""
+        if not usage.tokens and quantity.reported_usd is not None:
+            return None
+        try:
+            return list_cost(usage, quantity.model, quantity.day, self.book, quantity.conditions).usd
+        except PricingError:
+            return None

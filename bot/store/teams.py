@@ -1,0 +1,76 @@
+"""Teams: named sets of people, each with an own limit, a month's budget and a lead."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import func, insert, select, update
+
+from bot.store.database import Database
+from bot.store.people import normalised_email
+from bot.store.tables import people, teams
+
+
+class UnknownMember(Exception):
+    """Somebody is to join a team of whom no export has told; one sentence that quotes the address."""
+
+
+class Team(NamedTuple):
+    """``limit_usd`` is a person's day, ``budget_usd`` the team's month; ``lead`` is a Slack user id."""
+
+    id: int
+    name: str
+    lead: str | None
+    limit_usd: Decimal | None
+    budget_usd: Decimal | None
+
+
+_TEAM = tuple(teams.c[name] for name in Team._fields)
+
+
+def find_team(database: Database, name: str) -> Team | None:
+    """The team of that name, in any letter case."""
+    query = select(*_TEAM).where(
+        teams.c.workspace_id == database.workspace_id, func.lower(teams.c.name) == name.strip().lower()
+    )
+    with database.read() as connection:
+        row = connection.execute(query).first()
+    return Team(*row) if row else None
+
+
+def all_teams(database: Database) -> list[tuple[Team, list[str]]]:
+    """Every team with the addresses of its people."""
+    query = (
+        select(*_TEAM, people.c.email)
+        .outerjoin(people, people.c.team_id == teams.c.id)
+        .where(teams.c.workspace_id == database.workspace_id)
+        .order_by(teams.c.name, people.c.email)
+    )
+    found: dict[int, tuple[Team, list[str]]] = {}
+    with database.read() as connection:
+        for *team, email in connection.execute(query):
+            entry = found.setdefault(team[0], (Team(*team), []))
+            if email:
+                entry[1].append(email)
+    return list(found.values())
+
+
+def set_team(database: Database, name: str, members: Sequence[str], **values: Any) -> Team:
+    """Make a team or change it; ``members`` join it and leave the one they were in. Raises UnknownMember."""
+    mine = teams.c.workspace_id == database.workspace_id
+    with database.write() as connection:
+        team_id = connection.execute(select(teams.c.id).where(mine, func.lower(teams.c.name) == name.lower())).scalar()
+        if team_id is None:
+            row = {"workspace_id": database.workspace_id, "name": name, **values}
+            team_id = connection.execute(insert(teams).values(**row).returning(teams.c.id)).scalar_one()
+        elif values:
+            connection.execute(update(teams).where(teams.c.id == team_id).values(**values))
+        for email in members:
+            joined = update(people).where(
+                people.c.workspace_id == database.workspace_id, people.c.email == normalised_email(email)
+            )
+            if connection.execute(joined.values(team_id=team_id)).rowcount != 1:
+                raise UnknownMember(f"Nobody here has the address “{email}”; claudecost people lists everybody.")
+    found = find_team(database, name)
+    assert found is not None  # noqa: S101 - it was written just now
+    return found
