@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from bot.advice import Advisor
     from bot.feeds import Feeds
-    from bot.jobs import Jobs, Subscription
+    from bot.jobs import Jobs
     from bot.pricing.plans import PlanBook
     from bot.slack.directory import Directory
+    from bot.store.subscriptions import Subscription
 
 
 @dataclass
@@ -53,7 +54,10 @@ class Installation:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.database, self.book, self.settings.timezone, self.settings.limit_usd)
+        settings = self.settings
+        return Ledger(
+            self.database, self.book, settings.timezone, settings.limit_usd, settings.budget_usd, self.calendar
+        )
 
     @cached_property
     def plan_book(self) -> "PlanBook":
@@ -94,9 +98,19 @@ class Installation:
     def jobs(self) -> "Jobs":
         from bot.jobs import Composer, Jobs
         from bot.slack.delivery import Sender
+        from bot.slack.pictures import uploader
 
-        sender = Sender(self.database, self.posting, self.reading, Composer(self.ledger, self.directory))
-        return Jobs(self.ledger, sender, self.directory, self.subscriptions, self.settings.admins)
+        settings = self.settings
+        composer = Composer(
+            self.ledger,
+            self.directory,
+            uploader(self.posting),
+            settings.picture,
+            settings.quiet_hours,
+            self.plan_book,
+        )
+        sender = Sender(self.database, self.posting, self.reading, composer)
+        return Jobs(self.ledger, sender, composer, self.directory, self.subscriptions, settings.admins)
 
     @cached_property
     def feeds(self) -> "Feeds":
@@ -116,10 +130,12 @@ class Installation:
 
     @property
     def subscriptions(self) -> "list[Subscription]":
-        from bot.jobs import Subscription
+        from bot.store.subscriptions import Subscription
 
-        channel = self.settings.digest_channel
-        return [Subscription(channel, self.settings.digest_time, self.settings.timezone)] if channel else []
+        settings, channel = self.settings, self.settings.digest_channel
+        if channel is None:
+            return []
+        return [Subscription(channel, settings.digest_time, settings.timezone, settings.digest_weekdays)]
 
     def today(self) -> date:
         """The spend day of this moment."""
@@ -136,6 +152,7 @@ class Installation:
 
         from bot.slack.clients import unauthorized_client
         from bot.slack.listeners import register
+        from bot.slack.listeners.actions import Actions
         from bot.slack.listeners.commands import Commands
 
         secret = None if is_socket_mode else self.settings.secret("SLACK_SIGNING_SECRET")
@@ -150,7 +167,7 @@ class Installation:
             logger=logging.getLogger("slack_bolt"),
         )
         commands = Commands(self.ledger, self.directory, self.today, self.plan_book, self.advisor, self.settings.admins)
-        register(app, commands)
+        register(app, commands, Actions(self.ledger, self.directory, self.today))
         return app
 
 

@@ -224,16 +224,18 @@ def digest(
     from bot.settings import CHANNEL_ID
     from bot.slack.blocks.digest import digest_message
     from bot.spend.days import ONE_DAY
+    from bot.store.teams import find_team
 
     if post is not None and not re.fullmatch(CHANNEL_ID, post):
         _refuse(
             f"--post is “{post}”; expected a channel id such as C0123456789 (at the bottom of its details in Slack)."
         )
-    if team is not None:
-        _refuse(f"No team is called “{team}”: teams are not set up yet. Leave --team out for everybody.")
     installation = _installation()
     which = day or installation.today() - ONE_DAY
-    facts = installation.ledger.digest(which, installation.clock())
+    of_team = find_team(installation.database, team) if team is not None else None
+    if team is not None and of_team is None:
+        _refuse(f"No team is called “{team}”; claudecost team makes one. Leave --team out for everybody.")
+    facts = installation.ledger.digest(which, installation.clock(), team=of_team)
     message = digest_message(facts)
     if as_json:
         from bot.reports import digest_json

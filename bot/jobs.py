@@ -1,51 +1,41 @@
 """The jobs, each one turn that anybody may call at any time: plan what is owed, then send what is due."""
 
 import logging
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 from slack_sdk.errors import SlackApiError
 
-from bot.ledger import Ledger
+from bot.ledger import Ledger, OwnDay
+from bot.pricing.money import rounded
+from bot.pricing.plans import PlanBook
+from bot.schedule import DueDigest, digest_due
 from bot.slack.blocks.digest import digest_message
-from bot.slack.blocks.message import Message
+from bot.slack.blocks.message import Block, Message, image
 from bot.slack.blocks.notice import notice_message, silence_sentence
 from bot.slack.blocks.personal import alert_message
-from bot.slack.delivery import Sender, Undeliverable
+from bot.slack.blocks.trend import trend_block, trend_in_words
+from bot.slack.delivery import Composed, Postponed, Sender, Undeliverable
 from bot.slack.directory import Directory
 from bot.slack.errors import classify
-from bot.spend.alerts import MAX_AGE_DAYS, step_reached
-from bot.spend.days import ONE_DAY, due_at, spend_day
+from bot.spend.alerts import MAX_AGE_DAYS, QuietHours, step_reached
+from bot.spend.days import ONE_DAY, Period, spend_day
+from bot.spend.digest import DigestFacts, is_correction
 from bot.store import deliveries
-from bot.store.deliveries import ALERT, NOTICE, Delivery
+from bot.store.deliveries import ALERT, NOTICE, Covered, Delivery
 from bot.store.feeds import silent_sources
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
-from bot.store.people import person_by_id
+from bot.store.people import person_by_id, wishes_of
+from bot.store.quantities import quantities
 from bot.store.settings import read_setting, write_setting
+from bot.store.subscriptions import Subscription, all_subscriptions
+from bot.store.teams import find_team
 
+CORRECTED_FOR = timedelta(days=3)
 MAX_DOMAINS = 3
 """Domains of the team's addresses at which the owner of a key is looked for."""
 
 logger = logging.getLogger(__name__)
-
-
-class Subscription(NamedTuple):
-    """A channel that gets the digest of the day before, each day at a time on the clock of ``zone``."""
-
-    channel: str
-    at: time
-    zone: ZoneInfo
-
-
-def digest_due(subscription: Subscription, now: datetime) -> date | None:
-    """The day whose digest is owed at ``now``: yesterday, from the due time on until the local day ends; else None.
-
-    After an outage this is still one digest, of the newest day, not one for each day that was missed.
-    """
-    today = spend_day(now, subscription.zone)
-    return today - ONE_DAY if due_at(today, subscription.at, subscription.zone) <= now else None
 
 
 class Jobs:
@@ -55,12 +45,14 @@ class Jobs:
         self,
         ledger: Ledger,
         sender: Sender,
+        composer: "Composer",
         directory: Directory,
         subscriptions: list[Subscription],
         admins: Sequence[str] = (),
     ) -> None:
         self.ledger = ledger
         self.sender = sender
+        self.composer = composer
         self.subscriptions = subscriptions
         self.admins = admins
         self.directory = directory
@@ -72,12 +64,35 @@ class Jobs:
 
     def plan_digests(self, now: datetime) -> None:
         """Owe each subscribed channel the digest that is due."""
-        for subscription in self.subscriptions:
-            day = digest_due(subscription, now)
-            if day is not None:
-                # Yesterday's digest is news until midnight; then the next one is.
-                midnight = due_at(day + 2 * ONE_DAY, time(0), subscription.zone)
-                deliveries.owe_digest(self.ledger.database, subscription.channel, day, now, midnight)
+        database = self.ledger.database
+        for subscription in [*self.subscriptions, *all_subscriptions(database)]:
+            due = digest_due(subscription, now, self.ledger.calendar)
+            if due is None or (subscription.skips_unchanged and not self._has_usage(due)):
+                continue
+            covered = Covered(subscription.edition, due.start, subscription.team)
+            deliveries.owe_digest(database, subscription.channel, due.day, now, due.expires_at, covered)
+
+    def _has_usage(self, due: DueDigest) -> bool:
+        period = Period(due.start, due.day + ONE_DAY)
+        return any(quantity.usage.tokens for quantity in quantities(self.ledger.database, period))
+
+    def correct_digests(self, now: datetime) -> int:
+        """Edit the digests of the last days whose total has changed by enough; returns how many."""
+        corrected = 0
+        for delivery in deliveries.correctable(self.ledger.database, now - CORRECTED_FOR):
+            facts = self.composer.digest_facts(delivery, now)
+            usd = facts.amount.usd if facts.amount else None
+            if usd is None or not is_correction(delivery.usd, usd):
+                continue
+            if deliveries.correct(self.ledger.database, delivery, usd, now):
+                before = "no data" if delivery.usd is None else rounded(delivery.usd)
+                at = now.astimezone(self.ledger.zone)
+                said = f"Corrected {at:%H:%M}: {before} → {rounded(usd)}"
+                if not self.sender.edit(delivery, self.composer.digest(facts, said)):
+                    deliveries.correct(self.ledger.database, delivery._replace(usd=usd), delivery.usd, now)
+                    continue
+                corrected += 1
+        return corrected
 
     def watch_sources(self, now: datetime) -> None:
         """Owe each admin one message about a source that has fallen silent."""
@@ -114,24 +129,64 @@ class Jobs:
 class Composer:
     """Makes the message of a delivery from what is stored at the moment of sending."""
 
-    def __init__(self, ledger: Ledger, directory: Directory) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        directory: Directory,
+        upload: Callable[[bytes, str], str],
+        picture: str = "image",
+        quiet: QuietHours | None = None,
+        plans: PlanBook | None = None,
+    ) -> None:
+        """``upload`` takes a picture and its name and returns Slack's file id; ``picture`` is image, native or off."""
         self.ledger = ledger
         self.directory = directory
+        self.upload = upload
+        self.picture = picture
+        self.quiet = quiet
+        self.plans = plans
 
-    def __call__(self, delivery: Delivery, now: datetime) -> tuple[str, Message]:
+    def __call__(self, delivery: Delivery, now: datetime) -> Composed:
         if delivery.kind == ALERT:
             return self._alert(delivery, now)
         if delivery.kind == NOTICE:
             text = str((delivery.payload or {}).get("text", ""))
-            return self.directory.direct_channel(delivery.target), notice_message(text)
-        return delivery.target, digest_message(self.ledger.digest(delivery.day, now))
+            return Composed(self.directory.direct_channel(delivery.target), notice_message(text))
+        facts = self.digest_facts(delivery, now)
+        return Composed(delivery.target, self.digest(facts), facts.amount.usd if facts.amount else None)
 
-    def _alert(self, delivery: Delivery, now: datetime) -> tuple[str, Message]:
+    def digest_facts(self, delivery: Delivery, now: datetime) -> DigestFacts:
+        """The facts of a digest as they are now."""
+        edition, start, name = delivery.covers
+        team = find_team(self.ledger.database, name) if name else None
+        return self.ledger.digest(delivery.day, now, start=start, edition=edition, team=team)
+
+    def digest(self, facts: DigestFacts, corrected: str | None = None) -> Message:
+        """A digest with its picture; if the picture cannot be made or uploaded, it goes out without."""
+        return digest_message(facts, corrected=corrected, picture=self._picture(facts))
+
+    def _picture(self, facts: DigestFacts) -> Block | None:
+        if facts.amount is None or self.picture == "off":
+            return None
+        if self.picture == "native":
+            return trend_block(facts)
+        from bot.slack.charts import png, trend_spec
+
+        try:
+            return image(self.upload(png(trend_spec(facts)), f"spend-{facts.day}.png"), trend_in_words(facts))
+        except Exception as error:
+            # A picture is a help, and no reason to keep back the figures.
+            logger.warning("the digest goes out without its picture: %s", error)
+            return None
+
+    def _alert(self, delivery: Delivery, now: datetime) -> Composed:
         person = person_by_id(self.ledger.database, int(delivery.target))
         if person is None:
             raise Undeliverable("expired", "the person's data were removed")
         if (spend_day(now, self.ledger.zone) - delivery.day).days > MAX_AGE_DAYS:
             raise Undeliverable("expired", f"{delivery.day} is too long ago for an alert")
+        if not wishes_of(self.ledger.database, person.id).allow(delivery.day):
+            raise Undeliverable("expired", "the person does not want to be told about that day")
         own = self.ledger.own_day(person, delivery.day)
         limit, step = self.ledger.limit_of(person), delivery.step or 1
         reached = step_reached(own.amount.usd, limit)
@@ -139,5 +194,30 @@ class Composer:
             raise Undeliverable("expired", f"the day was restated below {step}x the limit before it was told")
         if any(step < other <= reached for other in self.ledger.alert_steps(person, delivery.day)):
             raise Undeliverable("expired", "a higher step is told instead")
-        channel = self.directory.direct_channel(self.directory.slack_user_of(person))
-        return channel, alert_message(own, limit, step, self.ledger.book.label)
+        user = self.directory.slack_user_of(person)
+        until = self.quiet.until(now, self.directory.zone_of(user, self.ledger.zone)) if self.quiet else None
+        if until is not None:
+            raise Postponed(until, "it waits until the person's quiet hours are over")
+        channel = self.directory.direct_channel(user)
+        return Composed(
+            channel, alert_message(own, limit, step, self.ledger.book.label, plan=self._plan_hint(own, delivery.day))
+        )
+
+    def _plan_hint(self, own: OwnDay, day: date) -> str | None:
+        """What the best plan would cost somebody whose days are like this person's usual one."""
+        if self.plans is None or own.usual_usd is None:
+            return None
+        from bot.pricing.tiers import MIN_SAVING_USD, WORKING_DAYS, what_if
+
+        plans = self.plans.on(day)
+        if not any(plan.is_api for plan in plans):
+            return None
+        best, options = what_if(own.usual_usd, plans)
+        month = own.usual_usd * WORKING_DAYS
+        cost = next(option.low for option in options if option.plan.id == best.id)
+        if best.is_api or cost is None or month - cost.p50 <= MIN_SAVING_USD:
+            return None
+        return (
+            f"At your usual day, {best.name} would be about {rounded(cost.p50)} a month instead of {rounded(month)}: "
+            "/claudecost recommend"
+        )

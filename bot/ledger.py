@@ -12,9 +12,10 @@ from bot.exports.formats import READERS
 from bot.pricing import PriceBook
 from bot.spend.alerts import Alert, step_reached
 from bot.spend.amounts import ZERO, Amount, Quantity, amount, total
+from bot.spend.causes import Saving, best_saving, largest_kind
 from bot.spend.days import ONE_DAY, Period, month_to_date
 from bot.spend.digest import (
-    LOOKBACK,
+    DAILY,
     DigestFacts,
     Freshness,
     ModelSpend,
@@ -22,12 +23,14 @@ from bot.spend.digest import (
     digest_facts,
     model_id,
     model_name,
+    needed_period,
 )
 from bot.spend.precedence import SourceDay, fullest
+from bot.spend.workdays import WorkCalendar
 from bot.store import deliveries
 from bot.store.database import Database
 from bot.store.feeds import silent_sources
-from bot.store.people import Person, person_by_email, person_by_name
+from bot.store.people import Person, people_of_team, person_by_email, person_by_name
 from bot.store.quantities import (
     RangeShare,
     Share,
@@ -36,6 +39,7 @@ from bot.store.quantities import (
     day_sources,
     has_ranges,
     last_import,
+    people_in,
     people_on,
     person_history,
     quantities,
@@ -45,6 +49,8 @@ from bot.store.quantities import (
     stored_period,
     vendor_spend,
 )
+from bot.store.settings import read_setting
+from bot.store.teams import Team
 
 HISTORY = timedelta(days=60)
 MIN_USUAL_DAYS = 5
@@ -75,7 +81,11 @@ class SpendReport(NamedTuple):
 
 
 class OwnDay(NamedTuple):
-    """One person's day: what it cost, by model, and what is usual for them (None while too little is known)."""
+    """One person's day: what it cost, by model, and what is usual for them (None while too little is known).
+
+    ``kind`` is the kind of token that made the largest part of the list price, with its dollars; ``saving`` is what
+    would have made the day cheaper the most.
+    """
 
     person: Person
     day: date
@@ -83,6 +93,8 @@ class OwnDay(NamedTuple):
     models: list[ModelSpend]
     usual_usd: Decimal | None
     usual_days: int
+    kind: tuple[str, Decimal] | None = None
+    saving: Saving | None = None
 
 
 class OwnSpend(NamedTuple):
@@ -107,7 +119,17 @@ class Explanation(NamedTuple):
 class Ledger:
     """Answers for one workspace. Days are spend days in ``zone``; ``limit_usd`` holds for people without their own."""
 
-    def __init__(self, database: Database, book: PriceBook, zone: ZoneInfo, limit_usd: Decimal) -> None:
+    def __init__(
+        self,
+        database: Database,
+        book: PriceBook,
+        zone: ZoneInfo,
+        limit_usd: Decimal,
+        budget_usd: Decimal | None = None,
+        calendar: WorkCalendar | None = None,
+    ) -> None:
+        self.budget_usd = budget_usd
+        self.calendar = calendar or WorkCalendar()
         self.database = database
         self.book = book
         self.zone = zone
@@ -187,22 +209,44 @@ class Ledger:
         cost = total(of, self.book)
         return SourceDay(source, cost.usage.tokens, cost.usd)
 
-    def digest(self, day: date, now: datetime | None = None) -> DigestFacts:
-        """The facts of a day's digest; with ``now``, also which sources have fallen silent by then."""
-        start = min(day - LOOKBACK, month_to_date(day).start)
+    def digest(
+        self,
+        day: date,
+        now: datetime | None = None,
+        *,
+        start: date | None = None,
+        edition: str = DAILY,
+        team: Team | None = None,
+    ) -> DigestFacts:
+        """The facts of a digest of the days from ``start`` to ``day``, of a team or of everybody.
+
+        With ``now``, also which sources have fallen silent by then.
+        """
+        first = start or day
+        period = needed_period(first, day, edition)
+        members = None if team is None else set(people_of_team(self.database, team.name) or {})
         facts = digest_facts(
             day=day,
             zone=self.zone.key,
-            quantities=quantities(self.database, Period(start, day + ONE_DAY)),
-            people=self._people(day),
-            limit_usd=self.limit_usd,
+            quantities=quantities(self.database, period)
+            if members is None
+            else [share.quantity for share in shares(self.database, period) if share.person_id in members],
+            people=self._people(Period(first, day + ONE_DAY), members),
+            limit_usd=self.limit_usd if team is None or team.limit_usd is None else team.limit_usd,
             freshness=self._freshness(day, now),
             book=self.book,
+            start=first,
+            edition=edition,
+            team=None if team is None else team.name,
+            budget_usd=self.budget_usd if team is None else team.budget_usd,
+            calendar=self.calendar,
         )
-        if not has_ranges(self.database):
+        if facts.anomaly is not None and read_setting(self.database, f"expected:{day}") is not None:
+            facts = facts._replace(anomaly=None)
+        if members is not None or not has_ranges(self.database):
             return facts
-        month = self.spend(month_to_date(day).start, day + ONE_DAY, ())
-        return facts._replace(month_usd=month.total.usd)
+        whole = self.spend(month_to_date(day).start, day + ONE_DAY, ()).total.usd
+        return facts._replace(month_usd=whole, month=facts.month._replace(usd=whole, forecast=None))
 
     def alerts(self, day: date) -> list[Alert]:
         """Who reached which step of their limit on a day, the largest spend first; unassigned spenders included."""
@@ -218,11 +262,12 @@ class Ledger:
         """What a person spent on a day, and what is usual for them."""
         models: dict[str, Decimal] = defaultdict(lambda: ZERO)
         whole = Amount()
-        for share in shares(self.database, Period(day, day + ONE_DAY), person.id):
-            cost = amount(share.quantity, self.book)
+        used = [share.quantity for share in shares(self.database, Period(day, day + ONE_DAY), person.id)]
+        for quantity in used:
+            cost = amount(quantity, self.book)
             whole = whole.plus(cost)
             if not (cost.unpriced_tokens or cost.unpriced_searches):
-                models[model_name(share.quantity.model, day, self.book)] += cost.usd
+                models[model_name(quantity.model, day, self.book)] += cost.usd
         history = person_history(self.database, person.id, Period(day - HISTORY, day))
         usual = [entry.usd for entry in history if entry.usd]
         return OwnDay(
@@ -232,6 +277,8 @@ class Ledger:
             sorted((ModelSpend(name, usd) for name, usd in models.items()), key=lambda model: -model.usd),
             median(usual) if len(usual) >= MIN_USUAL_DAYS else None,
             len(usual),
+            largest_kind(used, self.book),
+            best_saving(used, self.book),
         )
 
     def own_spend(self, email: str, today: date) -> OwnSpend | None:
@@ -274,14 +321,21 @@ class Ledger:
         """The daily limit in force for a person."""
         return person.limit_usd if person.limit_usd is not None else self.limit_usd
 
-    def _people(self, day: date) -> PeopleCount:
-        entries = people_on(self.database, day)
+    def _people(self, period: Period, members: set[int] | None) -> PeopleCount:
+        entries = [entry for entry in people_in(self.database, period) if members is None or entry.person.id in members]
         known = [entry for entry in entries if entry.person.email]
         unassigned = [entry for entry in entries if not entry.person.email]
-        over = [entry for entry in known if step_reached(entry.usd, self.limit_of(entry.person))]
+        over = {entry.person.id for entry in known if step_reached(entry.usd, self.limit_of(entry.person))}
         unassigned_usd = sum((entry.usd for entry in unassigned), ZERO)
-        told = deliveries.told_people(self.database, day)
-        return PeopleCount(len(known), len(over), told, unassigned_usd, len(unassigned))
+        told = deliveries.told_people(self.database, period)
+        told = told if members is None else told & members
+        return PeopleCount(
+            len({entry.person.id for entry in known}),
+            len(over),
+            len(told & over) if members is not None else len(told),
+            unassigned_usd,
+            len({entry.person.id for entry in unassigned}),
+        )
 
     def _freshness(self, day: date, now: datetime | None) -> Freshness | None:
         """How current the sources of a day are; of all sources, where the day has none."""

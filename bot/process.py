@@ -9,7 +9,15 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError
 
 from bot.app import Installation
-from bot.scheduler import COLLECT_SECONDS, OWNERS_SECONDS, TICK_SECONDS, WATCH_SECONDS, Turn, start_scheduler
+from bot.scheduler import (
+    COLLECT_SECONDS,
+    CORRECT_SECONDS,
+    OWNERS_SECONDS,
+    TICK_SECONDS,
+    WATCH_SECONDS,
+    Turn,
+    start_scheduler,
+)
 from bot.settings import EXAMPLES, SettingsProblem
 from bot.slack.errors import Meaning, classify
 from bot.web import serve
@@ -119,6 +127,7 @@ def _turns(installation: Installation) -> dict[Turn, int]:
         installation.jobs.tick: TICK_SECONDS,
         installation.feeds.collect: COLLECT_SECONDS,
         installation.jobs.watch_sources: WATCH_SECONDS,
+        installation.jobs.correct_digests: CORRECT_SECONDS,
         installation.jobs.find_owners: OWNERS_SECONDS,
     }
 

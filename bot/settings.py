@@ -6,7 +6,7 @@ from datetime import time
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from platformdirs import user_data_dir
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bot.spend.alerts import DEFAULT_LIMIT_USD
+from bot.spend.alerts import DEFAULT_LIMIT_USD, QuietHours
 from bot.spend.workdays import UnknownCountry, WorkCalendar
 
 EXAMPLES = {
@@ -32,6 +32,10 @@ EXAMPLES = {
     "CLAUDECOST_HOLIDAYS": "DE-BY",
     "CLAUDECOST_DIGEST_CHANNEL": "C0123456789",
     "CLAUDECOST_DIGEST_TIME": "09:00",
+    "CLAUDECOST_DIGEST_WEEKDAYS": "12345 (1 for Monday)",
+    "CLAUDECOST_BUDGET_USD": "4000",
+    "CLAUDECOST_QUIET_HOURS": "21:00-07:00, or off",
+    "CLAUDECOST_PICTURE": "image, native or off",
     "CLAUDECOST_BIND": "127.0.0.1:3000",
     "CLAUDECOST_ADMINS": "U0123456789,U9876543210",
     "CLAUDECOST_WATCH_FOLDER": "/var/lib/claudecost/exports",
@@ -44,6 +48,7 @@ EXAMPLES = {
 
 
 CHANNEL_ID = r"^[CG][A-Z0-9_]+$"
+WORKDAYS = frozenset(range(1, 6))
 LATEST_DIGEST = time(23, 30)
 """A digest is owed until midnight, and turns and retries take some minutes."""
 
@@ -102,6 +107,28 @@ def _country(value: str) -> str:
     return value
 
 
+def _weekdays(value: Any) -> frozenset[int]:
+    if isinstance(value, str) and re.fullmatch(r"[1-7]{1,7}", value.strip()):
+        return frozenset(map(int, value.strip()))
+    if isinstance(value, frozenset):
+        return value
+    raise ValueError("it takes digits from 1 for Monday to 7 for Sunday")
+
+
+def _quiet_hours(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "off":
+        return None
+    start, separator, end = value.partition("-")
+    try:
+        if separator:
+            return QuietHours(time.fromisoformat(start.strip()), time.fromisoformat(end.strip()))
+    except ValueError:
+        pass
+    raise ValueError("it takes two times of the day, or off")
+
+
 def _clock_time(value: time) -> time:
     if value.tzinfo is not None or value > LATEST_DIGEST:
         raise ValueError(f"it is no time on the clock of CLAUDECOST_TIMEZONE up to {LATEST_DIGEST:%H:%M}")
@@ -150,6 +177,14 @@ class Settings(BaseSettings):
     holidays: Annotated[str, AfterValidator(_country)] = _named("CLAUDECOST_HOLIDAYS", "")
     digest_channel: str | None = _named("CLAUDECOST_DIGEST_CHANNEL", pattern=CHANNEL_ID)
     digest_time: Annotated[time, AfterValidator(_clock_time)] = _named("CLAUDECOST_DIGEST_TIME", time(9))
+    digest_weekdays: Annotated[frozenset[int], NoDecode, BeforeValidator(_weekdays)] = _named(
+        "CLAUDECOST_DIGEST_WEEKDAYS", WORKDAYS
+    )
+    budget_usd: Decimal | None = _named("CLAUDECOST_BUDGET_USD", gt=0, decimal_places=9, max_digits=15)
+    quiet_hours: Annotated[QuietHours | None, NoDecode, BeforeValidator(_quiet_hours)] = _named(
+        "CLAUDECOST_QUIET_HOURS", QuietHours(time(21), time(7))
+    )
+    picture: Literal["image", "native", "off"] = _named("CLAUDECOST_PICTURE", "image")
     bind: Annotated[str, AfterValidator(_address)] | None = _named("CLAUDECOST_BIND")
     admins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_user_ids)] = _named("CLAUDECOST_ADMINS", ())
     watch_folder: Path | None = _named("CLAUDECOST_WATCH_FOLDER")

@@ -45,6 +45,9 @@ class TestManifest:
             "apps_connections_open": None,  # by the app token
             "auth_test": None,
             "chat_postMessage": "chat:write",
+            "chat_update": "chat:write",
+            "files_upload_v2": "files:write",
+            "views_open": None,  # by the trigger of a command or button
             "conversations_open": "im:write",
             "conversations_history": "channels:history",
             "users_info": "users:read",

@@ -1,7 +1,9 @@
 """What Slack sends to an app: signed HTTP requests."""
 
+import json
 import time
 import urllib.request
+from typing import Any
 from urllib.parse import urlencode
 
 from slack_sdk.signature import SignatureVerifier
@@ -28,6 +30,15 @@ def send_command(app_url: str, user: User, channel: str, text: str, response_url
             "trigger_id": "1.2.3",
         }
     )
+    request = urllib.request.Request(app_url, data=body.encode(), headers=signed_headers(body, int(time.time())))
+    with _DIRECT.open(request, timeout=10) as answer:
+        received: bytes = answer.read()
+    return received
+
+
+def send_interaction(app_url: str, payload: dict[str, Any]) -> bytes:
+    """Send a pressed button or a submitted window as Slack does; returns the app's acknowledgement."""
+    body = urlencode({"payload": json.dumps({"team": {"id": TEAM_ID}, "api_app_id": APP_ID, **payload})})
     request = urllib.request.Request(app_url, data=body.encode(), headers=signed_headers(body, int(time.time())))
     with _DIRECT.open(request, timeout=10) as answer:
         received: bytes = answer.read()

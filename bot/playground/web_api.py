@@ -46,10 +46,17 @@ def create_web_api(workspace: Workspace) -> Flask:
         answer = _answer(workspace, method, fields)
         return _broken(fault) if fault is not None else answer
 
+    @app.post("/upload/<file_id>")
+    def upload(file_id: str) -> Response:
+        workspace.keep_file(file_id, request.get_data())
+        return Response("OK")
+
     @app.post("/respond/<user>/<channel>")
     def respond(user: str, channel: str) -> Response:
         message = request.get_json()
-        if message.get("response_type") == "in_channel":
+        if message.get("replace_original"):
+            workspace.edit(channel, str(request.args.get("ts")), message)
+        elif message.get("response_type") == "in_channel":
             workspace.post(channel, message)
         else:
             workspace.whisper({"user": user, "channel": channel, **message})
@@ -92,6 +99,39 @@ def _post_message(workspace: Workspace, fields: Fields) -> Fields:
     return {"channel": channel, "ts": message["ts"], "message": message}
 
 
+def _update_message(workspace: Workspace, fields: Fields) -> Fields:
+    channel = _channel(workspace, fields)
+    message = workspace.edit(channel, str(fields.get("ts")), {n: fields[n] for n in _EDITABLE if n in fields})
+    if message is None:
+        raise SlackError("message_not_found")
+    return {"channel": channel, "ts": message["ts"], "text": message.get("text", "")}
+
+
+_EDITABLE = ("text", "blocks", "metadata")
+
+
+def _upload_url(workspace: Workspace, fields: Fields) -> Fields:
+    file_id = workspace.new_file(str(fields.get("filename", "")))
+    return {"upload_url": f"{request.host_url}upload/{file_id}", "file_id": file_id}
+
+
+def _complete_upload(workspace: Workspace, fields: Fields) -> Fields:
+    said = fields.get("files", "[]")
+    wanted: list[Fields] = json.loads(said) if isinstance(said, str) else said
+    if any(entry["id"] not in workspace.files for entry in wanted):
+        raise SlackError("file_not_found")
+    if fields.get("channel_id"):
+        for entry in wanted:
+            workspace.post(str(fields["channel_id"]), {"text": "", "files": [{"id": entry["id"]}]})
+    return {"files": [{"id": entry["id"], "title": entry.get("title", "")} for entry in wanted]}
+
+
+def _open_view(workspace: Workspace, fields: Fields) -> Fields:
+    view = {"id": f"V{len(workspace.views):04d}", **fields["view"]}
+    workspace.views.append({"trigger_id": fields.get("trigger_id"), **view})
+    return {"view": view}
+
+
 def _history(workspace: Workspace, fields: Fields) -> Fields:
     channel = _channel(workspace, fields)
     with workspace.lock:
@@ -130,8 +170,12 @@ _METHODS: dict[str, Callable[[Workspace, Fields], Fields]] = {
     "apps.connections.open": _open_socket,
     "auth.test": _auth_test,
     "chat.postMessage": _post_message,
+    "chat.update": _update_message,
     "conversations.history": _history,
     "conversations.open": _open,
+    "files.completeUploadExternal": _complete_upload,
+    "files.getUploadURLExternal": _upload_url,
+    "views.open": _open_view,
     "users.lookupByEmail": _lookup_by_email,
     "users.info": _user_info,
 }

@@ -49,6 +49,8 @@ class Workspace:
     ephemeral: list[Fields] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
     calls: list[tuple[str, Fields]] = field(default_factory=list)
+    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    views: list[Fields] = field(default_factory=list)
     socket_url: str | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     _clock: int = 1_795_000_000_000_000
@@ -67,6 +69,26 @@ class Workspace:
             }
             self.messages.setdefault(channel, []).append(kept)
             return kept
+
+    def edit(self, channel: str, ts: str, changes: Fields) -> Fields | None:
+        """Change a message; None if there is none with that ts."""
+        with self.lock:
+            message = next((one for one in self.messages.get(channel, []) if one["ts"] == ts), None)
+            if message is not None:
+                message.update({name: changes[name] for name in ("text", "blocks", "metadata") if name in changes})
+            return message
+
+    def new_file(self, name: str) -> str:
+        """The id of a file that is going to be uploaded."""
+        with self.lock:
+            file_id = f"F{len(self.files):07d}"
+            self.files[file_id] = (name, b"")
+            return file_id
+
+    def keep_file(self, file_id: str, data: bytes) -> None:
+        """Keep what was uploaded."""
+        with self.lock:
+            self.files[file_id] = (self.files[file_id][0], data)
 
     def whisper(self, message: Fields) -> None:
         """Keep a message that only one person sees."""

@@ -123,6 +123,8 @@ class Advice(NamedTuple):
     options: list[Option]
     flips: list[Flip]
     waits_for: Plan | None = None
+    daily_usd: tuple[Decimal, ...] = ()
+    """What each active day came to, oldest first."""
 
     def option(self, plan: Plan) -> Option:
         """The option of a plan that was looked at."""
@@ -153,6 +155,7 @@ def advise(usage: Usage, plans: Sequence[Plan]) -> Advice:
         options=[_option(months, plan, usual) for plan in plans],
         flips=_flips(usage, months, plans, current, before) if before.id == chosen.id else [],
         waits_for=None if before.id == chosen.id else chosen,
+        daily_usd=tuple(day.usd for day in usage.days),
     )
 
 

@@ -4,11 +4,12 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from http.client import HTTPException
-from typing import Any
+from typing import Any, NamedTuple
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -21,6 +22,7 @@ from bot.store.database import Database
 from bot.store.deliveries import LEASE, Delivery
 
 METADATA_EVENT = "claudecost_delivery"
+PICTURE_WAITS = (1, 2, 4)
 FIRST_WAIT = timedelta(seconds=15)
 LONGEST_WAIT = timedelta(hours=1)
 INSTALLATION_WAIT = timedelta(minutes=5)
@@ -38,8 +40,24 @@ class Undeliverable(Exception):
         super().__init__(sentence)
 
 
-Compose = Callable[[Delivery, datetime], tuple[str, Message]]
-"""Makes the channel id and the message of a delivery. Raises Undeliverable, or the Slack client's errors."""
+class Postponed(Exception):
+    """A message that must wait until a moment."""
+
+    def __init__(self, until: datetime, why: str) -> None:
+        self.until = until
+        super().__init__(why)
+
+
+class Composed(NamedTuple):
+    """Where a message goes, what it says, and the total that it tells (None for messages that tell none)."""
+
+    channel: str
+    message: Message
+    usd: Decimal | None = None
+
+
+Compose = Callable[[Delivery, datetime], Composed]
+"""Makes the message of a delivery. Raises Undeliverable, Postponed, or the Slack client's errors."""
 
 
 class Looked(Enum):
@@ -89,7 +107,10 @@ class Sender:
 
     def _send(self, delivery: Delivery, now: datetime, claimed_at: float) -> Failure | None:
         try:
-            channel, message = self.compose(delivery, now)
+            composed = self.compose(delivery, now)
+        except Postponed as error:
+            deliveries.put_back(self.database, delivery, error.until, str(error))
+            return Failure(Meaning.RETRY, str(error))
         except Undeliverable as error:
             deliveries.close(self.database, delivery, error.state, str(error))
             return Failure(Meaning.TARGET, str(error))
@@ -101,23 +122,43 @@ class Sender:
             failure = Failure(Meaning.RETRY, f"it could not be made: {error}")
             self._failed(delivery, failure, now)
             return failure
-        return self._post(delivery, channel, message, now, claimed_at)
+        return self._post(delivery, composed, now, claimed_at)
 
-    def _post(
-        self, delivery: Delivery, channel: str, message: Message, now: datetime, claimed_at: float
-    ) -> Failure | None:
+    def _post(self, delivery: Delivery, composed: Composed, now: datetime, claimed_at: float) -> Failure | None:
+        channel, message, usd = composed
         payload: dict[str, Any] = {"text": message.text, "blocks": message.blocks}
-        if not deliveries.start_sending(self.database, delivery, channel, payload, now):
+        if not deliveries.start_sending(self.database, delivery, channel, payload, now, usd):
             return Failure(Meaning.RETRY, "another process took it over")
         if time.monotonic() - claimed_at > _LAST_SAFE_START:
             return Failure(Meaning.RETRY, "this process was stalled; the next one that looks sends it")
         failure = self._call(delivery, channel, payload)
-        if failure is not None and failure.meaning is Meaning.PAYLOAD:
-            logger.warning("Slack refused the blocks of %s (%s): sending plain text", delivery.key, failure.code)
-            failure = self._call(delivery, channel, {"text": message.text})
+        for wait, simpler in _simpler(message):
+            if failure is None or failure.meaning is not Meaning.PAYLOAD:
+                break
+            logger.warning("Slack refused the blocks of %s (%s): trying simpler ones", delivery.key, failure.code)
+            time.sleep(wait)
+            failure = self._call(delivery, channel, simpler)
         if failure is not None:
             self._failed(delivery, failure, now)
         return failure
+
+    def edit(self, delivery: Delivery, message: Message) -> bool:
+        """Change a message that was sent. False if it should be tried again; what cannot be changed counts as done."""
+        metadata = {"event_type": METADATA_EVENT, "event_payload": {"key": delivery.key}}
+        try:
+            self.posting.chat_update(
+                channel=delivery.channel or "",
+                ts=delivery.ts or "",
+                text=message.text,
+                blocks=message.blocks,
+                metadata=metadata,
+            )
+        except (SlackApiError, OSError, HTTPException) as error:
+            failure = classify(error)
+            logger.warning("%s could not be corrected: %s", delivery.key, failure.code)
+            return failure.meaning not in (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
+        logger.info("corrected %s", delivery.key)
+        return True
 
     def _call(self, delivery: Delivery, channel: str, payload: dict[str, Any]) -> Failure | None:
         metadata = {"event_type": METADATA_EVENT, "event_payload": {"key": delivery.key}}
@@ -188,6 +229,16 @@ class Sender:
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 return None
+
+
+def _simpler(message: Message) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What to try after a refusal, with seconds to wait before: an upload is not ready to be shown at once."""
+    plain = [block for block in message.blocks if block["type"] != "image"]
+    if plain != message.blocks:
+        for wait in PICTURE_WAITS:
+            yield wait, {"text": message.text, "blocks": message.blocks}
+        yield 0, {"text": message.text, "blocks": plain}
+    yield 0, {"text": message.text}
 
 
 def _wait(delivery: Delivery, failure: Failure) -> timedelta:

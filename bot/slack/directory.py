@@ -1,5 +1,7 @@
 """Who is who between people and Slack users."""
 
+from zoneinfo import ZoneInfo
+
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
@@ -21,6 +23,13 @@ class Directory:
         found = str(self.client.users_lookupByEmail(email=person.email or "")["user"]["id"])
         remember_slack_user(self.database, person.id, found)
         return found
+
+    def zone_of(self, slack_user_id: str, otherwise: ZoneInfo) -> ZoneInfo:
+        """The time zone in a user's profile; ``otherwise`` where there is none or Slack does not say."""
+        try:
+            return ZoneInfo(str(self.client.users_info(user=slack_user_id)["user"].get("tz") or otherwise.key))
+        except (SlackApiError, OSError, KeyError, ValueError):
+            return otherwise
 
     def has_address(self, email: str) -> bool:
         """Whether somebody in this workspace has that e-mail address. Raises SlackApiError where Slack does not say."""

@@ -1,7 +1,11 @@
 """The alert rule: who passed which step of their limit on a day."""
 
+from datetime import datetime, time
 from decimal import Decimal
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from bot.spend.days import ONE_DAY, due_at
 
 DEFAULT_LIMIT_USD = Decimal("12.00")
 """Per person and day. Anthropic's documentation gave $12 as the 90th percentile until 2026-04-09, and $30 since."""
@@ -11,6 +15,25 @@ STEPS = (1, 2, 4)
 
 MAX_AGE_DAYS = 1
 """A spend day older than yesterday makes no alert: by then it is history, and the digest tells it."""
+
+
+class QuietHours(NamedTuple):
+    """From one time to another on a person's own clock, over midnight where the first is the later: no messages."""
+
+    start: time
+    end: time
+
+    def until(self, now: datetime, zone: ZoneInfo) -> datetime | None:
+        """When they end, if ``now`` lies in them; else None."""
+        local = now.astimezone(zone)
+        if self.start <= self.end:
+            is_quiet = self.start <= local.time() < self.end
+        else:
+            is_quiet = local.time() >= self.start or local.time() < self.end
+        if not is_quiet:
+            return None
+        day = local.date() if local.time() < self.end else local.date() + ONE_DAY
+        return due_at(day, self.end, zone)
 
 
 class Alert(NamedTuple):

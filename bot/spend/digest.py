@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from statistics import median
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from bot.pricing import PriceBook, PricingError
 from bot.spend.amounts import ZERO, Amount, Quantity, amount
-from bot.spend.days import ONE_DAY, month_to_date
+from bot.spend.days import ONE_DAY, Period, due_at, month_to_date
+from bot.spend.workdays import WorkCalendar
 
 WEEKS_COMPARED = 4
 """A day is compared with the median of the last four same weekdays; fewer say too little."""
@@ -20,6 +22,23 @@ MIN_WEEKDAYS = 5
 MIN_BASELINE_USD = Decimal(1)
 TOP_MODELS = 3
 LOOKBACK = timedelta(weeks=WEEKS_COMPARED)
+TREND_DAYS = 14
+TREND_MODELS = 5
+
+MIN_FORECAST_DAYS = 5
+"""Working days of the last four weeks that a forecast needs."""
+
+SPREAD = Decimal("1.28")
+"""Standard deviations on either side that hold eight months in ten."""
+
+ANOMALY_TIMES, ANOMALY_USD = 2, Decimal(20)
+"""A day is worth a word if it is twice the usual one and this much more."""
+
+CORRECTED_USD, CORRECTED_SHARE = Decimal(1), Decimal("0.01")
+"""A digest is corrected if its total changed by more than either."""
+
+DAILY, WEEKLY, MONTHLY = "daily", "weekly", "monthly"
+EDITIONS = (DAILY, WEEKLY, MONTHLY)
 
 
 class Baseline(NamedTuple):
@@ -36,6 +55,40 @@ class ModelSpend(NamedTuple):
     name: str | None
     usd: Decimal
     id: str | None = None
+
+
+class Forecast(NamedTuple):
+    """What the month will come to if its working days go on like the last ones: most likely, and from low to high."""
+
+    usd: Decimal
+    low: Decimal
+    high: Decimal
+
+
+class Anomaly(NamedTuple):
+    """A day well above the usual: how many times, and the model that grew the most, with its growth in dollars."""
+
+    times: Decimal
+    model: str
+    more_usd: Decimal
+
+
+class Month(NamedTuple):
+    """The month of a digest up to its last day: spend, budget, working days so far and in all."""
+
+    usd: Decimal
+    budget_usd: Decimal | None
+    working_days: int
+    all_working_days: int
+    forecast: Forecast | None
+
+
+class TrendDay(NamedTuple):
+    """One day of the picture: dollars by model name, the rest under None, and whether people work on it."""
+
+    day: date
+    models: dict[str | None, Decimal]
+    is_working: bool
 
 
 class PeopleCount(NamedTuple):
@@ -61,7 +114,10 @@ class Freshness(NamedTuple):
 
 
 class DigestFacts(NamedTuple):
-    """All figures of one digest. ``models`` sum exactly to ``amount.usd``; ``amount`` is None without data."""
+    """All figures of one digest, of the days from ``start`` to ``day``, both counted.
+
+    ``models`` sum exactly to ``amount.usd``; ``amount`` is None without data. ``team`` is None for everybody.
+    """
 
     day: date
     zone: str
@@ -75,6 +131,20 @@ class DigestFacts(NamedTuple):
     freshness: Freshness | None
     prices_as_of: date
     price_label: str
+    start: date
+    edition: str
+    team: str | None
+    month: Month
+    anomaly: Anomaly | None
+    trend: list[TrendDay]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the newest data came before the last day was over."""
+        if self.freshness is None or self.amount is None:
+            return False
+        zone = ZoneInfo("UTC" if self.freshness.utc_days else self.zone)
+        return self.freshness.received_at < due_at(self.day + ONE_DAY, time(0), zone)
 
     @property
     def change(self) -> Decimal | None:
@@ -92,20 +162,36 @@ def digest_facts(
     limit_usd: Decimal,
     freshness: Freshness | None,
     book: PriceBook,
+    *,
+    start: date | None = None,
+    edition: str = DAILY,
+    team: str | None = None,
+    budget_usd: Decimal | None = None,
+    calendar: WorkCalendar | None = None,
 ) -> DigestFacts:
-    """Facts of ``day`` from the quantities of its month and of the LOOKBACK before it (other days are ignored)."""
+    """Facts of the days from ``start`` (``day`` alone where None) to ``day``.
+
+    The quantities are those of ``needed_period``; other days are ignored.
+    """
+    start = start or day
+    calendar = calendar or WorkCalendar()
     priced = [(quantity, amount(quantity, book)) for quantity in quantities]
     by_day: dict[date, Amount] = defaultdict(Amount)
     for quantity, cost in priced:
         by_day[quantity.day] = by_day[quantity.day].plus(cost)
-    month = month_to_date(day)
-    today = [(quantity, cost) for quantity, cost in priced if quantity.day == day]
+    covered = [start + count * ONE_DAY for count in range((day - start).days + 1)]
+    whole = Amount()
+    for when in covered:
+        whole = whole.plus(by_day.get(when, Amount()))
+    today = [(quantity, cost) for quantity, cost in priced if start <= quantity.day <= day]
+    baseline = _baseline(covered, by_day, edition)
+    month = _month(day, by_day, budget_usd, calendar)
     return DigestFacts(
         day=day,
         zone=zone,
-        amount=by_day.get(day),
-        baseline=_baseline(day, by_day),
-        month_usd=sum((cost.usd for when, cost in by_day.items() if month.start <= when < month.end), ZERO),
+        amount=whole if any(when in by_day for when in covered) else None,
+        baseline=baseline,
+        month_usd=month.usd,
         models=_models(today, book),
         people=people,
         limit_usd=limit_usd,
@@ -113,7 +199,27 @@ def digest_facts(
         freshness=freshness,
         prices_as_of=book.as_of,
         price_label=book.label,
+        start=start,
+        edition=edition,
+        team=team,
+        month=month,
+        anomaly=_anomaly(day, whole, baseline, priced, book) if len(covered) == 1 else None,
+        trend=_trend(day, priced, book, calendar),
     )
+
+
+def is_correction(before: Decimal | None, after: Decimal) -> bool:
+    """Whether a total that was told has changed by more than CORRECTED_SHARE or CORRECTED_USD; None was "no data"."""
+    if before is None:
+        return True
+    return abs(after - before) > min(CORRECTED_USD, before * CORRECTED_SHARE)
+
+
+def needed_period(start: date, day: date, edition: str = DAILY) -> Period:
+    """The days whose quantities a digest of ``start`` to ``day`` needs."""
+    month = month_to_date(day).start
+    before = (start - ONE_DAY).replace(day=1) if edition == MONTHLY else start
+    return Period(min(start - LOOKBACK, month, before, day - TREND_DAYS * ONE_DAY), day + ONE_DAY)
 
 
 def model_name(model: str, day: date, book: PriceBook) -> str:
@@ -132,17 +238,104 @@ def model_id(model: str, day: date, book: PriceBook) -> str:
         return model
 
 
-def _baseline(day: date, by_day: dict[date, Amount]) -> Baseline | None:
-    same = [
-        by_day[when].usd for weeks in range(1, WEEKS_COMPARED + 1) if (when := day - timedelta(weeks=weeks)) in by_day
-    ]
+def _baseline(covered: list[date], by_day: dict[date, Amount], edition: str) -> Baseline | None:
+    day = covered[-1]
+    if edition == MONTHLY:
+        last = [cost.usd for when, cost in by_day.items() if _is_month_before(when, day)]
+        return Baseline(f"{covered[0] - ONE_DAY:%B}", sum(last, ZERO), 1) if last else None
+    same = []
+    for weeks in range(1, WEEKS_COMPARED + 1):
+        days = [when - timedelta(weeks=weeks) for when in covered]
+        if any(when in by_day for when in days):
+            same.append(sum((by_day[when].usd for when in days if when in by_day), ZERO))
     if len(same) == WEEKS_COMPARED:
-        return Baseline(day.strftime("%A"), median(same), len(same))
+        return Baseline(_span_name(covered), median(same), len(same))
+    if len(covered) > 1:
+        return None
     recent = [day - count * ONE_DAY for count in range(1, LOOKBACK.days + 1)]
     weekdays = [by_day[when].usd for when in recent if when.weekday() < 5 and when in by_day]
     if day.weekday() < 5 and len(weekdays) >= MIN_WEEKDAYS:
         return Baseline("weekday", median(weekdays), len(weekdays))
     return None
+
+
+def _is_month_before(day: date, other: date) -> bool:
+    last = other.replace(day=1) - ONE_DAY
+    return (day.year, day.month) == (last.year, last.month)
+
+
+def _span_name(covered: list[date]) -> str:
+    if len(covered) == 1:
+        return f"{covered[0]:%A}"
+    return "week" if len(covered) == 7 else f"{covered[0]:%A} to {covered[-1]:%A}"
+
+
+def _month(day: date, by_day: dict[date, Amount], budget_usd: Decimal | None, calendar: WorkCalendar) -> Month:
+    so_far = month_to_date(day)
+    following = (so_far.start + timedelta(days=32)).replace(day=1)
+    usd = sum((cost.usd for when, cost in by_day.items() if so_far.start <= when < so_far.end), ZERO)
+    worked, in_all = calendar.working_days(so_far), calendar.working_days(Period(so_far.start, following))
+    rest = Period(so_far.end, following)
+    return Month(usd, budget_usd, worked, in_all, _forecast(usd, day, rest, by_day, calendar))
+
+
+def _forecast(
+    usd: Decimal, day: date, rest: Period, by_day: dict[date, Amount], calendar: WorkCalendar
+) -> Forecast | None:
+    """From the last four weeks' working days and free days, each of which the rest of the month has so many."""
+    known = [when for when in by_day if day - LOOKBACK < when <= day]
+    if not known or rest.start == rest.end:
+        return None
+    days = [min(known) + count * ONE_DAY for count in range((day - min(known)).days + 1)]
+    spent = {when: by_day[when].usd if when in by_day else ZERO for when in days}
+    worked = [spent[when] for when in days if calendar.is_working(when)]
+    free = [spent[when] for when in days if not calendar.is_working(when)]
+    if len(worked) < MIN_FORECAST_DAYS:
+        return None
+    mean = sum(worked, ZERO) / len(worked)
+    variance = sum(((one - mean) ** 2 for one in worked), ZERO) / (len(worked) - 1)
+    ahead = calendar.working_days(rest)
+    free_ahead = (rest.end - rest.start).days - ahead
+    likely = usd + ahead * mean + (free_ahead * sum(free, ZERO) / len(free) if free else ZERO)
+    around = SPREAD * (variance * ahead).sqrt()
+    return Forecast(likely, max(usd, likely - around), likely + around)
+
+
+def _anomaly(
+    day: date, whole: Amount, baseline: Baseline | None, priced: list[tuple[Quantity, Amount]], book: PriceBook
+) -> Anomaly | None:
+    if baseline is None or baseline.samples < WEEKS_COMPARED or baseline.usd < MIN_BASELINE_USD:
+        return None
+    if whole.usd < ANOMALY_TIMES * baseline.usd or whole.usd < baseline.usd + ANOMALY_USD:
+        return None
+    compared = {day - timedelta(weeks=weeks) for weeks in range(1, WEEKS_COMPARED + 1)}
+    grown: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for quantity, cost in priced:
+        if quantity.day == day:
+            grown[model_name(quantity.model, day, book)] += cost.usd
+        elif quantity.day in compared:
+            grown[model_name(quantity.model, quantity.day, book)] -= cost.usd / WEEKS_COMPARED
+    model = max(grown, key=lambda name: (grown[name], name))
+    return Anomaly(whole.usd / baseline.usd, model, grown[model])
+
+
+def _trend(day: date, priced: list[tuple[Quantity, Amount]], book: PriceBook, calendar: WorkCalendar) -> list[TrendDay]:
+    days = [day - count * ONE_DAY for count in reversed(range(TREND_DAYS))]
+    spent: dict[date, dict[str, Decimal]] = {when: defaultdict(lambda: ZERO) for when in days}
+    totals: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for quantity, cost in priced:
+        if quantity.day in spent and cost.usd:
+            name = model_name(quantity.model, quantity.day, book)
+            spent[quantity.day][name] += cost.usd
+            totals[name] += cost.usd
+    ranked = sorted(totals, key=lambda name: (-totals[name], name))
+    named = set(ranked) if len(ranked) <= TREND_MODELS + 1 else set(ranked[:TREND_MODELS])
+    found = []
+    for when in days:
+        models: dict[str | None, Decimal] = {name: usd for name, usd in spent[when].items() if name in named}
+        rest = sum((usd for name, usd in spent[when].items() if name not in named), ZERO)
+        found.append(TrendDay(when, models | ({None: rest} if rest else {}), calendar.is_working(when)))
+    return found
 
 
 def _models(priced: list[tuple[Quantity, Amount]], book: PriceBook) -> list[ModelSpend]:

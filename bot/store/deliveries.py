@@ -8,10 +8,12 @@ A claim is a lease with a fence: whoever lost the lease can change nothing any m
 import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, or_, select, update
 
+from bot.spend.days import Period
 from bot.store.database import Database
 from bot.store.tables import deliveries
 from bot.store.upsert import insert_missing
@@ -42,21 +44,69 @@ class Delivery(NamedTuple):
     payload: dict[str, Any] | None
     ts: str | None
     problem: str | None
+    edition: str | None
+    usd: Decimal | None
+
+    @property
+    def covers(self) -> "Covered":
+        """Which digest it is: edition, first day and team."""
+        edition, start, team = (self.edition or f"daily|{self.day}|").split("|", 2)
+        return Covered(edition, date.fromisoformat(start), team)
+
+
+class Covered(NamedTuple):
+    """The edition of a digest, its first day, and its team (empty for everybody)."""
+
+    edition: str
+    start: date
+    team: str
 
 
 _COLUMNS = tuple(deliveries.c[name] for name in Delivery._fields)
 
 
-def digest_key(channel: str, day: date) -> str:
-    """The unique key of a channel's digest of a day."""
-    return f"digest:{channel}:{day}"
+def digest_key(channel: str, day: date, edition: str = "daily", team: str = "") -> str:
+    """The unique key of a channel's digest whose last day is ``day``."""
+    which = "" if (edition, team) == ("daily", "") else f"{edition}:{team}:"
+    return f"digest:{channel}:{which}{day}"
 
 
-def owe_digest(database: Database, channel: str, day: date, now: datetime, expires_at: datetime | None = None) -> None:
+def owe_digest(
+    database: Database,
+    channel: str,
+    day: date,
+    now: datetime,
+    expires_at: datetime | None = None,
+    covered: Covered | None = None,
+) -> None:
     """Owe a channel the digest of a day, unless it is owed or sent already; after ``expires_at`` it is not sent."""
-    key = digest_key(channel, day)
+    covered = covered or Covered("daily", day, "")
+    key = digest_key(channel, day, covered.edition, covered.team)
     with database.write() as connection:
-        _owe(connection, database.workspace_id, key, DIGEST, channel, day, None, now, expires_at)
+        _owe(connection, database.workspace_id, key, DIGEST, channel, day, None, now, expires_at, covered=covered)
+
+
+def correctable(database: Database, since: datetime) -> list[Delivery]:
+    """Digests that were sent since a moment."""
+    table = deliveries.c
+    query = select(*_COLUMNS).where(
+        table.workspace_id == database.workspace_id,
+        table.kind == DIGEST,
+        table.state == "sent",
+        table.ts.is_not(None),
+        table.send_started_at >= since,
+    )
+    with database.read() as connection:
+        return [_read(row) for row in connection.execute(query)]
+
+
+def correct(database: Database, delivery: Delivery, usd: Decimal | None, now: datetime) -> bool:
+    """Take it on to tell a corrected total. False if somebody else has done so meanwhile."""
+    table = deliveries.c
+    before = table.usd.is_(None) if delivery.usd is None else table.usd == delivery.usd
+    statement = update(deliveries).where(table.id == delivery.id, before).values(usd=usd, corrected_at=now)
+    with database.write() as connection:
+        return connection.execute(statement).rowcount == 1
 
 
 def owe_notice(database: Database, about: str, admin: str, text: str, day: date, now: datetime) -> None:
@@ -94,17 +144,22 @@ def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: 
     return {step for step in connection.execute(query).scalars() if step is not None}
 
 
-def told_people(database: Database, day: date) -> int:
-    """How many people were, or are about to be, told that they reached a step on a day."""
+def told_people(database: Database, period: Period) -> set[int]:
+    """Who was, or is about to be, told that they reached a step on a day of a period; ids of people."""
     table = deliveries.c
-    query = select(func.count(table.target.distinct())).where(
-        table.workspace_id == database.workspace_id,
-        table.kind == ALERT,
-        table.day == day,
-        table.state.in_(("due", "sending", "sent")),
+    query = (
+        select(table.target)
+        .distinct()
+        .where(
+            table.workspace_id == database.workspace_id,
+            table.kind == ALERT,
+            table.day >= period.start,
+            table.day < period.end,
+            table.state.in_(("due", "sending", "sent")),
+        )
     )
     with database.read() as connection:
-        return int(connection.execute(query).scalar_one())
+        return {int(target) for target in connection.execute(query).scalars()}
 
 
 def claim(database: Database, owner: str, now: datetime) -> Delivery | None:
@@ -134,10 +189,17 @@ def claim(database: Database, owner: str, now: datetime) -> Delivery | None:
     return _read(row) if row else None
 
 
-def start_sending(database: Database, delivery: Delivery, channel: str, payload: dict[str, Any], now: datetime) -> bool:
+def start_sending(
+    database: Database,
+    delivery: Delivery,
+    channel: str,
+    payload: dict[str, Any],
+    now: datetime,
+    usd: Decimal | None = None,
+) -> bool:
     """Freeze what is sent and where, just before Slack is called. False if the lease was lost meanwhile."""
     values = {"state": "sending", "channel": channel, "payload": json.dumps(payload), "send_started_at": now}
-    return _change(database, delivery, **values)
+    return _change(database, delivery, **values, usd=usd)
 
 
 def mark_sent(database: Database, delivery: Delivery, channel: str, ts: str) -> bool:
@@ -201,6 +263,7 @@ def _owe(
     now: datetime,
     expires_at: datetime | None,
     text: str | None = None,
+    covered: Covered | None = None,
 ) -> None:
     row = {
         "workspace_id": workspace_id,
@@ -215,6 +278,7 @@ def _owe(
         "fence": 0,
         "attempts": 0,
         "payload": None if text is None else json.dumps({"text": text}),
+        "edition": None if covered is None else "|".join(map(str, covered)),
     }
     insert_missing(connection, deliveries, [row], "workspace_id", "key")
 

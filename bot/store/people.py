@@ -1,7 +1,8 @@
 """People: who they are in Slack, their own limit, and how lists name them. Who is who is decided in identity.py."""
 
+from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, or_, select, update
 
@@ -13,7 +14,10 @@ ERASED = "erased person"
 
 
 class Person(NamedTuple):
-    """One spender. ``email`` is None while nobody is known to be behind an actor; ``name`` is what people read."""
+    """One spender. ``email`` is None while nobody is known to be behind an actor; ``name`` is what people read.
+
+    ``limit_usd`` is their own daily limit, else their team's; None where neither has one.
+    """
 
     id: int
     email: str | None
@@ -32,7 +36,9 @@ def spender_label(email: str | None, name: str) -> str:
     return email or (name if name.startswith(ERASED) else f"unassigned ({name})")
 
 
-_PERSON = (people.c.id, people.c.email, people.c.name, people.c.slack_user_id, people.c.limit_usd)
+_TEAM_LIMIT = select(teams.c.limit_usd).where(teams.c.id == people.c.team_id).scalar_subquery()
+_LIMIT = func.coalesce(people.c.limit_usd, _TEAM_LIMIT, type_=people.c.limit_usd.type)
+_PERSON = (people.c.id, people.c.email, people.c.name, people.c.slack_user_id, _LIMIT)
 
 
 def person_by_email(database: Database, email: str) -> Person | None:
@@ -94,6 +100,41 @@ def people_of_team(database: Database, team: str | None) -> dict[int, str] | Non
 def person_by_id(database: Database, person_id: int) -> Person | None:
     """The person with that id."""
     query = select(*_PERSON).where(people.c.workspace_id == database.workspace_id, people.c.id == person_id)
+    with database.read() as connection:
+        row = connection.execute(query).first()
+    return Person(*row) if row else None
+
+
+class Wishes(NamedTuple):
+    """What a person said about their own alerts: none before ``muted_until``, none for ``planned_day``."""
+
+    muted_until: date | None
+    planned_day: date | None
+
+    def allow(self, day: date) -> bool:
+        """Whether an alert about a day is wanted."""
+        return day != self.planned_day and (self.muted_until is None or day >= self.muted_until)
+
+
+def wishes_of(database: Database, person_id: int) -> Wishes:
+    """What a person said about their own alerts."""
+    query = select(people.c.muted_until, people.c.planned_day).where(people.c.id == person_id)
+    with database.read() as connection:
+        return Wishes(*connection.execute(query).one())
+
+
+def set_wishes(database: Database, person_id: int, **values: Any) -> None:
+    """Change ``limit_usd``, ``muted_until`` or ``planned_day`` of a person."""
+    mine = (people.c.workspace_id == database.workspace_id, people.c.id == person_id)
+    with database.write() as connection:
+        connection.execute(update(people).where(*mine).values(**values))
+
+
+def person_of_slack_user(database: Database, slack_user_id: str) -> Person | None:
+    """The person whose Slack user was found earlier."""
+    query = select(*_PERSON).where(
+        people.c.workspace_id == database.workspace_id, people.c.slack_user_id == slack_user_id
+    )
     with database.read() as connection:
         row = connection.execute(query).first()
     return Person(*row) if row else None

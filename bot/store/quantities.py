@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Connection, Table, and_, cast, func, select
+from sqlalchemy import BigInteger, Column, Connection, Table, and_, cast, func, select, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.pricing import PriceConditions, TokenUsage
@@ -21,6 +21,7 @@ from bot.store.tables import (
     people,
     person_days,
     sources,
+    teams,
     usage_daily,
     usage_lines,
     usage_ranges,
@@ -131,6 +132,11 @@ def people_on(database: Database, day: date) -> list[PersonDay]:
     return _person_days(database, person_days.c.day == day)
 
 
+def people_in(database: Database, period: Period) -> list[PersonDay]:
+    """Every person's days with usage in a period."""
+    return _person_days(database, person_days.c.day >= period.start, person_days.c.day < period.end)
+
+
 def person_history(database: Database, person_id: int, period: Period) -> list[PersonDay]:
     """One person's active days in a period, oldest first."""
     spent = person_days.c
@@ -201,12 +207,13 @@ def _person_days(database: Database, *where: ColumnElement[bool]) -> list[Person
             people.c.email,
             people.c.name,
             people.c.slack_user_id,
-            people.c.limit_usd,
+            func.coalesce(people.c.limit_usd, type_coerce(teams.c.limit_usd, people.c.limit_usd.type)),
             spent.day,
             spent.usd,
             spent.unpriced_tokens,
         )
         .join(people, spent.person_id == people.c.id)
+        .outerjoin(teams, people.c.team_id == teams.c.id)
         .where(spent.workspace_id == database.workspace_id, *where)
         .order_by(spent.usd.desc(), people.c.email, people.c.name)
     )

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, type_coerce, update
 
 from bot.pricing import PriceBook
 from bot.spend.alerts import MAX_AGE_DAYS, newly_reached
@@ -28,6 +28,7 @@ from bot.store.tables import (
     person_days,
     seen_requests,
     sources,
+    teams,
     usage_daily,
     usage_lines,
     usage_ranges,
@@ -522,8 +523,13 @@ def _owe_alerts(
         spent = person_days.c
         for some in batches(sorted(person for when, person in touched if when == day), 500):
             query = (
-                select(spent.person_id, spent.usd, people.c.limit_usd)
+                select(
+                    spent.person_id,
+                    spent.usd,
+                    func.coalesce(people.c.limit_usd, type_coerce(teams.c.limit_usd, people.c.limit_usd.type)),
+                )
                 .join(people, spent.person_id == people.c.id)
+                .outerjoin(teams, people.c.team_id == teams.c.id)
                 .where(
                     spent.workspace_id == workspace_id,
                     spent.day == day,

@@ -84,9 +84,13 @@ class TestDigest:
 
     def test_the_next_day_gets_its_own(self, bot: Installation, workspace: Workspace) -> None:
         bot.jobs.tick(NOW)
-        bot.jobs.tick(NOW + timedelta(days=1))
-        assert [key for key, _ in states(bot)] == [DIGEST, f"digest:{CHANNEL}:2026-11-20"]
-        assert len(workspace.messages[CHANNEL]) == 2
+        for days in (1, 2, 3):
+            bot.jobs.tick(NOW + timedelta(days=days))
+        # On Monday the 23rd comes what Friday to Sunday were; the weekend itself has none.
+        assert [key for key, _ in states(bot)] == [DIGEST, f"digest:{CHANNEL}:2026-11-22"]
+        assert [one["text"] for one in workspace.messages[CHANNEL]][1].startswith(
+            "Claude Code spend · Fri 20 Nov to Sun 22 Nov"
+        )
 
 
 class TestAlert:

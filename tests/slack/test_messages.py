@@ -45,7 +45,11 @@ def test_the_digest_of_a_usual_day(book: PriceBook) -> None:
     assert as_text(digest_message(usual_day(book))).splitlines() == [
         "Claude Code spend · Thu 19 Nov (Europe/Paris day)",
         "$184.20 across 14 people · 9 % above a usual Thursday ($169.00)",
-        "November so far: $522.20",
+        # Mondays to Fridays from the 2nd to the 19th, and in all of November 2026
+        "November so far: $522.20 · 14 of 21 working days",
+        # Since Thu 29 Oct: 3 x 169 + 184.20 on 16 working days is 43.20 a day, and 7 are left: 522.20 + 302.40.
+        # Variance (3 x 169^2 + 184.20^2 - 16 x 43.20^2) / 15 = 5,983.52; 1.28 x sqrt(7 x 5,983.52) = 261.96
+        "Forecast: $824.60 ($562.64 to $1,087)",
         "By model: Opus 5.5 $96.00 (52 %) · Sonnet 5.5 $71.00 (39 %) · Haiku 4.5 $17.20 (9 %)",
         "Worth a look:",
         "• 1 person reached the daily limit ($12.00 unless they set their own); told privately",

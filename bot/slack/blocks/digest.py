@@ -6,7 +6,10 @@ from zoneinfo import ZoneInfo
 from bot.pricing.money import rounded, shown
 from bot.slack.blocks.labels import money_label
 from bot.slack.blocks.message import (
+    Block,
     Message,
+    actions,
+    button,
     context,
     counted,
     escape,
@@ -17,25 +20,74 @@ from bot.slack.blocks.message import (
     short_day,
 )
 from bot.spend.amounts import Amount
-from bot.spend.digest import DigestFacts, Freshness
+from bot.spend.digest import MONTHLY, WEEKLY, DigestFacts, Freshness, Month
+
+MY_SPEND, EXPECTED = "digest_my_spend", "digest_expected"
+"""What the buttons are called in Slack's payloads; their value is the digest's day."""
 
 
-def digest_message(facts: DigestFacts) -> Message:
-    """One digest; a day without data gets one line that says so, never $0."""
-    title = f"Claude Code spend · {short_day(facts.day)} ({_whose_day(facts)})"
+def digest_message(facts: DigestFacts, *, corrected: str | None = None, picture: Block | None = None) -> Message:
+    """One digest; days without data get one line that says so, never $0.
+
+    ``corrected`` says what the total was before; ``picture`` is an image block.
+    """
+    title = f"{_edition(facts)} · {_days(facts)} ({_whose_day(facts)})"
     if facts.amount is None:
         return _no_data(title, facts)
     headline = _headline(facts)
-    month = [f"{facts.day:%B} so far: {rounded(facts.month_usd)}"] if facts.month_usd else []
     total = "No price" if _is_unpriced(facts.amount) else rounded(facts.amount.usd)
-    blocks = [header(title), section(f"*{total}* {headline}", *month)]
+    blocks = [header(title), section(f"*{total}* {headline}", *_month(facts))]
+    if picture is not None:
+        blocks.append(picture)
     if facts.models:
         blocks.append(quoting_section(f"By model: {_models(facts, facts.amount)}"))
     worth_a_look = _worth_a_look(facts, facts.amount)
     if worth_a_look:
         blocks.append(quoting_section("Worth a look:", *(f"• {line}" for line in worth_a_look)))
-    blocks.append(context(_coverage(facts), money_label(facts.amount, facts.price_label)))
+    notes = [_coverage(facts), money_label(facts.amount, facts.price_label)]
+    blocks.append(context(*([corrected] if corrected else []), *notes))
+    blocks.append(_buttons(facts))
     return Message(f"{title}: {total} {headline}", blocks)
+
+
+def _buttons(facts: DigestFacts) -> Block:
+    found = [button(MY_SPEND, "My spend", facts.day.isoformat())]
+    if facts.anomaly is not None:
+        found.append(button(EXPECTED, "This was expected", facts.day.isoformat()))
+    return actions(*found)
+
+
+def _edition(facts: DigestFacts) -> str:
+    what = {WEEKLY: "Claude Code week", MONTHLY: "Claude Code month"}.get(facts.edition, "Claude Code spend")
+    return f"{what} · {facts.team}" if facts.team else what
+
+
+def _days(facts: DigestFacts) -> str:
+    if facts.edition == MONTHLY:
+        return f"{facts.day:%B %Y}"
+    return short_day(facts.day) if facts.start == facts.day else f"{short_day(facts.start)} to {short_day(facts.day)}"
+
+
+def _month(facts: DigestFacts) -> list[str]:
+    month = facts.month
+    if not facts.month_usd or facts.edition == MONTHLY:
+        return []
+    lines = [f"{facts.day:%B} so far: {rounded(facts.month_usd)}"]
+    if month.budget_usd:
+        lines[0] += f" of {rounded(month.budget_usd)} budget ({percent(facts.month_usd / month.budget_usd)})"
+    lines[0] += f" · {month.working_days} of {month.all_working_days} working days"
+    if month.forecast is not None:
+        usd, low, high = month.forecast
+        lines.append(f"Forecast: {rounded(usd)} ({rounded(low)} to {rounded(high)}){_against(month)}")
+    return lines
+
+
+def _against(month: Month) -> str:
+    if month.budget_usd is None or month.forecast is None:
+        return ""
+    if month.forecast.low > month.budget_usd:
+        return ", over the budget"
+    return ", within the budget" if month.forecast.high <= month.budget_usd else ", the budget is at risk"
 
 
 def _is_unpriced(amount: Amount) -> bool:
@@ -46,9 +98,12 @@ def _is_unpriced(amount: Amount) -> bool:
 def _headline(facts: DigestFacts) -> str:
     active = facts.people.active
     people = f"across {counted(active, 'person', 'people')}" if active else "by nobody known"
+    if facts.is_partial:
+        people += ", so far"
     if facts.baseline is None or facts.change is None:
         return f"{people} · too few earlier days to say what is usual"
-    usual = f"a usual {facts.baseline.name} ({rounded(facts.baseline.usd)})"
+    one = "" if facts.edition == MONTHLY else "a usual "
+    usual = f"{one}{facts.baseline.name} ({rounded(facts.baseline.usd)})"
     if abs(facts.change) < Decimal("0.005"):
         return f"{people} · like {usual}"
     return f"{people} · {percent(abs(facts.change))} {'above' if facts.change > 0 else 'below'} {usual}"
@@ -65,6 +120,12 @@ def _models(facts: DigestFacts, amount: Amount) -> str:
 
 def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
     lines = []
+    if facts.anomaly is not None:
+        times, model, more = facts.anomaly
+        lines.append(
+            f"The day is {times.quantize(Decimal('0.1'))} times the usual one, mostly {escape(model)} "
+            f"({rounded(more)} more)"
+        )
     if facts.people.over_limit:
         who = counted(facts.people.over_limit, "person", "people")
         told = facts.people.told
@@ -86,7 +147,7 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
 
 
 def _no_data(title: str, facts: DigestFacts) -> Message:
-    sentence = f"No usage data for {short_day(facts.day)} yet."
+    sentence = f"No usage data for {_days(facts)} yet."
     since = _coverage(facts) if facts.freshness else "Nothing was imported so far: run `claudecost import FILE`"
     return Message(f"{title}: {sentence}", [header(title), section(sentence), context(since)])
 
@@ -99,7 +160,8 @@ def _coverage(facts: DigestFacts) -> str:
         f" · {escape(name)} silent since {short_day(at.astimezone(ZoneInfo(facts.zone)).date())}"
         for name, at in fresh.silent
     )
-    return f"Usage to {short_day(fresh.last_day)}, received {_received(fresh, facts.zone)}{silent}"
+    before = ", before the last day was over" if facts.is_partial else ""
+    return f"Usage to {short_day(fresh.last_day)}{before}, received {_received(fresh, facts.zone)}{silent}"
 
 
 def _received(fresh: Freshness, zone: str) -> str:

@@ -49,6 +49,22 @@ def context(*lines: str) -> Block:
     return {"type": "context", "elements": [_mrkdwn(line) for line in lines]}
 
 
+def actions(*elements: Block) -> Block:
+    """A row of buttons."""
+    return {"type": "actions", "elements": list(elements)}
+
+
+def button(action: str, text: str, value: str) -> Block:
+    """A button; ``value`` comes back when it is pressed."""
+    label = {"type": "plain_text", "text": text, "emoji": False}
+    return {"type": "button", "action_id": action, "text": label, "value": value}
+
+
+def image(file_id: str, alt_text: str) -> Block:
+    """A picture that was uploaded to Slack; ``alt_text`` says the same in words."""
+    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": alt_text[:2000]}
+
+
 def short_day(day: date) -> str:
     """ "Thu 19 Nov", with the year where it is needed to tell the day."""
     return f"{day:%a} {day.day} {day:%b}"

@@ -7,7 +7,10 @@ from bot.ledger import OwnDay, OwnSpend
 from bot.pricing.money import rounded, shown
 from bot.slack.blocks.labels import money_label
 from bot.slack.blocks.message import (
+    Block,
     Message,
+    actions,
+    button,
     context,
     counted,
     escape,
@@ -18,19 +21,87 @@ from bot.slack.blocks.message import (
 )
 from bot.spend.amounts import ZERO
 
+ALERT_PLANNED, ALERT_MUTE, ALERT_LIMIT = "alert_planned", "alert_mute", "alert_limit"
+"""What the buttons of an alert are called in Slack's payloads; their value is person and day, see ``about``."""
 
-def alert_message(own: OwnDay, limit_usd: Decimal, step: int, price_label: str) -> Message:
-    """The private message to a person whose day reached ``step`` times their limit."""
+
+def alert_message(
+    own: OwnDay, limit_usd: Decimal, step: int, price_label: str, *, plan: str | None = None, settled: str | None = None
+) -> Message:
+    """The private message to a person whose day reached ``step`` times their limit.
+
+    ``plan`` says what a subscription would mean; ``settled``, what was done about it, takes the place of the buttons.
+    """
     reached = shown(limit_usd) if step == 1 else f"{shown(limit_usd * step)} ({step} times your limit)"
     fact = f"You passed {reached} on {short_day(own.day)}: {rounded(own.amount.usd)}"
-    blocks = [section(f"*{fact}*"), quoting_section(_usual(own), *_mostly(own))]
+    lines = [_usual(own), *_mostly(own)]
+    if own.saving is not None:
+        left = own.amount.list_usd - own.saving.usd
+        lines.append(f"Try: {own.saving.what}, which would have made it about {rounded(left)}")
+    blocks = [section(f"*{fact}*"), quoting_section(*lines, *([plan] if plan else []))]
+    if settled is None:
+        value = about(own.person.id, own.day)
+        blocks.append(
+            actions(
+                button(ALERT_PLANNED, "Planned work", value),
+                button(ALERT_MUTE, "Mute until Monday", value),
+                button(ALERT_LIMIT, "Change my limit", value),
+            )
+        )
     blocks.append(
         context(
+            *([settled] if settled else []),
             "Sent once for this day and amount · only you see this · /claudecost me shows more",
             money_label(own.amount, price_label),
         )
     )
     return Message(fact, blocks)
+
+
+def about(person_id: int, day: date) -> str:
+    """The value of an alert's buttons."""
+    return f"{person_id}|{day}"
+
+
+def limit_modal(own: OwnDay, limit_usd: Decimal, where: str) -> Block:
+    """The window in which a person sets their own daily limit; ``where`` names the message to edit."""
+    choices = [("$12.00: what nine in ten stayed under by Anthropic's documentation of March 2026", Decimal(12))]
+    choices.append(("$30.00: the same since April 2026, when the average became $13", Decimal(30)))
+    if own.usual_usd is not None and own.usual_usd > 0:
+        twice = (2 * own.usual_usd).quantize(Decimal("0.01"))
+        choices.append((f"{shown(twice)}: twice your usual active day", twice))
+    options = [{"text": {"type": "plain_text", "text": text[:75]}, "value": str(usd)} for text, usd in choices]
+    return {
+        "type": "modal",
+        "callback_id": ALERT_LIMIT,
+        "private_metadata": where,
+        "title": {"type": "plain_text", "text": "My daily limit"},
+        "submit": {"type": "plain_text", "text": "Save"},
+        "close": {"type": "plain_text", "text": "Cancel"},
+        "blocks": [
+            section(f"Your limit is {shown(limit_usd)} a day; you hear of it once at 1, 2 and 4 times that."),
+            {
+                "type": "input",
+                "block_id": "choice",
+                "optional": True,
+                "label": {"type": "plain_text", "text": "Choose one"},
+                "element": {"type": "radio_buttons", "action_id": "usd", "options": options},
+            },
+            {
+                "type": "input",
+                "block_id": "own",
+                "optional": True,
+                "label": {"type": "plain_text", "text": "Or an amount of your own, in dollars"},
+                "element": {
+                    "type": "number_input",
+                    "action_id": "usd",
+                    "is_decimal_allowed": True,
+                    "min_value": "0.01",
+                    "max_value": "100000",
+                },
+            },
+        ],
+    }
 
 
 def own_spend_message(own: OwnSpend, today: date, price_label: str) -> Message:
@@ -71,4 +142,18 @@ def _mostly(own: OwnDay) -> list[str]:
     if not own.models or own.amount.usd == ZERO:
         return []
     first = own.models[0]
-    return [f"Mostly {escape(first.name or '')}: {rounded(first.usd)} ({percent(first.usd / own.amount.usd)})"]
+    line = f"Mostly {escape(first.name or '')}: {rounded(first.usd)} ({percent(first.usd / own.amount.usd)})"
+    if own.kind is not None and own.amount.list_usd:
+        kind, usd = own.kind
+        line += f"; {percent(usd / own.amount.list_usd)} of the cost is {_KINDS[kind]}"
+    return [line]
+
+
+_KINDS = {
+    "input": "input that no cache held",
+    "output": "output",
+    "cache_read": "cache reads",
+    "cache_write_5m": "cache writes",
+    "cache_write_1h": "cache writes",
+    "web_search": "web searches",
+}

@@ -10,10 +10,12 @@ _BOLD = re.compile(r"(?<!\w)\*(\S(?:[^*\n]*\S)?)\*(?!\w)")
 
 def as_text(message: Message) -> str:
     """The blocks from top to bottom, without markup, one block a paragraph."""
-    return "\n".join(_block(block) for block in message.blocks)
+    return "\n".join(_block(block) for block in message.blocks if block["type"] != "actions")
 
 
 def _block(block: Block) -> str:
+    if block["type"] == "image":
+        return str(block["alt_text"])
     if block["type"] == "context":
         return "\n".join(_plain(element) for element in block["elements"])
     return _plain(block["text"])

@@ -3,11 +3,14 @@
 from slack_bolt import App
 
 from bot.slack.blocks.answer import COMMAND
+from bot.slack.blocks.digest import EXPECTED, MY_SPEND
+from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED
+from bot.slack.listeners.actions import Actions
 from bot.slack.listeners.commands import Commands, asks_a_question, has_word
 from bot.slack.listeners.failures import answer_failure
 
 
-def register(app: App, commands: Commands) -> None:
+def register(app: App, commands: Commands, actions: Actions) -> None:
     """Register every listener on a Bolt app."""
     app.command(COMMAND, matchers=[asks_a_question])(commands.answer_question)
     app.command(COMMAND, matchers=[has_word("me")])(ack=commands.acknowledge, lazy=[commands.show_own_spend])
@@ -17,5 +20,13 @@ def register(app: App, commands: Commands) -> None:
     app.command(COMMAND, matchers=[has_word("recommend")])(
         ack=commands.acknowledge, lazy=[commands.show_recommendation]
     )
+    for word in ("limit", "mute", "unmute"):
+        app.command(COMMAND, matchers=[has_word(word)])(ack=commands.acknowledge, lazy=[commands.change_alerts])
     app.command(COMMAND)(commands.show_help)
+    app.action(MY_SPEND)(ack=actions.acknowledge, lazy=[actions.show_own_spend])
+    app.action(EXPECTED)(ack=actions.acknowledge, lazy=[actions.note_expected])
+    app.action(ALERT_PLANNED)(ack=actions.acknowledge, lazy=[actions.plan_day])
+    app.action(ALERT_MUTE)(ack=actions.acknowledge, lazy=[actions.mute])
+    app.action(ALERT_LIMIT)(actions.open_limit)
+    app.view(ALERT_LIMIT)(actions.save_limit)
     app.error(answer_failure)

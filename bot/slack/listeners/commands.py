@@ -1,7 +1,9 @@
 """The slash command: a question is answered in the acknowledgement, what needs the database after it."""
 
+import re
 from collections.abc import Callable, Collection
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from slack_bolt import Ack, Respond
@@ -11,13 +13,14 @@ from bot.ask import Refusal, ask, monthly_spend
 from bot.ask.article import article_claims
 from bot.ledger import Ledger
 from bot.pricing import default_price_book
+from bot.pricing.money import shown
 from bot.pricing.plans import PlanBook
 from bot.pricing.tiers import what_if
 from bot.slack.blocks.answer import answer_message, refusal_message
 from bot.slack.blocks.article import article_message
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.help import help_message
-from bot.slack.blocks.message import Message
+from bot.slack.blocks.message import Message, section, short_day
 from bot.slack.blocks.personal import no_own_spend_message, own_spend_message
 from bot.slack.blocks.plans import (
     no_usage_message,
@@ -30,9 +33,10 @@ from bot.slack.blocks.plans import (
 from bot.slack.directory import Directory
 from bot.slack.listeners.failures import answers_failures
 from bot.spend.days import ONE_DAY
+from bot.store.people import person_by_email, set_wishes
 from bot.store.teams import find_team
 
-WORDS = ("", "help", "me", "digest", "article", "plans", "recommend")
+WORDS = ("", "help", "me", "digest", "article", "plans", "recommend", "limit", "mute", "unmute")
 """First words that are no question. The empty one is the bare command."""
 
 
@@ -128,6 +132,24 @@ class Commands:
             return refusal_message(Refusal(f"No team is called “{name}”.", "recommend team"))
         return team_recommendation_message(found, name or "the workspace")
 
+    @answers_failures
+    def change_alerts(self, respond: Respond, command: dict[str, Any]) -> None:
+        """“limit 20”, “mute 3d”, “unmute”: what a person wants for their own alerts."""
+        word, *rest = str(command["text"]).lower().split()
+        email = self.directory.email_of(command["user_id"])
+        person = person_by_email(self.ledger.database, email) if email else None
+        if person is None:
+            _reply(respond, no_own_spend_message(email))
+            return
+        changed = _alert_change(word, " ".join(rest), self.today())
+        if changed is None:
+            example = "limit 20" if word == "limit" else "mute 3d"
+            _reply(respond, refusal_message(Refusal(f"I could not read “{command['text'].strip()}”.", example)))
+            return
+        values, said = changed
+        set_wishes(self.ledger.database, person.id, **values)
+        _reply(respond, Message(said, [section(said)]))
+
     def acknowledge(self, ack: Ack) -> None:
         """Tell Slack that the command arrived; the answer follows by response_url."""
         ack()
@@ -163,6 +185,25 @@ def _named_day(text: str, usual: date) -> date | None:
     except ValueError:
         return None
     return day if 2000 <= day.year <= 2100 else None
+
+
+def _alert_change(word: str, said: str, today: date) -> tuple[dict[str, Any], str] | None:
+    """What changes of a person's alerts, and the sentence that says so; None where it cannot be read."""
+    if word == "unmute":
+        return ({"muted_until": None, "planned_day": None}, "You hear of expensive days again.") if not said else None
+    if word == "limit":
+        match = re.fullmatch(r"\$? ?(\d{1,5}(?:\.\d{1,2})?) ?(?:\$|usd|dollars?)?(?: a day)?", said, re.ASCII)
+        usd = Decimal(match[1]) if match else Decimal(0)
+        return ({"limit_usd": usd}, f"Your limit is {shown(usd)} a day now.") if usd else None
+    match = re.fullmatch(r"(?:for )?(\d{1,3}) ?(d|days?|w|weeks?)", said, re.ASCII)
+    days = int(match[1]) * (7 if match[2].startswith("w") else 1) if match else 0
+    if not 1 <= days <= MAX_MUTED_DAYS:
+        return None
+    until = today + days * ONE_DAY
+    return {"muted_until": until}, f"Muted until {short_day(until)}; /claudecost unmute ends it."
+
+
+MAX_MUTED_DAYS = 365
 
 
 def _reply(reply: Ack | Respond, message: Message) -> None:

@@ -1,0 +1,139 @@
+"""Buttons and windows: what they change is checked against who pressed them, as the signed request says."""
+
+import json
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from slack_bolt import Ack, Respond
+from slack_sdk import WebClient
+
+from bot.ledger import Ledger
+from bot.pricing.money import shown
+from bot.slack.blocks.message import Message, short_day
+from bot.slack.blocks.personal import (
+    alert_message,
+    limit_modal,
+    no_own_spend_message,
+    own_spend_message,
+)
+from bot.slack.directory import Directory
+from bot.slack.listeners.failures import answers_failures
+from bot.spend.alerts import step_reached
+from bot.store.people import Person, person_by_id, set_wishes
+from bot.store.settings import write_setting
+
+MAX_LIMIT = Decimal(100_000)
+
+
+class _Alert(NamedTuple):
+    """The person and day that a button is about."""
+
+    person: Person
+    day: date
+
+
+class Actions:
+    """The listeners of buttons and windows."""
+
+    def __init__(self, ledger: Ledger, directory: Directory, today: Callable[[], date]) -> None:
+        self.ledger = ledger
+        self.directory = directory
+        self.today = today
+
+    def acknowledge(self, ack: Ack) -> None:
+        """Tell Slack that the button arrived."""
+        ack()
+
+    @answers_failures
+    def show_own_spend(self, respond: Respond, body: dict[str, Any]) -> None:
+        """The spend of whoever pressed the button, for them alone."""
+        email = self.directory.email_of(body["user"]["id"])
+        own = self.ledger.own_spend(email, self.today()) if email else None
+        message = own_spend_message(own, self.today(), self.ledger.book.label) if own else no_own_spend_message(email)
+        _whisper(respond, message)
+
+    @answers_failures
+    def note_expected(self, respond: Respond, body: dict[str, Any]) -> None:
+        """A day that stood out was expected: the digest need not say so."""
+        day = date.fromisoformat(body["actions"][0]["value"])
+        write_setting(self.ledger.database, f"expected:{day}", body["user"]["id"])
+        _whisper(respond, Message(f"Noted: {short_day(day)} was expected.", []))
+
+    @answers_failures
+    def plan_day(self, respond: Respond, body: dict[str, Any]) -> None:
+        """No more alerts about that day."""
+        alert = self._alert(body)
+        if alert is not None:
+            set_wishes(self.ledger.database, alert.person.id, planned_day=alert.day)
+            self._settle(respond, alert, f"Planned work: nothing more about {short_day(alert.day)}")
+
+    @answers_failures
+    def mute(self, respond: Respond, body: dict[str, Any]) -> None:
+        """No alerts until Monday."""
+        alert = self._alert(body)
+        if alert is not None:
+            monday = self.today() + timedelta(days=8 - self.today().isoweekday())
+            set_wishes(self.ledger.database, alert.person.id, muted_until=monday)
+            self._settle(respond, alert, f"Muted until {short_day(monday)}; /claudecost unmute ends it")
+
+    def open_limit(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        """The window for an own limit; Slack lets it be opened within seconds of the press alone."""
+        ack()
+        alert = self._alert(body)
+        if alert is not None:
+            container = body.get("container", {})
+            where = json.dumps([body["actions"][0]["value"], container.get("channel_id"), container.get("message_ts")])
+            own = self.ledger.own_day(alert.person, alert.day)
+            view = limit_modal(own, self.ledger.limit_of(alert.person), where)
+            client.views_open(trigger_id=body["trigger_id"], view=view)
+
+    def save_limit(self, ack: Ack, body: dict[str, Any], view: dict[str, Any], client: WebClient) -> None:
+        """Keep the limit, and say so in the message that the window came from."""
+        value, channel, ts = json.loads(view["private_metadata"])
+        alert = self._about(value, body["user"]["id"])
+        usd = _chosen(view["state"]["values"])
+        if alert is None or usd is None:
+            said = "Choose a limit or write one, such as 20" if alert else "This is not your alert"
+            ack(response_action="errors", errors={"own": said})
+            return
+        ack()
+        set_wishes(self.ledger.database, alert.person.id, limit_usd=usd)
+        changed = alert._replace(person=person_by_id(self.ledger.database, alert.person.id) or alert.person)
+        if channel and ts:
+            message = self._message(changed, f"Your limit is {shown(usd)} a day now")
+            client.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks)
+
+    def _alert(self, body: dict[str, Any]) -> _Alert | None:
+        return self._about(body["actions"][0]["value"], body["user"]["id"])
+
+    def _about(self, value: str, user: str) -> _Alert | None:
+        """What a button's value names, if it is about the person who pressed it."""
+        person_id, _, day = value.partition("|")
+        person = person_by_id(self.ledger.database, int(person_id)) if person_id.isdigit() else None
+        return _Alert(person, date.fromisoformat(day)) if person and person.slack_user_id == user else None
+
+    def _settle(self, respond: Respond, alert: _Alert, said: str) -> None:
+        message = self._message(alert, said)
+        respond(text=message.text, blocks=message.blocks, replace_original=True)
+
+    def _message(self, alert: _Alert, said: str) -> Message:
+        own, limit = self.ledger.own_day(alert.person, alert.day), self.ledger.limit_of(alert.person)
+        step = step_reached(own.amount.usd, limit) or 1
+        return alert_message(own, limit, step, self.ledger.book.label, settled=said)
+
+
+def _chosen(values: dict[str, Any]) -> Decimal | None:
+    """The limit that the window holds: the amount that was written, else the one that was chosen."""
+    written = values.get("own", {}).get("usd", {}).get("value")
+    chosen = (values.get("choice", {}).get("usd", {}).get("selected_option") or {}).get("value")
+    try:
+        usd = Decimal(written or chosen or "")
+    except InvalidOperation:
+        return None
+    return usd if usd.is_finite() and 0 < usd <= MAX_LIMIT else None
+
+
+def _whisper(respond: Respond, message: Message) -> None:
+    respond(text=message.text, blocks=message.blocks or None, response_type="ephemeral", replace_original=False)

@@ -1,0 +1,92 @@
+"""Which channel gets which digest, and when."""
+
+from datetime import datetime, time
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, select
+
+from bot.store.database import Database
+from bot.store.tables import subscriptions
+from bot.store.upsert import upsert
+
+EVERY_DAY = frozenset(range(1, 8))
+WORKDAYS = frozenset(range(1, 6))
+
+
+class Subscription(NamedTuple):
+    """A channel that gets an edition of the digest at a time on the clock of ``zone``.
+
+    ``weekdays`` are ISO numbers, 1 for Monday: a daily digest of one of them covers all days since the one before.
+    ``team`` is empty for everybody. ``since`` is when the channel asked for it; what was due before is not owed.
+    """
+
+    channel: str
+    at: time
+    zone: ZoneInfo
+    weekdays: frozenset[int] = EVERY_DAY
+    edition: str = "daily"
+    team: str = ""
+    skips_unchanged: bool = False
+    since: datetime | None = None
+
+
+_COLUMNS = (
+    subscriptions.c.channel,
+    subscriptions.c.at,
+    subscriptions.c.zone,
+    subscriptions.c.weekdays,
+    subscriptions.c.edition,
+    subscriptions.c.team,
+    subscriptions.c.skips_unchanged,
+    subscriptions.c.since,
+)
+
+
+def all_subscriptions(database: Database) -> list[Subscription]:
+    """What the channels asked for."""
+    query = (
+        select(*_COLUMNS)
+        .where(subscriptions.c.workspace_id == database.workspace_id)
+        .order_by(subscriptions.c.channel, subscriptions.c.edition, subscriptions.c.team)
+    )
+    with database.read() as connection:
+        return [
+            Subscription(
+                row.channel,
+                time.fromisoformat(row.at),
+                ZoneInfo(row.zone),
+                frozenset(map(int, row.weekdays)),
+                row.edition,
+                row.team,
+                row.skips_unchanged,
+                row.since,
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def subscribe(database: Database, subscription: Subscription, now: datetime) -> None:
+    """Let a channel have a digest, in place of the same edition for the same team."""
+    row = {
+        "workspace_id": database.workspace_id,
+        "channel": subscription.channel,
+        "edition": subscription.edition,
+        "team": subscription.team,
+        "at": subscription.at.isoformat("minutes"),
+        "zone": subscription.zone.key,
+        "weekdays": "".join(map(str, sorted(subscription.weekdays))),
+        "skips_unchanged": subscription.skips_unchanged,
+        "since": now,
+    }
+    with database.write() as connection:
+        upsert(connection, subscriptions, [row])
+
+
+def unsubscribe(database: Database, channel: str, edition: str | None = None) -> int:
+    """End a channel's digests, or one edition of them; returns how many there were."""
+    mine = [subscriptions.c.workspace_id == database.workspace_id, subscriptions.c.channel == channel]
+    if edition is not None:
+        mine.append(subscriptions.c.edition == edition)
+    with database.write() as connection:
+        return int(connection.execute(delete(subscriptions).where(*mine)).rowcount)
