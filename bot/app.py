@@ -107,7 +107,7 @@ class Installation:
             uploader(self.posting),
             settings.picture,
             settings.quiet_hours,
-            self.plan_book,
+            self.advisor,
         )
         sender = Sender(self.database, self.posting, self.reading, composer)
         return Jobs(self.ledger, sender, composer, self.directory, self.subscriptions, settings.admins)

@@ -428,6 +428,9 @@ def plans(
 def recommend(
     person: Annotated[str | None, typer.Option(metavar="E", help="One person, by e-mail address.")] = None,
     team: Annotated[str | None, typer.Option(metavar="T", help="One team; else everybody.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw --person's months on each plan into this PNG.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Which plan fits a person, or which mix of plans fits a team, from what they really used."""
@@ -437,6 +440,8 @@ def recommend(
 
     if person is not None and team is not None:
         _refuse("--person and --team exclude each other; say one of the two.")
+    if picture is not None and person is None:
+        _refuse("--picture draws the months of one person; say --person as well.")
     installation = _installation()
     advisor, today = installation.advisor, installation.today()
     found = advisor.for_person(person, today) if person else advisor.for_team(today, team)
@@ -446,6 +451,10 @@ def recommend(
             if person
             else f"No team is called “{team}”; claudecost team makes one."
         )
+    if picture is not None:
+        from bot.slack.charts import png, recommendation_spec
+
+        picture.write_bytes(png(recommendation_spec(found.people[0], found.plans)))
     if as_json:
         _print_json(recommendation_json(found))
     else:

@@ -6,21 +6,23 @@ from datetime import UTC, date, datetime, timedelta
 
 from slack_sdk.errors import SlackApiError
 
+from bot.advice import Advisor
 from bot.ledger import Ledger, OwnDay
 from bot.pricing.money import rounded
-from bot.pricing.plans import PlanBook
+from bot.pricing.tiers import MIN_SAVING_USD, WORKING_DAYS, what_if
 from bot.schedule import DueDigest, digest_due
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.message import Block, Message, image
 from bot.slack.blocks.notice import notice_message, silence_sentence
 from bot.slack.blocks.personal import alert_message
+from bot.slack.blocks.plans import plans_in_a_line
 from bot.slack.blocks.trend import trend_block, trend_in_words
 from bot.slack.delivery import Composed, Postponed, Sender, Undeliverable
 from bot.slack.directory import Directory
 from bot.slack.errors import classify
 from bot.spend.alerts import MAX_AGE_DAYS, QuietHours, step_reached
 from bot.spend.days import ONE_DAY, Period, spend_day
-from bot.spend.digest import DigestFacts, is_correction
+from bot.spend.digest import MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.deliveries import ALERT, NOTICE, Covered, Delivery
 from bot.store.feeds import silent_sources
@@ -136,7 +138,7 @@ class Composer:
         upload: Callable[[bytes, str], str],
         picture: str = "image",
         quiet: QuietHours | None = None,
-        plans: PlanBook | None = None,
+        advisor: Advisor | None = None,
     ) -> None:
         """``upload`` takes a picture and its name and returns Slack's file id; ``picture`` is image, native or off."""
         self.ledger = ledger
@@ -144,7 +146,7 @@ class Composer:
         self.upload = upload
         self.picture = picture
         self.quiet = quiet
-        self.plans = plans
+        self.advisor = advisor
 
     def __call__(self, delivery: Delivery, now: datetime) -> Composed:
         if delivery.kind == ALERT:
@@ -163,7 +165,13 @@ class Composer:
 
     def digest(self, facts: DigestFacts, corrected: str | None = None) -> Message:
         """A digest with its picture; if the picture cannot be made or uploaded, it goes out without."""
-        return digest_message(facts, corrected=corrected, picture=self._picture(facts))
+        return digest_message(facts, corrected=corrected, picture=self._picture(facts), plans=self._plans_line(facts))
+
+    def _plans_line(self, facts: DigestFacts) -> str | None:
+        if facts.edition != MONTHLY or facts.amount is None or self.advisor is None:
+            return None
+        found = self.advisor.for_team(facts.day, facts.team)
+        return plans_in_a_line(found) if found else None
 
     def _picture(self, facts: DigestFacts) -> Block | None:
         if facts.amount is None or self.picture == "off":
@@ -205,11 +213,9 @@ class Composer:
 
     def _plan_hint(self, own: OwnDay, day: date) -> str | None:
         """What the best plan would cost somebody whose days are like this person's usual one."""
-        if self.plans is None or own.usual_usd is None:
+        if self.advisor is None or own.usual_usd is None:
             return None
-        from bot.pricing.tiers import MIN_SAVING_USD, WORKING_DAYS, what_if
-
-        plans = self.plans.on(day)
+        plans = self.advisor.plans.on(day)
         if not any(plan.is_api for plan in plans):
             return None
         best, options = what_if(own.usual_usd, plans)

@@ -27,6 +27,10 @@ def month_to_date(day: date) -> Period:
 def due_at(day: date, at: time, zone: ZoneInfo) -> datetime:
     """The instant, in UTC, at which a wall-clock time comes on a day.
 
-    A time that a clock change skips comes as much later as the gap is long; one that comes twice counts the first time.
+    A time that a clock change skips comes as much later as the gap is long, or as much earlier where later would be
+    the next day; one that comes twice counts the first time.
     """
-    return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
+    due = datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
+    if due.astimezone(zone).date() == day:
+        return due
+    return datetime.combine(day, at.replace(fold=1), tzinfo=zone).astimezone(UTC)

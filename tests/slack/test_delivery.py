@@ -279,10 +279,10 @@ def test_a_message_that_cannot_be_made_does_not_keep_the_others_back(
 ) -> None:
     real = bot.ledger.digest
 
-    def broken_for_one_day(day: date, now: datetime | None = None) -> DigestFacts:
+    def broken_for_one_day(day: date, now: datetime | None = None, **more: Any) -> DigestFacts:
         if day == DAY:
             raise RuntimeError("boom")
-        return real(day)
+        return real(day, now, **more)
 
     monkeypatch.setattr(bot.ledger, "digest", broken_for_one_day)
     for day in (DAY, DAY - timedelta(days=1)):

@@ -26,10 +26,12 @@ MY_SPEND, EXPECTED = "digest_my_spend", "digest_expected"
 """What the buttons are called in Slack's payloads; their value is the digest's day."""
 
 
-def digest_message(facts: DigestFacts, *, corrected: str | None = None, picture: Block | None = None) -> Message:
+def digest_message(
+    facts: DigestFacts, *, corrected: str | None = None, picture: Block | None = None, plans: str | None = None
+) -> Message:
     """One digest; days without data get one line that says so, never $0.
 
-    ``corrected`` says what the total was before; ``picture`` is an image block.
+    ``corrected`` says what the total was before; ``picture`` is an image block; ``plans``, what plans would save.
     """
     title = f"{_edition(facts)} · {_days(facts)} ({_whose_day(facts)})"
     if facts.amount is None:
@@ -41,7 +43,7 @@ def digest_message(facts: DigestFacts, *, corrected: str | None = None, picture:
         blocks.append(picture)
     if facts.models:
         blocks.append(quoting_section(f"By model: {_models(facts, facts.amount)}"))
-    worth_a_look = _worth_a_look(facts, facts.amount)
+    worth_a_look = [*_worth_a_look(facts, facts.amount), *([plans] if plans else [])]
     if worth_a_look:
         blocks.append(quoting_section("Worth a look:", *(f"• {line}" for line in worth_a_look)))
     notes = [_coverage(facts), money_label(facts.amount, facts.price_label)]

@@ -101,6 +101,22 @@ def team_recommendation_message(found: Recommendation, who: str) -> Message:
     return Message(f"{fact}, {versus}", blocks)
 
 
+def plans_in_a_line(found: Recommendation) -> str | None:
+    """One line for a monthly digest: whom another plan would save something worth it; None if nobody."""
+    worth = [
+        advice
+        for advice in found.people
+        if advice.recommended is not None and advice.recommended.id != advice.current.id
+    ]
+    if not worth or found.team is None or found.team.now.usd >= found.team.today.usd:
+        return None
+    saved = found.team.today.usd - found.team.now.usd
+    return (
+        f"Plans: another mix would save about {rounded(saved)} a month ({counted(len(worth), 'person', 'people')} on "
+        "another plan); leads and admins ask /claudecost recommend team"
+    )
+
+
 def plan_list_message(plans: Iterable[Plan], day: date, typical: tuple[Decimal, Decimal] | None) -> Message:
     """The plans that are known on a day."""
     lines = [_listed(plan) for plan in plans if not plan.is_api]

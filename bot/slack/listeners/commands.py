@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from slack_bolt import Ack, Respond
+from slack_sdk import WebClient
 
 from bot.advice import Advisor
 from bot.ask import Refusal, ask, monthly_spend
@@ -110,18 +111,27 @@ class Commands:
         _reply(ack, what_if_message(spent, *what_if(spent.daily_usd, known), today))
 
     @answers_failures
-    def show_recommendation(self, respond: Respond, command: dict[str, Any]) -> None:
-        """The plan that fits whoever asks; with “team”, and for leads and admins alone, the mix for a team."""
+    def show_recommendation(self, respond: Respond, command: dict[str, Any], client: WebClient) -> None:
+        """The plan that fits whoever asks; with “team”, and for leads and admins alone, the mix for a team.
+
+        With “picture” it is drawn and sent to them directly, as Slack shows no fresh upload in such an answer.
+        """
         words = str(command["text"]).split()[1:]
         if words[:1] == ["team"]:
             _reply(respond, self._team_recommendation(command["user_id"], " ".join(words[1:]) or None))
             return
-        if words:
+        if words and words != ["picture"]:
             _reply(respond, refusal_message(Refusal(f"I could not read “{' '.join(words)}”.", "recommend")))
             return
         email = self.directory.email_of(command["user_id"])
         found = self.advisor.for_person(email, self.today()) if email else None
         _reply(respond, own_recommendation_message(found) if found else no_usage_message())
+        if words and found and found.people[0].recommended is not None:
+            from bot.slack.charts import png, recommendation_spec
+
+            drawn = png(recommendation_spec(found.people[0], found.plans))
+            channel = self.directory.direct_channel(command["user_id"])
+            client.files_upload_v2(file=drawn, filename="plans.png", title="What a month costs", channel=channel)
 
     def _team_recommendation(self, user: str, name: str | None) -> Message:
         team = find_team(self.ledger.database, name) if name else None

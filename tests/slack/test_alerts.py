@@ -1,0 +1,271 @@
+"""The private warning: what it says, when it waits, and what its buttons do."""
+
+import json
+import time as clock
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.app import Installation
+from bot.playground.demo import NOW, Stage
+from bot.playground.dispatch import send_interaction
+from bot.pricing import STANDARD, PriceBook, TokenUsage
+from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED, about
+from bot.spend.alerts import QuietHours
+from bot.spend.amounts import Quantity
+from bot.spend.causes import best_saving, largest_kind
+from bot.spend.records import Actor
+from bot.store.deliveries import all_deliveries
+from bot.store.people import person_by_email, wishes_of
+from bot.store.recording import AlertPolicy
+from bot.store.teams import set_team
+from tests.slack.test_http import ask, whispered
+from tests.usage import opus_for, store, used
+
+ADA = Actor("email", "ada@example.com")
+DAY = date(2026, 11, 19)
+POLICY = AlertPolicy(Decimal(12), date(2026, 11, 20))
+
+
+def spends(bot: Installation, usd: int, day: date = DAY, actor: Actor = ADA) -> None:
+    store(bot.database, used(opus_for(usd), day=day, actor=actor), policy=POLICY)
+
+
+def dm(stage: Stage) -> list[dict[str, Any]]:
+    return stage.workspace.messages.get("D001", [])
+
+
+class TestQuietHours:
+    quiet = QuietHours(time(21), time(7))
+
+    @pytest.mark.parametrize(
+        ("now", "until"),
+        [
+            ("2026-11-19T20:59", None),
+            ("2026-11-19T21:00", "2026-11-20T07:00"),
+            ("2026-11-20T06:59", "2026-11-20T07:00"),
+            ("2026-11-20T07:00", None),
+        ],
+    )
+    def test_over_midnight(self, now: str, until: str | None) -> None:
+        zone = ZoneInfo("America/New_York")
+        found = self.quiet.until(datetime.fromisoformat(now).replace(tzinfo=zone), zone)
+        assert found == (datetime.fromisoformat(until).replace(tzinfo=zone) if until else None)
+
+    def test_within_a_day(self) -> None:
+        siesta = QuietHours(time(13), time(15))
+        assert siesta.until(datetime(2026, 11, 19, 14, tzinfo=UTC), ZoneInfo("UTC")) == datetime(
+            2026, 11, 19, 15, tzinfo=UTC
+        )
+        assert siesta.until(datetime(2026, 11, 19, 15, tzinfo=UTC), ZoneInfo("UTC")) is None
+
+    def test_an_alert_waits_until_the_person_wakes(self, stage: Stage) -> None:
+        bot = stage.installation
+        spends(bot, 13, date(2026, 11, 20))
+        night = datetime(2026, 11, 20, 22, 30, tzinfo=ZoneInfo("Europe/Paris"))
+        bot.jobs.sender.send_due(night)
+        assert dm(stage) == []
+        bot.jobs.sender.send_due(night + timedelta(hours=8, minutes=29))
+        assert dm(stage) == []
+        bot.jobs.sender.send_due(night + timedelta(hours=8, minutes=30))
+        assert dm(stage)[0]["text"] == "You passed $12.00 on Fri 20 Nov: $13.00"
+
+
+class TestLimits:
+    def test_a_team_s_limit_stands_between_one_s_own_and_everybody_s(self, stage: Stage) -> None:
+        bot = stage.installation
+        spends(bot, 1, date(2026, 11, 1))
+        set_team(bot.database, "core", ["ada@example.com"], limit_usd=Decimal(20))
+        spends(bot, 19)
+        assert all_deliveries(bot.database) == []
+        spends(bot, 21)
+        assert [delivery.step for delivery in all_deliveries(bot.database)] == [1]
+        person = person_by_email(bot.database, "ada@example.com")
+        assert person is not None
+        assert bot.ledger.limit_of(person) == 20
+
+    def test_steps_are_told_once_each(self, stage: Stage) -> None:
+        bot = stage.installation
+        for usd in (13, 14, 25, 30, 49, 60):
+            spends(bot, usd)
+            bot.jobs.sender.send_due(NOW)
+        assert [message["text"] for message in dm(stage)] == [
+            "You passed $12.00 on Thu 19 Nov: $13.00",
+            "You passed $24.00 (2 times your limit) on Thu 19 Nov: $25.00",
+            "You passed $48.00 (4 times your limit) on Thu 19 Nov: $49.00",
+        ]
+
+
+class TestCauses:
+    def test_the_kind_that_makes_most_of_it(self, book: PriceBook) -> None:
+        # Opus 5.5: 10M cache reads at $0.20 = $2, 0.05M output at $20 = $1, 0.25M input at $4 = $1
+        used_up = [Quantity(DAY, "claude-opus-5-5", STANDARD, "api", TokenUsage(250_000, 50_000, 10_000_000), None)]
+        assert largest_kind(used_up, book) == ("cache_read", Decimal(2))
+
+    def test_nothing_stands_out(self, book: PriceBook) -> None:
+        # $1 each of input, output and cache reads
+        even = [Quantity(DAY, "claude-opus-5-5", STANDARD, "api", TokenUsage(250_000, 50_000, 5_000_000), None)]
+        assert largest_kind(even, book) is None
+
+    def test_the_largest_saving_is_said(self, book: PriceBook) -> None:
+        # 5M input at $4 = $20; on Sonnet 5.5 at $2 = $10; with 90 % from the cache 2 + 4.5 x 0.20 = $2.90
+        plain = [Quantity(DAY, "claude-opus-5-5", STANDARD, "api", TokenUsage(5_000_000), None)]
+        found = best_saving(plain, book)
+        assert found is not None
+        assert (found.what, found.usd) == ("keeping 90 % of the input in the cache", Decimal("17.10"))
+        # 1M output: $20 on Opus, $10 on Sonnet
+        written = [Quantity(DAY, "claude-opus-5-5", STANDARD, "api", TokenUsage(output=1_000_000), None)]
+        found = best_saving(written, book)
+        assert found is not None
+        assert (found.what, found.usd) == ("Sonnet 5.5 for the Opus part", Decimal(10))
+
+    def test_small_savings_are_not_worth_a_line(self, book: PriceBook) -> None:
+        little = [Quantity(DAY, "claude-haiku-5-5", STANDARD, "api", TokenUsage(1_000_000), None)]
+        assert best_saving(little, book) is None
+
+    def test_the_message_says_them(self, stage: Stage) -> None:
+        bot = stage.installation
+        for back in range(1, 9):
+            spends(bot, 10, DAY - timedelta(days=back))
+        spends(bot, 40)
+        bot.jobs.sender.send_due(NOW)
+        text = json.dumps(dm(stage)[0]["blocks"], ensure_ascii=False)
+        assert "Your usual active day is $10.00 (median of 8)" in text
+        assert "Mostly Opus 5.5: $40.00 (100 %); 100 % of the cost is input that no cache held" in text
+        # 10M input at $4; 9M of them from the cache: 4 + 9 x 0.20 = 5.80
+        assert "Try: keeping 90 % of the input in the cache, which would have made it about $5.80" in text
+        # $10 x 22 = $220 on the API, $100 on Max 5x: see tests/pricing/test_tiers.py
+        assert "At your usual day, Claude Max 5x would be about $100.00 a month instead of $220.00" in text
+
+
+class TestButtons:
+    @pytest.fixture
+    def told(self, stage: Stage) -> Stage:
+        spends(stage.installation, 13)
+        stage.installation.jobs.sender.send_due(NOW)
+        return stage
+
+    def press(self, stage: Stage, action: str, user: str = "U001", value: str | None = None) -> None:
+        message = dm(stage)[0]
+        person = person_by_email(stage.installation.database, "ada@example.com")
+        assert person is not None
+        ts = message["ts"]
+        payload = {
+            "type": "block_actions",
+            "user": {"id": user},
+            "trigger_id": "1.2.3",
+            "container": {"type": "message", "channel_id": "D001", "message_ts": ts},
+            "channel": {"id": "D001"},
+            "response_url": f"{stage.slack_url}/respond/{user}/D001?ts={ts}",
+            "actions": [
+                {
+                    "type": "button",
+                    "action_id": action,
+                    "block_id": "b",
+                    "value": value or about(person.id, DAY),
+                    "action_ts": "1",
+                }
+            ],
+        }
+        send_interaction(stage.app_url, payload)
+
+    def settled(self, stage: Stage, words: str) -> bool:
+        deadline = clock.monotonic() + 5
+        while clock.monotonic() < deadline:
+            if words in json.dumps(dm(stage)[0]["blocks"], ensure_ascii=False):
+                return True
+            clock.sleep(0.01)
+        return False
+
+    def test_planned_work_ends_the_day_s_alerts_and_says_so(self, told: Stage) -> None:
+        self.press(told, ALERT_PLANNED)
+        assert self.settled(told, "Planned work: nothing more about Thu 19 Nov")
+        assert [block["type"] for block in dm(told)[0]["blocks"]].count("actions") == 0
+        spends(told.installation, 30)
+        told.installation.jobs.sender.send_due(NOW)
+        assert len(dm(told)) == 1
+        assert [delivery.state for delivery in all_deliveries(told.installation.database)] == ["sent", "expired"]
+
+    def test_mute_lasts_until_monday(self, told: Stage) -> None:
+        self.press(told, ALERT_MUTE)
+        assert self.settled(told, "Muted until Mon 23 Nov")
+        person = person_by_email(told.installation.database, "ada@example.com")
+        assert person is not None
+        wishes = wishes_of(told.installation.database, person.id)
+        assert not wishes.allow(date(2026, 11, 22))
+        assert wishes.allow(date(2026, 11, 23))
+
+    def test_nobody_else_can_press_them(self, told: Stage) -> None:
+        self.press(told, ALERT_PLANNED, user="U002")
+        clock.sleep(0.2)
+        person = person_by_email(told.installation.database, "ada@example.com")
+        assert person is not None
+        assert wishes_of(told.installation.database, person.id).planned_day is None
+
+    def test_a_limit_is_changed_in_a_window(self, told: Stage) -> None:
+        self.press(told, ALERT_LIMIT)
+        (view,) = told.workspace.views
+        assert view["callback_id"] == ALERT_LIMIT
+        choices = json.dumps(view["blocks"])
+        assert "$12.00" in choices
+        assert "$30.00" in choices
+        submission = {
+            "type": "view_submission",
+            "user": {"id": "U001"},
+            "view": {
+                "id": "V1",
+                "type": "modal",
+                "callback_id": ALERT_LIMIT,
+                "private_metadata": view["private_metadata"],
+                "state": {"values": {"own": {"usd": {"type": "number_input", "value": "25.50"}}}},
+            },
+        }
+        assert send_interaction(told.app_url, submission) in (b"", b"{}")
+        person = person_by_email(told.installation.database, "ada@example.com")
+        assert person is not None
+        assert person.limit_usd == Decimal("25.50")
+        assert self.settled(told, "Your limit is $25.50 a day now")
+
+    @pytest.mark.parametrize("value", ["0", "-5", "lots", "1e9", ""])
+    def test_a_limit_that_is_none_is_said_in_the_window(self, told: Stage, value: str) -> None:
+        self.press(told, ALERT_LIMIT)
+        (view,) = told.workspace.views
+        submission = {
+            "type": "view_submission",
+            "user": {"id": "U001"},
+            "view": {
+                "id": "V1",
+                "type": "modal",
+                "callback_id": ALERT_LIMIT,
+                "private_metadata": view["private_metadata"],
+                "state": {"values": {"own": {"usd": {"type": "number_input", "value": value}}}},
+            },
+        }
+        answer = json.loads(send_interaction(told.app_url, submission))
+        assert answer["response_action"] == "errors"
+
+
+class TestCommands:
+    @pytest.fixture(autouse=True)
+    def known(self, stage: Stage) -> None:
+        spends(stage.installation, 1)
+
+    def said(self, stage: Stage, text: str, count: int) -> str:
+        assert ask(stage, text) is None
+        return str(whispered(stage, count)[count - 1]["text"])
+
+    def test_limit_mute_and_unmute(self, stage: Stage) -> None:
+        assert self.said(stage, "limit $20", 1) == "Your limit is $20.00 a day now."
+        assert self.said(stage, "mute 3d", 2) == "Muted until Mon 23 Nov; /claudecost unmute ends it."
+        assert self.said(stage, "unmute", 3) == "You hear of expensive days again."
+        person = person_by_email(stage.installation.database, "ada@example.com")
+        assert person is not None
+        assert person.limit_usd == 20
+        assert wishes_of(stage.installation.database, person.id) == (None, None)
+
+    @pytest.mark.parametrize("text", ["limit", "limit 0", "limit -5", "limit many", "mute", "mute 0d", "mute 9999d"])
+    def test_what_cannot_be_read_is_said(self, stage: Stage, text: str) -> None:
+        assert self.said(stage, text, 1).startswith(f"I could not read “{text}”.")

@@ -1,0 +1,367 @@
+"""Digests in every situation: their words, their corrections, their pictures, their editions."""
+
+import json
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from slack_sdk.models.blocks import Block as SlackBlock
+
+from bot.app import Installation
+from bot.playground.demo import CHANNEL, NOW, Stage
+from bot.playground.workspace import Fault
+from bot.pricing import STANDARD, PriceBook, TokenUsage
+from bot.slack.blocks.digest import digest_message
+from bot.slack.blocks.plain import as_text
+from bot.slack.blocks.trend import trend_block, trend_in_words
+from bot.slack.charts import png, trend_spec
+from bot.spend.amounts import Quantity
+from bot.spend.digest import DigestFacts, Freshness, PeopleCount, digest_facts, is_correction
+from bot.spend.records import Actor
+from bot.spend.workdays import WorkCalendar
+from bot.store import deliveries
+from bot.store.deliveries import all_deliveries
+from bot.store.recording import AlertPolicy
+from bot.store.subscriptions import Subscription, subscribe
+from bot.store.teams import set_team
+from tests.usage import opus_for, store, used
+
+FRIDAY = date(2026, 11, 20)
+PEOPLE = PeopleCount(14, 0, 0, Decimal(0), 0)
+NOBODY = PeopleCount(0, 0, 0, Decimal(0), 0)
+
+
+def fresh(day: date, hours: int = 31) -> Freshness:
+    """Data to a day that came so many hours after it began."""
+    return Freshness(day, datetime.combine(day, time(0), UTC) + timedelta(hours=hours), utc_days=True)
+
+
+def opus(usd: str | int, day: date) -> Quantity:
+    return Quantity(day, "claude-opus-5-5", STANDARD, "api", opus_for(usd), None)
+
+
+def weeks_before(day: date, usd: int, count: int = 4) -> list[Quantity]:
+    return [opus(usd, day - timedelta(weeks=week)) for week in range(1, count + 1)]
+
+
+def facts(book: PriceBook, day: date, *quantities: Quantity, people: PeopleCount = PEOPLE, **more: Any) -> DigestFacts:
+    more.setdefault("freshness", fresh(day))
+    freshness = more.pop("freshness")
+    return digest_facts(day, "UTC", quantities, people, Decimal(12), freshness, book, **more)
+
+
+def lines(found: DigestFacts, **more: Any) -> list[str]:
+    message = digest_message(found, **more)
+    for block in message.blocks:
+        parsed = SlackBlock.parse(block)
+        assert parsed is not None
+        parsed.validate_json()
+    text = as_text(message).splitlines()
+    # What stands above the buttons is read in ten seconds.
+    assert len(text) <= 12
+    assert sum(map(len, text)) <= 1500
+    return text
+
+
+class TestSituations:
+    """Each is drawn from its own made-up team; the sums stand beside."""
+
+    def test_a_usual_day_within_a_budget(self, book: PriceBook) -> None:
+        found = facts(book, FRIDAY, opus(50, FRIDAY), *weeks_before(FRIDAY, 40), budget_usd=Decimal(1000))
+        # 50 / 40; the month: 50 + 40 + 40; 130 of 1,000; working days 2-6, 9-13, 16-20 of November
+        assert lines(found)[:3] == [
+            "Claude Code spend · Fri 20 Nov (UTC day)",
+            "$50.00 across 14 people · 25 % above a usual Friday ($40.00)",
+            "November so far: $130.00 of $1,000 budget (13 %) · 15 of 21 working days",
+        ]
+        assert lines(found)[3].endswith(", within the budget")
+
+    def test_no_data(self, book: PriceBook) -> None:
+        found = facts(book, FRIDAY, *weeks_before(FRIDAY, 40), people=NOBODY, freshness=fresh(date(2026, 11, 13)))
+        assert lines(found) == [
+            "Claude Code spend · Fri 20 Nov (UTC day)",
+            "No usage data for Fri 20 Nov yet.",
+            "Usage to Fri 13 Nov, received Sat 14 Nov 07:00 UTC",
+        ]
+
+    def test_partial_data(self, book: PriceBook) -> None:
+        found = facts(book, FRIDAY, opus(20, FRIDAY), *weeks_before(FRIDAY, 40), freshness=fresh(FRIDAY, 16))
+        text = lines(found)
+        assert text[1] == "$20.00 across 14 people, so far · 50 % below a usual Friday ($40.00)"
+        assert "Usage to Fri 20 Nov, before the last day was over, received Fri 20 Nov 16:00 UTC" in text
+
+    def test_the_first_day_ever(self, book: PriceBook) -> None:
+        text = lines(facts(book, FRIDAY, opus(20, FRIDAY)))
+        assert text[1] == "$20.00 across 14 people · too few earlier days to say what is usual"
+        assert text[2] == "November so far: $20.00 · 15 of 21 working days"
+        assert text[3].startswith("By model: Opus 5.5 $20.00")
+
+    def test_a_weekend(self, book: PriceBook) -> None:
+        saturday = date(2026, 11, 21)
+        text = lines(facts(book, saturday, opus(5, saturday), *weeks_before(saturday, 4)))
+        assert text[1] == "$5.00 across 14 people · 25 % above a usual Saturday ($4.00)"
+
+    def test_a_monday_covers_friday_to_sunday(self, book: PriceBook) -> None:
+        days = [FRIDAY + timedelta(days=count) for count in range(3)]
+        spent = [opus(usd, day) for usd, day in zip((30, 5, 1), days, strict=True)]
+        before = [quantity for day in days for quantity in weeks_before(day, 8)]
+        text = lines(facts(book, days[-1], *spent, *before, start=FRIDAY))
+        # 30 + 5 + 1 = 36 against 3 x 8 = 24
+        assert text[:2] == [
+            "Claude Code spend · Fri 20 Nov to Sun 22 Nov (UTC day)",
+            "$36.00 across 14 people · 50 % above a usual Friday to Sunday ($24.00)",
+        ]
+
+    def test_a_holiday_is_no_working_day(self, book: PriceBook) -> None:
+        found = facts(book, FRIDAY, opus(50, FRIDAY), calendar=WorkCalendar("FR"))
+        # 11 November is a holiday in France.
+        assert lines(found)[2] == "November so far: $50.00 · 14 of 20 working days"
+
+    def test_the_first_and_the_last_day_of_a_month(self, book: PriceBook) -> None:
+        first, last = date(2026, 10, 1), date(2026, 10, 31)
+        assert lines(facts(book, first, opus(50, first)))[2] == "October so far: $50.00 · 1 of 22 working days"
+        ended = facts(book, last, opus(50, last), *(opus(10, date(2026, 10, day)) for day in range(5, 31)))
+        assert ended.month.forecast is None
+        assert lines(ended)[2] == "October so far: $310.00 · 22 of 22 working days"
+
+    def test_a_restated_day(self, book: PriceBook) -> None:
+        text = lines(facts(book, FRIDAY, opus(50, FRIDAY)), corrected="Corrected 10:42: $48.90 → $50.00")
+        assert "Corrected 10:42: $48.90 → $50.00" in text
+
+    def test_a_model_without_a_price(self, book: PriceBook) -> None:
+        unknown = Quantity(FRIDAY, "claude-zephyr-9", STANDARD, "api", TokenUsage(12_500_000), None)
+        text = lines(facts(book, FRIDAY, opus(50, FRIDAY), unknown))
+        # half of 25 million tokens
+        assert "• 12,500,000 tokens (50 %) had no price (claude-zephyr-9) and are in no dollar figure here" in text
+
+    def test_a_team_of_one(self, book: PriceBook) -> None:
+        text = lines(facts(book, FRIDAY, opus(50, FRIDAY), people=PeopleCount(1, 1, 1, Decimal(0), 0), team="core"))
+        assert text[0] == "Claude Code spend · core · Fri 20 Nov (UTC day)"
+        assert text[1].startswith("$50.00 across 1 person")
+
+    def test_a_team_of_five_thousand(self, book: PriceBook) -> None:
+        people = PeopleCount(5_000, 700, 700, Decimal("1234.5"), 40)
+        models = ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-4-5", "claude-opus-4-6", "claude-opus-5"]
+        spent = [Quantity(FRIDAY, model, STANDARD, "api", TokenUsage(10**10), None) for model in models]
+        found = facts(book, FRIDAY, *spent, people=people, budget_usd=Decimal(10**6))
+        # 10,000 million tokens at $4, $2, $1, $5 and $5
+        text = lines(found)
+        assert text[1].startswith("$170,000 across 5,000 people")
+        assert (
+            "By model: Opus 4.6 $50,000 (29 %) · Opus 5 $50,000 (29 %) · Opus 5.5 $40,000 (24 %) · other $30,000"
+            in (text[3])
+        )
+
+    def test_a_week_and_a_month(self, book: PriceBook) -> None:
+        sunday = date(2026, 11, 22)
+        week = [opus(10, sunday - timedelta(days=back)) for back in range(35)]
+        text = lines(facts(book, sunday, *week, start=date(2026, 11, 16), edition="weekly"))
+        assert text[:2] == [
+            "Claude Code week · Mon 16 Nov to Sun 22 Nov (UTC day)",
+            "$70.00 across 14 people · like a usual week ($70.00)",
+        ]
+        november = [opus(2, date(2026, 11, 1) + timedelta(days=n)) for n in range(30)]
+        october = [opus(1, date(2026, 10, 1) + timedelta(days=n)) for n in range(31)]
+        start = date(2026, 11, 1)
+        monthly = facts(book, date(2026, 11, 30), *november, *october, start=start, edition="monthly")
+        # 30 x 2 = 60 against 31 x 1
+        assert lines(monthly)[:2] == [
+            "Claude Code month · November 2026 (UTC day)",
+            "$60.00 across 14 people · 94 % above October ($31.00)",
+        ]
+
+    def test_a_day_well_above_its_weekday_says_why(self, book: PriceBook) -> None:
+        sonnet = Quantity(FRIDAY, "claude-sonnet-5-5", STANDARD, "api", TokenUsage(5_000_000), None)
+        found = facts(book, FRIDAY, opus(90, FRIDAY), sonnet, *weeks_before(FRIDAY, 40))
+        # 90 + 10 = 100 is 2.5 times 40 and $60 more; Opus grew by 50
+        assert "• The day is 2.5 times the usual one, mostly Opus 5.5 ($50.00 more)" in lines(found)
+        buttons = digest_message(found).blocks[-1]["elements"]
+        assert [one["text"]["text"] for one in buttons] == ["My spend", "This was expected"]
+
+    @pytest.mark.parametrize(("usual", "usd"), [(40, 79), (9, 28)])
+    def test_less_than_twice_or_little_money_is_no_anomaly(self, book: PriceBook, usual: int, usd: int) -> None:
+        """79 is under 2 x 40; 28 is over 2 x 9, but only $19 more."""
+        assert facts(book, FRIDAY, opus(usd, FRIDAY), *weeks_before(FRIDAY, usual)).anomaly is None
+
+
+class TestPicture:
+    def test_the_bars_add_up_to_the_days(self, book: PriceBook) -> None:
+        found = facts(book, FRIDAY, opus(50, FRIDAY), opus(7, date(2026, 11, 7)), *weeks_before(FRIDAY, 40))
+        assert [day.day for day in found.trend] == [date(2026, 11, 7) + timedelta(days=n) for n in range(14)]
+        spent = {day.day: sum(day.models.values()) for day in found.trend if day.models}
+        assert spent == {date(2026, 11, 7): 7, date(2026, 11, 13): 40, FRIDAY: 50}
+        words = trend_in_words(found)
+        assert words == "Spend of the last 14 days: Sat 7 Nov $7.00, Fri 13 Nov $40.00, Fri 20 Nov $50.00"
+        bars = trend_spec(found)["layer"][1]["data"]["values"]
+        assert [(bar["day"], bar["usd"]) for bar in bars] == [("Sat|7 Nov", 7), ("Fri|13 Nov", 40), ("Fri|20 Nov", 50)]
+
+    def test_it_is_a_png(self, book: PriceBook) -> None:
+        drawn = png(trend_spec(facts(book, FRIDAY, opus(50, FRIDAY), budget_usd=Decimal(900))))
+        assert drawn.startswith(b"\x89PNG")
+        assert 20_000 < len(drawn) < 1_000_000
+
+    def test_slack_s_own_chart_has_a_point_a_day(self, book: PriceBook) -> None:
+        import slackblocks as sb
+
+        block = trend_block(facts(book, FRIDAY, opus(50, FRIDAY)))
+        series = [
+            sb.DataSeries(one["name"], [sb.DataPoint(**point) for point in one["data"]])
+            for one in block["chart"]["series"]
+        ]
+        axes = sb.AxisConfig(**block["chart"]["axis_config"])
+        sb.DataVisualizationBlock(block["title"], sb.BarChart(series, axes))
+        assert len(block["chart"]["series"][0]["data"]) == 14
+
+
+@pytest.fixture
+def bot(stage: Stage) -> Installation:
+    store(stage.installation.database, used(opus_for(100), day=date(2026, 11, 19)), policy=NO_ALERTS)
+    return stage.installation
+
+
+NO_ALERTS = AlertPolicy(Decimal(10**6), date(2026, 11, 20))
+
+
+def posted(stage: Stage) -> list[dict[str, Any]]:
+    return stage.workspace.messages.get(CHANNEL, [])
+
+
+class TestDelivery:
+    def test_the_picture_is_uploaded_and_shown(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.tick(NOW)
+        (message,) = posted(stage)
+        shown = [block for block in message["blocks"] if block["type"] == "image"]
+        assert [block["slack_file"]["id"] for block in shown] == list(stage.workspace.files)
+        assert stage.workspace.files["F0000000"][1].startswith(b"\x89PNG")
+        assert "Thu 19 Nov $100.00" in shown[0]["alt_text"]
+
+    def test_without_an_upload_it_goes_out_all_the_same(self, stage: Stage, bot: Installation) -> None:
+        stage.workspace.faults.append(Fault("files.getUploadURLExternal", 500, keeps=False))
+        bot.jobs.tick(NOW)
+        assert [block["type"] for block in posted(stage)[0]["blocks"]].count("image") == 0
+        assert posted(stage)[0]["text"].startswith("Claude Code spend · Thu 19 Nov")
+
+    def test_a_picture_that_slack_is_still_looking_at_is_waited_for(
+        self, stage: Stage, bot: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bot.slack.delivery.PICTURE_WAITS", (0, 0))
+        refusal = {"ok": False, "error": "invalid_blocks", "errors": ["invalid slack file"]}
+        stage.workspace.faults += [Fault("chat.postMessage", 200, keeps=False, body=refusal) for _ in range(2)]
+        bot.jobs.tick(NOW)
+        assert "image" in [block["type"] for block in posted(stage)[0]["blocks"]]
+        assert stage.workspace.called("chat.postMessage") == 3
+
+    def test_a_picture_that_never_comes_is_left_out(
+        self, stage: Stage, bot: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bot.slack.delivery.PICTURE_WAITS", (0, 0))
+        refusal = {"ok": False, "error": "invalid_blocks"}
+        stage.workspace.faults += [Fault("chat.postMessage", 200, keeps=False, body=refusal) for _ in range(3)]
+        bot.jobs.tick(NOW)
+        (message,) = posted(stage)
+        assert "image" not in [block["type"] for block in message["blocks"]]
+        assert "header" in [block["type"] for block in message["blocks"]]
+
+    def test_each_edition_and_team_has_its_own(self, stage: Stage, bot: Installation) -> None:
+        set_team(bot.database, "core", ["dana@example.com"])
+        paris, monday = ZoneInfo("Europe/Paris"), datetime(2026, 11, 23, 9, tzinfo=ZoneInfo("Europe/Paris"))
+        for edition, team in (("daily", "core"), ("weekly", "")):
+            subscribe(bot.database, Subscription("C2", time(9), paris, edition=edition, team=team), NOW)
+        stage.workspace.channels["C2"] = "other"
+        bot.jobs.tick(monday)
+        titles = sorted(message["text"].split(" (")[0] for message in stage.workspace.messages["C2"])
+        assert titles == [
+            "Claude Code spend · core · Sun 22 Nov",
+            "Claude Code week · Mon 16 Nov to Sun 22 Nov",
+        ]
+        bot.jobs.tick(monday + timedelta(hours=2))
+        assert len(stage.workspace.messages["C2"]) == 2
+
+    def test_a_channel_may_skip_days_without_usage(self, stage: Stage, bot: Installation) -> None:
+        stage.workspace.channels["C2"] = "other"
+        asked = Subscription("C2", time(9), ZoneInfo("Europe/Paris"), skips_unchanged=True)
+        subscribe(bot.database, asked, NOW - timedelta(days=3))
+        for days in range(3):
+            bot.jobs.tick(NOW + timedelta(days=days))
+        assert [message["text"][:32] for message in stage.workspace.messages["C2"]] == [
+            "Claude Code spend · Thu 19 Nov ("
+        ]
+
+
+class TestCorrection:
+    def restate(self, bot: Installation, usd: str) -> None:
+        store(bot.database, used(opus_for(usd), day=date(2026, 11, 19)), policy=NO_ALERTS)
+
+    def test_the_same_message_is_edited(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.tick(NOW)
+        before = dict(posted(stage)[0])
+        self.restate(bot, "104")
+        assert bot.jobs.correct_digests(NOW + timedelta(minutes=102)) == 1
+        (after,) = posted(stage)
+        assert after["ts"] == before["ts"]
+        assert "Corrected 10:42: $100.00 → $104.00" in json.dumps(after["blocks"], ensure_ascii=False)
+        assert after["metadata"] == before["metadata"]
+        assert bot.jobs.correct_digests(NOW + timedelta(minutes=104)) == 0
+
+    @pytest.mark.parametrize(("usd", "count"), [("100.5", 0), ("101", 0), ("101.04", 1), ("98.96", 1)])
+    def test_only_a_change_of_over_a_percent_or_a_dollar(
+        self, stage: Stage, bot: Installation, usd: str, count: int
+    ) -> None:
+        bot.jobs.tick(NOW)
+        self.restate(bot, usd)
+        assert bot.jobs.correct_digests(NOW + timedelta(hours=1)) == count
+
+    def test_not_after_three_days(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.tick(NOW)
+        self.restate(bot, "150")
+        assert bot.jobs.correct_digests(NOW + timedelta(days=3, minutes=1)) == 0
+        assert bot.jobs.correct_digests(NOW + timedelta(days=3, minutes=-1)) == 1
+
+    def test_no_data_is_corrected_once_there_is_some(self, stage: Stage) -> None:
+        bot = stage.installation
+        bot.jobs.tick(NOW)
+        assert posted(stage)[0]["text"].endswith("No usage data for Thu 19 Nov yet.")
+        self.restate(bot, "20")
+        assert bot.jobs.correct_digests(NOW + timedelta(hours=1)) == 1
+        assert "no data → $20.00" in json.dumps(posted(stage)[0]["blocks"], ensure_ascii=False)
+
+    def test_what_slack_did_not_take_is_tried_again(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.tick(NOW)
+        self.restate(bot, "150")
+        stage.workspace.faults.append(Fault("chat.update", 500, keeps=False))
+        assert bot.jobs.correct_digests(NOW + timedelta(hours=1)) == 0
+        assert bot.jobs.correct_digests(NOW + timedelta(hours=2)) == 1
+
+    def test_two_processes_correct_once(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.tick(NOW)
+        self.restate(bot, "150")
+        (seen,) = all_deliveries(bot.database, ["sent"])
+        assert deliveries.correct(bot.database, seen, Decimal(150), NOW)
+        assert not deliveries.correct(bot.database, seen, Decimal(150), NOW)
+
+    @pytest.mark.parametrize(
+        ("before", "after", "expected"),
+        [("50", "50.50", False), ("50", "50.51", True), ("5000", "5001.01", True), ("0", "0.01", True)],
+    )
+    def test_the_bounds(self, before: str, after: str, expected: bool) -> None:
+        assert is_correction(Decimal(before), Decimal(after)) is expected
+
+
+def test_every_figure_is_what_sql_adds_up(stage: Stage, bot: Installation, book: PriceBook) -> None:
+    """The day, the month and the models, added up again from usage_daily at $4 a million tokens of Opus input."""
+    store(
+        bot.database,
+        used(opus_for(30), day=date(2026, 11, 18)),
+        used(opus_for(12), day=date(2026, 11, 19), actor=Actor("email", "ada@example.com")),
+    )
+    with bot.database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT day, SUM(input) FROM usage_daily GROUP BY day").all()
+    dollars = {day: Decimal(int(tokens)) * 4 / 10**6 for day, tokens in rows}
+    found = bot.ledger.digest(date(2026, 11, 19))
+    assert found.amount is not None
+    assert found.amount.usd == dollars[20261119] == 112
+    assert found.month_usd == sum(dollars.values()) == 142
+    assert sum(model.usd for model in found.models) == 112
+    assert found.people.active == 2

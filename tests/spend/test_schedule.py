@@ -1,0 +1,125 @@
+"""When digests come and which days they cover, on every day of every zone."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+
+from bot.schedule import covered_from, digest_due, is_issued
+from bot.spend.days import due_at
+from bot.spend.workdays import UnknownCountry, WorkCalendar
+from bot.store.subscriptions import WORKDAYS, Subscription
+
+PARIS = ZoneInfo("Europe/Paris")
+NINE = time(9)
+ANYWHERE = WorkCalendar()
+TIMES = (time(0), time(0, 30), time(1, 30), time(2, 30), time(9), time(23, 59))
+
+
+@pytest.mark.parametrize("chunk", range(8))
+def test_one_digest_for_each_local_day_of_every_zone(chunk: int) -> None:
+    """Ticks stand at each due moment of 2026 and 2027, and a second before it."""
+    zones = sorted(available_timezones())[chunk::8]
+    first, last = date(2025, 12, 31), date(2028, 1, 1)
+    days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
+    for name in zones:
+        zone = ZoneInfo(name)
+        for at in TIMES:
+            subscription = Subscription("C1", at, zone)
+            told: dict[date, datetime] = {}
+            before = None
+            for day in days:
+                due = due_at(day, at, zone)
+                assert before is None or due > before
+                before = due
+                assert due.astimezone(zone).date() == day
+                found = digest_due(subscription, due)
+                assert found is not None
+                assert found.day == day - timedelta(days=1)
+                assert found.day not in told
+                told[found.day] = due
+                early = digest_due(subscription, due - timedelta(seconds=1))
+                assert early is None or early.day < found.day
+                assert found.expires_at > due
+            assert len(told) == len(days)
+
+
+def due(subscription: Subscription, local: str, calendar: WorkCalendar = ANYWHERE) -> tuple[str, str] | None:
+    now = datetime.fromisoformat(local).replace(tzinfo=subscription.zone).astimezone(UTC)
+    found = digest_due(subscription, now, calendar)
+    return (found.start.isoformat(), found.day.isoformat()) if found else None
+
+
+class TestDaily:
+    workdays = Subscription("C1", NINE, PARIS, WORKDAYS)
+
+    @pytest.mark.parametrize(
+        ("now", "covered"),
+        [
+            ("2026-11-20T09:00", ("2026-11-19", "2026-11-19")),  # a Friday
+            ("2026-11-21T09:00", None),
+            ("2026-11-22T23:00", None),
+            ("2026-11-23T08:59", None),
+            ("2026-11-23T09:00", ("2026-11-20", "2026-11-22")),  # Monday: Friday to Sunday
+            ("2026-11-24T09:00", ("2026-11-23", "2026-11-23")),
+        ],
+    )
+    def test_weekends_wait_for_monday(self, now: str, covered: tuple[str, str] | None) -> None:
+        assert due(self.workdays, now) == covered
+
+    def test_holidays_wait_for_the_next_working_day(self) -> None:
+        germany = WorkCalendar("DE")
+        # 25 and 26 December 2026 are a Friday and a Saturday, 1 January a Friday.
+        assert due(self.workdays, "2026-12-25T09:00", germany) is None
+        assert due(self.workdays, "2026-12-28T09:00", germany) == ("2026-12-24", "2026-12-27")
+        assert due(self.workdays, "2026-12-25T09:00") == ("2026-12-24", "2026-12-24")
+
+    def test_every_day_is_told_once_whatever_the_weekdays(self) -> None:
+        for weekdays in ({1}, {1, 4}, {2, 3, 7}, set(range(1, 8))):
+            subscription = Subscription("C1", NINE, PARIS, frozenset(weekdays))
+            told: list[date] = []
+            for count in range(60):
+                day = date(2026, 9, 1) + timedelta(days=count)
+                if is_issued(subscription, day, ANYWHERE):
+                    start = covered_from(subscription, day, ANYWHERE)
+                    told += [start + timedelta(days=n) for n in range((day - start).days)]
+            assert told == [told[0] + timedelta(days=n) for n in range(len(told))]
+
+    def test_what_was_due_before_it_was_asked_for_is_not_owed(self) -> None:
+        since = datetime(2026, 11, 20, 9, 30, tzinfo=PARIS)
+        subscription = Subscription("C1", NINE, PARIS, since=since)
+        assert due(subscription, "2026-11-20T10:00") is None
+        assert due(subscription, "2026-11-21T09:00") == ("2026-11-20", "2026-11-20")
+
+
+class TestRarerEditions:
+    def test_a_week_comes_on_its_first_day_with_a_digest(self) -> None:
+        weekly = Subscription("C1", NINE, PARIS, WORKDAYS, "weekly")
+        assert due(weekly, "2026-11-23T09:00") == ("2026-11-16", "2026-11-22")
+        assert due(weekly, "2026-11-24T09:00") is None
+        # Easter Monday, 29 March 2027
+        germany = WorkCalendar("DE")
+        assert due(weekly, "2027-03-29T09:00", germany) is None
+        assert due(weekly, "2027-03-30T09:00", germany) == ("2027-03-22", "2027-03-28")
+
+    def test_a_month_comes_on_its_first_day_with_a_digest(self) -> None:
+        monthly = Subscription("C1", NINE, PARIS, WORKDAYS, "monthly")
+        # 1 November 2026 is a Sunday.
+        assert due(monthly, "2026-11-01T09:00") is None
+        assert due(monthly, "2026-11-02T09:00") == ("2026-10-01", "2026-10-31")
+        assert due(monthly, "2026-11-03T09:00") is None
+
+
+class TestWorkCalendar:
+    def test_working_days_of_a_month(self) -> None:
+        from bot.spend.days import Period
+
+        november = Period(date(2026, 11, 1), date(2026, 12, 1))
+        assert WorkCalendar().working_days(november) == 21
+        # 11 November, Armistice Day, is a Wednesday.
+        assert WorkCalendar("FR").working_days(november) == 20
+
+    @pytest.mark.parametrize("where", ["XX", "DE-XX", "de"])
+    def test_unknown_countries_are_refused(self, where: str) -> None:
+        with pytest.raises(UnknownCountry, match="“"):
+            WorkCalendar(where)
