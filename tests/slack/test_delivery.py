@@ -348,6 +348,7 @@ def start_worker(database_url: str, slack_url: str) -> "subprocess.Popen[bytes]"
         "CLAUDECOST_TIMEZONE": "UTC",
         "CLAUDECOST_DIGEST_CHANNEL": CHANNEL,
         "CLAUDECOST_DIGEST_TIME": "00:00",
+        "CLAUDECOST_DIGEST_WEEKDAYS": "1234567",
     }
     command = [sys.executable, "-m", "bot", "worker"]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

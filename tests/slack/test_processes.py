@@ -34,6 +34,7 @@ def started(command: str, workspace: Workspace, database_url: str) -> Iterator[t
             "DATABASE_URL": database_url,
             "CLAUDECOST_DIGEST_CHANNEL": CHANNEL,
             "CLAUDECOST_DIGEST_TIME": "00:00",
+            "CLAUDECOST_DIGEST_WEEKDAYS": "1234567",
             "CLAUDECOST_BIND": address,
         }
         with subprocess.Popen(
