@@ -29,6 +29,7 @@ bench: .venv/.dev
 	@$(BIN)/python -m bench.pricing
 	@$(BIN)/python -m bench.imports
 	@$(BIN)/python -m bench.store
+	@$(BIN)/python -m bench.digest
 
 .venv/bin/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

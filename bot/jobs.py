@@ -62,7 +62,24 @@ class Jobs:
     def tick(self, now: datetime) -> int:
         """One turn of everything; returns how many messages went out. Late, twice or after a crash it does the same."""
         self.plan_digests(now)
-        return self.sender.send_due(now)
+        sent = self.sender.send_due(now)
+        self.tell_failures(now)
+        return sent
+
+    def tell_failures(self, now: datetime) -> None:
+        """Owe each admin one message about each digest or alert that will not arrive by itself."""
+        database = self.ledger.database
+        for delivery in deliveries.all_deliveries(database, ["failed", "held"]) if self.admins else ():
+            if delivery.kind == NOTICE:
+                continue
+            what = "alert" if delivery.kind == ALERT else "digest"
+            text = (
+                f"The {what} of {delivery.day} ({delivery.key}) was not sent: {delivery.problem}. "
+                "claudecost doctor lists what waits."
+            )
+            for admin in self.admins:
+                about = f"{delivery.state}:{delivery.key}"
+                deliveries.owe_notice(database, about, admin, text, spend_day(now, self.ledger.zone), now)
 
     def plan_digests(self, now: datetime) -> None:
         """Owe each subscribed channel the digest that is due."""

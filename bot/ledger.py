@@ -38,8 +38,8 @@ from bot.store.quantities import (
     day_details,
     day_sources,
     has_ranges,
+    headcount,
     last_import,
-    people_in,
     people_on,
     person_history,
     quantities,
@@ -223,6 +223,7 @@ class Ledger:
         With ``now``, also which sources have fallen silent by then.
         """
         first = start or day
+        limit_usd = self.limit_usd if team is None or team.limit_usd is None else team.limit_usd
         period = needed_period(first, day, edition)
         members = None if team is None else set(people_of_team(self.database, team.name) or {})
         facts = digest_facts(
@@ -231,8 +232,8 @@ class Ledger:
             quantities=quantities(self.database, period)
             if members is None
             else [share.quantity for share in shares(self.database, period) if share.person_id in members],
-            people=self._people(Period(first, day + ONE_DAY), members),
-            limit_usd=self.limit_usd if team is None or team.limit_usd is None else team.limit_usd,
+            people=self._people(Period(first, day + ONE_DAY), limit_usd, members),
+            limit_usd=limit_usd,
             freshness=self._freshness(day, now),
             book=self.book,
             start=first,
@@ -321,21 +322,11 @@ class Ledger:
         """The daily limit in force for a person."""
         return person.limit_usd if person.limit_usd is not None else self.limit_usd
 
-    def _people(self, period: Period, members: set[int] | None) -> PeopleCount:
-        entries = [entry for entry in people_in(self.database, period) if members is None or entry.person.id in members]
-        known = [entry for entry in entries if entry.person.email]
-        unassigned = [entry for entry in entries if not entry.person.email]
-        over = {entry.person.id for entry in known if step_reached(entry.usd, self.limit_of(entry.person))}
-        unassigned_usd = sum((entry.usd for entry in unassigned), ZERO)
+    def _people(self, period: Period, limit_usd: Decimal, members: set[int] | None) -> PeopleCount:
+        counts = headcount(self.database, period, limit_usd, members)
         told = deliveries.told_people(self.database, period)
         told = told if members is None else told & members
-        return PeopleCount(
-            len({entry.person.id for entry in known}),
-            len(over),
-            len(told & over) if members is not None else len(told),
-            unassigned_usd,
-            len({entry.person.id for entry in unassigned}),
-        )
+        return PeopleCount(counts.active, counts.over_limit, len(told), counts.unassigned_usd, counts.unassigned_actors)
 
     def _freshness(self, day: date, now: datetime | None) -> Freshness | None:
         """How current the sources of a day are; of all sources, where the day has none."""

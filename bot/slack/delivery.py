@@ -22,6 +22,9 @@ from bot.store.database import Database
 from bot.store.deliveries import LEASE, Delivery
 
 METADATA_EVENT = "claudecost_delivery"
+PACE = 1.0
+"""Seconds between two messages to one channel: Slack takes one a second."""
+
 PICTURE_WAITS = (1, 2, 4)
 FIRST_WAIT = timedelta(seconds=15)
 LONGEST_WAIT = timedelta(hours=1)
@@ -76,6 +79,7 @@ class Sender:
         self.reading = reading
         self.compose = compose
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._posted_at: dict[str, float] = {}
 
     def send_due(self, now: datetime) -> int:
         """Send everything that is due at ``now``; returns how many messages Slack took or already had."""
@@ -127,6 +131,7 @@ class Sender:
     def _post(self, delivery: Delivery, composed: Composed, now: datetime, claimed_at: float) -> Failure | None:
         channel, message, usd = composed
         payload: dict[str, Any] = {"text": message.text, "blocks": message.blocks}
+        self._keep_pace(channel)
         if not deliveries.start_sending(self.database, delivery, channel, payload, now, usd):
             return Failure(Meaning.RETRY, "another process took it over")
         if time.monotonic() - claimed_at > _LAST_SAFE_START:
@@ -141,6 +146,14 @@ class Sender:
         if failure is not None:
             self._failed(delivery, failure, now)
         return failure
+
+    def _keep_pace(self, channel: str) -> None:
+        """Wait until this channel may get another message."""
+        now = time.monotonic()
+        wait = self._posted_at.get(channel, now - PACE) + PACE - now
+        self._posted_at[channel] = now + max(0.0, wait)
+        if wait > 0:
+            time.sleep(wait)
 
     def edit(self, delivery: Delivery, message: Message) -> bool:
         """Change a message that was sent. False if it should be tried again; what cannot be changed counts as done."""

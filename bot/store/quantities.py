@@ -1,11 +1,11 @@
 """The questions asked about spend: quantities by day, model and person, and how current they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Connection, Table, and_, cast, func, select, type_coerce
+from sqlalchemy import BigInteger, Column, Connection, Table, and_, case, cast, func, literal, select, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.pricing import PriceConditions, TokenUsage
@@ -132,9 +132,39 @@ def people_on(database: Database, day: date) -> list[PersonDay]:
     return _person_days(database, person_days.c.day == day)
 
 
-def people_in(database: Database, period: Period) -> list[PersonDay]:
-    """Every person's days with usage in a period."""
-    return _person_days(database, person_days.c.day >= period.start, person_days.c.day < period.end)
+class Headcount(NamedTuple):
+    """How many people used anything in a period and reached their limit on a day of it; the rest is unassigned."""
+
+    active: int
+    over_limit: int
+    unassigned_usd: Decimal
+    unassigned_actors: int
+
+
+def headcount(database: Database, period: Period, limit_usd: Decimal, members: Collection[int] | None) -> Headcount:
+    """Counts of a period, of some people only where ``members`` are given; the limit holds for who has no other."""
+    spent, is_known = person_days.c, people.c.email.is_not(None)
+    limit = func.coalesce(
+        people.c.limit_usd, type_coerce(teams.c.limit_usd, people.c.limit_usd.type), literal(limit_usd, spent.usd.type)
+    )
+    is_over = and_(is_known, spent.usd >= limit)
+    unassigned = func.sum(case((people.c.email.is_(None), spent.usd), else_=literal(ZERO, spent.usd.type)))
+    query = (
+        select(
+            func.count(case((is_known, spent.person_id)).distinct()),
+            func.count(case((is_over, spent.person_id)).distinct()),
+            type_coerce(cast(unassigned, BigInteger), spent.usd.type),
+            func.count(case((people.c.email.is_(None), spent.person_id)).distinct()),
+        )
+        .join(people, spent.person_id == people.c.id)
+        .outerjoin(teams, people.c.team_id == teams.c.id)
+        .where(spent.workspace_id == database.workspace_id, spent.day >= period.start, spent.day < period.end)
+    )
+    if members is not None:
+        query = query.where(spent.person_id.in_(members))
+    with database.read() as connection:
+        active, over, usd, actors_count = connection.execute(query).one()
+    return Headcount(active, over, usd or ZERO, actors_count)
 
 
 def person_history(database: Database, person_id: int, period: Period) -> list[PersonDay]:

@@ -23,6 +23,7 @@ def main(database_url: str, slack_url: str, step: str, number: int, seconds: int
     deliveries.LEASE = LEASE
     sending.FIRST_WAIT = timedelta(seconds=1)
     sending._LAST_SAFE_START = 100.0
+    sending.PACE = 0.0
     database = open_database(database_url)
     passed = dict.fromkeys(STEPS, 0)
 

@@ -1,6 +1,7 @@
 """Digests in every situation: their words, their corrections, their pictures, their editions."""
 
 import json
+import time as clock
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from slack_sdk.models.blocks import Block as SlackBlock
 
 from bot.app import Installation
 from bot.playground.demo import CHANNEL, NOW, Stage
+from bot.playground.dispatch import send_interaction
 from bot.playground.workspace import Fault
 from bot.pricing import STANDARD, PriceBook, TokenUsage
 from bot.slack.blocks.digest import digest_message
@@ -288,6 +290,54 @@ class TestDelivery:
         assert [message["text"][:32] for message in stage.workspace.messages["C2"]] == [
             "Claude Code spend · Thu 19 Nov ("
         ]
+
+
+class TestRules:
+    def test_one_message_a_second_and_channel(
+        self, stage: Stage, bot: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waited: list[float] = []
+        monkeypatch.setattr("bot.slack.delivery.PACE", 1.0)
+        monkeypatch.setattr("bot.slack.delivery.time.sleep", waited.append)
+        for number in range(3):
+            deliveries.owe_digest(bot.database, CHANNEL, date(2026, 11, 19 - number), NOW)
+        bot.jobs.sender.send_due(NOW)
+        assert len(posted(stage)) == 3
+        assert [round(seconds) for seconds in waited] == [1, 2]
+
+    def test_what_failed_is_told_to_the_admins_once(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.admins = ("U002",)
+        stage.workspace.faults.append(
+            Fault("chat.postMessage", 200, keeps=False, body={"ok": False, "error": "is_archived"})
+        )
+        for minutes in range(4):
+            bot.jobs.tick(NOW + timedelta(minutes=minutes))
+        (message,) = stage.workspace.messages["D002"]
+        assert message["text"].startswith("The digest of 2026-11-19 (digest:C0ENG:2026-11-19) was not sent")
+        assert "is_archived" in message["text"]
+
+    def test_an_expected_day_is_no_longer_worth_a_word(self, stage: Stage) -> None:
+        bot = stage.installation
+        days = [date(2026, 11, 19) - timedelta(weeks=week) for week in range(1, 5)]
+        store(bot.database, *(used(opus_for(40), day=day) for day in days), policy=NO_ALERTS)
+        store(bot.database, used(opus_for(100), day=date(2026, 11, 19)), policy=NO_ALERTS)
+        bot.jobs.tick(NOW)
+        (message,) = posted(stage)
+        assert "2.5 times the usual one" in json.dumps(message["blocks"])
+        payload = {
+            "type": "block_actions",
+            "user": {"id": "U001"},
+            "message": message,
+            "channel": {"id": CHANNEL},
+            "response_url": f"{stage.slack_url}/respond/U001/{CHANNEL}?ts={message['ts']}",
+            "actions": [{"type": "button", "action_id": "digest_expected", "block_id": "b", "value": "2026-11-19"}],
+        }
+        send_interaction(stage.app_url, payload)
+        deadline = clock.monotonic() + 5
+        while "2.5 times" in json.dumps(posted(stage)[0]["blocks"]) and clock.monotonic() < deadline:
+            clock.sleep(0.01)
+        assert "2.5 times" not in json.dumps(posted(stage)[0]["blocks"])
+        assert "image" in [block["type"] for block in posted(stage)[0]["blocks"]]
 
 
 class TestCorrection:

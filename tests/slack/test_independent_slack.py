@@ -1,5 +1,6 @@
 """Against a Slack Web API that this project did not write: what was sent is found by reading it back."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -71,6 +72,15 @@ def test_digest_and_alert_are_found_in_slack(bot: Installation, client: WebClien
     assert len(digests) == 1
     assert "$18.40 across 1 person" in digests[0]["text"]
     assert digests[0]["blocks"][0]["type"] == "header"
+
+    # The picture was uploaded, and late data edit the same message.
+    (shown,) = [block for block in digests[0]["blocks"] if block["type"] == "image"]
+    assert client.files_info(file=shown["slack_file"]["id"])["file"]["mimetype"] == "image/png"
+    store(bot.database, used(opus_for("20"), actor=Actor("email", "alice@example.com")), policy=policy)
+    assert bot.jobs.correct_digests(datetime(2026, 11, 20, 10, 42, tzinfo=UTC)) == 1
+    (edited,) = keyed(history(client, channel), f"digest:{channel}:2026-11-19")
+    assert edited["ts"] == digests[0]["ts"]
+    assert "Corrected 10:42: $18.40 → $20.00" in json.dumps(edited["blocks"], ensure_ascii=False)
 
     alice = str(client.users_lookupByEmail(email="alice@example.com")["user"]["id"])
     direct = str(client.conversations_open(users=alice)["channel"]["id"])

@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 
 from bot.ledger import Ledger
 from bot.pricing.money import shown
+from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.message import Message, short_day
 from bot.slack.blocks.personal import (
     alert_message,
@@ -59,7 +60,9 @@ class Actions:
         """A day that stood out was expected: the digest need not say so."""
         day = date.fromisoformat(body["actions"][0]["value"])
         write_setting(self.ledger.database, f"expected:{day}", body["user"]["id"])
-        _whisper(respond, Message(f"Noted: {short_day(day)} was expected.", []))
+        shown = [block for block in body.get("message", {}).get("blocks", []) if block["type"] == "image"]
+        message = digest_message(self.ledger.digest(day), picture=shown[0] if shown else None)
+        respond(text=message.text, blocks=message.blocks, replace_original=True)
 
     @answers_failures
     def plan_day(self, respond: Respond, body: dict[str, Any]) -> None:

@@ -1,0 +1,109 @@
+"""How fast a digest's facts and message are, against the same six questions on the base table: python -m bench.digest.
+
+10,000 people, 90 days and three models; once more with three years stored, which must take as long.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+
+from bot.ledger import Ledger
+from bot.pricing import default_price_book
+from bot.slack.blocks.digest import digest_message
+from bot.store.database import Database, open_database
+
+LAST = date(2026, 11, 19)
+PEOPLE, MODELS = 10_000, ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-4-5")
+ROUNDS = 5
+DAY = LAST.year * 10000 + LAST.month * 100 + LAST.day
+SIX_QUESTIONS = (
+    f"SELECT SUM(input), SUM(output) FROM usage_daily WHERE workspace_id = 1 AND day = {DAY}",
+    f"SELECT actor_id, SUM(input) AS used FROM usage_daily WHERE workspace_id = 1 AND day = {DAY} "
+    "GROUP BY actor_id ORDER BY used DESC LIMIT 10",
+    f"SELECT line_id, SUM(input) FROM usage_daily WHERE workspace_id = 1 AND day = {DAY} GROUP BY line_id",
+    f"SELECT day, SUM(input) FROM usage_daily WHERE workspace_id = 1 AND day > {DAY - 7} GROUP BY day",
+    f"SELECT SUM(input) FROM usage_daily WHERE workspace_id = 1 AND day BETWEEN {DAY // 100 * 100 + 1} AND {DAY}",
+    f"SELECT actor_id, SUM(input) AS used FROM usage_daily WHERE workspace_id = 1 AND day = {DAY} "
+    "GROUP BY actor_id HAVING used > 3000000",
+)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database(f"sqlite:///{folder}/digest.db")
+        fill_names(database)
+        fill(database, 90, 0, with_base=True)
+        ledger = Ledger(database, default_price_book(), ZoneInfo("UTC"), Decimal(12))
+
+        def digest() -> None:
+            digest_message(ledger.digest(LAST))
+
+        def base() -> None:
+            with database.read() as connection:
+                for question in SIX_QUESTIONS:
+                    connection.exec_driver_sql(question).all()
+
+        ours, theirs = median(digest), median(base)
+        print(f"digest, {PEOPLE:,} people x 90 days x 3 models: {ours * 1000:.0f} ms (goal: 50), of which")
+        print(f"  {ours / theirs:.2f} x the six questions on the base table ({theirs * 1000:.0f} ms; goal: 0.02)")
+        fill(database, 3 * 365 - 90, 90, with_base=False)
+        longer = median(digest)
+        print(f"  with three years of roll-ups: {longer / ours:.2f} x as long (goal: 1)")
+        database.close()
+
+
+def median(call: Callable[[], None]) -> float:
+    """Median seconds of a call, after one to warm up."""
+    call()
+    found = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
+
+
+def fill_names(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("INSERT INTO sources (id, workspace_id, name) VALUES (1, 1, 'bench')"))
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        people = [(n, 1, f"p{n}@example.com", f"p{n}@example.com", 0) for n in range(1, PEOPLE + 1)]
+        columns = "id, workspace_id, email, name, is_organization"
+        raw.executemany(f"INSERT INTO people ({columns}) VALUES (?, ?, ?, ?, ?)", people)
+        actors = [(n, 1, "email", f"p{n}@example.com", n) for n in range(1, PEOPLE + 1)]
+        raw.executemany("INSERT INTO actors (id, workspace_id, kind, name, person_id) VALUES (?, ?, ?, ?, ?)", actors)
+        for number, model in enumerate(MODELS, start=1):
+            values = (number, model, "standard", "global", "standard", "base", "api", "", "anthropic")
+            raw.execute("INSERT INTO usage_lines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def fill(database: Database, days: int, before: int, *, with_base: bool) -> None:
+    """Roll-ups, and the base rows if asked, of so many days that end so many days before the last."""
+    with database.write() as connection:
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        for back in range(before, before + days):
+            day = LAST - timedelta(days=back)
+            number = day.year * 10000 + day.month * 100 + day.day
+            used = [(p * 7919 + back * 104729) % 4_000_000 for p in range(1, PEOPLE + 1)]
+            if with_base:
+                people = range(1, PEOPLE + 1)
+                rows = [(1, number, 1, p, line, used[p - 1], 0, 0, 0, 0, 0) for p in people for line in (1, 2, 3)]
+                counts = "input, output, cache_read, cache_write_5m, cache_write_1h, web_searches"
+                columns = f"workspace_id, day, source_id, actor_id, line_id, {counts}"
+                raw.executemany(f"INSERT INTO usage_daily ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
+            spent = [(1, number, p, 1, used[p - 1] * 3, used[p - 1] * 7000, 0) for p in range(1, PEOPLE + 1)]
+            raw.executemany("INSERT INTO person_days VALUES (?, ?, ?, ?, ?, ?, ?)", spent)
+            models = [(1, number, line, 0, sum(used), 0, 0, 0, 0, 0, None, PEOPLE) for line in (1, 2, 3)]
+            raw.executemany("INSERT INTO model_days VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", models)
+
+
+if __name__ == "__main__":
+    main()
