@@ -67,8 +67,8 @@ def test_a_spend_beside_the_plans(book: PriceBook) -> None:
     assert lines[:4] == [
         "$132.00 a month at API prices  ($6.00 × 22 working days)",
         "Claude Pro fits: it saves $85.43 a month even if it carries as little as is known.",
-        "Claude Team Standard $25.00 to $28.21 · from 5 seats on · the fee is 5 such days",
-        "Claude Pro $20.00 to $46.57 · the fee is 4 such days",
+        "Claude Team Standard: $25.00 to $28.21 · from 5 seats on · the fee is 5 such days",
+        "Claude Pro: $20.00 to $46.57 · the fee is 4 such days",
     ]
     fits(message)
 

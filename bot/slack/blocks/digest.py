@@ -47,7 +47,11 @@ def digest_message(
     if worth_a_look:
         blocks.append(quoting_section("Worth a look:", *(f"• {line}" for line in worth_a_look)))
     notes = [_coverage(facts), money_label(facts.amount, facts.price_label)]
-    blocks.append(context(*([corrected] if corrected else []), *notes))
+    coverage = context(*notes)
+    if corrected:
+        # As plain text, in which the “:42:” of a time is no emoji.
+        coverage["elements"].insert(0, {"type": "plain_text", "text": corrected, "emoji": False})
+    blocks.append(coverage)
     blocks.append(_buttons(facts))
     return Message(f"{title}: {total} {headline}", blocks)
 

@@ -191,7 +191,7 @@ def _renewal(now: TeamPlan, later: TeamPlan, names: dict[str, str]) -> list[str]
 def _line(option: Option) -> str:
     seats = f" · from {option.plan.min_seats} seats on" if option.plan.min_seats > 1 else ""
     days = f" · the fee is {counted(option.break_even_days, 'such day')}" if option.break_even_days else ""
-    return f"{escape(option.plan.name)} *{_range(option, 'p50')}*{seats}{days}"
+    return f"{escape(option.plan.name)}: {_range(option, 'p50')}{seats}{days}"
 
 
 def _range(option: Option, which: str) -> str:
@@ -223,7 +223,7 @@ def _listed(plan: Plan) -> str:
         limit = f"carries {carried} a {plan.limit.per}" if high else "carries nothing: all usage at API prices"
     seats = f" · {plan.min_seats} seats or more" if plan.min_seats > 1 else ""
     pooled = " pooled" if plan.pooled else ""
-    return f"{escape(plan.name)} *{' / '.join(filter(None, (fee, annual)))}* · {limit}{pooled}{seats}"
+    return f"{escape(plan.name)}: {' / '.join(filter(None, (fee, annual)))} · {limit}{pooled}{seats}"
 
 
 def _left_out(found: Recommendation) -> list[str]:
