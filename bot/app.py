@@ -153,7 +153,10 @@ class Installation:
         from bot.slack.clients import unauthorized_client
         from bot.slack.listeners import register
         from bot.slack.listeners.actions import Actions
+        from bot.slack.listeners.channels import Channels
         from bot.slack.listeners.commands import Commands
+        from bot.slack.listeners.home import Home
+        from bot.slack.subscribing import Defaults
 
         secret = None if is_socket_mode else self.settings.secret("SLACK_SIGNING_SECRET")
         app = App(
@@ -167,7 +170,11 @@ class Installation:
             logger=logging.getLogger("slack_bolt"),
         )
         commands = Commands(self.ledger, self.directory, self.today, self.plan_book, self.advisor, self.settings.admins)
-        register(app, commands, Actions(self.ledger, self.directory, self.today))
+        settings = self.settings
+        defaults = Defaults(settings.digest_time, settings.timezone)
+        channels = Channels(self.database, self.clock, defaults, self.subscriptions, settings.admins)
+        home = Home(self.ledger, self.directory, self.clock, self.today, self.subscriptions, settings.admins)
+        register(app, commands, Actions(self.ledger, self.directory, self.today), channels, home)
         return app
 
 

@@ -533,6 +533,20 @@ def worker() -> None:
 
 
 @app.command()
+def manifest(
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Its public https address; without it Socket Mode.")
+    ] = None,
+) -> None:
+    """The Slack app's manifest as JSON, to paste at api.slack.com/apps."""
+    from bot.slack.app_manifest import manifest as app_manifest
+
+    if url is not None and not re.fullmatch(r"https://[\w.-]+(:\d{1,5})?(/[\w./-]*)?", url):
+        _refuse(f"--url is “{url}”; expected a public address such as https://claudecost.example.com.")
+    _print_json(app_manifest(url))
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database's schema up to date (every other command does so too)."""
     from bot.settings import load_settings

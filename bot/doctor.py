@@ -9,6 +9,7 @@ from slack_sdk.errors import SlackApiError
 from bot.app import Installation
 from bot.slack.errors import Meaning, classify
 from bot.slack.scopes import SCOPES
+from bot.slack.subscribing import in_words
 from bot.store.database import DatabaseProblem
 from bot.store.deliveries import all_deliveries
 from bot.store.feeds import feed_states, silent_sources
@@ -109,8 +110,8 @@ def _slack(installation: Installation) -> Iterator[Check]:
     if settings.digest_channel is None:
         yield Check("digest", "no channel is set", "set CLAUDECOST_DIGEST_CHANNEL and invite the bot there")
     else:
-        at = f"{settings.digest_time:%H:%M} {settings.timezone.key}"
-        yield Check("digest", f"goes to {settings.digest_channel} every day at {at}")
+        for subscription in installation.subscriptions:
+            yield Check("digest", f"goes to {subscription.channel}: {in_words(subscription)}")
 
 
 def _commands(installation: Installation) -> Check:

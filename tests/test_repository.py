@@ -17,6 +17,8 @@ from bot.playground.generate_export import (
     restated_page,
     team_pages,
 )
+from bot.slack.app_manifest import EVENTS
+from bot.slack.app_manifest import manifest as app_manifest
 from bot.slack.blocks.answer import COMMAND
 from bot.slack.scopes import SCOPES
 
@@ -37,6 +39,20 @@ class TestManifest:
     def test_it_names_the_command_that_the_code_listens_to(self) -> None:
         assert [command["command"] for command in manifest()["features"]["slash_commands"]] == [COMMAND]
 
+    def test_the_file_is_what_the_command_prints_for_socket_mode(self) -> None:
+        assert manifest() == app_manifest()
+
+    def test_the_manifest_for_http_validates_and_names_the_address_everywhere(self) -> None:
+        schema = json.loads((Path(__file__).parent / "data" / "slack-manifest.schema.2.0.0.json").read_text())
+        found = app_manifest("https://claudecost.example.com/")
+        assert [error.message for error in Draft7Validator(schema).iter_errors(found)] == []
+        assert json.dumps(found).count('"https://claudecost.example.com/slack/events"') == 3
+        assert not found["settings"]["socket_mode_enabled"]
+
+    def test_every_event_is_listened_to_and_no_other(self) -> None:
+        text = (ROOT / "bot" / "slack" / "listeners" / "__init__.py").read_text(encoding="utf-8")
+        assert re.findall(r"app\.event\(\"(\w+)\"", text) == list(EVENTS)
+
     def test_it_asks_for_the_scopes_that_the_code_needs_and_no_others(self) -> None:
         assert manifest()["oauth_config"]["scopes"]["bot"] == list(SCOPES)
 
@@ -48,6 +64,7 @@ class TestManifest:
             "chat_update": "chat:write",
             "files_upload_v2": "files:write",
             "views_open": None,  # by the trigger of a command or button
+            "views_publish": None,
             "conversations_open": "im:write",
             "conversations_history": "channels:history",
             "users_info": "users:read",

@@ -31,6 +31,9 @@ NOW = datetime(2026, 11, 20, 9, 0, tzinfo=ZONE)
 """The demo's clock stands at the morning after the last day of the bundled export."""
 
 CHANNEL = "C0ENG"
+ADMIN = "U014"
+"""The team's last member looks after the bot."""
+
 QUESTION = "500k in 80k out opus"
 
 
@@ -134,7 +137,18 @@ def _settings(database_url: str, slack_url: str) -> Settings:
         CLAUDECOST_PRICES=None,
         CLAUDECOST_LIMIT_USD="12.00",
         CLAUDECOST_DIGEST_CHANNEL=CHANNEL,
+        CLAUDECOST_ADMINS=ADMIN,
         CLAUDECOST_DIGEST_TIME="09:00",
+        CLAUDECOST_DIGEST_WEEKDAYS="12345",
+        CLAUDECOST_HOLIDAYS="",
+        CLAUDECOST_BUDGET_USD=None,
+        CLAUDECOST_PICTURE="image",
+        CLAUDECOST_QUIET_HOURS="21:00-07:00",
+        CLAUDECOST_PLANS=None,
+        CLAUDECOST_WATCH_FOLDER=None,
+        CLAUDECOST_OTLP_TOKEN=None,
+        CLAUDECOST_COST_BETA=False,
+        ANTHROPIC_ADMIN_KEY=None,
         CLAUDECOST_BIND=None,
         PORT=None,
     )

@@ -132,6 +132,11 @@ def _open_view(workspace: Workspace, fields: Fields) -> Fields:
     return {"view": view}
 
 
+def _publish_view(workspace: Workspace, fields: Fields) -> Fields:
+    workspace.homes[str(fields.get("user_id"))] = fields["view"]
+    return {"view": fields["view"]}
+
+
 def _history(workspace: Workspace, fields: Fields) -> Fields:
     channel = _channel(workspace, fields)
     with workspace.lock:
@@ -176,6 +181,7 @@ _METHODS: dict[str, Callable[[Workspace, Fields], Fields]] = {
     "files.completeUploadExternal": _complete_upload,
     "files.getUploadURLExternal": _upload_url,
     "views.open": _open_view,
+    "views.publish": _publish_view,
     "users.lookupByEmail": _lookup_by_email,
     "users.info": _user_info,
 }

@@ -50,6 +50,7 @@ class Workspace:
     faults: deque[Fault] = field(default_factory=deque)
     calls: list[tuple[str, Fields]] = field(default_factory=list)
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    homes: dict[str, Fields] = field(default_factory=dict)
     views: list[Fields] = field(default_factory=list)
     socket_url: str | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)

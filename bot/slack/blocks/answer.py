@@ -7,9 +7,21 @@ from bot.ask.answer import CACHED_SHARE
 from bot.pricing import CostLine, PriceConditions
 from bot.pricing.money import exact, shown
 from bot.pricing.session import SessionCost
-from bot.slack.blocks.message import MAX_SENTENCE, Message, context, escape, quoting_section, section
+from bot.slack.blocks.message import (
+    MAX_SENTENCE,
+    Message,
+    actions,
+    button,
+    context,
+    escape,
+    quoting_section,
+    section,
+)
 
 COMMAND = "/claudecost"
+MAX_VALUE = 2000
+"""Characters that a button's value may have."""
+
 MAX_HOURS = 8
 
 _KINDS = {
@@ -22,7 +34,11 @@ _KINDS = {
 }
 
 
-def answer_message(answer: Answer) -> Message:
+SHARE = "answer_share"
+"""What the button is called in Slack's payloads; its value is the question."""
+
+
+def answer_message(answer: Answer, *, is_shared: bool = False) -> Message:
     """Total first, then the formula, what was assumed, other models, and the price date."""
     question = answer.question
     total = shown(answer.cost.usd)
@@ -50,6 +66,8 @@ def answer_message(answer: Answer) -> Message:
             f"{COMMAND} {escape(written(question), MAX_SENTENCE)}",
         )
     )
+    if not is_shared and len(written(question)) <= MAX_VALUE:
+        blocks.append(actions(button(SHARE, "Share here", written(question))))
     kind = answer.price_label.split()[0]
     return Message(f"{total} on {model} at {kind} price of {question.day}", blocks)
 

@@ -11,6 +11,7 @@ _COMMANDS = (
     ("limit 20", "your own daily limit; mute 3d and unmute for a while without alerts"),
     ("plans", "what subscriptions cost; plans $6 a day compares them for a spend"),
     ("recommend", "which plan fits you, from what you used; only you see it"),
+    ("subscribe weekdays 09:00", "this channel's digest, for admins; unsubscribe, subscriptions"),
     ("article", "the figures of an article on session costs beside ours"),
 )
 _EXAMPLES = (

@@ -2,15 +2,18 @@
 
 from slack_bolt import App
 
-from bot.slack.blocks.answer import COMMAND
+from bot.slack.blocks.answer import COMMAND, SHARE
 from bot.slack.blocks.digest import EXPECTED, MY_SPEND
+from bot.slack.blocks.home import HOME_UNMUTE
 from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED
 from bot.slack.listeners.actions import Actions
+from bot.slack.listeners.channels import Channels
 from bot.slack.listeners.commands import Commands, asks_a_question, has_word
 from bot.slack.listeners.failures import answer_failure
+from bot.slack.listeners.home import Home
 
 
-def register(app: App, commands: Commands, actions: Actions) -> None:
+def register(app: App, commands: Commands, actions: Actions, channels: Channels, home: Home) -> None:
     """Register every listener on a Bolt app."""
     app.command(COMMAND, matchers=[asks_a_question])(commands.answer_question)
     app.command(COMMAND, matchers=[has_word("me")])(ack=commands.acknowledge, lazy=[commands.show_own_spend])
@@ -22,6 +25,9 @@ def register(app: App, commands: Commands, actions: Actions) -> None:
     )
     for word in ("limit", "mute", "unmute"):
         app.command(COMMAND, matchers=[has_word(word)])(ack=commands.acknowledge, lazy=[commands.change_alerts])
+    app.command(COMMAND, matchers=[has_word("subscribe")])(ack=commands.acknowledge, lazy=[channels.subscribe])
+    app.command(COMMAND, matchers=[has_word("unsubscribe")])(ack=commands.acknowledge, lazy=[channels.unsubscribe])
+    app.command(COMMAND, matchers=[has_word("subscriptions")])(ack=commands.acknowledge, lazy=[channels.list_them])
     app.command(COMMAND)(commands.show_help)
     app.action(MY_SPEND)(ack=actions.acknowledge, lazy=[actions.show_own_spend])
     app.action(EXPECTED)(ack=actions.acknowledge, lazy=[actions.note_expected])
@@ -29,4 +35,7 @@ def register(app: App, commands: Commands, actions: Actions) -> None:
     app.action(ALERT_MUTE)(ack=actions.acknowledge, lazy=[actions.mute])
     app.action(ALERT_LIMIT)(actions.open_limit)
     app.view(ALERT_LIMIT)(actions.save_limit)
+    app.action(SHARE)(ack=actions.acknowledge, lazy=[actions.share_answer])
+    app.event("app_home_opened")(ack=home.acknowledge, lazy=[home.show])
+    app.action(HOME_UNMUTE)(ack=home.acknowledge, lazy=[home.unmute])
     app.error(answer_failure)

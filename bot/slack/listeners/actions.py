@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from slack_bolt import Ack, Respond
 from slack_sdk import WebClient
 
+from bot.ask import Refusal, ask
 from bot.ledger import Ledger
 from bot.pricing.money import shown
+from bot.slack.blocks.answer import answer_message, refusal_message
 from bot.slack.blocks.digest import digest_message
-from bot.slack.blocks.message import Message, short_day
+from bot.slack.blocks.message import Message, context, short_day
 from bot.slack.blocks.personal import (
     alert_message,
     limit_modal,
@@ -54,6 +56,18 @@ class Actions:
         own = self.ledger.own_spend(email, self.today()) if email else None
         message = own_spend_message(own, self.today(), self.ledger.book.label) if own else no_own_spend_message(email)
         _whisper(respond, message)
+
+    @answers_failures
+    def share_answer(self, respond: Respond, body: dict[str, Any]) -> None:
+        """Say an answer to everybody in the channel, worked out again, with who asked."""
+        try:
+            answer = ask(body["actions"][0]["value"], self.today(), self.ledger.book)
+        except Refusal as refusal:
+            _whisper(respond, refusal_message(refusal))
+            return
+        message = answer_message(answer, is_shared=True)
+        asked = context(f"Asked by <@{body['user']['id']}>")
+        respond(text=message.text, blocks=[*message.blocks, asked], response_type="in_channel", replace_original=False)
 
     @answers_failures
     def note_expected(self, respond: Respond, body: dict[str, Any]) -> None:

@@ -37,7 +37,21 @@ from bot.spend.days import ONE_DAY
 from bot.store.people import person_by_email, set_wishes
 from bot.store.teams import find_team
 
-WORDS = ("", "help", "me", "digest", "article", "plans", "recommend", "limit", "mute", "unmute")
+WORDS = (
+    "",
+    "help",
+    "me",
+    "digest",
+    "article",
+    "plans",
+    "recommend",
+    "limit",
+    "mute",
+    "unmute",
+    "subscribe",
+    "unsubscribe",
+    "subscriptions",
+)
 """First words that are no question. The empty one is the bare command."""
 
 

@@ -1,0 +1,103 @@
+"""The Home tab, made anew whenever somebody opens it."""
+
+import logging
+from collections.abc import Callable, Collection
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from slack_bolt import Ack
+from slack_sdk import WebClient
+
+from bot.ledger import Ledger
+from bot.pricing.money import rounded
+from bot.slack.blocks.home import Health, home_view
+from bot.slack.directory import Directory
+from bot.slack.subscribing import in_words
+from bot.store.deliveries import all_deliveries
+from bot.store.feeds import feed_states, silent_sources
+from bot.store.identity import unassigned
+from bot.store.people import person_by_email, remember_slack_user, set_wishes, wishes_of
+from bot.store.quantities import last_import
+from bot.store.subscriptions import Subscription, all_subscriptions
+
+RECENT = timedelta(days=30)
+
+logger = logging.getLogger(__name__)
+
+
+class Home:
+    """The listeners of the Home tab."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        directory: Directory,
+        clock: Callable[[], datetime],
+        today: Callable[[], date],
+        settled: Collection[Subscription],
+        admins: Collection[str],
+    ) -> None:
+        self.ledger = ledger
+        self.directory = directory
+        self.clock = clock
+        self.today = today
+        self.settled = settled
+        self.admins = admins
+
+    def acknowledge(self, ack: Ack) -> None:
+        """Tell Slack that it arrived."""
+        ack()
+
+    def show(self, event: dict[str, Any], client: WebClient) -> None:
+        """Publish the tab for whoever opened it."""
+        if event.get("tab", "home") == "home":
+            self._publish(event["user"], client)
+
+    def unmute(self, body: dict[str, Any], client: WebClient) -> None:
+        """Alerts come again."""
+        user = body["user"]["id"]
+        email = self.directory.email_of(user)
+        person = person_by_email(self.ledger.database, email) if email else None
+        if person is not None:
+            set_wishes(self.ledger.database, person.id, muted_until=None, planned_day=None)
+        self._publish(user, client)
+
+    def _publish(self, user: str, client: WebClient) -> None:
+        try:
+            email = self.directory.email_of(user)
+            own = self.ledger.own_spend(email, self.today()) if email else None
+            wishes = None
+            if own is not None:
+                # The tab's buttons are about whoever opened it: that is known from here on.
+                remember_slack_user(self.ledger.database, own.latest.person.id, user)
+                wishes = wishes_of(self.ledger.database, own.latest.person.id)
+            health = self._health() if user in self.admins else None
+            view = home_view(own, email, self.today(), wishes, self.ledger.book.label, health)
+            client.views_publish(user_id=user, view=view)
+        except Exception:
+            # Nobody waits for an answer here: the tab stays as it was, and the log says why.
+            logger.exception("the Home tab of %s could not be made", user)
+
+    def _health(self) -> Health:
+        database, now, zone = self.ledger.database, self.clock(), self.ledger.zone
+        feeds = [
+            f"{state.name}: {state.problem if state.is_failing else f'newest day {state.newest_day}'}"
+            for state in feed_states(database)
+        ]
+        newest = last_import(database)
+        if newest is not None:
+            at = newest.imported_at.astimezone(zone)
+            feeds.append(f"last import: {newest.source} at {at:%Y-%m-%d %H:%M}, days to {newest.last_day}")
+        feeds += [
+            f"{source.name} is silent since {source.last_at.astimezone(zone):%Y-%m-%d %H:%M}"
+            for source in silent_sources(database, now)
+        ]
+        since = self.today() - RECENT
+        stuck = [one for one in all_deliveries(database, ("held", "failed")) if one.day >= since]
+        return Health(
+            feeds,
+            [f"{one.channel}: {in_words(one)}" for one in [*self.settled, *all_subscriptions(database)]],
+            [(entry.actor.name, rounded(entry.usd)) for entry in unassigned(database, since)],
+            [f"{one.key}: {one.problem}" for one in stuck],
+            f"{self.ledger.book.label}; unassigned and not delivered of the last {RECENT.days} days",
+        )

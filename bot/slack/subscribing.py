@@ -1,0 +1,87 @@
+"""What “subscribe weekdays 09:00 Europe/Paris” says. Pure."""
+
+import re
+from datetime import time
+from difflib import get_close_matches
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+from bot.spend.digest import EDITIONS
+from bot.store.subscriptions import EVERY_DAY, WORKDAYS, Subscription
+
+EXAMPLE = "subscribe weekdays 09:00 Europe/Paris"
+LATEST = time(23, 30)
+"""A digest is owed until midnight, and turns and retries take some minutes."""
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Unreadable(Exception):
+    """A word that means nothing here; one sentence that quotes it."""
+
+
+class Defaults(NamedTuple):
+    """What holds where nothing is said."""
+
+    at: time
+    zone: ZoneInfo
+
+
+def read_subscription(words: str, channel: str, defaults: Defaults) -> Subscription:
+    """A subscription from words in any order. Raises Unreadable."""
+    at, zone, weekdays, edition, team, skips = defaults.at, defaults.zone, WORKDAYS, EDITIONS[0], "", False
+    named = re.search(r"\bteam (.+)$", words.strip(), re.IGNORECASE)
+    if named:
+        team = named[1].strip()[:80]
+        words = words[: named.start()]
+    for word in words.split():
+        lower = word.lower().strip(",.;")
+        if lower in EDITIONS:
+            edition = lower
+        elif lower in ("weekdays", "workdays"):
+            weekdays = WORKDAYS
+        elif lower in ("everyday", "every", "day"):
+            weekdays = EVERY_DAY
+        elif lower == "quiet":
+            skips = True
+        elif lower in ("digest", "at", "on", "the", "in", "for"):
+            continue
+        elif re.fullmatch(r"\d{1,2}(:\d{2})?", lower):
+            at = _time(lower)
+        elif all(part[:3] in _DAYS for part in re.split("[,/+-]", lower)):
+            weekdays = frozenset(_DAYS.index(part[:3]) + 1 for part in re.split("[,/+-]", lower))
+        else:
+            zone = _zone(word)
+    return Subscription(channel, at, zone, weekdays, edition, team, skips)
+
+
+def _time(text: str) -> time:
+    hour, _, minute = text.partition(":")
+    try:
+        found = time(int(hour), int(minute or 0))
+    except ValueError:
+        raise Unreadable(f"“{text}” is no time of the day, such as 09:00.") from None
+    if found > LATEST:
+        raise Unreadable(f"“{text}” is too late: a digest needs until midnight; {LATEST:%H:%M} is the latest.")
+    return found
+
+
+def _zone(text: str) -> ZoneInfo:
+    known = available_timezones()
+    found = next((name for name in known if name.lower() == text.lower()), None)
+    if found is not None:
+        return ZoneInfo(found)
+    near = get_close_matches(text, known, 1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise Unreadable(f"I could not read “{text[:60]}”.{hint}")
+
+
+def in_words(subscription: Subscription) -> str:
+    """A subscription as people say it."""
+    days = subscription.weekdays
+    when = "every day" if days == EVERY_DAY else "Mondays to Fridays" if days == WORKDAYS else ""
+    when = when or ", ".join(_DAYS[day - 1].title() for day in sorted(days))
+    whose = f" of the team {subscription.team}" if subscription.team else ""
+    quiet = ", not without usage" if subscription.skips_unchanged else ""
+    zone = subscription.zone.key
+    return f"{subscription.edition} digest{whose} at {subscription.at:%H:%M} {zone}, {when}{quiet}"

@@ -1,0 +1,155 @@
+"""Subscriptions of channels, the Home tab, and answers that are shared."""
+
+import json
+import time as clock
+from datetime import time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from slack_sdk.models.blocks import Block as SlackBlock
+
+from bot.playground.demo import ADMIN, CHANNEL, NOW, Stage
+from bot.playground.dispatch import send_event, send_interaction
+from bot.playground.generate_export import MAIN_FILE
+from bot.slack.listeners.channels import NOT_ADMIN
+from bot.slack.subscribing import Defaults, Unreadable, in_words, read_subscription
+from bot.store.subscriptions import EVERY_DAY, WORKDAYS, all_subscriptions
+from tests.slack.test_http import ask, whispered
+
+DEFAULTS = Defaults(time(9), ZoneInfo("Europe/Paris"))
+
+
+def pressed(button: dict[str, Any]) -> dict[str, Any]:
+    """What Slack says of a button that was pressed."""
+    return {"type": "button", "block_id": "b", "action_id": button["action_id"], "value": button["value"]}
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            ("", "daily digest at 09:00 Europe/Paris, Mondays to Fridays"),
+            ("weekdays 09:30 America/New_York", "daily digest at 09:30 America/New_York, Mondays to Fridays"),
+            ("every day at 8", "daily digest at 08:00 Europe/Paris, every day"),
+            ("weekly mon 10:00", "weekly digest at 10:00 Europe/Paris, Mon"),
+            ("mon,wed,fri 7:15 asia/kathmandu", "daily digest at 07:15 Asia/Kathmandu, Mon, Wed, Fri"),
+            ("monthly quiet", "monthly digest at 09:00 Europe/Paris, Mondays to Fridays, not without usage"),
+            (
+                "digest team Core Platform",
+                "daily digest of the team Core Platform at 09:00 Europe/Paris, Mondays to Fridays",
+            ),
+        ],
+    )
+    def test_in_any_order(self, words: str, said: str) -> None:
+        assert in_words(read_subscription(words, "C1", DEFAULTS)) == said
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            ("25:00", "“25:00” is no time of the day"),
+            ("23:45", "“23:45” is too late"),
+            ("Europe/Pari", "I could not read “Europe/Pari”. Did you mean Europe/Paris?"),
+            ("<!channel>", "I could not read “<!channel>”."),
+        ],
+    )
+    def test_what_cannot_be_read_is_quoted(self, words: str, said: str) -> None:
+        with pytest.raises(Unreadable) as refused:
+            read_subscription(words, "C1", DEFAULTS)
+        assert str(refused.value).startswith(said)
+
+
+class TestChannels:
+    def say(self, stage: Stage, text: str, number: int, user: int = 13) -> str:
+        assert ask(stage, text, user) is None
+        return str(whispered(stage, number)[number - 1]["text"])
+
+    def test_an_admin_subscribes_and_ends_it(self, stage: Stage) -> None:
+        assert self.say(stage, "subscribe every day 10:00", 1).startswith(
+            "This channel gets the daily digest at 10:00 Europe/Paris, every day."
+        )
+        (found,) = all_subscriptions(stage.installation.database)
+        assert (found.channel, found.at, found.weekdays) == (CHANNEL, time(10), EVERY_DAY)
+        self.say(stage, "subscribe 11:00", 2)
+        (found,) = all_subscriptions(stage.installation.database)
+        assert (found.at, found.weekdays) == (time(11), WORKDAYS)
+        self.say(stage, "subscriptions", 3)
+        listed = json.dumps(stage.workspace.ephemeral[2]["blocks"])
+        assert "here: daily digest at 11:00 Europe/Paris, Mondays to Fridays" in listed
+        assert self.say(stage, "unsubscribe", 4).startswith("Ended 1 of this channel")
+        assert all_subscriptions(stage.installation.database) == []
+
+    @pytest.mark.parametrize("text", ["subscribe", "unsubscribe", "subscribe weekly"])
+    def test_nobody_else_does(self, stage: Stage, text: str) -> None:
+        assert self.say(stage, text, 1, user=1) == NOT_ADMIN
+        assert all_subscriptions(stage.installation.database) == []
+
+    def test_what_cannot_be_read_gets_an_example(self, stage: Stage) -> None:
+        said = self.say(stage, "subscribe hourly", 1)
+        assert said.startswith("I could not read “hourly”.")
+        assert "/claudecost subscribe weekdays 09:00 Europe/Paris" in said
+
+
+class TestHome:
+    @pytest.fixture(autouse=True)
+    def usage(self, stage: Stage) -> None:
+        list(stage.installation.importer().import_path(MAIN_FILE, NOW))
+
+    def home(self, stage: Stage, user: str) -> dict[str, Any]:
+        send_event(stage.app_url, {"type": "app_home_opened", "user": user, "tab": "home", "channel": "D1"})
+        deadline = clock.monotonic() + 5
+        while user not in stage.workspace.homes and clock.monotonic() < deadline:
+            clock.sleep(0.01)
+        view: dict[str, Any] = stage.workspace.homes[user]
+        assert view["type"] == "home"
+        assert len(view["blocks"]) <= 100
+        for block in view["blocks"]:
+            parsed = SlackBlock.parse(block)
+            assert parsed is not None
+            parsed.validate_json()
+        return view
+
+    def test_everybody_sees_their_own_and_admins_the_installation(self, stage: Stage) -> None:
+        own = json.dumps(self.home(stage, "U001"))
+        assert "Your Claude Code spend" in own
+        assert "For admins" not in own
+        admin = json.dumps(self.home(stage, ADMIN))
+        assert "For admins" in admin
+        assert "last import: claude_code_analytics_api" in admin
+        assert "Unassigned, 1 name" in admin
+
+    def test_a_limit_can_be_changed_from_there(self, stage: Stage) -> None:
+        view = self.home(stage, "U001")
+        (row,) = [block for block in view["blocks"] if block["type"] == "actions"]
+        payload = {
+            "type": "block_actions",
+            "user": {"id": "U001"},
+            "trigger_id": "1.2.3",
+            "container": {"type": "view"},
+            "view": {"type": "home", "id": "V0"},
+            "actions": [
+                {"type": "button", "block_id": "b", **{k: row["elements"][0][k] for k in ("action_id", "value")}}
+            ],
+        }
+        send_interaction(stage.app_url, payload)
+        assert [opened["callback_id"] for opened in stage.workspace.views] == ["alert_limit"]
+
+
+def test_an_answer_is_shared_with_the_channel(stage: Stage) -> None:
+    answer = ask(stage, "500k in 80k out opus")
+    (row,) = [block for block in answer["blocks"] if block["type"] == "actions"]
+    assert row["elements"][0]["text"]["text"] == "Share here"
+    payload = {
+        "type": "block_actions",
+        "user": {"id": "U001"},
+        "channel": {"id": CHANNEL},
+        "response_url": f"{stage.slack_url}/respond/U001/{CHANNEL}",
+        "actions": [pressed(row["elements"][0])],
+    }
+    send_interaction(stage.app_url, payload)
+    deadline = clock.monotonic() + 5
+    while not stage.workspace.messages.get(CHANNEL) and clock.monotonic() < deadline:
+        clock.sleep(0.01)
+    (shared,) = stage.workspace.messages[CHANNEL]
+    assert shared["text"].startswith("$3.60 on Claude Opus 5.5")
+    assert [block["type"] for block in shared["blocks"]].count("actions") == 0
