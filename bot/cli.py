@@ -509,6 +509,29 @@ def demo() -> None:
 
 
 @app.command()
+def playground(
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")] = 8321,
+) -> None:
+    """A workspace in your browser: be anybody of a fictional team, move the clock, let things go wrong."""
+    import logging
+    import threading
+
+    from bot.playground.page import playground as opened
+
+    logging.disable(logging.WARNING)
+    try:
+        with opened(port) as url:
+            print(f"Open {url} in your browser. Ctrl-C ends it; nothing is kept.", flush=True)
+            threading.Event().wait()
+    except OSError as error:
+        _refuse(
+            f"Port {port} cannot be served: {error.strerror or error}. Take another: claudecost playground --port 0"
+        )
+    except KeyboardInterrupt:
+        print("\nEnded.")
+
+
+@app.command()
 def run() -> None:
     """Everything in one process: commands by Socket Mode (or HTTP), digests and alerts."""
     from bot import process

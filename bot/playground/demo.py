@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -53,10 +53,10 @@ def team_workspace() -> Workspace:
 
 
 @contextmanager
-def staged(workspace: Workspace, database_url: str) -> Iterator[Stage]:
+def staged(workspace: Workspace, database_url: str, clock: Callable[[], datetime] = lambda: NOW) -> Iterator[Stage]:
     """The real app, installed into the stand-in."""
     with served(create_web_api(workspace)) as slack_url:
-        installation = Installation(_settings(database_url, slack_url), clock=lambda: NOW)
+        installation = Installation(_settings(database_url, slack_url), clock=clock)
         with served(WebApp(installation)) as app_url:
             try:
                 yield Stage(workspace, installation, app_url + SLACK_PATH, slack_url)
@@ -78,7 +78,8 @@ def run_demo() -> None:
         _import(console, stage, RESTATED_FILE, "5  Late data: 18 November comes again, and replaces what was stored")
     console.print(
         "\nThat was the real app over signed HTTP, with a stand-in for Slack on 127.0.0.1 and a throw-away database.\n"
-        "Next:  claudecost ask 2M cache read 30k out opus      price your own question\n"
+        "Next:  claudecost playground                          the same in your browser, as any of the team\n"
+        "       claudecost ask 2M cache read 30k out opus      price your own question\n"
         "       claudecost import ~/.claude/projects --person you@example.com, then  claudecost spend --by day\n"
         "       README.md, “Install it for your team”          five minutes with your own workspace\n"
         "(From a checkout without installing, .venv/bin/claudecost.)",

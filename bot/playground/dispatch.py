@@ -15,7 +15,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """What stands on this machine is reached directly, whatever proxy the environment names."""
 
 
-def send_command(app_url: str, user: User, channel: str, text: str, response_url: str) -> bytes:
+def send_command(app_url: str, user: User, channel: str, text: str, response_url: str, trigger: str = "1.2.3") -> bytes:
     """Send a slash command as Slack does; returns the body of the app's acknowledgement."""
     body = urlencode(
         {
@@ -27,7 +27,7 @@ def send_command(app_url: str, user: User, channel: str, text: str, response_url
             "api_app_id": APP_ID,
             "channel_id": channel,
             "response_url": response_url,
-            "trigger_id": "1.2.3",
+            "trigger_id": trigger,
         }
     )
     request = urllib.request.Request(app_url, data=body.encode(), headers=signed_headers(body, int(time.time())))

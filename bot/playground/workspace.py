@@ -94,7 +94,9 @@ class Workspace:
     def whisper(self, message: Fields) -> None:
         """Keep a message that only one person sees."""
         with self.lock:
-            self.ephemeral.append(message)
+            self._clock += 1_000_123
+            at = f"{self._clock // 10**6}.{self._clock % 10**6:06d}"
+            self.ephemeral.append({**message, "at": at})
 
     def user_by_email(self, email: str) -> User | None:
         return next((user for user in self.users if user.email.lower() == email.lower()), None)

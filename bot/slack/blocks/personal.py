@@ -65,12 +65,19 @@ def about(person_id: int, day: date) -> str:
 
 def limit_modal(own: OwnDay, limit_usd: Decimal, where: str) -> Block:
     """The window in which a person sets their own daily limit; ``where`` names the message to edit."""
-    choices = [("$12.00: what nine in ten stayed under by Anthropic's documentation of March 2026", Decimal(12))]
-    choices.append(("$30.00: the same since April 2026, when the average became $13", Decimal(30)))
+    choices = [(Decimal(12), "what nine in ten stayed under, by the documentation of March 2026")]
+    choices.append((Decimal(30), "the same since April 2026, with an average of $13"))
     if own.usual_usd is not None and own.usual_usd > 0:
         twice = (2 * own.usual_usd).quantize(Decimal("0.01"))
-        choices.append((f"{shown(twice)}: twice your usual active day", twice))
-    options = [{"text": {"type": "plain_text", "text": text[:75]}, "value": str(usd)} for text, usd in choices]
+        choices.append((twice, "twice your usual active day"))
+    options = [
+        {
+            "text": {"type": "plain_text", "text": shown(usd)},
+            "description": {"type": "plain_text", "text": why},
+            "value": str(usd),
+        }
+        for usd, why in choices
+    ]
     return {
         "type": "modal",
         "callback_id": ALERT_LIMIT,
