@@ -106,6 +106,14 @@ class OwnSpend(NamedTuple):
     limit_usd: Decimal
 
 
+class OwnPeriod(NamedTuple):
+    """What a person sees of a period of their own: the total, and each active day, oldest first."""
+
+    period: Period
+    usd: Decimal
+    days: list[tuple[date, Decimal]]
+
+
 class Explanation(NamedTuple):
     """A person's day: what each source says, which one is taken, and the rows: source, name, quantity, cost."""
 
@@ -293,6 +301,14 @@ class Ledger:
         return OwnSpend(
             self.own_day(person, latest), sum((entry.usd for entry in month), ZERO), len(month), self.limit_of(person)
         )
+
+    def own_period(self, email: str, period: Period) -> OwnPeriod | None:
+        """A person's own active days of a period; None if nothing is known of them."""
+        person = person_by_email(self.database, email)
+        if person is None:
+            return None
+        days = person_history(self.database, person.id, period)
+        return OwnPeriod(period, sum((one.usd for one in days), ZERO), [(one.day, one.usd) for one in days])
 
     def explain(self, name: str, day: date) -> Explanation | None:
         """Where a person's figure of a day comes from; None if nobody has that address or name."""

@@ -5,6 +5,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -92,6 +93,35 @@ def test_own_spend_is_acknowledged_before_the_database_answers(stage: Stage, mon
     assert (answer["user"], answer["response_type"]) == ("U001", "ephemeral")
     assert answer["text"].startswith("You spent $")
     assert answer["text"].endswith("on Thu 19 Nov, your newest day with usage")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("me today", "You spent nothing today"),
+        # Ada's days in tests/data of 14 to 19 November: see the bundled export
+        ("me week", "in the last 7 days"),
+        ("me this month", "in November"),
+    ],
+)
+def test_own_spend_of_a_period(stage: Stage, text: str, said: str) -> None:
+    list(stage.installation.importer().import_path(MAIN_FILE, NOW))
+    assert ask(stage, text) is None
+    answer = whispered(stage)[0]
+    assert answer["text"].endswith(said)
+    with stage.installation.database.read() as connection:
+        since = {"me today": 20261120, "me week": 20261114, "me this month": 20261101}[text]
+        total = connection.exec_driver_sql(
+            "SELECT COALESCE(SUM(usd), 0) FROM person_days JOIN people ON people.id = person_days.person_id "
+            f"WHERE email = 'ada@example.com' AND day >= {since}"
+        ).scalar_one()
+    cents = (Decimal(int(total)) / 10**9).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    assert f"${cents}" in answer["text"] or not total
+
+
+def test_a_misspelt_command_gets_the_nearest(stage: Stage) -> None:
+    assert ask(stage, "recomend team")["text"].startswith("“recomend” is no command. Did you mean “recommend”?")
+    assert "Try: /claudecost recommend team" in ask(stage, "recomend team")["text"]
 
 
 def test_nobody_sees_anothers_spend(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from bot.slack.blocks.message import Message, context, section
 
 _COMMANDS = (
     ("500k in 80k out opus", "what those tokens cost; more below"),
-    ("me", "your own spend; only you see it"),
+    ("me", "your own spend, or me today, me week, me month; only you see it"),
     ("digest", "yesterday's digest of the team, or of a day: digest 2026-11-19; only you see it"),
     ("limit 20", "your own daily limit; mute 3d and unmute for a while without alerts"),
     ("plans", "what subscriptions cost; plans $6 a day compares them for a spend"),

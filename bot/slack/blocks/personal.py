@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from bot.ledger import OwnDay, OwnSpend
+from bot.ledger import OwnDay, OwnPeriod, OwnSpend
 from bot.pricing.money import rounded, shown
 from bot.slack.blocks.labels import money_label
 from bot.slack.blocks.message import (
@@ -126,6 +126,21 @@ def own_spend_message(own: OwnSpend, today: date, price_label: str) -> Message:
         context("Only you see this", money_label(latest.amount, price_label)),
     ]
     return Message(fact, blocks)
+
+
+def own_period_message(own: OwnPeriod, what: str, price_label: str) -> Message:
+    """A person's own week or month: the total, the dearest days, and what the dollars are."""
+    fact = f"You spent {rounded(own.usd)} {what}"
+    if not own.days:
+        return Message(fact := f"You spent nothing {what}", [section(f"*{fact}*"), context("Only you see this")])
+    dearest = sorted(own.days, key=lambda one: (-one[1], one[0]))[:3]
+    lines = [
+        f"On {counted(len(own.days), 'active day')}, {rounded(own.usd / len(own.days))} each on average",
+        f"Dearest: {' · '.join(f'{short_day(day)} {rounded(usd)}' for day, usd in dearest)}",
+    ]
+    label = price_label[0].upper() + price_label[1:]
+    basis = context("Only you see this", f"Cost as the sources state it, else {label[0].lower()}{label[1:]}")
+    return Message(fact, [section(f"*{fact}*"), section(*lines), basis])
 
 
 def no_own_spend_message(email: str | None) -> Message:

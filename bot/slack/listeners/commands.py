@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection
 from datetime import date
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any
 
 from slack_bolt import Ack, Respond
@@ -22,7 +23,7 @@ from bot.slack.blocks.article import article_message
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.help import help_message
 from bot.slack.blocks.message import Message, section, short_day
-from bot.slack.blocks.personal import no_own_spend_message, own_spend_message
+from bot.slack.blocks.personal import no_own_spend_message, own_period_message, own_spend_message
 from bot.slack.blocks.plans import (
     no_usage_message,
     not_for_you_message,
@@ -33,7 +34,7 @@ from bot.slack.blocks.plans import (
 )
 from bot.slack.directory import Directory
 from bot.slack.listeners.failures import answers_failures
-from bot.spend.days import ONE_DAY
+from bot.spend.days import ONE_DAY, Period
 from bot.store.people import person_by_email, set_wishes
 from bot.store.teams import find_team
 
@@ -98,7 +99,12 @@ class Commands:
         """Price the question right in the acknowledgement: it takes no database and no network."""
         try:
             message = answer_message(ask(command["text"], self.today(), self.ledger.book))
-        except Refusal as refusal:
+        except Refusal:
+            near = get_close_matches(first_word(command), [word for word in WORDS if word], 1, 0.75)
+            if near:
+                rest = " ".join(str(command["text"]).split()[1:])
+                sentence = f"“{first_word(command)[:60]}” is no command. Did you mean “{near[0]}”?"
+                refusal = Refusal(sentence, f"{near[0]} {rest}".strip())
             message = refusal_message(refusal)
         _reply(ack, message)
 
@@ -182,6 +188,13 @@ class Commands:
     def show_own_spend(self, respond: Respond, command: dict[str, Any]) -> None:
         """The spend of the person who asks, and of nobody else."""
         email = self.directory.email_of(command["user_id"])
+        named = _named_period(str(command["text"]), self.today())
+        if email and named is not None:
+            period, what = named
+            found = self.ledger.own_period(email, period)
+            label = self.ledger.book.label
+            _reply(respond, own_period_message(found, what, label) if found else no_own_spend_message(email))
+            return
         own = self.ledger.own_spend(email, self.today()) if email else None
         if own is None:
             _reply(respond, no_own_spend_message(email))
@@ -197,6 +210,17 @@ class Commands:
             _reply(respond, refusal_message(Refusal(f"“{said}” is no day of a digest.", f"digest {self.today()}")))
         else:
             _reply(respond, digest_message(self.ledger.digest(day)))
+
+
+def _named_period(text: str, today: date) -> tuple[Period, str] | None:
+    """The period after “me”, and how it is said; None where none is named."""
+    word = " ".join(text.lower().split()[1:])
+    tomorrow = today + ONE_DAY
+    return {
+        "today": (Period(today, tomorrow), "today"),
+        "week": (Period(tomorrow - 7 * ONE_DAY, tomorrow), "in the last 7 days"),
+        "month": (Period(today.replace(day=1), tomorrow), f"in {today:%B}"),
+    }.get(word.removeprefix("this "))
 
 
 def _named_day(text: str, usual: date) -> date | None:
