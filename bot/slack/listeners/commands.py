@@ -99,13 +99,8 @@ class Commands:
         """Price the question right in the acknowledgement: it takes no database and no network."""
         try:
             message = answer_message(ask(command["text"], self.today(), self.ledger.book))
-        except Refusal:
-            near = get_close_matches(first_word(command), [word for word in WORDS if word], 1, 0.75)
-            if near:
-                rest = " ".join(str(command["text"]).split()[1:])
-                sentence = f"“{first_word(command)[:60]}” is no command. Did you mean “{near[0]}”?"
-                refusal = Refusal(sentence, f"{near[0]} {rest}".strip())
-            message = refusal_message(refusal)
+        except Refusal as refusal:
+            message = refusal_message(_nearest_command(str(command["text"])) or refusal)
         _reply(ack, message)
 
     def show_help(self, ack: Ack) -> None:
@@ -210,6 +205,16 @@ class Commands:
             _reply(respond, refusal_message(Refusal(f"“{said}” is no day of a digest.", f"digest {self.today()}")))
         else:
             _reply(respond, digest_message(self.ledger.digest(day)))
+
+
+def _nearest_command(text: str) -> Refusal | None:
+    """What to say to a first word that is nearly one of WORDS."""
+    first, *rest = text.split()
+    near = get_close_matches(first.lower(), [word for word in WORDS if word], 1, 0.75)
+    if not near:
+        return None
+    sentence = f"“{first[:60]}” is no command. Did you mean “{near[0]}”?"
+    return Refusal(sentence, " ".join([near[0], *rest]))
 
 
 def _named_period(text: str, today: date) -> tuple[Period, str] | None:
