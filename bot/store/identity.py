@@ -31,6 +31,8 @@ CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
 """Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
 
 _SALT = "erasure_salt"
+_KEY_USER = "key_user"
+"""The kind of what is kept, hidden, of the name in an erased person's keys."""
 
 
 class UnknownIdentity(Exception):
@@ -154,6 +156,10 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
         for actor_id, kind, name in rows.all():
             hidden = _hidden(salt, Actor(kind, name))
             connection.execute(update(actors).where(actors.c.id == actor_id).values(name=hidden, linked_by=None))
+        # Keys bear their owner's name as well, and may come in a later export.
+        owner = _hidden(salt, Actor(_KEY_USER, normalised_email(email).split("@")[0]))
+        kept = {"workspace_id": database.workspace_id, "kind": _KEY_USER, "name": owner, "person_id": person_id}
+        insert_missing(connection, actors, [kept], "workspace_id", "kind", "name")
         nobody = {
             "email": None,
             "name": f"{ERASED} {person_id}",
@@ -261,7 +267,12 @@ def _learn_account(connection: Connection, workspace_id: int, account: str, pers
 
 
 def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook) -> None:
-    """Give Claude Code's keys that nobody is behind to the one person whose address begins like the key's user."""
+    """Give Claude Code's keys that nobody is behind to the one person whose address begins like the key's user.
+
+    A key that was given to somebody by this rule is nobody's again once a second person has such an address: in
+    whatever order exports come, they end in the same.
+    """
+    _undo_rule(connection, workspace_id, book)
     query = (
         select(actors.c.id, actors.c.kind, actors.c.name)
         .join(people, actors.c.person_id == people.c.id)
@@ -281,6 +292,18 @@ def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook) -> 
             _move(connection, workspace_id, actor_id, owner, BY_RULE, book)
 
 
+def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook) -> None:
+    query = select(actors.c.id, actors.c.kind, actors.c.name).where(
+        actors.c.workspace_id == workspace_id, actors.c.kind == "api_key", actors.c.linked_by == BY_RULE
+    )
+    given = connection.execute(query).all()
+    by_user = _people_by_user(connection, workspace_id) if given else {}
+    for actor_id, kind, name in given:
+        if _key_user(Actor(kind, name)) not in by_user:
+            added = people.insert().values(workspace_id=workspace_id, name=name).returning(people.c.id)
+            _move(connection, workspace_id, actor_id, connection.execute(added).scalar_one(), None, book)
+
+
 def _people_by_user(connection: Connection, workspace_id: int) -> dict[str, int]:
     """People by what stands before the @ of their address, where that is only one person's."""
     query = select(people.c.email, people.c.id).where(
@@ -297,7 +320,9 @@ def _key_user(actor: Actor) -> str:
     return match["user"].lower() if match else ""
 
 
-def _move(connection: Connection, workspace_id: int, actor_id: int, person_id: int, by: str, book: PriceBook) -> None:
+def _move(
+    connection: Connection, workspace_id: int, actor_id: int, person_id: int, by: str | None, book: PriceBook
+) -> None:
     """Give an actor with all its history to a person; who had it before is removed if nothing is left of them."""
     before = connection.execute(select(actors.c.person_id).where(actors.c.id == actor_id)).scalar_one()
     days = select(usage_daily.c.day).where(
@@ -322,11 +347,14 @@ def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -
     salt = connection.execute(query).scalar()
     if salt is None:
         return {}
-    hidden = {_hidden(salt, actor): actor for actor in named}
+    hidden: dict[str, list[Actor]] = defaultdict(list)
+    for actor in named:
+        hidden[_hidden(salt, actor)].append(actor)
+        if _key_user(actor):
+            hidden[_hidden(salt, Actor(_KEY_USER, _key_user(actor)))].append(actor)
     sql = "SELECT name, id FROM actors WHERE workspace_id = ? AND name IN"
-    return {
-        hidden[name]: int(actor_id) for name, actor_id in select_in(connection, sql, [workspace_id], sorted(hidden))
-    }
+    found = select_in(connection, sql, [workspace_id], sorted(hidden))
+    return {actor: int(actor_id) for name, actor_id in found for actor in hidden[name]}
 
 
 def _salt(connection: Connection, workspace_id: int) -> str:

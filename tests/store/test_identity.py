@@ -67,6 +67,14 @@ def test_an_admin_moves_a_name_with_its_history(database: Database, book: PriceB
     assert spenders(database) == {"emil@example.com": Decimal(3), "dana@example.com": Decimal(1)}
 
 
+@pytest.mark.parametrize("order", [("dana@a.com", "key", "dana@b.com"), ("dana@a.com", "dana@b.com", "key")])
+def test_a_key_of_two_possible_owners_is_nobody_s_in_any_order(database: Database, order: tuple[str, ...]) -> None:
+    for name in order:
+        actor = Actor("api_key", "claude_code_key_dana_ab12") if name == "key" else Actor("email", name)
+        store(database, used(opus_for(5), actor=actor))
+    assert spenders(database) == {"dana@a.com": 5, "dana@b.com": 5, "unassigned (claude_code_key_dana_ab12)": 5}
+
+
 def test_a_name_that_no_export_used_is_refused(database: Database, book: PriceBook) -> None:
     with pytest.raises(UnknownIdentity, match="No export has named “nobody”"):
         link_actor(database, "nobody", "dana@example.com", BY_ADMIN, book)
@@ -110,6 +118,15 @@ class TestErase:
         members = [FileTally("m.csv", Tally([Member(1, "dana@example.com")]), [])]
         record(database, "members_csv", members, NOW, POLICY, book)
         assert all_people(database) == []
+
+    def test_a_key_that_bears_the_name_brings_nobody_back(self, database: Database, book: PriceBook) -> None:
+        store(database, used(opus_for(5)))
+        number = erase_person(database, "dana@example.com", "admin", NOW)
+        for key in ("claude_code_key_dana_ab12", "claude_code_key_dana_cd34"):
+            store(database, used(opus_for(3), actor=Actor("api_key", key), part=key))
+        # 5, and the two keys' 3 each, of one erased person
+        assert spenders(database) == {f"erased person {number}": Decimal(11)}
+        assert unassigned(database, date(2026, 1, 1)) == []
 
     def test_nobody_is_erased_by_a_wrong_address(self, database: Database) -> None:
         with pytest.raises(UnknownIdentity, match="Nobody here has the address “ghost@example.com”"):
