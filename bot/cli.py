@@ -246,7 +246,7 @@ def digest(
 
         print(as_text(message))
     if post is not None:
-        _post_digest(installation, post, which)
+        _post_digest(installation, post, which, of_team.name if of_team else "")
 
 
 @app.command()
@@ -630,15 +630,16 @@ def _service() -> "Installation":
     return _installation()
 
 
-def _post_digest(installation: "Installation", channel: str, day: date) -> None:
+def _post_digest(installation: "Installation", channel: str, day: date, team: str = "") -> None:
     from bot.store import deliveries
 
     now = installation.clock()
     jobs = installation.jobs
-    deliveries.owe_digest(installation.database, channel, day, now)
-    deliveries.reopen(installation.database, deliveries.digest_key(channel, day), now)
+    key = deliveries.digest_key(channel, day, "daily", team)
+    deliveries.owe_digest(installation.database, channel, day, now, covered=deliveries.Covered("daily", day, team))
+    deliveries.reopen(installation.database, key, now)
     jobs.sender.send_due(now)
-    delivery = deliveries.find_delivery(installation.database, deliveries.digest_key(channel, day))
+    delivery = deliveries.find_delivery(installation.database, key)
     if delivery is None or delivery.state != "sent":
         why = (delivery.problem if delivery else None) or "another process is sending it"
         _refuse(f"The digest of {day} was not posted to {channel}: {why}.")

@@ -17,18 +17,17 @@ from bot.slack.blocks.notice import notice_message, silence_sentence
 from bot.slack.blocks.personal import alert_message
 from bot.slack.blocks.plans import plans_in_a_line
 from bot.slack.blocks.trend import trend_block, trend_in_words
-from bot.slack.delivery import Composed, Postponed, Sender, Undeliverable
+from bot.slack.delivery import TOO_LATE, Composed, Postponed, Sender, Undeliverable
 from bot.slack.directory import Directory
 from bot.slack.errors import classify
 from bot.spend.alerts import MAX_AGE_DAYS, QuietHours, step_reached
-from bot.spend.days import ONE_DAY, Period, spend_day
+from bot.spend.days import spend_day
 from bot.spend.digest import MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.deliveries import ALERT, NOTICE, Covered, Delivery
 from bot.store.feeds import silent_sources
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
 from bot.store.people import person_by_id, wishes_of
-from bot.store.quantities import quantities
 from bot.store.settings import read_setting, write_setting
 from bot.store.subscriptions import Subscription, all_subscriptions
 from bot.store.teams import find_team
@@ -69,8 +68,9 @@ class Jobs:
     def tell_failures(self, now: datetime) -> None:
         """Owe each admin one message about each digest or alert that will not arrive by itself."""
         database = self.ledger.database
-        for delivery in deliveries.all_deliveries(database, ["failed", "held"]) if self.admins else ():
-            if delivery.kind == NOTICE:
+        for delivery in deliveries.all_deliveries(database, ["failed", "held", "expired"]) if self.admins else ():
+            is_late = TOO_LATE in (delivery.problem or "")
+            if delivery.kind == NOTICE or (delivery.state == "expired" and not is_late):
                 continue
             what = "alert" if delivery.kind == ALERT else "digest"
             text = (
@@ -86,14 +86,15 @@ class Jobs:
         database = self.ledger.database
         for subscription in [*self.subscriptions, *all_subscriptions(database)]:
             due = digest_due(subscription, now, self.ledger.calendar)
-            if due is None or (subscription.skips_unchanged and not self._has_usage(due)):
+            if due is None or (subscription.skips_unchanged and not self._has_usage(due, subscription.team)):
                 continue
             covered = Covered(subscription.edition, due.start, subscription.team)
             deliveries.owe_digest(database, subscription.channel, due.day, now, due.expires_at, covered)
 
-    def _has_usage(self, due: DueDigest) -> bool:
-        period = Period(due.start, due.day + ONE_DAY)
-        return any(quantity.usage.tokens for quantity in quantities(self.ledger.database, period))
+    def _has_usage(self, due: DueDigest, name: str) -> bool:
+        team = find_team(self.ledger.database, name) if name else None
+        found = self.ledger.digest(due.day, start=due.start, team=team).amount
+        return found is not None and found.usage.tokens > 0
 
     def correct_digests(self, now: datetime) -> int:
         """Edit the digests of the last days whose total has changed by enough; returns how many."""

@@ -124,6 +124,11 @@ class Explanation(NamedTuple):
     details: list[tuple[str, str, Quantity, Amount]]
 
 
+def expected_key(day: date, team: str | None) -> str:
+    """The setting that says that a day which stood out was expected, of a team or of everybody."""
+    return f"expected:{team or ''}:{day}"
+
+
 class Ledger:
     """Answers for one workspace. Days are spend days in ``zone``; ``limit_usd`` holds for people without their own."""
 
@@ -250,7 +255,7 @@ class Ledger:
             budget_usd=self.budget_usd if team is None else team.budget_usd,
             calendar=self.calendar,
         )
-        if facts.anomaly is not None and read_setting(self.database, f"expected:{day}") is not None:
+        if facts.anomaly is not None and read_setting(self.database, expected_key(day, facts.team)) is not None:
             facts = facts._replace(anomaly=None)
         if members is not None or not has_ranges(self.database):
             return facts

@@ -29,7 +29,10 @@ PICTURE_WAITS = (1, 2, 4)
 FIRST_WAIT = timedelta(seconds=15)
 LONGEST_WAIT = timedelta(hours=1)
 INSTALLATION_WAIT = timedelta(minutes=5)
-_HISTORY_MARGIN = 60
+_HISTORY_MARGIN = 24 * 3600
+"""Seconds by which the clocks here and at Slack may differ: a message is looked for from so long before its send."""
+
+TOO_LATE = "its time was over before it could be sent"
 _LAST_SAFE_START = LEASE.total_seconds() - 2 * POST_TIMEOUT
 
 logger = logging.getLogger(__name__)
@@ -105,7 +108,8 @@ class Sender:
             if looked is not Looked.NOT_THERE:
                 return None if looked is Looked.FOUND else looked
         if delivery.expires_at is not None and now >= delivery.expires_at:
-            deliveries.close(self.database, delivery, "expired", "its time was over before it could be sent")
+            why = f"; before that: {delivery.problem}" if delivery.problem else ""
+            deliveries.close(self.database, delivery, "expired", TOO_LATE + why)
             return Failure(Meaning.TARGET, "expired")
         return self._send(delivery, now, claimed_at)
 
@@ -157,21 +161,25 @@ class Sender:
 
     def edit(self, delivery: Delivery, message: Message) -> bool:
         """Change a message that was sent. False if it should be tried again; what cannot be changed counts as done."""
+        failure = self._update(delivery, {"text": message.text, "blocks": message.blocks})
+        for wait, simpler in _simpler(message):
+            if failure is None or failure.meaning is not Meaning.PAYLOAD:
+                break
+            time.sleep(wait)
+            failure = self._update(delivery, simpler)
+        if failure is None:
+            logger.info("corrected %s", delivery.key)
+            return True
+        logger.warning("%s could not be corrected: %s", delivery.key, failure.code)
+        return failure.meaning not in (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
+
+    def _update(self, delivery: Delivery, payload: dict[str, Any]) -> Failure | None:
         metadata = {"event_type": METADATA_EVENT, "event_payload": {"key": delivery.key}}
         try:
-            self.posting.chat_update(
-                channel=delivery.channel or "",
-                ts=delivery.ts or "",
-                text=message.text,
-                blocks=message.blocks,
-                metadata=metadata,
-            )
+            self.posting.chat_update(channel=delivery.channel or "", ts=delivery.ts or "", metadata=metadata, **payload)
         except (SlackApiError, OSError, HTTPException) as error:
-            failure = classify(error)
-            logger.warning("%s could not be corrected: %s", delivery.key, failure.code)
-            return failure.meaning not in (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
-        logger.info("corrected %s", delivery.key)
-        return True
+            return classify(error)
+        return None
 
     def _call(self, delivery: Delivery, channel: str, payload: dict[str, Any]) -> Failure | None:
         metadata = {"event_type": METADATA_EVENT, "event_payload": {"key": delivery.key}}

@@ -304,17 +304,16 @@ def _forecast(
 def _anomaly(
     day: date, whole: Amount, baseline: Baseline | None, priced: list[tuple[Quantity, Amount]], book: PriceBook
 ) -> Anomaly | None:
-    if baseline is None or baseline.samples < WEEKS_COMPARED or baseline.usd < MIN_BASELINE_USD:
+    if baseline is None or baseline.name != _span_name([day]) or baseline.usd < MIN_BASELINE_USD:
         return None
     if whole.usd < ANOMALY_TIMES * baseline.usd or whole.usd < baseline.usd + ANOMALY_USD:
         return None
-    compared = {day - timedelta(weeks=weeks) for weeks in range(1, WEEKS_COMPARED + 1)}
-    grown: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    compared = [day - timedelta(weeks=weeks) for weeks in range(1, WEEKS_COMPARED + 1)]
+    spent: dict[str, dict[date, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
     for quantity, cost in priced:
-        if quantity.day == day:
-            grown[model_name(quantity.model, day, book)] += cost.usd
-        elif quantity.day in compared:
-            grown[model_name(quantity.model, quantity.day, book)] -= cost.usd / WEEKS_COMPARED
+        if quantity.day == day or quantity.day in compared:
+            spent[model_name(quantity.model, quantity.day, book)][quantity.day] += cost.usd
+    grown = {name: of[day] - median(of[when] for when in compared) for name, of in spent.items()}
     model = max(grown, key=lambda name: (grown[name], name))
     return Anomaly(whole.usd / baseline.usd, model, grown[model])
 

@@ -165,7 +165,7 @@ class TestButtons:
                     "type": "button",
                     "action_id": action,
                     "block_id": "b",
-                    "value": value or about(person.id, DAY),
+                    "value": value or about(person.id, DAY, Decimal(12), 1),
                     "action_ts": "1",
                 }
             ],
@@ -228,6 +228,8 @@ class TestButtons:
         assert person is not None
         assert person.limit_usd == Decimal("25.50")
         assert self.settled(told, "Your limit is $25.50 a day now")
+        # What was told stays as it was told.
+        assert dm(told)[0]["text"] == "You passed $12.00 on Thu 19 Nov: $13.00"
 
     @pytest.mark.parametrize("value", ["0", "-5", "lots", "1e9", ""])
     def test_a_limit_that_is_none_is_said_in_the_window(self, told: Stage, value: str) -> None:

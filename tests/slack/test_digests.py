@@ -11,6 +11,7 @@ import pytest
 from slack_sdk.models.blocks import Block as SlackBlock
 
 from bot.app import Installation
+from bot.cli import _post_digest
 from bot.playground.demo import CHANNEL, NOW, Stage
 from bot.playground.dispatch import send_interaction
 from bot.playground.workspace import Fault
@@ -27,7 +28,7 @@ from bot.store import deliveries
 from bot.store.deliveries import all_deliveries
 from bot.store.recording import AlertPolicy
 from bot.store.subscriptions import Subscription, subscribe
-from bot.store.teams import set_team
+from bot.store.teams import find_team, set_team
 from tests.usage import opus_for, store, used
 
 FRIDAY = date(2026, 11, 20)
@@ -182,6 +183,22 @@ class TestSituations:
         buttons = digest_message(found).blocks[-1]["elements"]
         assert [one["text"]["text"] for one in buttons] == ["My spend", "This was expected"]
 
+    def test_the_reason_is_measured_by_the_same_median(self, book: PriceBook) -> None:
+        days = [FRIDAY - timedelta(weeks=week) for week in range(1, 5)]
+        before = [opus(usd, day) for usd, day in zip((10, 10, 10, 1000), days, strict=True)]
+        found = facts(book, FRIDAY, opus(100, FRIDAY), *before).anomaly
+        # The median of 10, 10, 10 and 1,000 is 10: ten times that, and $90 more.
+        assert found is not None
+        assert (found.times, found.more_usd) == (Decimal(10), Decimal(90))
+
+    def test_other_weekdays_make_no_anomaly(self, book: PriceBook) -> None:
+        before = [opus(40, FRIDAY - timedelta(days=back)) for back in (1, 2, 3, 4, 8, 9)]
+        assert facts(book, FRIDAY, opus(100, FRIDAY), *before).anomaly is None
+
+    def test_a_team_s_name_is_harmless_in_the_text(self, book: PriceBook) -> None:
+        message = digest_message(facts(book, FRIDAY, opus(5, FRIDAY), team="<!channel> & co"))
+        assert "<!channel>" not in message.text
+
     @pytest.mark.parametrize(("usual", "usd"), [(40, 79), (9, 28)])
     def test_less_than_twice_or_little_money_is_no_anomaly(self, book: PriceBook, usual: int, usd: int) -> None:
         """79 is under 2 x 40; 28 is over 2 x 9, but only $19 more."""
@@ -330,7 +347,7 @@ class TestRules:
             "message": message,
             "channel": {"id": CHANNEL},
             "response_url": f"{stage.slack_url}/respond/U001/{CHANNEL}?ts={message['ts']}",
-            "actions": [{"type": "button", "action_id": "digest_expected", "block_id": "b", "value": "2026-11-19"}],
+            "actions": [{"type": "button", "action_id": "digest_expected", "block_id": "b", "value": "2026-11-19|"}],
         }
         send_interaction(stage.app_url, payload)
         deadline = clock.monotonic() + 5
@@ -338,6 +355,56 @@ class TestRules:
             clock.sleep(0.01)
         assert "2.5 times" not in json.dumps(posted(stage)[0]["blocks"])
         assert "image" in [block["type"] for block in posted(stage)[0]["blocks"]]
+
+
+def test_a_team_s_digest_is_posted_as_the_team_s(stage: Stage, bot: Installation) -> None:
+    boss = Actor("email", "boss@example.com")
+    store(bot.database, used(opus_for(500), day=date(2026, 11, 19), actor=boss), policy=NO_ALERTS)
+    set_team(bot.database, "core", ["dana@example.com"])
+    _post_digest(bot, CHANNEL, date(2026, 11, 19), "core")
+    (message,) = posted(stage)
+    assert message["text"].startswith("Claude Code spend · core · Thu 19 Nov")
+    assert "$100.00 across 1 person" in message["text"]
+    assert "600" not in json.dumps(message)
+    assert message["metadata"]["event_payload"]["key"] == f"digest:{CHANNEL}:daily:core:2026-11-19"
+
+
+def test_an_expected_day_of_a_team_shows_that_team_alone(stage: Stage) -> None:
+    """The button edits the message that it stands in: no other team's figure comes into the channel."""
+    bot = stage.installation
+    stage.workspace.channels["C2"] = "core"
+    boss = Actor("email", "boss@example.com")
+    for week in range(5):
+        day = date(2026, 11, 19) - timedelta(weeks=week)
+        usd = (100, 500) if week == 0 else (40, 460)
+        mine, theirs = used(opus_for(usd[0]), day=day), used(opus_for(usd[1]), day=day, actor=boss)
+        store(bot.database, mine, theirs, policy=NO_ALERTS)
+    set_team(bot.database, "core", ["dana@example.com"])
+    covered = deliveries.Covered("daily", date(2026, 11, 19), "core")
+    deliveries.owe_digest(bot.database, "C2", date(2026, 11, 19), NOW, covered=covered)
+    bot.jobs.sender.send_due(NOW)
+    (message,) = stage.workspace.messages["C2"]
+    (row,) = [block for block in message["blocks"] if block["type"] == "actions"]
+    payload = {
+        "type": "block_actions",
+        "user": {"id": "U001"},
+        "message": json.loads(json.dumps(message)),
+        "channel": {"id": "C2"},
+        "response_url": f"{stage.slack_url}/respond/U001/C2?ts={message['ts']}",
+        "actions": [{"type": "button", "block_id": "b", **{k: row["elements"][1][k] for k in ("action_id", "value")}}],
+    }
+    send_interaction(stage.app_url, payload)
+    deadline = clock.monotonic() + 5
+    while "2.5 times" in json.dumps(message["blocks"]) and clock.monotonic() < deadline:
+        clock.sleep(0.01)
+    said = json.dumps(stage.workspace.messages["C2"][0])
+    assert "$100.00" in said
+    assert "2.5 times" not in said
+    assert "600" not in said
+    team, everybody = find_team(bot.database, "core"), bot.ledger.digest(date(2026, 11, 19))
+    assert bot.ledger.digest(date(2026, 11, 19), team=team).anomaly is None
+    assert everybody.amount is not None
+    assert everybody.amount.usd == 600
 
 
 class TestCorrection:

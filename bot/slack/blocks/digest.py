@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from bot.pricing.money import rounded, shown
 from bot.slack.blocks.labels import money_label
 from bot.slack.blocks.message import (
+    MAX_HEADER,
     Block,
     Message,
     actions,
@@ -53,14 +54,32 @@ def digest_message(
         coverage["elements"].insert(0, {"type": "plain_text", "text": corrected, "emoji": False})
     blocks.append(coverage)
     blocks.append(_buttons(facts))
-    return Message(f"{title}: {total} {headline}", blocks)
+    return Message(f"{escape(title, MAX_HEADER)}: {total} {headline}", blocks)
 
 
 def _buttons(facts: DigestFacts) -> Block:
     found = [button(MY_SPEND, "My spend", facts.day.isoformat())]
     if facts.anomaly is not None:
-        found.append(button(EXPECTED, "This was expected", facts.day.isoformat()))
+        found.append(button(EXPECTED, "This was expected", f"{facts.day}|{facts.team or ''}"))
     return actions(*found)
+
+
+def without_anomaly(blocks: list[Block]) -> list[Block]:
+    """The blocks of a digest without what it says about a day that stood out."""
+    found = []
+    for block in blocks:
+        if block["type"] == "actions":
+            found.append(actions(*(one for one in block["elements"] if one["action_id"] != EXPECTED)))
+        elif block["type"] == "section" and _ANOMALY in block["text"]["text"]:
+            lines = [line for line in block["text"]["text"].splitlines() if not line.startswith(_ANOMALY)]
+            if len(lines) > 1:
+                found.append(quoting_section(*lines))
+        else:
+            found.append(block)
+    return found
+
+
+_ANOMALY = "• The day is "
 
 
 def _edition(facts: DigestFacts) -> str:
@@ -155,7 +174,7 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
 def _no_data(title: str, facts: DigestFacts) -> Message:
     sentence = f"No usage data for {_days(facts)} yet."
     since = _coverage(facts) if facts.freshness else "Nothing was imported so far: run `claudecost import FILE`"
-    return Message(f"{title}: {sentence}", [header(title), section(sentence), context(since)])
+    return Message(f"{escape(title, MAX_HEADER)}: {sentence}", [header(title), section(sentence), context(since)])
 
 
 def _coverage(facts: DigestFacts) -> str:

@@ -34,7 +34,9 @@ def home_view(
     else:
         blocks += own_spend_message(own, today, price_label).blocks
         muted = wishes is not None and wishes.muted_until is not None and wishes.muted_until > today
-        pressed = [button(ALERT_LIMIT, "Change my limit", about(own.latest.person.id, own.latest.day))]
+        pressed = [
+            button(ALERT_LIMIT, "Change my limit", about(own.latest.person.id, own.latest.day, own.limit_usd, 1))
+        ]
         if muted:
             pressed.append(button(HOME_UNMUTE, "End the mute", "-"))
         limit = f"You are told privately when a day passes {shown(own.limit_usd)}"

@@ -34,13 +34,16 @@ def alert_message(
     """
     reached = shown(limit_usd) if step == 1 else f"{shown(limit_usd * step)} ({step} times your limit)"
     fact = f"You passed {reached} on {short_day(own.day)}: {rounded(own.amount.usd)}"
+    if own.amount.usd < limit_usd * step:
+        fact = f"{short_day(own.day)} was restated to {rounded(own.amount.usd)}, which is below {reached}"
     lines = [_usual(own), *_mostly(own)]
-    if own.saving is not None:
-        left = own.amount.list_usd - own.saving.usd
+    if own.saving is not None and own.amount.list_usd:
+        # What a source states may be less than the list price that the saving is worked out with.
+        left = own.amount.usd * (1 - own.saving.usd / own.amount.list_usd)
         lines.append(f"Try: {own.saving.what}, which would have made it about {rounded(left)}")
     blocks = [section(f"*{fact}*"), quoting_section(*lines, *([plan] if plan else []))]
     if settled is None:
-        value = about(own.person.id, own.day)
+        value = about(own.person.id, own.day, limit_usd, step)
         blocks.append(
             actions(
                 button(ALERT_PLANNED, "Planned work", value),
@@ -58,9 +61,9 @@ def alert_message(
     return Message(fact, blocks)
 
 
-def about(person_id: int, day: date) -> str:
-    """The value of an alert's buttons."""
-    return f"{person_id}|{day}"
+def about(person_id: int, day: date, limit_usd: Decimal, step: int) -> str:
+    """The value of an alert's buttons: whose, of which day, and what was told."""
+    return f"{person_id}|{day}|{limit_usd}|{step}"
 
 
 def limit_modal(own: OwnDay, limit_usd: Decimal, where: str) -> Block:

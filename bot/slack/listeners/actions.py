@@ -10,10 +10,10 @@ from slack_bolt import Ack, Respond
 from slack_sdk import WebClient
 
 from bot.ask import Refusal, ask
-from bot.ledger import Ledger
+from bot.ledger import Ledger, expected_key
 from bot.pricing.money import shown
 from bot.slack.blocks.answer import answer_message, refusal_message
-from bot.slack.blocks.digest import digest_message
+from bot.slack.blocks.digest import without_anomaly
 from bot.slack.blocks.message import Message, context, short_day
 from bot.slack.blocks.personal import (
     alert_message,
@@ -23,7 +23,6 @@ from bot.slack.blocks.personal import (
 )
 from bot.slack.directory import Directory
 from bot.slack.listeners.failures import answers_failures
-from bot.spend.alerts import step_reached
 from bot.store.people import Person, person_by_id, set_wishes
 from bot.store.settings import write_setting
 
@@ -31,10 +30,12 @@ MAX_LIMIT = Decimal(100_000)
 
 
 class _Alert(NamedTuple):
-    """The person and day that a button is about."""
+    """The person and day that a button is about, and the limit and step that were told."""
 
     person: Person
     day: date
+    limit_usd: Decimal
+    step: int
 
 
 class Actions:
@@ -72,11 +73,11 @@ class Actions:
     @answers_failures
     def note_expected(self, respond: Respond, body: dict[str, Any]) -> None:
         """A day that stood out was expected: the digest need not say so."""
-        day = date.fromisoformat(body["actions"][0]["value"])
-        write_setting(self.ledger.database, f"expected:{day}", body["user"]["id"])
-        shown = [block for block in body.get("message", {}).get("blocks", []) if block["type"] == "image"]
-        message = digest_message(self.ledger.digest(day), picture=shown[0] if shown else None)
-        respond(text=message.text, blocks=message.blocks, replace_original=True)
+        day, _, team = str(body["actions"][0]["value"]).partition("|")
+        write_setting(self.ledger.database, expected_key(date.fromisoformat(day), team or None), body["user"]["id"])
+        # The message stays what it is, whoever's digest it is: only the line and the button go.
+        said = body["message"]
+        respond(text=said["text"], blocks=without_anomaly(said["blocks"]), replace_original=True)
 
     @answers_failures
     def plan_day(self, respond: Respond, body: dict[str, Any]) -> None:
@@ -127,18 +128,19 @@ class Actions:
 
     def _about(self, value: str, user: str) -> _Alert | None:
         """What a button's value names, if it is about the person who pressed it."""
-        person_id, _, day = value.partition("|")
-        person = person_by_id(self.ledger.database, int(person_id)) if person_id.isdigit() else None
-        return _Alert(person, date.fromisoformat(day)) if person and person.slack_user_id == user else None
+        person_id, day, limit, step = value.split("|")
+        person = person_by_id(self.ledger.database, int(person_id))
+        if person is None or person.slack_user_id != user:
+            return None
+        return _Alert(person, date.fromisoformat(day), Decimal(limit), int(step))
 
     def _settle(self, respond: Respond, alert: _Alert, said: str) -> None:
         message = self._message(alert, said)
         respond(text=message.text, blocks=message.blocks, replace_original=True)
 
     def _message(self, alert: _Alert, said: str) -> Message:
-        own, limit = self.ledger.own_day(alert.person, alert.day), self.ledger.limit_of(alert.person)
-        step = step_reached(own.amount.usd, limit) or 1
-        return alert_message(own, limit, step, self.ledger.book.label, settled=said)
+        own = self.ledger.own_day(alert.person, alert.day)
+        return alert_message(own, alert.limit_usd, alert.step, self.ledger.book.label, settled=said)
 
 
 def _chosen(values: dict[str, Any]) -> Decimal | None:
