@@ -155,7 +155,11 @@ _PATTERNS = (
     ("filler", r"\bin (?=total|all\b|dollars|usd)"),
     ("both", r"with(?: and | or | and/or |/)without(?: (?:the )?\w+)?"),
     ("both", r"(?:(?:with|in) )?(?:a )?(?:fast|batch|cach(?:e|ing)|us)(?: mode)? and without(?: it)?\b"),
-    ("filler", r"(?:costs?|tells?|shows?|gives?|charges?|takes?|lets?) us\b(?![- ](?:only|region|geo|routing))"),
+    (
+        "filler",
+        r"(?:costs?|tells?|shows?|gives?|charges?|takes?|lets?|for|between|among) us\b"
+        r"(?![- ](?:only|region|geo|routing|inference))",
+    ),
     ("plain", r"(?:no|without|not)(?: (?:a|any|the))? (?:prompt )?cach(?:e|ing|ed)\b|uncached(?! in)\b"),
     ("standard_speed", r"(?:not|no|non|without|never)[- ](?:in )?fast(?:[- ]mode)?\b"),
     ("standard_tier", r"(?:not|no|non|without|never)[- ](?:in |the )?batch(?:ed|es)?(?:[- ](?:api|mode))?\b"),
@@ -267,16 +271,22 @@ def _unreadable(text: str, position: int) -> Refusal:
     number = re.fullmatch(r"-?(\d+)[a-z]?", word)
     if number:
         return Refusal(f"{sentence} Numbers look like 80k, 1.2M or 80,000.", text.replace(word, f"{number[1]}k", 1))
-    near = get_close_matches(word, _VOCABULARY, 1, 0.7)
+    near = [] if re.search(r"\d", word) else get_close_matches(word, _VOCABULARY, 1, 0.7)
     if near == [word]:
         before = text[:start].split()[-1:]
         return Refusal(f"I could not read “{' '.join([*before, word])[:60]}”: a whole number belongs before “{word}”.")
     if near:
         return Refusal(f"{sentence} Did you mean “{near[0]}”?", text.replace(word, near[0], 1))
-    return Refusal(
-        f"{sentence} Leave it out, or write it as in the example.",
-        re.sub(r"\s+", " ", text.replace(word, " ", 1)).strip(),
-    )
+    sentence += " Leave it out, or write it as in the example."
+    beside = [*text[:start].split()[-1:], *text[start + len(word) :].split()[:1]]
+    if re.search(rf"\d|{FAMILIES}", word) or any(re.search(_CARRYING, other) for other in (word, *beside)):
+        # Without the word, an amount or a model beside it could mean something else.
+        return Refusal(sentence)
+    return Refusal(sentence, re.sub(r"\s+", " ", text.replace(word, " ", 1)).strip())
+
+
+_CARRYING = r"\d|^(?:an?|one|million|thousand|billion|half|cached?|tokens?)$"
+"""What a word may change by standing beside it."""
 
 
 _VOCABULARY = [

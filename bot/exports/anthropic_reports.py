@@ -34,8 +34,12 @@ from bot.spend.days import ONE_DAY, spend_day
 from bot.spend.records import ORGANIZATION, Actor, Problem, Request, UsageRecord, View
 
 _DAY_LONG = timedelta(days=1)
-_GROUPS = ("product", "api_key_id", "account_id", "cost_type", "token_type", "description", "workspace_id", "email")
-"""Dimensions that a report may be grouped by and that tell the rows of one day apart."""
+_KINDS = ("cost_type", "token_type", "description")
+"""Dimensions that split a cost by kind; of a report that is grouped by them every row has one.
+
+Other dimensions may be null in all rows of a page (the default workspace, usage without a product), so that they do not
+tell one report from another.
+"""
 
 
 class _CacheCreation(Struct):
@@ -71,6 +75,9 @@ class _Dimensions(Struct):
     token_type: str | None = None
     description: str | None = None
     rbac_group_id: str | None = None
+    session_id: str | None = None
+    slack_channel_id: str | None = None
+    teams_channel_id: str | None = None
     actor: _Actor | None = None
     user: _Actor | None = None
     user_id: str | None = None
@@ -130,11 +137,15 @@ class _ReportReader:
         text = export.document()
         pages = decoded(text, list[_Page], self.title) if text[:1] == b"[" else [decoded(text, _Page, self.title)]
         rows = [row for page in pages for raw in page.data for row in _rows(raw)]
-        said = [row.dimensions for row in rows if isinstance(row, _Row)]
-        # A report grouped otherwise says the same usage again, so it is a view of its own.
-        grouped = sorted({name for dimensions in said for name in _GROUPS if getattr(dimensions, name)})
-        if grouped:
-            yield View("_".join(grouped))
+        known = [row for row in rows if isinstance(row, _Row)]
+        said = [row.dimensions for row in known]
+        # The same usage by kind, or in hours instead of days, is a view of its own, never added to the other.
+        views = ["by_kind"] if any(getattr(one, name) for one in said for name in _KINDS) else []
+        width = min((row.end - row.start for row in known), default=_DAY_LONG)
+        if width < _DAY_LONG:
+            views.append(f"{int(width.total_seconds())}s")
+        if views:
+            yield View("_".join(views))
         is_by_person = any(_named(dimensions) for dimensions in said)
         for number, row in enumerate(rows, start=1):
             if isinstance(row, str):
@@ -290,9 +301,11 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
     )
     if row.end - row.start >= _DAY_LONG:
         return record
-    # Pages may cut a day anywhere: buckets of minutes and hours add up like single requests, each of them once.
-    bucket = (row.start.isoformat(), actor, record.model, record.conditions, record.part)
-    return record._replace(request=Request(hashlib.blake2b(repr(bucket).encode(), digest_size=16).digest(), row.start))
+    # Pages may cut a day anywhere: buckets of minutes and hours add up like single requests, each of them as it was
+    # said last. Every dimension tells them apart, also those that the stored rows do not have.
+    bucket = f"{row.start.isoformat()} {row.end.isoformat()} {said}"
+    key = hashlib.blake2b(bucket.encode(), digest_size=16).digest()
+    return record._replace(request=Request(key, row.start, restates=True))
 
 
 def _days(row: _Row, context: ReadingContext) -> tuple[date, date | None]:

@@ -89,7 +89,7 @@ class Transcripts:
 
     def recognises(self, head: bytes) -> bool:
         lines = head.strip().split(b"\n")[:50]
-        return lines[0].startswith(b'{"') and any(
+        return any(
             b'"sessionId"' in line or _TYPE.search(line) or (b'"message"' in line and b'"usage"' in line)
             for line in lines
             if line.startswith(b"{")

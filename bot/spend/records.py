@@ -32,13 +32,15 @@ class Request(NamedTuple):
 
     ``key`` identifies the request over all files; ``at`` carries its zone; ``sidechain`` is a subagent's copy.
     ``series`` is set where the figures count up since a start, and names what counts: the day's share is then the
-    difference to the day before.
+    difference to the day before. ``restates`` says that the latest word on it holds, even if it is less; else the
+    fullest does.
     """
 
     key: bytes
     at: datetime
     sidechain: bool = False
     series: bytes | None = None
+    restates: bool = False
 
 
 class UsageRecord(NamedTuple):

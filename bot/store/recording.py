@@ -349,19 +349,9 @@ class _Writer:
         return {bytes(row[0]): row for row in found}
 
     def _request_row(self, key: bytes, one: SingleRequest, actor_id: int, line_id: int, stored: Row) -> Row:
-        _, at, sidechain, series = one.request
-        return (
-            self.workspace_id,
-            self.source_id,
-            key,
-            _milliseconds(at),
-            sidechain,
-            series,
-            one.day,
-            actor_id,
-            line_id,
-            *stored,
-        )
+        asked, source = one.request, (self.workspace_id, self.source_id)
+        at = _milliseconds(asked.at)
+        return (*source, key, at, asked.sidechain, asked.series, one.day, actor_id, line_id, *stored)
 
     def _touch_later_days(self, series: set[bytes], touched: _Touched) -> None:
         """A count since a start also decides what is left for the days after it."""
@@ -575,6 +565,8 @@ def _replaces(one: SingleRequest, actor_id: int, is_person: bool, before: Row) -
     """A fuller version replaces; so does the same one once it is said whose it is, or on which day of a new zone."""
     *values, reported, at = before[5:]
     kept = (*values, NOT_STATED if reported is None else reported)
+    if one.request.restates and kept != one.values:
+        return True
     is_fuller = fullness(one.request.sidechain, one.values) > fullness(bool(before[1]), kept)
     is_claimed = actor_id != before[3] and is_person
     is_moved = one.day != before[2] and _milliseconds(one.request.at) == at

@@ -124,6 +124,10 @@ class Tally:
         if before is None:
             self.requests[one.request.key] = one
             return
+        if one.request.restates:
+            # Two rows of one bucket that nothing tells apart are two parts of it.
+            self.requests[one.request.key] = one._replace(values=_added(before.values, one.values))
+            return
         if fullness(one.request.sidechain, one.values) > fullness(before.request.sidechain, before.values):
             self.requests[one.request.key] = one
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.ask import Answer, Refusal, ask
+from bot.ask import EXAMPLE, Answer, Refusal, ask
 from bot.pricing import PriceBook, price_book_with
 from tests.conftest import TODAY
 
@@ -171,3 +171,19 @@ def test_a_saving_is_for_all_the_times(book: PriceBook) -> None:
     once, thrice = (asked(f"60 turns opus{words}", book).savings for words in ("", " x 3"))
     assert [saving.usd for saving in thrice] == [3 * saving.usd for saving in once]
     assert once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a hundred thousand out on sonnet",
+        "half a million input tokens on opus",
+        "1M in claude opus v4.6",
+        "1M in opus46",
+        "1M thinking tokens on opus",
+    ],
+)
+def test_a_correction_never_asks_for_another_amount_or_model(text: str, book: PriceBook) -> None:
+    with pytest.raises(Refusal) as refused:
+        ask(text, TODAY, book)
+    assert refused.value.suggestion == EXAMPLE

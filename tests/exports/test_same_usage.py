@@ -183,3 +183,62 @@ def test_the_day_of_a_run_stays_where_it_was(database: Database, book: PriceBook
         load(database, book, path)
     rows = ledger_of(database, book).spend(None, None, ("day",)).rows
     assert [(row.group[0], row.amount.usd) for row in rows] == [("2026-11-10", Decimal(5))]
+
+
+HOUR = ("2026-11-10T01:00:00Z", "2026-11-10T02:00:00Z")
+
+
+def test_rows_of_one_hour_add_up_whatever_tells_them_apart(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    rows = [
+        usage(1_000_000, account_id="a", inference_geo="global"),
+        usage(1_000_000, account_id="a", inference_geo="not_available"),
+        usage(1_000_000, account_id="a", api_key_id="k1"),
+        usage(1_000_000, account_id="a", api_key_id="k2"),
+        usage(1_000_000, account_id="a", session_id="s1"),
+    ]
+    path = write(tmp_path, "hour.json", bucket(*HOUR, *rows))
+    load(database, book, path, path)
+    assert usd(database, book) == 25
+
+
+def test_an_hour_can_be_restated_to_less(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    for tokens in (2_000_000, 1_000_000):
+        load(database, book, write(tmp_path, "hour.json", bucket(*HOUR, usage(tokens, account_id="a"))))
+    assert usd(database, book) == 5
+
+
+def test_an_hour_and_its_minutes_are_the_same_usage(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    hour = write(tmp_path, "hour.json", bucket(*HOUR, usage(1_000_000, account_id="a")))
+    minutes = [
+        bucket(f"2026-11-10T01:{at}:00Z", f"2026-11-10T01:{at + 1}:00Z", usage(500_000, account_id="a"))["data"][0]
+        for at in (10, 30)
+    ]
+    load(database, book, hour, write(tmp_path, "minutes.json", {"data": minutes, "has_more": False}), hour)
+    assert usd(database, book) == 5
+
+
+def test_pages_of_one_report_add_up_where_a_dimension_is_null(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    def cost(cents: str, **group: Any) -> dict[str, Any]:
+        actor = {"type": "user_actor", "email_address": "a@example.com"}
+        row = {"starting_at": "2026-11-10T00:00:00Z", "ending_at": "2026-11-11T00:00:00Z"}
+        return {
+            "data": [{**row, "group": {"actor": actor, "model": MODEL, **group}, "cost": {"amount": cents}}],
+            "has_more": False,
+        }
+
+    load(
+        database,
+        book,
+        write(tmp_path, "p1.json", cost("500", workspace_id="w1", product="claude_code")),
+        write(tmp_path, "p2.json", cost("200", workspace_id=None, product=None)),
+    )
+    assert usd(database, book) == 7
+
+
+def test_a_damaged_first_line_costs_itself_alone(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    lines = [assistant(f"m{n}", "2026-11-10T10:00:00Z", MODEL, input_tokens=1_000_000) for n in range(3)]
+    (report,) = load(database, book, write(tmp_path, "t.jsonl", "\n".join(["@@ damaged", *lines])))
+    assert (report.recorded.accepted, len(report.problems)) == (3, 1)
+    assert usd(database, book) == 15
