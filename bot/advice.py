@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from bot.pricing import PriceBook, PricingError, TokenUsage, list_cost
-from bot.pricing.plans import API, Plan, PlanBook
+from bot.pricing.plans import API, Commitment, Plan, PlanBook
 from bot.pricing.tiers import (
     HISTORY_DAYS,
     STEADY_DAYS,
@@ -39,7 +39,8 @@ NOT_MODELLED = (
 class Recommendation(NamedTuple):
     """Advice for people and, where there is more than one, for all of them together, by the prices of ``on``.
 
-    ``newer`` names plans whose first price is newer than the usage. ``without_price`` counts tokens in no figure.
+    ``newer`` names plans whose first price is newer than the usage; ``unpriced_tokens`` are in no figure; ``unknown``
+    are addresses on seats of the team's plans file that nobody here has.
     """
 
     on: date
@@ -48,6 +49,7 @@ class Recommendation(NamedTuple):
     plans: list[Plan]
     newer: list[str]
     unpriced_tokens: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 class Advisor:
@@ -74,20 +76,38 @@ class Advisor:
     def _recommend(self, today: date, members: dict[int, str], *, with_team: bool) -> Recommendation:
         stored = stored_period(self.database)
         on = min(today, stored.end - ONE_DAY) if stored else today
-        plans = self.plans.on(on)
         found, unpriced = self._usages(members, on)
+        current = {usage.current for usage in found}
+        plans = self.plans.with_current(on, current)
         people = [advise(usage, plans) for usage in found]
         team = None
         if with_team and found:
-            team = advise_team(found, plans, self._paid(), self.plans.max_vendors)
-        return Recommendation(on, people, team, plans, self.plans.later_than(on), unpriced)
+            team = advise_team(found, plans, self._paid(members, today, plans), self.plans.max_vendors)
+        newer = [name for name in self.plans.later_than(on) if name not in {plan.name for plan in plans}]
+        unknown = self._unknown() if with_team else ()
+        return Recommendation(on, people, team, plans, newer, unpriced, unknown)
 
-    def _paid(self) -> list[Seats]:
-        return [Seats(one.plan, one.seats) for one in self.plans.commitments]
+    def _paid(self, members: dict[int, str], today: date, plans: Sequence[Plan]) -> list[Seats]:
+        """The seats that these people can have for nothing more: paid beyond today, and nobody else's."""
+        labels, known = {label.lower() for label in members.values()}, {plan.id for plan in plans}
+        paid = []
+        for one in self.plans.commitments:
+            others = sum(person.lower() not in labels for person in one.people)
+            is_paid = one.renews is None or one.renews > today
+            if is_paid and one.plan in known and one.seats > others:
+                paid.append(Seats(one.plan, one.seats - others))
+        return paid
 
-    def _current(self) -> dict[str, str]:
-        """The plan of each person of whom the team's file says it, by address."""
-        return {person.lower(): one.plan for one in self.plans.commitments for person in one.people}
+    def _seat(self, label: str) -> Commitment | None:
+        """The paid seat of somebody of whom the team's file says it."""
+        address = label.lower()
+        seats = (one for one in self.plans.commitments if address in (person.lower() for person in one.people))
+        return next(seats, None)
+
+    def _unknown(self) -> tuple[str, ...]:
+        """The addresses on seats that nobody here has."""
+        named = [person for one in self.plans.commitments for person in one.people]
+        return tuple(person for person in named if person_by_email(self.database, person) is None)
 
     def _usages(self, members: dict[int, str], on: date) -> tuple[list[Usage], int]:
         period = Period(on - timedelta(days=HISTORY_DAYS + STEADY_DAYS - 1), on + ONE_DAY)
@@ -96,7 +116,6 @@ class Advisor:
         for share in shares(self.database, period, only):
             if share.person_id in members:
                 of_person[share.person_id].append(share)
-        current = self._current()
         holidays = self.calendar.holidays_in(period)
         usages, unpriced = [], 0
         for person_id, label in sorted(members.items(), key=lambda member: member[1]):
@@ -104,8 +123,10 @@ class Advisor:
             days, left_out = self._days(quantities)
             unpriced += left_out
             opus, other, as_opus = self._mix(quantities)
+            seat = self._seat(label)
+            current, renews = (seat.plan, seat.renews) if seat else (API, None)
             usages.append(
-                Usage(label, days, period.end, current.get(label, API), holidays, opus, other, as_opus),
+                Usage(label, days, period.end, current, holidays, opus, other, as_opus, renews),
             )
         return usages, unpriced
 
@@ -113,6 +134,7 @@ class Advisor:
         """API-equivalent days, and the tokens that have no price."""
         usd: dict[date, Decimal] = defaultdict(lambda: ZERO)
         long: dict[date, Decimal] = defaultdict(lambda: ZERO)
+        beside: dict[date, Decimal] = defaultdict(lambda: ZERO)
         unpriced = 0
         for quantity in quantities:
             cost = self._list_usd(quantity, quantity.usage)
@@ -126,8 +148,13 @@ class Advisor:
             written = quantity.usage.cache_write_5m + quantity.usage.cache_write_1h
             for_an_hour = quantity.usage._replace(cache_write_5m=0, cache_write_1h=written)
             usd[quantity.day] += cost
-            long[quantity.day] += self._list_usd(quantity, for_an_hour) or cost
-        return [DayUse(day, usd[day], long[day]) for day in sorted(usd) if usd[day]], unpriced
+            family = self.book.model(quantity.model, quantity.day).family
+            if self.plans.is_beside(family, quantity.conditions.speed, quantity.day):
+                long[quantity.day] += cost
+                beside[quantity.day] += cost
+            else:
+                long[quantity.day] += self._list_usd(quantity, for_an_hour) or cost
+        return [DayUse(day, usd[day], long[day], beside[day]) for day in sorted(usd) if usd[day]], unpriced
 
     def _mix(self, quantities: Sequence[Quantity]) -> tuple[Decimal, Decimal, Decimal]:
         """What was used on Opus, on other models, and what the latter would have cost on that day's Opus."""

@@ -9,7 +9,7 @@ from bot.advice import NOT_MODELLED, Recommendation
 from bot.ask.monthly import WORKING_DAYS
 from bot.pricing.money import exact
 from bot.pricing.plans import Plan, PlanBook
-from bot.pricing.tiers import Advice, Option, Spread, TeamAdvice, TeamPlan
+from bot.pricing.tiers import Advice, Option, Outlook, Spread, TeamAdvice, TeamPlan
 
 Json = dict[str, Any]
 
@@ -37,6 +37,7 @@ def _plan(plan: Plan, book: PlanBook) -> Json:
         "name": plan.name,
         "vendor": plan.vendor,
         "tool": plan.tool,
+        "product": plan.product,
         "from": plan.price.start.isoformat(),
         "monthly_usd": None if plan.price.monthly is None else exact(plan.price.monthly),
         "annual_usd": None if plan.price.annual is None else exact(plan.price.annual),
@@ -66,6 +67,7 @@ def recommendation_json(found: Recommendation) -> Json:
         "team": _team_advice(found.team) if found.team else None,
         "unpriced_tokens": found.unpriced_tokens,
         "newer_plans": found.newer,
+        "unknown_people": list(found.unknown),
         "not_modelled": list(NOT_MODELLED),
     }
 
@@ -74,6 +76,7 @@ def _advice(advice: Advice) -> Json:
     return {
         "person": advice.person,
         "current": advice.current.id,
+        "renews": advice.renews.isoformat() if advice.renews else None,
         "recommended": advice.recommended.id if advice.recommended else None,
         "confidence": advice.confidence,
         "active_days": advice.active_days,
@@ -97,6 +100,7 @@ def options_json(options: Iterable[Option]) -> list[Json]:
     return [
         {
             "plan": option.plan.id,
+            "annual_usd": _optional(option.plan.price.annual),
             "p50_usd": _optional(option.low.p50 if option.low else None),
             "p90_usd": _optional(option.low.p90 if option.low else None),
             "best_p50_usd": _optional(option.high.p50 if option.high else None),
@@ -118,7 +122,19 @@ def _team_advice(team: TeamAdvice) -> Json:
         "all_api_usd": exact(team.all_api.usd),
         "same": _team_plan(team.same) if team.same else None,
         "today_usd": exact(team.today.usd),
+        "is_worth": team.is_worth,
+        "outlook": _outlook(team.outlook),
+        "outlook_today": _outlook(team.outlook_today),
         "left_out": team.left_out,
+        "not_compared": team.not_compared,
+    }
+
+
+def _outlook(outlook: Outlook) -> Json:
+    return {
+        "low": _spread(outlook.low),
+        "high": _spread(outlook.high),
+        "blocked": [str(share.quantize(_SHARE)) for share in outlook.blocked],
     }
 
 

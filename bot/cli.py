@@ -409,6 +409,7 @@ def plans(
             print(as_text(plan_list_message(known, day, (typical.average, typical.p90) if typical else None)))
         return
     from bot.ask import Refusal, monthly_spend
+    from bot.pricing.money import exact
     from bot.pricing.tiers import what_if
 
     try:
@@ -419,7 +420,7 @@ def plans(
         _refuse(f"No plan is known on {day}.")
     best, options = what_if(spent.daily_usd, known)
     if as_json:
-        _print_json({"usd": str(spent.usd), "recommended": best.id, "options": options_json(options)})
+        _print_json({"usd": exact(spent.usd), "recommended": best.id, "options": options_json(options)})
     else:
         print(as_text(what_if_message(spent, best, options, day)).replace("/claudecost", "claudecost"))
 

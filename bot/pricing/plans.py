@@ -1,7 +1,7 @@
 """The dated plan book: what each subscription costs on a day, and how much usage it is known to carry."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -74,9 +74,10 @@ class _Plan(_Row):
     tool: Annotated[str, Field(min_length=1, max_length=40)]
     min_seats: Annotated[int, Field(ge=1)] = 1
     max_seats: Annotated[int, Field(ge=1)] | None = None
+    product: str | None = None
     pooled: bool = False
     note: str = ""
-    prices: list[PlanPrice] = []
+    prices: Annotated[list[PlanPrice], Field(min_length=1)]
     limits: list[PlanLimit] = []
 
 
@@ -89,6 +90,15 @@ class Typical(_Row):
     source: str
 
 
+class Beside(_Row):
+    """Usage that no Claude seat carries from ``start`` on: of a family of models, or at a speed."""
+
+    start: date = Field(alias="from")
+    family: str | None = None
+    speed: str | None = None
+    source: str
+
+
 class Commitment(_Row):
     """Seats that are paid for already. They can pass to other people at once, but end only on the day of renewal."""
 
@@ -97,23 +107,39 @@ class Commitment(_Row):
     people: list[str] = []
     renews: date | None = None
 
+    @model_validator(mode="after")
+    def _has_a_seat_for_each(self) -> Self:
+        if len(self.people) > self.seats:
+            raise ValueError(f"{len(self.people)} people are on {self.seats} seats of {self.plan}")
+        return self
+
 
 class _Content(_Row):
     as_of: date | None = None
     sources: dict[str, str] = {}
     typical: list[Typical] = []
+    beside: list[Beside] = []
     plans: list[_Plan] = []
     commitments: list[Commitment] = []
     leave_out: list[str] = []
     max_vendors: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        people = [who.lower() for one in self.commitments for who in one.people]
+        for named in ([plan.id for plan in self.plans], people):
+            twice = next((name for name in named if named.count(name) > 1), None)
+            if twice is not None:
+                raise ValueError(f"“{twice}” stands there twice")
+        return self
 
 
 class Plan(NamedTuple):
     """One plan as it is on a day. Dollars are per seat and month; ``limit`` is None where none is published.
 
     ``beyond`` the limit, usage costs API prices ("api") or stops until credits are bought at API prices ("credits").
-    A ``pooled`` limit is shared by the seats. Between ``min_seats`` and ``max_seats`` can be bought; a ``max_seats``
-    of 1 is a plan that each person buys alone.
+    A ``pooled`` limit is shared by the seats. Between ``min_seats`` and ``max_seats`` can be bought, all plans of one
+    ``product`` counted together; a ``max_seats`` of 1 is a plan that each person buys alone.
     """
 
     id: str
@@ -122,6 +148,7 @@ class Plan(NamedTuple):
     tool: str
     min_seats: int
     max_seats: int | None
+    product: str
     pooled: bool
     note: str
     price: PlanPrice
@@ -150,36 +177,49 @@ class PlanBook:
     def __init__(self, content: _Content, own: _Content | None = None) -> None:
         own = own or _Content()
         replaced = {plan.id: plan for plan in own.plans}
+        self._products = {plan.id: plan.product or plan.id for plan in content.plans}
+        self._products |= {plan.id: plan.product for plan in own.plans if plan.product}
         known = [replaced.pop(plan.id, plan) for plan in content.plans]
         self._plans = [plan for plan in (*known, *replaced.values()) if plan.id not in own.leave_out]
         self._sources = {**content.sources, **own.sources}
         self.as_of = own.as_of or content.as_of
         self._typical = content.typical
+        self._beside = content.beside
         self.commitments = own.commitments
         self.max_vendors = own.max_vendors
 
     def on(self, day: date) -> list[Plan]:
         """The plans that are known on a day, with the rows in force then, the API first."""
-        found = []
-        for plan in self._plans:
-            price = _in_force(plan.prices, day)
-            if price is not None:
-                found.append(
-                    Plan(
-                        plan.id,
-                        plan.name,
-                        plan.vendor,
-                        plan.tool,
-                        plan.min_seats,
-                        plan.max_seats,
-                        plan.pooled,
-                        plan.note,
-                        price,
-                        _in_force(plan.limits, day),
-                        self._sources.get(price.source, price.source),
-                    )
-                )
-        return found
+        dated = ((plan, _in_force(plan.prices, day)) for plan in self._plans)
+        return [self._plan(plan, price, _in_force(plan.limits, day)) for plan, price in dated if price is not None]
+
+    def with_current(self, day: date, current: Collection[str]) -> list[Plan]:
+        """The plans of a day and, of those that people are on, each newer one with its first price and no limit:
+        what it costs is known then, and what usage of before would have cost on it is not."""
+        plans = self.on(day)
+        known = {plan.id for plan in plans}
+        newer = [plan for plan in self._plans if plan.id in current and plan.id not in known]
+        return [*plans, *(self._plan(plan, min(plan.prices, key=lambda row: row.start), None) for plan in newer)]
+
+    def _plan(self, plan: _Plan, price: PlanPrice, limit: PlanLimit | None) -> Plan:
+        return Plan(
+            plan.id,
+            plan.name,
+            plan.vendor,
+            plan.tool,
+            plan.min_seats,
+            plan.max_seats,
+            self._products.get(plan.id, plan.id),
+            plan.pooled,
+            plan.note,
+            price,
+            limit,
+            self._sources.get(price.source, price.source),
+        )
+
+    def is_beside(self, family: str, speed: str, day: date) -> bool:
+        """Whether no Claude seat carries a day's usage of a family of models at a speed."""
+        return any(row.start <= day and (row.family == family or row.speed == speed) for row in self._beside)
 
     def later_than(self, day: date) -> list[str]:
         """The names of plans whose first price is newer than a day, so that they are not applied to it."""
@@ -224,10 +264,15 @@ def plan_book_with(path: Path) -> PlanBook:
         wrong = error.errors(include_url=False)[0]
         place = ".".join(str(step + 1) if isinstance(step, int) else step for step in wrong["loc"])
         raise PriceBookError(f"{path}: {place} is wrong: {wrong['msg'].removeprefix('Value error, ')}.") from error
+    if API in own.leave_out or any(plan.id == API for plan in own.plans):
+        raise PriceBookError(f"{path}: “{API}” is what tokens cost; it can be neither left out nor replaced.")
     book = PlanBook(_shipped(), own)
     for named in (*own.leave_out, *(commitment.plan for commitment in own.commitments)):
         if named not in {plan.id for plan in (*_shipped().plans, *own.plans)}:
             raise PriceBookError(f"{path}: “{named}” is no plan; plans are {', '.join(sorted(book.ids()))}.")
+    for commitment in own.commitments:
+        if commitment.plan in own.leave_out:
+            raise PriceBookError(f"{path}: seats of “{commitment.plan}” are paid for, so it cannot be left out.")
     return book
 
 

@@ -5,10 +5,12 @@ days; inside, they are whole nanodollars, so that every sum is exact.
 """
 
 import random
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_CEILING, Decimal
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,18 +52,23 @@ Coefficient = Any
 
 
 class DayUse(NamedTuple):
-    """An active day: its usage at API prices, and the same with every cache write made for an hour."""
+    """An active day: its usage at API prices, and the same with every cache write made for an hour.
+
+    ``beside_usd`` is the part of both that no Claude seat carries: it is paid in credits at API prices.
+    """
 
     day: date
     usd: Decimal
     long_usd: Decimal
+    beside_usd: Decimal = Decimal(0)
 
 
 class Usage(NamedTuple):
     """One person's active days, oldest first, of a period that ends before ``end``; ``current`` is their plan's id.
 
-    ``holidays`` are no working days. ``opus_usd``, ``other_usd`` and ``other_as_opus_usd`` are what the period cost on
-    Opus, on other models, and what the latter would have cost on Opus.
+    ``renews`` is the day up to which that plan is paid for. ``holidays`` are no working days. ``opus_usd``,
+    ``other_usd`` and ``other_as_opus_usd`` are what the period cost on Opus, on other models, and what the latter would
+    have cost on Opus.
     """
 
     person: str
@@ -72,6 +79,7 @@ class Usage(NamedTuple):
     opus_usd: Decimal = Decimal(0)
     other_usd: Decimal = Decimal(0)
     other_as_opus_usd: Decimal = Decimal(0)
+    renews: date | None = None
 
 
 class Spread(NamedTuple):
@@ -110,7 +118,7 @@ class Advice(NamedTuple):
     """What one person should be on. ``recommended`` is None without enough data.
 
     ``confidence`` is "none", "low" or "normal". ``waits_for`` is a plan that newer usage calls for, but not yet the
-    usage of a month ago.
+    usage of a month ago. ``renews`` is the day up to which the current plan is paid for.
     """
 
     person: str
@@ -125,6 +133,7 @@ class Advice(NamedTuple):
     waits_for: Plan | None = None
     daily_usd: tuple[Decimal, ...] = ()
     """What each active day came to, oldest first."""
+    renews: date | None = None
 
     def option(self, plan: Plan) -> Option:
         """The option of a plan that was looked at."""
@@ -133,29 +142,31 @@ class Advice(NamedTuple):
 
 def advise(usage: Usage, plans: Sequence[Plan]) -> Advice:
     """The advice for one person, from plans that one person can buy alone; larger plans are options to look at."""
-    known = {plan.id: plan for plan in plans}
-    current = known.get(usage.current) or known["api"]
+    current = next(plan for plan in plans if plan.id == usage.current)
     usage = recent(usage)
     active = len(usage.days)
     if active < MIN_ACTIVE_DAYS:
-        return Advice(usage.person, current, None, "none", active, None, None, [], [])
+        return Advice(usage.person, current, None, "none", active, None, None, [], [], renews=usage.renews)
     months = sampled(usage)
     usual = _decimal(_quantile(np.array([_nano(day.usd) for day in usage.days]), 50))
     chosen = _best(months, plans, current)
     earlier = recent(usage._replace(end=usage.end - timedelta(days=STEADY_DAYS)))
     before = _best(sampled(earlier), plans, current) if len(earlier.days) >= MIN_ACTIVE_DAYS else chosen
+    is_steady = before.id == chosen.id
+    recommended = chosen if is_steady else current
     return Advice(
         person=usage.person,
         current=current,
-        recommended=before,
+        recommended=recommended,
         confidence="low" if active < SURE_ACTIVE_DAYS else "normal",
         active_days=active,
         usual_usd=usual,
         month=_spread(months.weeks.sum(axis=1)),
         options=[_option(months, plan, usual) for plan in plans],
-        flips=_flips(usage, months, plans, current, before) if before.id == chosen.id else [],
-        waits_for=None if before.id == chosen.id else chosen,
+        flips=_flips(usage, months, plans, current, recommended) if chosen.id == recommended.id else [],
+        waits_for=None if chosen.id == recommended.id else chosen,
         daily_usd=tuple(day.usd for day in usage.days),
+        renews=usage.renews,
     )
 
 
@@ -164,7 +175,7 @@ def what_if(daily_usd: Decimal, plans: Sequence[Plan]) -> tuple[Plan, list[Optio
     day = _nano(daily_usd)
     week = [day * int(_IS_WORKING[start : start + 7].sum()) for start in _WEEK_STARTS]
     weeks = np.array([week], np.int64)
-    months = Months(weeks, weeks)
+    months = Months(weeks, weeks, np.zeros_like(weeks))
     api = next(plan for plan in plans if plan.is_api)
     return _best(months, plans, api), [_option(months, plan, daily_usd) for plan in plans]
 
@@ -176,14 +187,16 @@ def recent(usage: Usage) -> Usage:
 
 
 class Months(NamedTuple):
-    """Sampled months by week, in nanodollars: as used, and with every cache write made for an hour."""
+    """Sampled months by week, in nanodollars: as used, with every cache write made for an hour, and the part of both
+    that no Claude seat carries."""
 
     weeks: Nanos
     long_weeks: Nanos
+    beside_weeks: Nanos
 
     def scaled(self, percent: int) -> "Months":
         """The same months with more or less usage."""
-        return Months(self.weeks * percent // 100, self.long_weeks * percent // 100)
+        return Months(*(weeks * percent // 100 for weeks in self))
 
 
 def sampled(usage: Usage) -> Months:
@@ -192,13 +205,13 @@ def sampled(usage: Usage) -> Months:
     The draws are the same for everybody and at every call, so that a plan never looks better by chance.
     """
     if not usage.days:
-        return Months(*[np.zeros((MONTHS, len(_WEEK_STARTS)), np.int64)] * 2)
+        return Months(*[np.zeros((MONTHS, len(_WEEK_STARTS)), np.int64)] * 3)
     used = {day.day: day for day in usage.days}
     first = min(used)
     calendar = [first + timedelta(days=count) for count in range((usage.end - first).days)]
     is_working = [day.weekday() < 5 and day not in usage.holidays for day in calendar]
     found = []
-    for field in ("usd", "long_usd"):
+    for field in ("usd", "long_usd", "beside_usd"):
         amounts = [_nano(getattr(used[day], field)) if day in used else 0 for day in calendar]
         working = np.array([a for a, works in zip(amounts, is_working, strict=True) if works] or [0], np.int64)
         free = np.array([a for a, works in zip(amounts, is_working, strict=True) if not works] or [0], np.int64)
@@ -228,16 +241,18 @@ def _beyond(months: Months, plan: Plan, *, is_low: bool) -> Nanos | None:
     if over is None:
         return None
     summed: Nanos = over.sum(axis=1)
-    return summed
+    return summed + months.beside_weeks.sum(axis=1) if _is_claude_seat(plan) else summed
 
 
 def _over(months: Months, plan: Plan, *, is_low: bool) -> Nanos | None:
-    """Usage beyond the limit, of each week or (one column) of the month."""
+    """Usage that a limit holds for and that lies beyond it, of each week or (one column) of the month."""
     limit = plan.limit
     if limit is None:
         return None
     over: Nanos
-    weeks = months.long_weeks if is_low and _caches_for_an_hour(plan) else months.weeks
+    weeks = months.long_weeks if is_low and _is_claude_seat(plan) else months.weeks
+    if _is_claude_seat(plan):
+        weeks = weeks - months.beside_weeks
     carried = _nano(limit.low if is_low else limit.high)
     if limit.per == "month":
         over = np.maximum(0, weeks.sum(axis=1, keepdims=True) - carried)
@@ -246,8 +261,8 @@ def _over(months: Months, plan: Plan, *, is_low: bool) -> Nanos | None:
     return over
 
 
-def _caches_for_an_hour(plan: Plan) -> bool:
-    """Claude Code keeps the cache for an hour on its subscriptions, and for five minutes at API prices."""
+def _is_claude_seat(plan: Plan) -> bool:
+    """Whether Claude Code is used on it, which keeps the cache for an hour, and for five minutes at API prices."""
     return plan.vendor == "anthropic" and plan.limit is not None and plan.limit.high > 0
 
 
@@ -265,7 +280,7 @@ def _blocked(months: Months, plan: Plan, *, is_low: bool) -> Decimal:
     over = _over(months, plan, is_low=is_low)
     if over is None:
         return Decimal(0)
-    whole = over[:, :_FULL_WEEKS]
+    whole = over[:, :_FULL_WEEKS]  # of a monthly limit the one column
     return Decimal(int((whole > 0).sum())) / whole.size
 
 
@@ -281,17 +296,23 @@ def can_buy_alone(plan: Plan) -> bool:
 def _best(months: Months, plans: Sequence[Plan], current: Plan) -> Plan:
     """The cheapest plan on the mean that is worth the change; else the current one. All at the low ends."""
     today = month_costs(months, current, is_low=True)
-    found = []
-    for place, plan in enumerate(plans):
-        costs = month_costs(months, plan, is_low=True)
-        if costs is not None and can_buy_alone(plan) and (plan.id == current.id or _is_worth(costs, today)):
-            found.append((int(costs.sum()), plan.tool != current.tool, place, plan))
-    return min(found, key=lambda one: one[:3])[-1] if found else current
-
-
-def _is_worth(costs: Nanos, today: Nanos | None) -> bool:
     if today is None:
-        return False
+        return current
+    costs = {plan.id: month_costs(months, plan, is_low=True) for plan in plans if can_buy_alone(plan)}
+    cheapest_first = sorted(
+        (int(cost.sum()), plan.tool != current.tool, place, plan)
+        for place, plan in enumerate(plans)
+        if (cost := costs.get(plan.id)) is not None
+    )
+    for *_, plan in cheapest_first:
+        cost = costs[plan.id]
+        if plan.id == current.id or (cost is not None and is_worth(cost, today)):
+            return plan
+    return current
+
+
+def is_worth(costs: Nanos, today: Nanos) -> bool:
+    """Whether months at ``costs`` instead of ``today`` are worth a change."""
     needed = max(_nano(MIN_SAVING_USD), int(_quantile(today, 50) * MIN_SAVING_SHARE))
     return _quantile(today - costs, 50) > needed and _quantile(costs, 90) <= _quantile(today, 90)
 
@@ -343,10 +364,23 @@ class TeamPlan(NamedTuple):
     usd: Decimal
 
 
+class Outlook(NamedTuple):
+    """What a team's months cost with a choice, at the low and at the high ends of the limits.
+
+    ``blocked`` is the share of the weeks of those on a seat in which its limit is reached, at both ends.
+    """
+
+    low: Spread
+    high: Spread
+    blocked: tuple[Decimal, Decimal]
+
+
 class TeamAdvice(NamedTuple):
     """The cheapest mix for a team beside three others; ``same`` is None where no single plan takes everybody.
 
-    ``now`` keeps the seats that are paid for; ``at_renewal`` is free of them.
+    ``now`` keeps the seats that are paid for; ``at_renewal`` is free of them. ``is_worth`` says whether changing from
+    ``today`` to ``now`` saves enough. ``left_out`` have too little data, ``not_compared`` are on a plan whose limit is
+    not published; both stay where they are, and their seats are in all amounts.
     """
 
     now: TeamPlan
@@ -354,7 +388,11 @@ class TeamAdvice(NamedTuple):
     all_api: TeamPlan
     same: TeamPlan | None
     today: TeamPlan
+    outlook: Outlook
+    outlook_today: Outlook
+    is_worth: bool
     left_out: list[str]
+    not_compared: list[str]
 
 
 def advise_team(
@@ -363,30 +401,45 @@ def advise_team(
     paid: Sequence[Seats] = (),
     max_vendors: int | None = None,
 ) -> TeamAdvice:
-    """The cheapest mix of plans for a team, exactly, on the mean month at the low end of each limit.
-
-    People with too little data stay where they are and are ``left_out``.
-    """
+    """The cheapest mix of plans for a team, exactly, on the mean month at the low end of each limit."""
     usages = [recent(usage) for usage in usages]
+    known = {plan.id: plan for plan in plans}
+    left_out = [usage for usage in usages if len(usage.days) < MIN_ACTIVE_DAYS]
     enough = [usage for usage in usages if len(usage.days) >= MIN_ACTIVE_DAYS]
-    market = Market([plan for plan in plans if plan.is_api or plan.limit is not None], max_vendors)
-    needs = [need_of(usage.person, sampled(usage), market.plans) for usage in enough]
-    kept = {seats.plan: seats.seats for seats in paid}
-    names = {plan.id for plan in market.plans}
-    today = {usage.person: usage.current if usage.current in names else "api" for usage in enough}
+    not_compared = [usage for usage in enough if not is_comparable(known[usage.current])]
+    compared = [usage for usage in enough if is_comparable(known[usage.current])]
+    market = Market(plans, max_vendors, Counter(usage.current for usage in (*left_out, *not_compared)))
+    needs = [need_of(usage.person, sampled(usage), market.choices) for usage in compared]
+    kept: Counter[str] = Counter()
+    for seats in paid:
+        kept[seats.plan] += seats.seats
+    today = market.priced(needs, {usage.person: usage.current for usage in compared}, kept)
     same = [
-        market.priced(needs, dict.fromkeys(today, plan.id), kept)
-        for plan in market.plans
-        if market.is_allowed(needs, dict.fromkeys(today, plan.id))
+        market.priced(needs, everybody, kept)
+        for plan in market.choices
+        if market.is_allowed(needs, everybody := dict.fromkeys(today.plans, plan.id))
     ]
+    now = market.cheapest(needs, kept)
+    months = {usage.person: sampled(usage) for usage in compared}
+    low, high = market.months(now, months, is_low=True), market.months(now, months, is_low=False)
+    low_today, high_today = (market.months(today, months, is_low=is_low) for is_low in (True, False))
     return TeamAdvice(
-        now=market.cheapest(needs, kept),
+        now=now,
         at_renewal=market.cheapest(needs, {}),
-        all_api=market.priced(needs, dict.fromkeys(today, "api"), kept),
+        all_api=market.priced(needs, dict.fromkeys(today.plans, "api"), kept),
         same=min(same, key=lambda plan: plan.usd, default=None),
-        today=market.priced(needs, today, kept),
-        left_out=[usage.person for usage in usages if len(usage.days) < MIN_ACTIVE_DAYS],
+        today=today,
+        outlook=Outlook(_spread(low), _spread(high), market.blocked(now, months)),
+        outlook_today=Outlook(_spread(low_today), _spread(high_today), market.blocked(today, months)),
+        is_worth=is_worth(low, low_today),
+        left_out=[usage.person for usage in left_out],
+        not_compared=[usage.person for usage in not_compared],
     )
+
+
+def is_comparable(plan: Plan) -> bool:
+    """Whether what a plan costs can be worked out."""
+    return plan.is_api or plan.limit is not None
 
 
 class Need(NamedTuple):
@@ -404,27 +457,49 @@ def need_of(person: str, months: Months, plans: Sequence[Plan]) -> Need:
         left = _beyond(months, plan, is_low=True)
         if left is not None:
             beyond[plan.id] = int(left.sum()) // MONTHS
-    pooled = months.long_weeks if any(plan.pooled and _caches_for_an_hour(plan) for plan in plans) else months.weeks
-    return Need(person, int(pooled.sum()) // MONTHS, beyond)
+    return Need(person, int(months.weeks.sum()) // MONTHS, beyond)
 
 
 class Market:
-    """The plans that a team chooses from, and at most how many vendors it wants to deal with."""
+    """The plans that a team chooses from, and at most how many vendors it wants to deal with.
 
-    def __init__(self, plans: Sequence[Plan], max_vendors: int | None = None) -> None:
+    ``taken`` counts the seats, by plan id, of people who stay where they are and are in no choice.
+    """
+
+    def __init__(
+        self, plans: Sequence[Plan], max_vendors: int | None = None, taken: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self.plans = list(plans)
+        self.choices = [plan for plan in plans if is_comparable(plan)]
         self.max_vendors = max_vendors
+        self.taken = taken
+
+    def products(self) -> list[list[Plan]]:
+        """The plans whose seats count together for a minimum and a maximum."""
+        by_product: dict[str, list[Plan]] = {}
+        for plan in self.plans:
+            if not plan.is_api:
+                by_product.setdefault(plan.product, []).append(plan)
+        return list(by_product.values())
+
+    def seats(self, users: Mapping[str, int], paid: Mapping[str, int]) -> dict[str, int]:
+        """Seats of each plan: as many as its people, as are paid for already, and as its product's minimum."""
+        found: dict[str, int] = {}
+        for product in self.products():
+            needed = {plan.id: users.get(plan.id, 0) + self.taken.get(plan.id, 0) for plan in product}
+            counts = {plan.id: max(needed[plan.id], paid.get(plan.id, 0)) for plan in product}
+            missing = _least_seats(product) - sum(counts.values())
+            if any(needed.values()) and missing > 0:
+                counts[min(product, key=lambda plan: plan.usd).id] += missing
+            found |= {plan_id: count for plan_id, count in counts.items() if count}
+        return found
 
     def priced(self, needs: Sequence[Need], chosen: Mapping[str, str], paid: Mapping[str, int]) -> TeamPlan:
-        """What a choice costs: seats at least as many as people, as the minimum, and as are paid for already."""
-        total = 0
-        seats: dict[str, int] = {}
-        for plan in self.plans:
+        """What a choice costs in a mean month."""
+        seats = self.seats(Counter(chosen.values()), paid)
+        total = self._fees(seats)
+        for plan in self.choices:
             users = [need for need in needs if chosen[need.person] == plan.id]
-            if not plan.is_api:
-                count = max(len(users), paid.get(plan.id, 0), plan.min_seats if users else 0)
-                seats |= {plan.id: count} if count else {}
-                total += count * _nano(plan.usd)
             if plan.pooled and plan.limit is not None:
                 # A seat that nobody has brings nothing into the pool.
                 carried = _nano(plan.limit.monthly_low) * len(users)
@@ -433,12 +508,50 @@ class Market:
                 total += sum(need.beyond[plan.id] for need in users)
         return TeamPlan(dict(chosen), seats, _decimal(total))
 
+    def _fees(self, seats: Mapping[str, int]) -> int:
+        return sum(_nano(plan.usd) * seats.get(plan.id, 0) for plan in self.plans)
+
+    def months(self, team: TeamPlan, months: Mapping[str, Months], *, is_low: bool) -> Nanos:
+        """What each sampled month costs the whole team."""
+        costs: Nanos = np.full(MONTHS, self._fees(team.seats), np.int64)
+        for plan in self.choices:
+            users = [months[person] for person, chosen in team.plans.items() if chosen == plan.id]
+            if plan.pooled and plan.limit is not None:
+                carried = plan.limit.monthly_low if is_low else plan.limit.monthly_high
+                used = sum((user.weeks.sum(axis=1) for user in users), np.zeros(MONTHS, np.int64))
+                costs = costs + np.maximum(0, used - _nano(carried) * len(users))
+                continue
+            for user in users:
+                beyond = _beyond(user, plan, is_low=is_low)
+                costs = costs if beyond is None else costs + beyond
+        return costs
+
+    def blocked(self, team: TeamPlan, months: Mapping[str, Months]) -> tuple[Decimal, Decimal]:
+        """The share of weeks (or months) on a seat with a limit in which it is reached, at its low and high end."""
+        plans = {plan.id: plan for plan in self.choices}
+        seated = [
+            (months[person], plans[chosen])
+            for person, chosen in team.plans.items()
+            if plans[chosen].price.beyond == "credits" and not plans[chosen].pooled
+        ]
+        if not seated:
+            return Decimal(0), Decimal(0)
+        low, high = (
+            sum((_blocked(user, plan, is_low=is_low) for user, plan in seated), Decimal(0)) / len(seated)
+            for is_low in (True, False)
+        )
+        return low, high
+
     def is_allowed(self, needs: Sequence[Need], chosen: Mapping[str, str]) -> bool:
-        """Whether no plan has more people than it takes and no more vendors are used than wanted."""
-        used = [plan for plan in self.plans if any(chosen[need.person] == plan.id for need in needs)]
-        counts = {plan.id: sum(chosen[need.person] == plan.id for need in needs) for plan in used}
-        fits = all(plan.is_personal or plan.max_seats is None or counts[plan.id] <= plan.max_seats for plan in used)
-        return fits and (self.max_vendors is None or len({plan.vendor for plan in used}) <= self.max_vendors)
+        """Whether no product has more people than it takes and no more vendors are used than wanted."""
+        used = Counter(chosen[need.person] for need in needs)
+        for product in self.products():
+            people = sum(used[plan.id] for plan in product)
+            most = _most_people(product, self.taken)
+            if people and most is not None and people > most:
+                return False
+        vendors = {plan.vendor for plan in self.plans if used[plan.id]}
+        return self.max_vendors is None or len(vendors) <= self.max_vendors
 
     def cheapest(self, needs: Sequence[Need], paid: Mapping[str, int]) -> TeamPlan:
         """The cheapest choice there is: a mixed-integer program, solved to its optimum."""
@@ -448,14 +561,26 @@ class Market:
         return self.priced(needs, program.solved(), paid)
 
 
+def _least_seats(product: Sequence[Plan]) -> int:
+    """The least seats that are sold of a product; of its plans' statements, the strictest."""
+    return max(plan.min_seats for plan in product)
+
+
+def _most_people(product: Sequence[Plan], taken: Mapping[str, int]) -> int | None:
+    """How many more people a product takes; None if any number."""
+    stated = [plan.max_seats for plan in product if plan.max_seats is not None and not plan.is_personal]
+    return max(0, min(stated) - sum(taken.get(plan.id, 0) for plan in product)) if stated else None
+
+
 class _Program:
     """Variables: who is on which plan (0 or 1), then for each plan its seats, whether it is used and, if it is pooled,
     the usage beyond the pool in dollars, then for each vendor whether it is used."""
 
     def __init__(self, market: Market, needs: Sequence[Need], paid: Mapping[str, int]) -> None:
         self.market, self.needs, self.paid = market, needs, paid
-        self.people, self.kinds = len(needs), len(market.plans)
-        self.vendors = sorted({plan.vendor for plan in market.plans})
+        self.plans = market.choices
+        self.people, self.kinds = len(needs), len(self.plans)
+        self.vendors = sorted({plan.vendor for plan in self.plans})
         self.on = self.people * self.kinds
         self.size = self.on + 3 * self.kinds + len(self.vendors)
         self.rows: list[tuple[list[int], list[Coefficient], Coefficient, Coefficient]] = []
@@ -487,7 +612,7 @@ class _Program:
         if result.x is None:
             raise RuntimeError(f"no mix of plans was found: {result.message}")
         picked = np.asarray(result.x[: self.on]).reshape(self.people, self.kinds).argmax(axis=1)
-        return {need.person: self.market.plans[kind].id for need, kind in zip(self.needs, picked, strict=True)}
+        return {need.person: self.plans[kind].id for need, kind in zip(self.needs, picked, strict=True)}
 
     def _is(self, person: int, kind: int) -> int:
         return person * self.kinds + kind
@@ -506,7 +631,7 @@ class _Program:
 
     def _costs(self) -> list[Coefficient]:
         costs = [0.0] * self.size
-        for kind, plan in enumerate(self.market.plans):
+        for kind, plan in enumerate(self.plans):
             costs[self._seats(kind)] = np.float64(plan.usd)
             costs[self._pool(kind)] = 1.0
             if not plan.pooled:
@@ -516,13 +641,13 @@ class _Program:
 
     def _least(self) -> list[Coefficient]:
         least = [0.0] * self.size
-        for kind, plan in enumerate(self.market.plans):
+        for kind, plan in enumerate(self.plans):
             least[self._seats(kind)] = np.float64(self.paid.get(plan.id, 0))
         return least
 
     def _most(self) -> list[Coefficient]:
         most = [1.0] * self.size
-        for kind, plan in enumerate(self.market.plans):
+        for kind, plan in enumerate(self.plans):
             most[self._seats(kind)] = 0.0 if plan.is_api else np.inf
             most[self._pool(kind)] = np.inf if plan.pooled else 0.0
         return most
@@ -531,24 +656,40 @@ class _Program:
         everybody = range(self.people)
         for person in everybody:
             self.rows.append(([self._is(person, k) for k in range(self.kinds)], [1.0] * self.kinds, 1, 1))
-        for kind, plan in enumerate(self.market.plans):
+        for kind, plan in enumerate(self.plans):
             users, ones = [self._is(person, kind) for person in everybody], [1.0] * self.people
             if not plan.is_api:
-                self.rows.append(([*users, self._seats(kind)], [*ones, -1.0], -np.inf, 0))
-            most = self.people if plan.is_personal or plan.max_seats is None else min(plan.max_seats, self.people)
-            self.rows.append(([*users, self._used(kind)], [*ones, -np.float64(most)], -np.inf, 0))
-            if plan.min_seats > 1:
-                seats = [self._seats(kind), self._used(kind)]
-                self.rows.append((seats, [1.0, -np.float64(plan.min_seats)], 0, np.inf))
+                taken = np.float64(self.market.taken.get(plan.id, 0))
+                self.rows.append(([*users, self._seats(kind)], [*ones, -1.0], -np.inf, -taken))
+            self.rows.append(([*users, self._used(kind)], [*ones, -np.float64(self.people)], -np.inf, 0))
             if plan.pooled and plan.limit is not None:
                 carried = np.float64(plan.limit.monthly_low)
                 beyond = [need.usage / _NANO - carried for need in self.needs]
                 self.rows.append(([*users, self._pool(kind)], [*beyond, -1.0], -np.inf, 0))
             if self.market.max_vendors is not None:
                 self.rows.append(([self._used(kind), self._vendor(plan.vendor)], [1.0, -1.0], -np.inf, 0))
+        for product in self.market.products():
+            self._constrain_product([kind for kind, plan in enumerate(self.plans) if plan in product])
         if self.market.max_vendors is not None:
             vendors = [self._vendor(name) for name in self.vendors]
             self.rows.append((vendors, [1.0] * len(vendors), 0, self.market.max_vendors))
+
+    def _constrain_product(self, kinds: Sequence[int]) -> None:
+        """The least seats of a product, where anybody is on it, and the most people."""
+        if not kinds:
+            return
+        product = [self.plans[kind] for kind in kinds]
+        seats, ones = [self._seats(kind) for kind in kinds], [1.0] * len(kinds)
+        least = np.float64(_least_seats(product))
+        if least > 1:
+            for kind in kinds:
+                self.rows.append(([*seats, self._used(kind)], [*ones, -least], 0, np.inf))
+            if any(self.market.taken.get(plan.id, 0) for plan in product):
+                self.rows.append((seats, ones, least, np.inf))
+        most = _most_people(product, self.market.taken)
+        if most is not None:
+            users = [self._is(person, kind) for kind in kinds for person in range(self.people)]
+            self.rows.append((users, [1.0] * len(users), 0, most))
 
 
 def _spread(costs: Nanos) -> Spread:

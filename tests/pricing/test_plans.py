@@ -111,9 +111,24 @@ class TestOwnFile:
                 "plans.1.prices.1 is wrong: a price row needs monthly, annual or both",
             ),
             (
-                '[[plans]]\nid = "x"\nname = "X"\nvendor = "v"\ntool = "t"\n[[plans.limits]]\nfrom = 2026-01-01\n'
+                '[[plans]]\nid = "x"\nname = "X"\nvendor = "v"\ntool = "t"\n[[plans.prices]]\nfrom = 2026-01-01\n'
+                'monthly = "9"\nsource = "s"\n[[plans.limits]]\nfrom = 2026-01-01\n'
                 'per = "week"\nlow = "5"\nhigh = "4"\nlow_source = "s"\nhigh_source = "s"',
                 "low 5 is over high 4",
+            ),
+            ('leave_out = ["api"]', "“api” is what tokens cost"),
+            (
+                'leave_out = ["claude-pro"]\n[[commitments]]\nplan = "claude-pro"\nseats = 1',
+                "are paid for, so it cannot",
+            ),
+            (
+                '[[commitments]]\nplan = "claude-pro"\nseats = 1\npeople = ["a@x.org", "b@x.org"]',
+                "2 people are on 1 seats of claude-pro",
+            ),
+            (
+                '[[commitments]]\nplan = "claude-pro"\nseats = 1\npeople = ["a@x.org"]\n'
+                '[[commitments]]\nplan = "claude-max-5x"\nseats = 1\npeople = ["A@x.org"]',
+                "“a@x.org” stands there twice",
             ),
         ],
     )

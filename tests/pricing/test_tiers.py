@@ -142,6 +142,26 @@ class TestHandWorked:
         # it must save 15 % at least. The nearest percent of $220 is what is said.
         assert Decimal(622) < above < Decimal(636)
 
+    def test_usage_that_no_seat_carries_is_paid_beside_it(self) -> None:
+        """$10 a day, all of it beside the limits: Max 5x is its fee of $100 and $220; the API stays cheapest."""
+        days = [day._replace(beside_usd=day.usd) for day in usage("dana", 10).days]
+        found = advise(Usage("dana", days, END), PLANS)
+        max5 = option(found, "claude-max-5x")
+        assert max5.low is not None
+        assert max5.high is not None
+        assert max5.low.p50 == max5.high.p50 == 320
+        assert max5.blocked == (Decimal(0), Decimal(0))
+        # another vendor's pool of credits pays for any model: $100 for $200, and 220 - 200
+        copilot = option(found, "copilot-max")
+        assert copilot.low is not None
+        assert copilot.low.p50 == 120
+
+    def test_a_plan_without_a_limit_stays(self) -> None:
+        found = advise(usage("dana", 30, current="windsurf-pro"), PLANS)
+        assert found.recommended is not None
+        assert found.recommended.id == "windsurf-pro"
+        assert found.option(found.current).low is None
+
     def test_newer_usage_must_last_a_month(self) -> None:
         before = usage("dana", 1, weeks=8).days
         rise = [
@@ -197,10 +217,54 @@ class TestTeam:
         assert found.at_renewal.usd == Decimal("93.142857144")
         assert found.all_api.usd == 200 + 264
 
+    def test_the_seats_of_one_product_count_together_for_its_minimum(self) -> None:
+        """Four at $6 and one at $30 a day. Standard: 4 x $25, and 4 x $3.214285715 beyond it (see above). Premium:
+        $125, four weeks of $150 under $153.75, and 60 - 153.75 x 2/7 = 60 - 43.928571428 = $16.071428572 beyond.
+
+        Together $253.928571432. Alone, four Pro and one Max 5x would be 4 x 46.571428572 + 100 + 4 x 27 + 24.857142858.
+        """
+        plans = [plan for plan in PLANS if plan.vendor == "anthropic"]
+        people = [*(usage(f"p{number}", 6) for number in range(4)), usage("p4", 30)]
+        found = advise_team(people, plans)
+        assert found.now.seats == {"claude-team-standard": 4, "claude-team-premium": 1}
+        assert found.now.usd == Decimal("253.928571432")
+        # all on the API: 4 x 132 + 660
+        assert found.today.usd == 1188
+        assert found.is_worth
+        assert found.outlook.low.p50 == found.outlook.low.p90 == Decimal("253.928571432")
+        assert found.outlook_today.low.p50 == 1188
+
+    def test_seats_paid_for_in_several_rows_add_up(self) -> None:
+        people = [usage("p0", 6), usage("p1", 6), usage("p2", 6)]
+        plans = [plan for plan in PLANS if plan.id in ("api", "claude-max-5x")]
+        found = advise_team(people, plans, [Seats("claude-max-5x", 2), Seats("claude-max-5x", 1)])
+        assert (found.now.seats, found.now.usd) == ({"claude-max-5x": 3}, Decimal(300))
+
+    def test_a_mix_that_saves_too_little_is_not_worth_it(self) -> None:
+        """Copilot Max is $100 for $200: at $5 a day, it saves $10 of $110, which is not over $10."""
+        plans = [plan for plan in PLANS if plan.id in ("api", "copilot-max")]
+        found = advise_team([usage("p0", 5)], plans)
+        assert (found.now.usd, found.today.usd) == (Decimal(100), Decimal(110))
+        assert not found.is_worth
+
     def test_people_with_too_little_data_are_left_out(self) -> None:
         found = advise_team([usage("p0", 6), usage("new", 6, weeks=1)], PLANS)
         assert found.left_out == ["new"]
         assert set(found.now.plans) == {"p0"}
+
+    def test_those_left_out_keep_their_seats(self) -> None:
+        """Four with too little data have a Standard seat each: a fifth brings the minimum, $25 and $3.214285715."""
+        news = [usage(f"new{number}", 6, weeks=1, current="claude-team-standard") for number in range(4)]
+        found = advise_team([usage("p0", 6), *news], [plan for plan in PLANS if plan.vendor == "anthropic"])
+        assert found.now.plans == {"p0": "claude-team-standard"}
+        assert found.now.seats == {"claude-team-standard": 5}
+        assert found.now.usd == Decimal("128.214285715")
+
+    def test_a_plan_without_a_limit_is_not_compared(self) -> None:
+        found = advise_team([usage("p0", 6), usage("p1", 6, current="windsurf-pro")], PLANS)
+        assert found.not_compared == ["p1"]
+        # $20 for the seat that stays, and Pro for the other
+        assert found.now.usd == 20 + Decimal("46.571428572")
 
     def test_at_most_so_many_vendors(self) -> None:
         people = [usage("p0", 6), usage("p1", 1)]
@@ -211,7 +275,8 @@ class TestTeam:
         assert one.usd >= several.usd
 
 
-def plan(number: int, fee: int, carried: int, seats: int, *, pooled: bool, vendor: str) -> Plan:
+def plan(number: int, fee: int, carried: int, seats: int, *, pooled: bool, vendor: str, product: str = "") -> Plan:
+    product = product or f"plan-{number}"
     price = PlanPrice(**{"from": date(2026, 1, 1), "monthly": Decimal(fee), "source": "made up"})
     limit = PlanLimit(
         **{
@@ -224,12 +289,17 @@ def plan(number: int, fee: int, carried: int, seats: int, *, pooled: bool, vendo
         }
     )
     most = 1 if seats == 1 and not pooled else None
-    return Plan(f"plan-{number}", f"Plan {number}", vendor, "tool", seats, most, pooled, "", price, limit, "made up")
+    return Plan(
+        f"plan-{number}", f"Plan {number}", vendor, "tool", seats, most, product, pooled, "", price, limit, "made up"
+    )
 
 
 API = next(plan for plan in PLANS if plan.is_api)
 MADE_UP = st.builds(
-    lambda rows: [API, *(plan(n, *row[:3], pooled=row[3], vendor=row[4]) for n, row in enumerate(rows))],
+    lambda rows: [
+        API,
+        *(plan(n, *row[:3], pooled=row[3], vendor=row[4], product=row[5]) for n, row in enumerate(rows)),
+    ],
     st.lists(
         st.tuples(
             st.integers(1, 60),
@@ -237,6 +307,7 @@ MADE_UP = st.builds(
             st.sampled_from([1, 1, 2, 3, 5]),
             st.booleans(),
             st.sampled_from(["v1", "v2"]),
+            st.sampled_from(["", "suite"]),
         ),
         min_size=1,
         max_size=3,
@@ -258,12 +329,13 @@ def brute_force(market: Market, needs: list[Need], paid: Mapping[str, int]) -> D
     plans=MADE_UP,
     usages=st.lists(st.integers(0, 200), min_size=1, max_size=4),
     paid=st.integers(0, 2),
+    taken=st.integers(0, 2),
     vendors=st.sampled_from([None, 1, 2]),
 )
 def test_the_optimum_is_what_brute_force_finds(
-    plans: list[Plan], usages: list[int], paid: int, vendors: int | None
+    plans: list[Plan], usages: list[int], paid: int, taken: int, vendors: int | None
 ) -> None:
-    market = Market(plans, vendors)
+    market = Market(plans, vendors, {"plan-0": taken})
     needs = []
     for number, usd in enumerate(usages):
         nano = usd * 10**9

@@ -87,6 +87,46 @@ def test_one_person_s_recommendation() -> None:
     fits(message)
 
 
+def test_a_change_that_newer_usage_calls_for_is_announced() -> None:
+    """$1 a day until October, $20 since: the API for now, and Max 5x once it has lasted."""
+    (person,) = people(1, 1)
+    rise = [day if day.day < date(2026, 11, 1) else DayUse(day.day, Decimal(20), Decimal(20)) for day in person.days]
+    advice = advise(person._replace(days=rise), PLANS)
+    message = own_recommendation_message(Recommendation(DAY, [advice], None, PLANS, []))
+    lines = as_text(message).splitlines()
+    assert lines[0].startswith("Stay on API for now: ")
+    assert lines[0].endswith(" fits your newest usage")
+    assert any("is recommended once your usage has called for it for 30 days" in line for line in lines)
+    assert "no change saves" not in as_text(message)
+
+
+def test_a_plan_that_renews_says_from_when() -> None:
+    (person,) = people(1, 1)
+    claude = [plan for plan in PLANS if plan.vendor == "anthropic"]
+    advice = advise(person._replace(current="claude-max-5x", renews=date(2027, 3, 1)), claude)
+    lines = as_text(own_recommendation_message(Recommendation(DAY, [advice], None, claude, []))).splitlines()
+    # $22 of usage instead of the fee of $100; Pro at $20 carries it
+    assert lines[0] == (
+        "From 2027-03-01 on, when Claude Max 5x renews, Claude Pro fits you better than Claude Max 5x: about $80.00 a "
+        "month less"
+    )
+    assert lines[2].endswith("(its fee is $17.00 a month by the year, $20.00 by the month)")
+
+
+def test_a_plan_that_cannot_be_compared_says_so() -> None:
+    (person,) = people(1)
+    advice = advise(person._replace(current="windsurf-pro"), PLANS)
+    message = own_recommendation_message(Recommendation(DAY, [advice], None, PLANS, []))
+    assert message.text.endswith("cannot be compared: its limit is not published in dollars")
+    fits(message)
+
+
+def test_a_spend_that_no_plan_helps(book: PriceBook) -> None:
+    spent = monthly_spend("$1 a day", DAY, book)
+    message = what_if_message(spent, *what_if(spent.daily_usd, PLANS), DAY)
+    assert message.text.endswith("No plan saves more than $10 and 15 % of that: stay on the API.")
+
+
 @pytest.mark.parametrize("count", [2, 14, 500])
 def test_a_team_s_recommendation_fits_and_names_nobody(count: int) -> None:
     message = team_recommendation_message(recommendation(count), "<!here> core & co")

@@ -8,7 +8,17 @@ from bot.advice import NOT_MODELLED, Recommendation
 from bot.ask import MonthlySpend
 from bot.pricing.money import rounded, shown
 from bot.pricing.plans import Plan
-from bot.pricing.tiers import MIN_ACTIVE_DAYS, Advice, Option, Spread, TeamPlan
+from bot.pricing.tiers import (
+    MIN_ACTIVE_DAYS,
+    MIN_SAVING_SHARE,
+    MIN_SAVING_USD,
+    STEADY_DAYS,
+    Advice,
+    Option,
+    Outlook,
+    Spread,
+    TeamPlan,
+)
 from bot.slack.blocks.message import Message, context, counted, escape, percent, quoting_section, section
 
 MAX_LISTED = 12
@@ -20,11 +30,11 @@ def what_if_message(spend: MonthlySpend, best: Plan, options: list[Option], day:
     api = next(option for option in options if option.plan.is_api)
     saved = spend.usd - _worst(next(option for option in options if option.plan.id == best.id)).p50
     fits = (
-        "Paying by tokens is the best there is for that."
+        f"No plan saves more than ${MIN_SAVING_USD} and {percent(MIN_SAVING_SHARE)} of that: stay on the API."
         if best.id == api.plan.id
         else f"{escape(best.name)} fits: it saves {rounded(saved)} a month even if it carries as little as is known."
     )
-    priced = sorted((option for option in options if option.low), key=lambda option: _worst(option).p50)
+    priced = _cheapest_first(options)
     lines = [_line(option) for option in priced[:MAX_LISTED]]
     unknown = [escape(option.plan.name) for option in options if option.low is None]
     blocks = [section(f"*{fact}*  ({spend.formula})", fits), quoting_section(*lines)]
@@ -48,17 +58,17 @@ def own_recommendation_message(found: Recommendation) -> Message:
     lines = [
         f"You use {rounded(advice.month.p50)} at API prices in an ordinary month, {rounded(advice.month.p90)} in a bad "
         f"one (from {counted(advice.active_days, 'active day')}; your median active day is "
-        f"{rounded(advice.usual_usd or Decimal(0))})",
-        f"On {escape(advice.recommended.name)}: {_range(option, 'p50')} in an ordinary month, "
-        f"{_range(option, 'p90')} in a bad one{_blocked(option)}",
+        f"{rounded(advice.usual_usd or Decimal(0))})"
     ]
+    if option.low is not None:
+        lines.append(
+            f"On {escape(advice.recommended.name)}: {_range(option, 'p50')} in an ordinary month, "
+            f"{_range(option, 'p90')} in a bad one{_blocked(option)}{_by_the_year(option.plan)}"
+        )
     lines += _turning(advice)
     if advice.confidence == "low":
         lines.append("That is little to go by: the confidence is low")
-    others = sorted(
-        (other for other in advice.options if other.low and other.plan.id != advice.recommended.id),
-        key=lambda other: _worst(other).p50,
-    )
+    others = _cheapest_first(other for other in advice.options if other.plan.id != advice.recommended.id)
     blocks = [section(f"*{fact}*"), quoting_section(*lines)]
     blocks.append(quoting_section("Besides:", *(f"• {_line(other)}" for other in others[:4])))
     blocks.append(
@@ -70,8 +80,8 @@ def own_recommendation_message(found: Recommendation) -> Message:
 def team_recommendation_message(found: Recommendation, who: str) -> Message:
     """The cheapest mix of plans for a team: seats by plan, nobody's name."""
     team = found.team
-    people = [advice for advice in found.people if advice.confidence != "none"]
-    if team is None or not people:
+    people = [] if team is None else list(team.now.plans)
+    if team is None or not (people or team.not_compared):
         sentence = (
             f"Nobody in {escape(who)} has {MIN_ACTIVE_DAYS} active days yet; then a mix of plans can be worked out."
         )
@@ -79,22 +89,47 @@ def team_recommendation_message(found: Recommendation, who: str) -> Message:
     names = {plan.id: escape(plan.name) for plan in found.plans}
     saved = team.today.usd - team.now.usd
     fact = f"{rounded(team.now.usd)} a month is the least for {counted(len(people), 'person', 'people')}"
-    versus = f"{rounded(saved)} less than today" if saved else "as much as today"
+    if not saved:
+        versus = "as much as today"
+    elif team.is_worth:
+        versus = f"{rounded(saved)} less than today"
+    else:
+        versus = (
+            f"{rounded(saved)} less than today: stay as you are, as that is not over ${MIN_SAVING_USD} and "
+            f"{percent(MIN_SAVING_SHARE)} in an ordinary month, or a bad one costs more"
+        )
     lines = [_mix(team.now, names), *_renewal(team.now, team.at_renewal, names)]
+    lines.append(
+        f"An ordinary month {_ends(team.outlook, 'p50')}, a bad one {_ends(team.outlook, 'p90')} (as today: "
+        f"{_ends(team.outlook_today, 'p50')} and {_ends(team.outlook_today, 'p90')})"
+    )
+    if team.outlook.blocked[0]:
+        low, high = team.outlook.blocked[1], team.outlook.blocked[0]
+        share = percent(high) if low == high else f"{percent(low)} to {percent(high)}"
+        lines.append(f"Without credits those on a seat would wait in {share} of their weeks")
     compared = [f"all on API {rounded(team.all_api.usd)}"]
     if team.same is not None:
         compared.append(f"all on {names[next(iter(team.same.plans.values()))]} {rounded(team.same.usd)}")
     compared.append(f"as today {rounded(team.today.usd)}")
-    worth = [advice for advice in people if advice.recommended and advice.recommended.id != advice.current.id]
     lines.append(f"Beside it: {' · '.join(compared)}")
-    lines.append(
-        f"For {counted(len(worth), 'person', 'people')} a change is worth it by itself (over $10 and 15 %)"
-        if worth
-        else "For nobody is a change worth it by itself (over $10 and 15 %)"
-    )
+    if team.is_worth:
+        changed = sum(team.today.plans[person] != plan for person, plan in team.now.plans.items())
+        lines.append(f"{counted(changed, 'person changes', 'people change')} plans")
     if team.left_out:
         lines.append(
-            f"{counted(len(team.left_out), 'person has', 'people have')} too few active days and stay as they are"
+            f"{counted(len(team.left_out), 'person has', 'people have')} under {MIN_ACTIVE_DAYS} active days and "
+            "cannot be compared: they stay as they are"
+        )
+    if team.not_compared:
+        lines.append(
+            f"{counted(len(team.not_compared), 'person is', 'people are')} on a plan whose limit is not published in "
+            "dollars and cannot be compared: they stay as they are"
+        )
+    if found.unknown:
+        lines.append(
+            f"{counted(len(found.unknown), 'address', 'addresses')} on seats of the plans file "
+            f"{'is' if len(found.unknown) == 1 else 'are'} nobody's here: {', '.join(map(escape, found.unknown[:5]))}"
+            f"{' and others' if len(found.unknown) > 5 else ''}"
         )
     blocks = [section(f"*{fact}*, {versus}"), quoting_section(*(f"• {line}" for line in lines))]
     blocks.append(context(_basis(found.on), *_left_out(found), f"Not in it: {'; '.join(NOT_MODELLED)}."))
@@ -102,24 +137,22 @@ def team_recommendation_message(found: Recommendation, who: str) -> Message:
 
 
 def plans_in_a_line(found: Recommendation) -> str | None:
-    """One line for a monthly digest: whom another plan would save something worth it; None if nobody."""
-    worth = [
-        advice
-        for advice in found.people
-        if advice.recommended is not None and advice.recommended.id != advice.current.id
-    ]
-    if not worth or found.team is None or found.team.now.usd >= found.team.today.usd:
+    """One line for a monthly digest: what another mix of plans would save; None if it is not worth a change."""
+    team = found.team
+    if team is None or not team.is_worth:
         return None
-    saved = found.team.today.usd - found.team.now.usd
+    saved = team.today.usd - team.now.usd
+    changed = sum(team.today.plans[person] != plan for person, plan in team.now.plans.items())
     return (
-        f"Plans: another mix would save about {rounded(saved)} a month ({counted(len(worth), 'person', 'people')} on "
+        f"Plans: another mix would save about {rounded(saved)} a month ({counted(changed, 'person', 'people')} on "
         "another plan); leads and admins ask /claudecost recommend team"
     )
 
 
 def plan_list_message(plans: Iterable[Plan], day: date, typical: tuple[Decimal, Decimal] | None) -> Message:
     """The plans that are known on a day."""
-    lines = [_listed(plan) for plan in plans if not plan.is_api]
+    known = list(plans)
+    lines = [_listed(plan) for plan in known if not plan.is_api]
     api = "API: what the tokens cost, nothing else"
     if typical:
         average, p90 = (usd * 22 for usd in typical)
@@ -127,7 +160,7 @@ def plan_list_message(plans: Iterable[Plan], day: date, typical: tuple[Decimal, 
             f"API: on average {rounded(average)} a month ({shown(typical[0])} × 22 days), for nine in ten up to "
             f"{rounded(p90)} ({shown(typical[1])} × 22 days)"
         )
-    fact = f"{len(lines) + 1} plans are known on {day}"
+    fact = f"{counted(len(known), 'plan is', 'plans are')} known on {day}"
     return Message(
         fact,
         [
@@ -156,10 +189,15 @@ def not_for_you_message() -> Message:
 
 def _fact(advice: Advice, plan: Plan) -> str:
     current = escape(advice.current.name)
+    if advice.option(advice.current).low is None:
+        return f"{current} cannot be compared: its limit is not published in dollars"
+    if advice.waits_for is not None:
+        return f"Stay on {current} for now: {escape(advice.waits_for.name)} fits your newest usage"
     if plan.id == advice.current.id:
-        return f"Stay on {current}: no change saves enough"
+        return f"Stay on {current}: no change saves more than ${MIN_SAVING_USD} and {percent(MIN_SAVING_SHARE)} a month"
     saved = _worst(advice.option(advice.current)).p50 - _worst(advice.option(plan)).p50
-    return f"{escape(plan.name)} fits you better than {current}: about {rounded(saved)} a month less"
+    since = f"From {advice.renews} on, when {current} renews, " if advice.renews else ""
+    return f"{since}{escape(plan.name)} fits you better than {current}: about {rounded(saved)} a month less"
 
 
 def _turning(advice: Advice) -> list[str]:
@@ -168,12 +206,29 @@ def _turning(advice: Advice) -> list[str]:
     for flip in advice.flips:
         way = "pass" if flip.usd > mean else "fall below"
         share = f", or Opus makes {percent(flip.opus_share)} of the cost" if flip.opus_share else ""
+        when = f"if you {way} {rounded(flip.usd)} a month at API prices{share}"
+        stays = flip.plan.id == advice.current.id
         lines.append(
-            f"It becomes {escape(flip.plan.name)} if you {way} {rounded(flip.usd)} a month at API prices{share}"
+            f"No change from {escape(flip.plan.name)} is worth it any more {when}"
+            if stays
+            else f"It becomes {escape(flip.plan.name)} {when}"
         )
     if advice.waits_for is not None:
-        lines.append(f"Your newest usage calls for {escape(advice.waits_for.name)}; it is said once it lasts a month")
+        lines.append(
+            f"A change to {escape(advice.waits_for.name)} is recommended once your usage has called for it for "
+            f"{STEADY_DAYS} days"
+        )
     return lines
+
+
+def _cheapest_first(options: Iterable[Option]) -> list[Option]:
+    return sorted((option for option in options if option.low), key=lambda option: _worst(option).p50)
+
+
+def _by_the_year(plan: Plan) -> str:
+    if plan.price.annual is None or plan.price.monthly is None or plan.price.annual == plan.price.monthly:
+        return ""
+    return f" (its fee is {shown(plan.price.annual)} a month by the year, {shown(plan.price.monthly)} by the month)"
 
 
 def _mix(plan: TeamPlan, names: dict[str, str]) -> str:
@@ -201,6 +256,11 @@ def _range(option: Option, which: str) -> str:
     return rounded(low) if low == high else f"{rounded(high)} to {rounded(low)}"
 
 
+def _ends(outlook: Outlook, which: str) -> str:
+    low, high = getattr(outlook.low, which), getattr(outlook.high, which)
+    return rounded(low) if low == high else f"{rounded(high)} to {rounded(low)}"
+
+
 def _worst(option: Option) -> Spread:
     return option.low or Spread(option.plan.usd, option.plan.usd, option.plan.usd)
 
@@ -210,7 +270,8 @@ def _blocked(option: Option) -> str:
         return ""
     low, high = option.blocked[1], option.blocked[0]
     share = percent(high) if low == high else f"{percent(low)} to {percent(high)}"
-    return f"; without credits you would wait in {share} of the weeks"
+    per = f"{option.plan.limit.per}s" if option.plan.limit else "weeks"
+    return f"; without credits you would wait in {share} of the {per}"
 
 
 def _listed(plan: Plan) -> str:
