@@ -10,7 +10,7 @@ from bot.advice import Advisor
 from bot.ledger import Ledger, OwnDay
 from bot.pricing.money import rounded
 from bot.pricing.tiers import MIN_SAVING_USD, WORKING_DAYS, what_if
-from bot.schedule import DueDigest, digest_due
+from bot.schedule import DueDigest, caught_up, digest_due
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.message import Block, Message, image
 from bot.slack.blocks.notice import notice_message, silence_sentence
@@ -88,8 +88,12 @@ class Jobs:
             due = digest_due(subscription, now, self.ledger.calendar)
             if due is None or (subscription.skips_unchanged and not self._has_usage(due, subscription.team)):
                 continue
-            covered = Covered(subscription.edition, due.start, subscription.team)
-            deliveries.owe_digest(database, subscription.channel, due.day, now, due.expires_at, covered)
+            channel, edition, team = subscription.channel, subscription.edition, subscription.team
+            if deliveries.find_delivery(database, deliveries.digest_key(channel, due.day, edition, team)) is not None:
+                continue
+            due = caught_up(due, deliveries.told_to(database, channel, due.day, edition, team), subscription)
+            covered = Covered(edition, due.start, team)
+            deliveries.owe_digest(database, channel, due.day, now, due.expires_at, covered)
 
     def _has_usage(self, due: DueDigest, name: str) -> bool:
         team = find_team(self.ledger.database, name) if name else None

@@ -4,12 +4,15 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 from bot.spend.days import ONE_DAY, due_at, spend_day
-from bot.spend.digest import MONTHLY, WEEKLY
+from bot.spend.digest import DAILY, MONTHLY, WEEKLY
 from bot.spend.workdays import WorkCalendar
 from bot.store.subscriptions import Subscription
 
 LONGEST_PAUSE = 14
-"""Days that one daily digest covers at the most, after a long holiday."""
+"""Days that one daily digest covers at the most, after a long holiday or outage."""
+
+LATE_MONTH = timedelta(days=7)
+"""A monthly digest that an outage kept back is news for so long; a weekly one until its next comes."""
 
 
 class DueDigest(NamedTuple):
@@ -21,20 +24,44 @@ class DueDigest(NamedTuple):
 
 
 def digest_due(subscription: Subscription, now: datetime, calendar: WorkCalendar | None = None) -> DueDigest | None:
-    """The digest that is owed at ``now``: from its time on until the local day ends; else None.
+    """The digest that is owed at ``now``: a daily one from its time on until the local day ends; else None.
 
     After an outage this is still one digest, of the newest days, not one for each day that was missed.
     """
     calendar = calendar or WorkCalendar()
     today = spend_day(now, subscription.zone)
-    due = due_at(today, subscription.at, subscription.zone)
-    if not is_issued(subscription, today, calendar) or due > now:
+    issued = _issue_day(subscription, today, calendar)
+    if issued is None:
         return None
-    if subscription.since is not None and due <= subscription.since:
+    due = due_at(issued, subscription.at, subscription.zone)
+    if due > now or (subscription.since is not None and due <= subscription.since):
         return None
-    start = covered_from(subscription, today, calendar)
-    # Yesterday's digest is news until midnight; then the next one is.
-    return DueDigest(start, _covered_to(subscription, today), due_at(today + ONE_DAY, time(0), subscription.zone))
+    start = covered_from(subscription, issued, calendar)
+    expires = due_at(_news_until(subscription, issued), time(0), subscription.zone)
+    return DueDigest(start, _covered_to(subscription, issued), expires)
+
+
+def caught_up(due: DueDigest, told_to: date | None, subscription: Subscription) -> DueDigest:
+    """A daily digest that also covers the days which an outage left untold, after ``told_to``, the last told day."""
+    if told_to is None or subscription.edition != DAILY or subscription.skips_unchanged:
+        return due
+    untold = max(told_to + ONE_DAY, due.day - (LONGEST_PAUSE - 1) * ONE_DAY)
+    return due._replace(start=min(due.start, untold))
+
+
+def _issue_day(subscription: Subscription, today: date, calendar: WorkCalendar) -> date | None:
+    """The day whose digest is the one of today: today itself, or of a rarer edition the last one not too old."""
+    late = (_news_until(subscription, today) - today).days if subscription.edition == MONTHLY else today.isoweekday()
+    latest = 1 if subscription.edition == DAILY else late
+    days = (today - back * ONE_DAY for back in range(latest))
+    return next((day for day in days if is_issued(subscription, day, calendar)), None)
+
+
+def _news_until(subscription: Subscription, issued: date) -> date:
+    """The day on which a digest is news no more: tomorrow the next daily one is."""
+    if subscription.edition == WEEKLY:
+        return issued + timedelta(days=8 - issued.isoweekday())
+    return issued + (LATE_MONTH if subscription.edition == MONTHLY else ONE_DAY)
 
 
 def is_issued(subscription: Subscription, day: date, calendar: WorkCalendar) -> bool:

@@ -86,6 +86,23 @@ def owe_digest(
         _owe(connection, database.workspace_id, key, DIGEST, channel, day, None, now, expires_at, covered=covered)
 
 
+def told_to(database: Database, channel: str, before: date, edition: str, team: str) -> date | None:
+    """The last day before ``before`` that a channel's digest of an edition and team covers; those too late do not."""
+    table = deliveries.c
+    query = select(func.max(table.day)).where(
+        table.workspace_id == database.workspace_id,
+        table.kind == DIGEST,
+        table.target == channel,
+        table.day < before,
+        table.state != "expired",
+        table.key.startswith(digest_key(channel, before, edition, team).removesuffix(str(before)), autoescape=True),
+        func.length(table.key) == len(digest_key(channel, before, edition, team)),
+    )
+    with database.read() as connection:
+        found: date | None = connection.execute(query).scalar()
+    return found
+
+
 def correctable(database: Database, since: datetime) -> list[Delivery]:
     """Digests that were sent since a moment."""
     table = deliveries.c

@@ -67,7 +67,7 @@ def all_subscriptions(database: Database) -> list[Subscription]:
 
 
 def subscribe(database: Database, subscription: Subscription, now: datetime) -> None:
-    """Let a channel have a digest, in place of the same edition for the same team."""
+    """Let a channel have a digest, in place of the same edition for the same team, whose ``since`` it keeps."""
     row = {
         "workspace_id": database.workspace_id,
         "channel": subscription.channel,
@@ -79,8 +79,12 @@ def subscribe(database: Database, subscription: Subscription, now: datetime) -> 
         "skips_unchanged": subscription.skips_unchanged,
         "since": now,
     }
+    table = subscriptions.c
+    same = [table[name] == row[name] for name in ("workspace_id", "channel", "edition", "team")]
     with database.write() as connection:
-        upsert(connection, subscriptions, [row])
+        # A time that moves to before now must not cost the channel today's digest.
+        since = connection.execute(select(table.since).where(*same)).scalar()
+        upsert(connection, subscriptions, [row | {"since": since or now}])
 
 
 def unsubscribe(database: Database, channel: str, edition: str | None = None) -> int:

@@ -27,7 +27,7 @@ from bot.spend.workdays import WorkCalendar
 from bot.store import deliveries
 from bot.store.deliveries import all_deliveries
 from bot.store.recording import AlertPolicy
-from bot.store.subscriptions import Subscription, subscribe
+from bot.store.subscriptions import WORKDAYS, Subscription, subscribe
 from bot.store.teams import find_team, set_team
 from tests.usage import opus_for, store, used
 
@@ -297,6 +297,26 @@ class TestDelivery:
         ]
         bot.jobs.tick(monday + timedelta(hours=2))
         assert len(stage.workspace.messages["C2"]) == 2
+
+    def test_an_outage_over_a_monday_loses_no_day(self, stage: Stage, bot: Installation) -> None:
+        subscribe(
+            bot.database, Subscription("C2", time(9), ZoneInfo("Europe/Paris"), WORKDAYS), NOW - timedelta(days=1)
+        )
+        stage.workspace.channels["C2"] = "other"
+        bot.jobs.tick(NOW)  # Friday
+        bot.jobs.tick(NOW + timedelta(days=4))  # Tuesday
+        bot.jobs.tick(NOW + timedelta(days=4, hours=1))
+        titles = [message["text"].split(" (")[0] for message in stage.workspace.messages["C2"]]
+        assert titles == ["Claude Code spend · Thu 19 Nov", "Claude Code spend · Fri 20 Nov to Mon 23 Nov"]
+
+    def test_a_time_moved_to_earlier_today_costs_no_digest(self, stage: Stage, bot: Installation) -> None:
+        paris = ZoneInfo("Europe/Paris")
+        stage.workspace.channels["C2"] = "other"
+        subscribe(bot.database, Subscription("C2", time(11), paris), NOW - timedelta(days=1))
+        bot.jobs.tick(NOW)
+        subscribe(bot.database, Subscription("C2", time(7), paris), NOW)
+        bot.jobs.tick(NOW + timedelta(minutes=1))
+        assert len(stage.workspace.messages["C2"]) == 1
 
     def test_a_channel_may_skip_days_without_usage(self, stage: Stage, bot: Installation) -> None:
         stage.workspace.channels["C2"] = "other"

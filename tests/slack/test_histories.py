@@ -25,7 +25,7 @@ from bot.spend.records import Actor
 from bot.store.database import open_database
 from bot.store.deliveries import all_deliveries
 from bot.store.recording import AlertPolicy, FileTally, record
-from bot.store.subscriptions import EVERY_DAY, Subscription, subscribe
+from bot.store.subscriptions import EVERY_DAY, Subscription, all_subscriptions, subscribe
 from bot.store.tables import metadata
 from bot.store.tally import Tally
 from tests.slack.test_delivery import settings as slack_settings
@@ -82,9 +82,8 @@ class History:
         return Installation(chosen, clock=lambda: self.now)
 
     def subscribe(self, zone: str, hour: int) -> None:
-        self.subscription = Subscription(CHANNEL, time(hour), ZoneInfo(zone), EVERY_DAY)
-        subscribe(self.bot.database, self.subscription, self.now)
-        self.subscription = self.subscription._replace(since=self.now)
+        subscribe(self.bot.database, Subscription(CHANNEL, time(hour), ZoneInfo(zone), EVERY_DAY), self.now)
+        (self.subscription,) = all_subscriptions(self.bot.database)
 
     def tick(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from bot.schedule import covered_from, digest_due, is_issued
+from bot.schedule import DueDigest, caught_up, covered_from, digest_due, is_issued
 from bot.spend.days import due_at
 from bot.spend.workdays import UnknownCountry, WorkCalendar
 from bot.store.subscriptions import WORKDAYS, Subscription
@@ -92,11 +92,35 @@ class TestDaily:
         assert due(subscription, "2026-11-21T09:00") == ("2026-11-20", "2026-11-20")
 
 
+class TestCatchUp:
+    """Monday's digest of Friday to Sunday never came: Tuesday's covers these days too."""
+
+    workdays = Subscription("C1", NINE, PARIS, WORKDAYS)
+    tuesday = DueDigest(date(2026, 11, 23), date(2026, 11, 23), datetime(2026, 11, 25, tzinfo=UTC))
+
+    @pytest.mark.parametrize(
+        ("told_to", "start"),
+        [
+            (date(2026, 11, 19), date(2026, 11, 20)),
+            (date(2026, 11, 22), date(2026, 11, 23)),
+            (date(2026, 9, 1), date(2026, 11, 10)),  # 14 days with Monday
+            (None, date(2026, 11, 23)),  # its first digest ever
+        ],
+    )
+    def test_what_was_not_told_is_covered(self, told_to: date | None, start: date) -> None:
+        found = caught_up(self.tuesday, told_to, self.workdays)
+        assert (found.start, found.day) == (start, date(2026, 11, 23))
+
+    def test_days_that_were_skipped_on_purpose_are_not(self) -> None:
+        skips = self.workdays._replace(skips_unchanged=True)
+        assert caught_up(self.tuesday, date(2026, 11, 19), skips) == self.tuesday
+
+
 class TestRarerEditions:
     def test_a_week_comes_on_its_first_day_with_a_digest(self) -> None:
         weekly = Subscription("C1", NINE, PARIS, WORKDAYS, "weekly")
         assert due(weekly, "2026-11-23T09:00") == ("2026-11-16", "2026-11-22")
-        assert due(weekly, "2026-11-24T09:00") is None
+        assert due(weekly, "2026-11-23T08:59") is None
         # Easter Monday, 29 March 2027
         germany = WorkCalendar("DE")
         assert due(weekly, "2027-03-29T09:00", germany) is None
@@ -107,7 +131,17 @@ class TestRarerEditions:
         # 1 November 2026 is a Sunday.
         assert due(monthly, "2026-11-01T09:00") is None
         assert due(monthly, "2026-11-02T09:00") == ("2026-10-01", "2026-10-31")
-        assert due(monthly, "2026-11-03T09:00") is None
+
+    def test_a_week_or_month_that_an_outage_kept_back_comes_late(self) -> None:
+        weekly = Subscription("C1", NINE, PARIS, WORKDAYS, "weekly")
+        monthly = Subscription("C1", NINE, PARIS, WORKDAYS, "monthly")
+        assert due(weekly, "2026-11-29T23:59") == ("2026-11-16", "2026-11-22")
+        assert due(weekly, "2026-11-30T00:00") is None
+        assert due(monthly, "2026-11-08T23:59") == ("2026-10-01", "2026-10-31")
+        assert due(monthly, "2026-11-09T00:00") is None
+        # asked for on Tuesday: last week's came out before
+        asked = weekly._replace(since=datetime(2026, 11, 24, 8, tzinfo=PARIS))
+        assert due(asked, "2026-11-24T09:00") is None
 
 
 class TestWorkCalendar:
