@@ -54,7 +54,8 @@ def _database(installation: Installation) -> Iterator[Check]:
         yield Check("last import", f"{newest.path} at {received:%Y-%m-%d %H:%M}, days to {newest.last_day}{rejected}")
     yield from _feeds(installation)
     recent = installation.today() - RECENT
-    stuck = [d for d in all_deliveries(installation.database, ("held", "failed")) if d.day >= recent]
+    ended = all_deliveries(installation.database, ("held", "failed", "expired"))
+    stuck = [d for d in ended if d.day >= recent and (d.state != "expired" or d.is_late)]
     if stuck:
         last = stuck[-1]
         yield Check(

@@ -17,14 +17,14 @@ from bot.slack.blocks.notice import notice_message, silence_sentence
 from bot.slack.blocks.personal import alert_message
 from bot.slack.blocks.plans import plans_in_a_line
 from bot.slack.blocks.trend import trend_block, trend_in_words
-from bot.slack.delivery import TOO_LATE, Composed, Postponed, Sender, Undeliverable
+from bot.slack.delivery import Composed, Postponed, Sender, Undeliverable
 from bot.slack.directory import Directory
 from bot.slack.errors import classify
 from bot.spend.alerts import MAX_AGE_DAYS, QuietHours, step_reached
-from bot.spend.days import spend_day
+from bot.spend.days import ONE_DAY, Period, spend_day
 from bot.spend.digest import MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
-from bot.store.deliveries import ALERT, NOTICE, Covered, Delivery
+from bot.store.deliveries import ALERT, NOTICE, TOO_LATE, Covered, Delivery
 from bot.store.feeds import silent_sources
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
 from bot.store.people import person_by_id, wishes_of
@@ -69,17 +69,21 @@ class Jobs:
         """Owe each admin one message about each digest or alert that will not arrive by itself."""
         database = self.ledger.database
         for delivery in deliveries.all_deliveries(database, ["failed", "held", "expired"]) if self.admins else ():
-            is_late = TOO_LATE in (delivery.problem or "")
-            if delivery.kind == NOTICE or (delivery.state == "expired" and not is_late):
+            if delivery.kind == NOTICE or (delivery.state == "expired" and not delivery.is_late):
                 continue
-            what = "alert" if delivery.kind == ALERT else "digest"
             text = (
-                f"The {what} of {delivery.day} ({delivery.key}) was not sent: {delivery.problem}. "
+                f"The {self._what(delivery)} of {delivery.day} ({delivery.key}) was not sent: {delivery.problem}. "
                 "claudecost doctor lists what waits."
             )
             for admin in self.admins:
                 about = f"{delivery.state}:{delivery.key}"
                 deliveries.owe_notice(database, about, admin, text, spend_day(now, self.ledger.zone), now)
+
+    def _what(self, delivery: Delivery) -> str:
+        person = person_by_id(self.ledger.database, int(delivery.target)) if delivery.kind == ALERT else None
+        if delivery.kind != ALERT:
+            return "digest"
+        return f"alert for {person.label}" if person else "alert"
 
     def plan_digests(self, now: datetime) -> None:
         """Owe each subscribed channel the digest that is due."""
@@ -101,22 +105,40 @@ class Jobs:
         return found is not None and found.usage.tokens > 0
 
     def correct_digests(self, now: datetime) -> int:
-        """Edit the digests of the last days whose total has changed by enough; returns how many."""
-        corrected = 0
-        for delivery in deliveries.correctable(self.ledger.database, now - CORRECTED_FOR):
+        """Edit the digests of the last days whose total has changed by enough; returns how many.
+
+        The change is recorded once Slack has it: after a crash in between, the same edit is made again.
+        """
+        database, corrected = self.ledger.database, 0
+        for delivery in deliveries.correctable(database, now - CORRECTED_FOR):
             facts = self.composer.digest_facts(delivery, now)
-            usd = facts.amount.usd if facts.amount else None
+            if facts.amount is None:
+                self._tell_no_data(delivery, now)
+            usd = facts.told_usd
             if usd is None or not is_correction(delivery.usd, usd):
                 continue
-            if deliveries.correct(self.ledger.database, delivery, usd, now):
-                before = "no data" if delivery.usd is None else rounded(delivery.usd)
-                at = now.astimezone(self.ledger.zone)
-                said = f"Corrected {at:%H:%M}: {before} → {rounded(usd)}"
+            if deliveries.claim_correction(database, delivery, now):
+                before = "no total" if delivery.usd is None else rounded(delivery.usd)
+                said = f"Corrected {now.astimezone(self.ledger.zone):%H:%M}: {before} → {rounded(usd)}"
                 if not self.sender.edit(delivery, self.composer.digest(facts, said)):
-                    deliveries.correct(self.ledger.database, delivery._replace(usd=usd), delivery.usd, now)
+                    deliveries.release_correction(database, delivery)
                     continue
+                deliveries.mark_corrected(database, delivery, usd, now)
                 corrected += 1
         return corrected
+
+    def _tell_no_data(self, delivery: Delivery, now: datetime) -> None:
+        """Owe each admin one message about days that a digest had no data for."""
+        covered = Period(delivery.covers.start, delivery.day + ONE_DAY)
+        if delivery.covers.team or not self.ledger.calendar.working_days(covered):
+            return  # a team may well have used nothing, and nobody need have worked at a weekend
+        text = (
+            f"The digest of {delivery.day} had no usage data to tell. Import the day's export, and the message is "
+            "edited; claudecost doctor says how the feeds are."
+        )
+        for admin in self.admins:
+            about = f"no-data:{delivery.day}"
+            deliveries.owe_notice(self.ledger.database, about, admin, text, spend_day(now, self.ledger.zone), now)
 
     def watch_sources(self, now: datetime) -> None:
         """Owe each admin one message about a source that has fallen silent."""
@@ -177,7 +199,7 @@ class Composer:
             text = str((delivery.payload or {}).get("text", ""))
             return Composed(self.directory.direct_channel(delivery.target), notice_message(text))
         facts = self.digest_facts(delivery, now)
-        return Composed(delivery.target, self.digest(facts), facts.amount.usd if facts.amount else None)
+        return Composed(delivery.target, self.digest(facts), facts.told_usd)
 
     def digest_facts(self, delivery: Delivery, now: datetime) -> DigestFacts:
         """The facts of a digest as they are now."""
@@ -214,7 +236,7 @@ class Composer:
         if person is None:
             raise Undeliverable("expired", "the person's data were removed")
         if (spend_day(now, self.ledger.zone) - delivery.day).days > MAX_AGE_DAYS:
-            raise Undeliverable("expired", f"{delivery.day} is too long ago for an alert")
+            raise Undeliverable("expired", f"{TOO_LATE}: {delivery.day} is too long ago for an alert")
         if not wishes_of(self.ledger.database, person.id).allow(delivery.day):
             raise Undeliverable("expired", "the person does not want to be told about that day")
         own = self.ledger.own_day(person, delivery.day)

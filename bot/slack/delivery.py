@@ -19,7 +19,7 @@ from bot.slack.clients import POST_TIMEOUT
 from bot.slack.errors import Failure, Meaning, classify
 from bot.store import deliveries
 from bot.store.database import Database
-from bot.store.deliveries import LEASE, Delivery
+from bot.store.deliveries import LEASE, TOO_LATE, Delivery
 
 METADATA_EVENT = "claudecost_delivery"
 PACE = 1.0
@@ -32,7 +32,6 @@ INSTALLATION_WAIT = timedelta(minutes=5)
 _HISTORY_MARGIN = 24 * 3600
 """Seconds by which the clocks here and at Slack may differ: a message is looked for from so long before its send."""
 
-TOO_LATE = "its time was over before it could be sent"
 _LAST_SAFE_START = LEASE.total_seconds() - 2 * POST_TIMEOUT
 
 logger = logging.getLogger(__name__)

@@ -139,6 +139,15 @@ class DigestFacts(NamedTuple):
     trend: list[TrendDay]
 
     @property
+    def told_usd(self) -> Decimal | None:
+        """The total that is told; None without data, and where nothing has a price, so that $0 would be wrong."""
+        if self.amount is None or (
+            not self.amount.usd and (self.amount.unpriced_tokens or self.amount.unpriced_searches)
+        ):
+            return None
+        return self.amount.usd
+
+    @property
     def is_partial(self) -> bool:
         """Whether the newest data came before the last day was over."""
         if self.freshness is None or self.amount is None:
@@ -184,7 +193,7 @@ def digest_facts(
     for when in covered:
         whole = whole.plus(by_day.get(when, Amount()))
     today = [(quantity, cost) for quantity, cost in priced if start <= quantity.day <= day]
-    baseline = _baseline(covered, by_day, edition)
+    baseline = _baseline(covered, by_day, edition, calendar)
     month = _month(day, by_day, budget_usd, calendar)
     return DigestFacts(
         day=day,
@@ -209,7 +218,7 @@ def digest_facts(
 
 
 def is_correction(before: Decimal | None, after: Decimal) -> bool:
-    """Whether a total that was told has changed by more than CORRECTED_SHARE or CORRECTED_USD; None was "no data"."""
+    """Whether a total that was told has changed by more than CORRECTED_SHARE or CORRECTED_USD; None was no total."""
     if before is None:
         return True
     return abs(after - before) > min(CORRECTED_USD, before * CORRECTED_SHARE)
@@ -238,11 +247,14 @@ def model_id(model: str, day: date, book: PriceBook) -> str:
         return model
 
 
-def _baseline(covered: list[date], by_day: dict[date, Amount], edition: str) -> Baseline | None:
+def _baseline(covered: list[date], by_day: dict[date, Amount], edition: str, calendar: WorkCalendar) -> Baseline | None:
     day = covered[-1]
     if edition == MONTHLY:
-        last = [cost.usd for when, cost in by_day.items() if _is_month_before(when, day)]
-        return Baseline(f"{covered[0] - ONE_DAY:%B}", sum(last, ZERO), 1) if last else None
+        last = {when: cost.usd for when, cost in by_day.items() if _is_month_before(when, day)}
+        # A month that the data begin in says nothing about a whole one.
+        if not last or calendar.working_days(Period(min(last).replace(day=1), min(last))):
+            return None
+        return Baseline(f"{covered[0] - ONE_DAY:%B}", sum(last.values(), ZERO), 1)
     same = []
     for weeks in range(1, WEEKS_COMPARED + 1):
         days = [when - timedelta(weeks=weeks) for when in covered]

@@ -22,6 +22,7 @@ DIGEST = "digest"
 ALERT = "alert"
 NOTICE = "notice"
 """A message to an admin about the installation itself."""
+TOO_LATE = "its time was over before it could be sent"
 LEASE = timedelta(seconds=60)
 """Far longer than one call to Slack may take (10 s), so that an expired lease means that its owner is gone."""
 
@@ -46,6 +47,11 @@ class Delivery(NamedTuple):
     problem: str | None
     edition: str | None
     usd: Decimal | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it expired because it could not be sent in time, and not because it need not be."""
+        return self.state == "expired" and TOO_LATE in (self.problem or "")
 
     @property
     def covers(self) -> "Covered":
@@ -117,13 +123,27 @@ def correctable(database: Database, since: datetime) -> list[Delivery]:
         return [_read(row) for row in connection.execute(query)]
 
 
-def correct(database: Database, delivery: Delivery, usd: Decimal | None, now: datetime) -> bool:
-    """Take it on to tell a corrected total. False if somebody else has done so meanwhile."""
+def claim_correction(database: Database, delivery: Delivery, now: datetime) -> bool:
+    """Take it on, for the length of a LEASE, to tell a corrected total. False if somebody else does, or has."""
     table = deliveries.c
     before = table.usd.is_(None) if delivery.usd is None else table.usd == delivery.usd
-    statement = update(deliveries).where(table.id == delivery.id, before).values(usd=usd, corrected_at=now)
+    is_free = or_(table.lease_until.is_(None), table.lease_until < now)
+    statement = update(deliveries).where(table.id == delivery.id, before, is_free).values(lease_until=now + LEASE)
     with database.write() as connection:
         return connection.execute(statement).rowcount == 1
+
+
+def mark_corrected(database: Database, delivery: Delivery, usd: Decimal, now: datetime) -> None:
+    """The message tells ``usd`` now."""
+    values = {"usd": usd, "corrected_at": now, "lease_until": None}
+    with database.write() as connection:
+        connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(**values))
+
+
+def release_correction(database: Database, delivery: Delivery) -> None:
+    """The message could not be changed; anybody may try again."""
+    with database.write() as connection:
+        connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(lease_until=None))
 
 
 def owe_notice(database: Database, about: str, admin: str, text: str, day: date, now: datetime) -> None:

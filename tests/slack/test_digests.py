@@ -462,7 +462,7 @@ class TestCorrection:
         assert posted(stage)[0]["text"].endswith("No usage data for Thu 19 Nov yet.")
         self.restate(bot, "20")
         assert bot.jobs.correct_digests(NOW + timedelta(hours=1)) == 1
-        assert "no data → $20.00" in json.dumps(posted(stage)[0]["blocks"], ensure_ascii=False)
+        assert "no total → $20.00" in json.dumps(posted(stage)[0]["blocks"], ensure_ascii=False)
 
     def test_what_slack_did_not_take_is_tried_again(self, stage: Stage, bot: Installation) -> None:
         bot.jobs.tick(NOW)
@@ -475,8 +475,48 @@ class TestCorrection:
         bot.jobs.tick(NOW)
         self.restate(bot, "150")
         (seen,) = all_deliveries(bot.database, ["sent"])
-        assert deliveries.correct(bot.database, seen, Decimal(150), NOW)
-        assert not deliveries.correct(bot.database, seen, Decimal(150), NOW)
+        assert deliveries.claim_correction(bot.database, seen, NOW)
+        assert not deliveries.claim_correction(bot.database, seen, NOW)
+        deliveries.mark_corrected(bot.database, seen, Decimal(150), NOW)
+        assert not deliveries.claim_correction(bot.database, seen, NOW)
+
+    def test_a_crash_before_the_edit_loses_no_correction(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.tick(NOW)
+        self.restate(bot, "150")
+        (seen,) = all_deliveries(bot.database, ["sent"])
+        assert deliveries.claim_correction(bot.database, seen, NOW)  # and then its process is gone
+        assert bot.jobs.correct_digests(NOW + timedelta(seconds=59)) == 0
+        assert bot.jobs.correct_digests(NOW + timedelta(seconds=61)) == 1
+
+    def test_without_its_picture_it_is_corrected_as_well(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.tick(NOW)
+        self.restate(bot, "150")
+        stage.workspace.faults.append(Fault("files.getUploadURLExternal", 500, keeps=False))
+        assert bot.jobs.correct_digests(NOW + timedelta(hours=1)) == 1
+        assert "$100.00 → $150.00" in json.dumps(posted(stage)[0]["blocks"], ensure_ascii=False)
+
+    def test_a_day_that_had_no_price_had_no_total(self, stage: Stage) -> None:
+        bot = stage.installation
+        unknown = used(opus_for(100), day=date(2026, 11, 19))._replace(model="claude-unheard-of-9")
+        store(bot.database, unknown, policy=NO_ALERTS)
+        bot.jobs.tick(NOW)
+        assert ": No price " in posted(stage)[0]["text"]
+        self.restate(bot, "20")
+        assert bot.jobs.correct_digests(NOW + timedelta(hours=1)) == 1
+        assert "no total → $20.00" in json.dumps(posted(stage)[0]["blocks"], ensure_ascii=False)
+
+    def test_a_day_without_data_is_told_to_the_admins_once(self, stage: Stage) -> None:
+        bot = stage.installation
+        bot.jobs.admins = ("U001",)
+        bot.jobs.tick(NOW)
+        for hours in (1, 2):
+            bot.jobs.correct_digests(NOW + timedelta(hours=hours))
+            bot.jobs.tick(NOW + timedelta(hours=hours))
+        told = [message["text"] for message in stage.workspace.messages.get("D001", [])]
+        assert told == [
+            "The digest of 2026-11-19 had no usage data to tell. Import the day's export, and the message is edited; "
+            "claudecost doctor says how the feeds are."
+        ]
 
     @pytest.mark.parametrize(
         ("before", "after", "expected"),

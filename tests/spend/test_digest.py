@@ -57,6 +57,22 @@ def test_a_base_under_a_dollar_makes_no_percentage(book: PriceBook) -> None:
     assert found.change is None
 
 
+def test_a_month_that_the_data_begin_in_is_no_measure(book: PriceBook) -> None:
+    november = {"day": date(2026, 11, 30), "start": date(2026, 11, 1), "edition": "monthly"}
+    for first, expected in ((date(2026, 10, 1), 70), (date(2026, 10, 2), None)):
+        days = [quantity(60, first), quantity(10, date(2026, 10, 20)), quantity(90, date(2026, 11, 3))]
+        found = digest_facts(
+            **november,  # type: ignore[arg-type]
+            zone="UTC",
+            quantities=days,
+            people=NOBODY,
+            limit_usd=Decimal(12),
+            freshness=None,
+            book=book,
+        )
+        assert (found.baseline and found.baseline.usd) == expected
+
+
 def test_the_month_runs_up_to_the_day_and_no_further(book: PriceBook) -> None:
     days = [date(2026, 10, 31), date(2026, 11, 1), DAY, DAY + timedelta(days=1)]
     found = facts(book, *(quantity(10, day) for day in days))

@@ -38,7 +38,7 @@ def digest_message(
     if facts.amount is None:
         return _no_data(title, facts)
     headline = _headline(facts)
-    total = "No price" if _is_unpriced(facts.amount) else rounded(facts.amount.usd)
+    total = "No price" if facts.told_usd is None else rounded(facts.told_usd)
     blocks = [header(title), section(f"*{total}* {headline}", *_month(facts))]
     if picture is not None:
         blocks.append(picture)
@@ -115,19 +115,16 @@ def _against(month: Month) -> str:
     return ", within the budget" if month.forecast.high <= month.budget_usd else ", the budget is at risk"
 
 
-def _is_unpriced(amount: Amount) -> bool:
-    """Whether nothing of a day has a price, so that $0 would be wrong."""
-    return not amount.usd and bool(amount.unpriced_tokens or amount.unpriced_searches)
-
-
 def _headline(facts: DigestFacts) -> str:
     active = facts.people.active
     people = f"across {counted(active, 'person', 'people')}" if active else "by nobody known"
     if facts.is_partial:
         people += ", so far"
-    if facts.baseline is None or facts.change is None:
+    if facts.baseline is None:
         return f"{people} · too few earlier days to say what is usual"
     one = "" if facts.edition == MONTHLY else "a usual "
+    if facts.change is None:
+        return f"{people} · {one}{facts.baseline.name} is {rounded(facts.baseline.usd)}"
     usual = f"{one}{facts.baseline.name} ({rounded(facts.baseline.usd)})"
     if abs(facts.change) < Decimal("0.005"):
         return f"{people} · like {usual}"
