@@ -20,7 +20,7 @@ from bot.slack.blocks.trend import trend_block, trend_in_words
 from bot.slack.delivery import Composed, Postponed, Sender, Undeliverable
 from bot.slack.directory import Directory
 from bot.slack.errors import classify
-from bot.spend.alerts import MAX_AGE_DAYS, QuietHours, step_reached
+from bot.spend.alerts import MAX_AGE_DAYS, QuietHours, read_quiet_hours, step_reached
 from bot.spend.days import ONE_DAY, Period, spend_day
 from bot.spend.digest import MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
@@ -237,7 +237,8 @@ class Composer:
             raise Undeliverable("expired", "the person's data were removed")
         if (spend_day(now, self.ledger.zone) - delivery.day).days > MAX_AGE_DAYS:
             raise Undeliverable("expired", f"{TOO_LATE}: {delivery.day} is too long ago for an alert")
-        if not wishes_of(self.ledger.database, person.id).allow(delivery.day):
+        wishes = wishes_of(self.ledger.database, person.id)
+        if not wishes.allow(delivery.day):
             raise Undeliverable("expired", "the person does not want to be told about that day")
         own = self.ledger.own_day(person, delivery.day)
         limit, step = self.ledger.limit_of(person), delivery.step or 1
@@ -247,7 +248,8 @@ class Composer:
         if any(step < other <= reached for other in self.ledger.alert_steps(person, delivery.day)):
             raise Undeliverable("expired", "a higher step is told instead")
         user = self.directory.slack_user_of(person)
-        until = self.quiet.until(now, self.directory.zone_of(user, self.ledger.zone)) if self.quiet else None
+        quiet = self.quiet if wishes.quiet_hours is None else read_quiet_hours(wishes.quiet_hours)
+        until = quiet.until(now, self.directory.zone_of(user, self.ledger.zone)) if quiet else None
         if until is not None:
             raise Postponed(until, "it waits until the person's quiet hours are over")
         channel = self.directory.direct_channel(user)

@@ -15,7 +15,7 @@ from platformdirs import user_data_dir
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bot.spend.alerts import DEFAULT_LIMIT_USD, QuietHours
+from bot.spend.alerts import DEFAULT_LIMIT_USD, QuietHours, read_quiet_hours
 from bot.spend.workdays import UnknownCountry, WorkCalendar
 
 EXAMPLES = {
@@ -116,17 +116,7 @@ def _weekdays(value: Any) -> frozenset[int]:
 
 
 def _quiet_hours(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if value.strip().lower() == "off":
-        return None
-    start, separator, end = value.partition("-")
-    try:
-        if separator:
-            return QuietHours(time.fromisoformat(start.strip()), time.fromisoformat(end.strip()))
-    except ValueError:
-        pass
-    raise ValueError("it takes two times of the day, or off")
+    return read_quiet_hours(value) if isinstance(value, str) else value
 
 
 def _clock_time(value: time) -> time:

@@ -1,5 +1,6 @@
 """The alert rule: who passed which step of their limit on a day."""
 
+import re
 from datetime import datetime, time
 from decimal import Decimal
 from typing import NamedTuple
@@ -23,6 +24,9 @@ class QuietHours(NamedTuple):
     start: time
     end: time
 
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
     def until(self, now: datetime, zone: ZoneInfo) -> datetime | None:
         """When they end, if ``now`` lies in them; else None."""
         local = now.astimezone(zone)
@@ -34,6 +38,25 @@ class QuietHours(NamedTuple):
             return None
         day = local.date() if local.time() < self.end else local.date() + ONE_DAY
         return due_at(day, self.end, zone)
+
+
+OFF = "off"
+
+
+def read_quiet_hours(said: str) -> QuietHours | None:
+    """Quiet hours from words such as "21:00-07:00" or "21-7"; None for "off". Raises ValueError."""
+    if said.strip().lower() == OFF:
+        return None
+    times = re.fullmatch(r"(\d{1,2})(?::(\d\d))? ?(?:-|–|to) ?(\d{1,2})(?::(\d\d))?", said.strip().lower(), re.ASCII)
+    try:
+        if times:
+            hour, minute, end_hour, end_minute = (int(part or 0) for part in times.groups())
+            found = QuietHours(time(hour, minute), time(end_hour, end_minute))
+            if found.start != found.end:
+                return found
+    except ValueError:
+        pass
+    raise ValueError("it takes two times of the day, as in 21:00-07:00, or off")
 
 
 class Alert(NamedTuple):

@@ -158,6 +158,7 @@ people = Table(
     Column("team_id", ForeignKey("teams.id")),
     Column("muted_until", Day, comment="the first day with alerts again"),
     Column("planned_day", Day, comment="a day of planned work: no alert"),
+    Column("quiet_hours", Text, comment="HH:MM-HH:MM on their own clock, or off; the installation's where null"),
     UniqueConstraint("workspace_id", "email"),
 )
 """One row a spender. Without an e-mail address nobody is known to be behind it yet: the spend is *unassigned*.

@@ -266,8 +266,22 @@ class TestCommands:
         person = person_by_email(stage.installation.database, "ada@example.com")
         assert person is not None
         assert person.limit_usd == 20
-        assert wishes_of(stage.installation.database, person.id) == (None, None)
+        assert wishes_of(stage.installation.database, person.id) == (None, None, None)
 
-    @pytest.mark.parametrize("text", ["limit", "limit 0", "limit -5", "limit many", "mute", "mute 0d", "mute 9999d"])
+    def test_own_quiet_hours(self, stage: Stage) -> None:
+        assert self.said(stage, "quiet 12-14", 1) == "Your alerts wait from 12:00 to 14:00 on your own clock."
+        bot, noon = stage.installation, datetime(2026, 11, 20, 12, 30, tzinfo=ZoneInfo("Europe/Paris"))
+        spends(bot, 13, date(2026, 11, 20))
+        bot.jobs.sender.send_due(noon)
+        assert dm(stage) == []
+        assert self.said(stage, "quiet off", 2) == "Your alerts come at any hour now."
+        bot.jobs.sender.send_due(noon + timedelta(hours=1, minutes=31))
+        assert len(dm(stage)) == 1
+        assert self.said(stage, "quiet usual", 3) == "Your alerts wait as everybody's do here."
+
+    @pytest.mark.parametrize(
+        "text",
+        ["limit", "limit 0", "limit -5", "limit many", "mute", "mute 0d", "mute 9999d", "quiet 25-7", "quiet 7-7"],
+    )
     def test_what_cannot_be_read_is_said(self, stage: Stage, text: str) -> None:
         assert self.said(stage, text, 1).startswith(f"I could not read “{text}”.")

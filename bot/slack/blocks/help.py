@@ -8,7 +8,7 @@ _COMMANDS = (
     ("500k in 80k out opus", "what those tokens cost; more below"),
     ("me", "your own spend, or me today, me week, me month; only you see it"),
     ("digest", "yesterday's digest of the team, or of a day: digest 2026-11-19; only you see it"),
-    ("limit 20", "your own daily limit; mute 3d and unmute for a while without alerts"),
+    ("limit 20", "your own daily limit; mute 3d and unmute for a while without alerts; quiet 21-7 for nights"),
     ("plans", "what subscriptions cost; plans $6 a day compares them for a spend"),
     ("recommend", "which plan fits you, from what you used; only you see it"),
     ("subscribe weekdays 09:00", "this channel's digest, for admins; unsubscribe, subscriptions"),

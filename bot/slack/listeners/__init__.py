@@ -23,7 +23,7 @@ def register(app: App, commands: Commands, actions: Actions, channels: Channels,
     app.command(COMMAND, matchers=[has_word("recommend")])(
         ack=commands.acknowledge, lazy=[commands.show_recommendation]
     )
-    for word in ("limit", "mute", "unmute"):
+    for word in ("limit", "mute", "unmute", "quiet"):
         app.command(COMMAND, matchers=[has_word(word)])(ack=commands.acknowledge, lazy=[commands.change_alerts])
     app.command(COMMAND, matchers=[has_word("subscribe")])(ack=commands.acknowledge, lazy=[channels.subscribe])
     app.command(COMMAND, matchers=[has_word("unsubscribe")])(ack=commands.acknowledge, lazy=[channels.unsubscribe])

@@ -34,6 +34,7 @@ from bot.slack.blocks.plans import (
 )
 from bot.slack.directory import Directory
 from bot.slack.listeners.failures import answers_failures
+from bot.spend.alerts import OFF, read_quiet_hours
 from bot.spend.days import ONE_DAY, Period
 from bot.store.people import person_by_email, set_wishes
 from bot.store.teams import find_team
@@ -49,6 +50,7 @@ WORDS = (
     "limit",
     "mute",
     "unmute",
+    "quiet",
     "subscribe",
     "unsubscribe",
     "subscriptions",
@@ -159,7 +161,7 @@ class Commands:
 
     @answers_failures
     def change_alerts(self, respond: Respond, command: dict[str, Any]) -> None:
-        """“limit 20”, “mute 3d”, “unmute”: what a person wants for their own alerts."""
+        """“limit 20”, “mute 3d”, “unmute”, “quiet 21:00-07:00”: what a person wants for their own alerts."""
         word, *rest = str(command["text"]).lower().split()
         email = self.directory.email_of(command["user_id"])
         person = person_by_email(self.ledger.database, email) if email else None
@@ -168,7 +170,7 @@ class Commands:
             return
         changed = _alert_change(word, " ".join(rest), self.today())
         if changed is None:
-            example = "limit 20" if word == "limit" else "mute 3d"
+            example = {"limit": "limit 20", "quiet": "quiet 21:00-07:00"}.get(word, "mute 3d")
             _reply(respond, refusal_message(Refusal(f"I could not read “{command['text'].strip()}”.", example)))
             return
         values, said = changed
@@ -248,6 +250,8 @@ def _alert_change(word: str, said: str, today: date) -> tuple[dict[str, Any], st
         match = re.fullmatch(r"\$? ?(\d{1,5}(?:\.\d{1,2})?) ?(?:\$|usd|dollars?)?(?: a day)?", said, re.ASCII)
         usd = Decimal(match[1]) if match else Decimal(0)
         return ({"limit_usd": usd}, f"Your limit is {shown(usd)} a day now.") if usd else None
+    if word == "quiet":
+        return _quiet_change(said)
     match = re.fullmatch(r"(?:for )?(\d{1,3}) ?(d|days?|w|weeks?)", said, re.ASCII)
     days = int(match[1]) * (7 if match[2].startswith("w") else 1) if match else 0
     if not 1 <= days <= MAX_MUTED_DAYS:
@@ -257,6 +261,19 @@ def _alert_change(word: str, said: str, today: date) -> tuple[dict[str, Any], st
 
 
 MAX_MUTED_DAYS = 365
+
+
+def _quiet_change(said: str) -> tuple[dict[str, Any], str] | None:
+    if said == "usual":
+        return {"quiet_hours": None}, "Your alerts wait as everybody's do here."
+    try:
+        hours = read_quiet_hours(said)
+    except ValueError:
+        return None
+    if hours is None:
+        return {"quiet_hours": OFF}, "Your alerts come at any hour now."
+    sentence = f"Your alerts wait from {hours.start:%H:%M} to {hours.end:%H:%M} on your own clock."
+    return {"quiet_hours": str(hours)}, sentence
 
 
 def _reply(reply: Ack | Respond, message: Message) -> None:
