@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from flask import Flask, Response, request
@@ -139,9 +140,17 @@ def _publish_view(workspace: Workspace, fields: Fields) -> Fields:
 
 def _history(workspace: Workspace, fields: Fields) -> Fields:
     channel = _channel(workspace, fields)
+    oldest = Decimal(str(fields.get("oldest") or 0))
+    start, limit = int(fields.get("cursor") or 0), int(fields.get("limit") or 100)
     with workspace.lock:
-        messages = list(reversed(workspace.messages.get(channel, [])))
-    return {"messages": messages, "has_more": False, "response_metadata": {"next_cursor": ""}}
+        newest_first = [one for one in reversed(workspace.messages.get(channel, [])) if Decimal(one["ts"]) > oldest]
+    end = start + limit
+    following = str(end) if end < len(newest_first) else ""
+    return {
+        "messages": newest_first[start:end],
+        "has_more": bool(following),
+        "response_metadata": {"next_cursor": following},
+    }
 
 
 def _open(workspace: Workspace, fields: Fields) -> Fields:

@@ -13,6 +13,8 @@ MAIN_SHARE = Decimal("0.4")
 
 MIN_SAVING_USD = Decimal(1)
 CACHED_SHARE = Decimal("0.9")
+SUBAGENT_SHARE = Decimal("0.2")
+"""The part of a day's work that searches, tests and look-ups in subagents can well be."""
 
 
 class Saving(NamedTuple):
@@ -50,8 +52,17 @@ def best_saving(used: Iterable[Quantity], book: PriceBook) -> Saving | None:
             except PricingError:
                 then = now.usd
             found[f"{sonnet.name} for the {model.family.title()} part"] += max(ZERO, now.usd - then)
+        if model.family in ("opus", "fable", "sonnet") and book.has_family("haiku", quantity.day):
+            haiku = book.current("haiku", quantity.day)
+            try:
+                then = list_cost(quantity.usage, haiku.id, quantity.day, book).usd
+            except PricingError:
+                then = now.usd
+            found[f"{haiku.name} in subagents for a fifth of the work"] += SUBAGENT_SHARE * max(ZERO, now.usd - then)
         read = next((line.usd for line in now.lines if line.kind == "cache_read"), ZERO)
-        found["/clear between tasks, so that half as much context is read again"] += read / 2
+        found["/clear between tasks and /compact within long ones, so that half as much context is read again"] += (
+            read / 2
+        )
         usage = quantity.usage
         cached = int(usage.input * CACHED_SHARE)
         if cached:

@@ -122,6 +122,13 @@ class TestCauses:
         assert found is not None
         assert (found.what, found.usd) == ("Sonnet 5.5 for the Opus part", Decimal(10))
 
+    def test_who_uses_sonnet_hears_of_haiku(self, book: PriceBook) -> None:
+        # 2M output: $20 on Sonnet 5.5, $1 on Haiku 5.5; a fifth of the difference of $19
+        written = [Quantity(DAY, "claude-sonnet-5-5", STANDARD, "api", TokenUsage(output=2_000_000), None)]
+        found = best_saving(written, book)
+        assert found is not None
+        assert (found.what, found.usd) == ("Haiku 5.5 in subagents for a fifth of the work", Decimal("3.80"))
+
     def test_small_savings_are_not_worth_a_line(self, book: PriceBook) -> None:
         little = [Quantity(DAY, "claude-haiku-5-5", STANDARD, "api", TokenUsage(1_000_000), None)]
         assert best_saving(little, book) is None

@@ -17,13 +17,14 @@ from bot.playground.demo import CHANNEL, team_workspace
 from bot.playground.server import served
 from bot.playground.web_api import create_web_api
 from bot.playground.workspace import Fault, Workspace
-from bot.pricing import default_price_book
+from bot.pricing import TokenUsage, default_price_book
 from bot.schedule import digest_due
 from bot.spend.alerts import step_reached
 from bot.spend.days import spend_day
 from bot.spend.records import Actor
 from bot.store.database import open_database
 from bot.store.deliveries import all_deliveries
+from bot.store.people import person_by_email
 from bot.store.recording import AlertPolicy, FileTally, record
 from bot.store.subscriptions import EVERY_DAY, Subscription, all_subscriptions, subscribe
 from bot.store.tables import metadata
@@ -96,7 +97,8 @@ class History:
         today = spend_day(self.now, ZoneInfo("Europe/Paris"))
         email, day = PEOPLE[person], today - timedelta(days=days_ago)
         self.spent[email, day] += usd
-        usage = used(opus_for(self.spent[email, day]), day=day, actor=Actor("email", email))
+        tokens = TokenUsage(self.spent[email, day] * 200_000)  # of Opus 4.6, at $5 a million
+        usage = used(tokens, day=day, actor=Actor("email", email), model="claude-opus-4-6")
         files = [FileTally("f", Tally([usage]), [])]
         book = self.bot.book
         record(self.bot.database, "console_usage_csv", files, self.now, AlertPolicy(LIMIT, today), book)
@@ -107,6 +109,7 @@ class History:
 
     def do(self, what: tuple[object, ...]) -> None:
         kind, *rest = what
+        self.latest = max(self.latest, self.now)
         if kind == "tick":
             self.tick(int(str(rest[0])))
         elif kind == "ingest":
@@ -122,8 +125,9 @@ class History:
             self.workspace.faults.append(FAULTS[str(rest[0])])
 
     def settle(self) -> None:
-        """Time goes on until nothing is left to try."""
+        """Time goes on until nothing is left to try: past all that was put off before the clock jumped back."""
         self.workspace.faults.clear()
+        self.now = max(self.now, self.latest)
         for _ in range(40):
             self.now += timedelta(minutes=3)
             self.bot.jobs.sender.send_due(self.now)
@@ -140,6 +144,14 @@ class History:
         assert {d.key: d.state for d in found.values() if d.state not in ("sent", "expired")} == {}
         assert set(keys) == {key for key, delivery in found.items() if delivery.state == "sent"}
         assert self.owed <= {d.day for d in found.values() if d.kind == "digest"}
+        highest: dict[tuple[str, date], int] = {}
+        for email, day, step in self.reached:
+            highest[email, day] = max(step, highest.get((email, day), 0))
+        for (email, day), step in highest.items():
+            person = person_by_email(self.bot.database, email)
+            assert person is not None
+            alert = found[f"alert:P{person.id}:{day}:{step}x"]
+            assert alert.state == "sent" or alert.is_late
         for delivery in found.values():
             if delivery.kind == "digest" and delivery.state == "expired":
                 assert delivery.expires_at is not None
