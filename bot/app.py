@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from bot.feeds import Feeds
     from bot.jobs import Jobs
     from bot.pricing.plans import PlanBook
+    from bot.slack.access import Access
     from bot.slack.directory import Directory
+    from bot.slack.listeners.router import Router
     from bot.store.subscriptions import Subscription
 
 
@@ -153,10 +155,7 @@ class Installation:
         from bot.slack.clients import unauthorized_client
         from bot.slack.listeners import register
         from bot.slack.listeners.actions import Actions
-        from bot.slack.listeners.channels import Channels
-        from bot.slack.listeners.commands import Commands
         from bot.slack.listeners.home import Home
-        from bot.slack.subscribing import Defaults
 
         secret = None if is_socket_mode else self.settings.secret("SLACK_SIGNING_SECRET")
         app = App(
@@ -169,13 +168,53 @@ class Installation:
             request_verification_enabled=not is_socket_mode,
             logger=logging.getLogger("slack_bolt"),
         )
-        commands = Commands(self.ledger, self.directory, self.today, self.plan_book, self.advisor, self.settings.admins)
-        settings = self.settings
-        defaults = Defaults(settings.digest_time, settings.timezone)
-        channels = Channels(self.database, self.clock, defaults, self.subscriptions, settings.admins)
-        home = Home(self.ledger, self.directory, self.clock, self.today, self.subscriptions, settings.admins)
-        register(app, commands, Actions(self.ledger, self.directory, self.today), channels, home)
+        actions = Actions(self.ledger, self.directory, self.access, self.today)
+        home = Home(self.ledger, self.directory, self.clock, self.today, self.subscriptions, self.access)
+        register(app, self.router, actions, home)
         return app
+
+    @cached_property
+    def access(self) -> "Access":
+        """Who may do what."""
+        from bot.slack.access import Access
+
+        return Access(self.directory, self.settings.admins, follows_slack=self.settings.slack_admins)
+
+    @cached_property
+    def router(self) -> "Router":
+        """Every command by its first word."""
+        from bot.slack.listeners.channels import Channels
+        from bot.slack.listeners.commands import Questions
+        from bot.slack.listeners.identities import Identities
+        from bot.slack.listeners.own import Own
+        from bot.slack.listeners.router import Router
+        from bot.slack.subscribing import Defaults
+
+        defaults = Defaults(self.settings.digest_time, self.settings.timezone)
+        questions = Questions(self.book, self.plan_book, self.today, lambda: words)
+        own = Own(self.ledger, self.directory, self.access, self.advisor, self.clock, self.today, questions.answer)
+        channels = Channels(self.database, self.clock, defaults, self.subscriptions, self.access)
+        identities = Identities(self.database, self.book, self.directory, self.access, self.clock)
+        instant = {"help": questions.show_help, "article": questions.show_article, "plans": questions.show_plans}
+        slow = {
+            "": own.show_menu,
+            "me": own.show_spend,
+            "compare": own.compare,
+            "digest": own.show_digest,
+            "team": own.show_team,
+            "recommend": own.show_recommendation,
+            "explain": own.explain,
+            "limit": own.change_alerts,
+            "mute": own.change_alerts,
+            "unmute": own.change_alerts,
+            "quiet": own.change_alerts,
+            "subscribe": channels.subscribe,
+            "unsubscribe": channels.unsubscribe,
+            "subscriptions": channels.list_them,
+            "link": identities.link,
+        }
+        words = (*instant, *slow)
+        return Router(questions.answer, instant, slow)
 
 
 def _authorize_with(token: str) -> "Callable[..., AuthorizeResult]":

@@ -12,7 +12,7 @@ from bot.exports.formats import READERS
 from bot.pricing import PriceBook
 from bot.spend.alerts import Alert, step_reached
 from bot.spend.amounts import ZERO, Amount, Quantity, amount, total
-from bot.spend.causes import Saving, best_saving, largest_kind
+from bot.spend.causes import Comparison, Saving, best_saving, compared, largest_kind
 from bot.spend.days import ONE_DAY, Period, month_to_date
 from bot.spend.digest import (
     DAILY,
@@ -314,6 +314,14 @@ class Ledger:
             return None
         days = person_history(self.database, person.id, period)
         return OwnPeriod(period, sum((one.usd for one in days), ZERO), [(one.day, one.usd) for one in days])
+
+    def own_comparison(self, email: str, period: Period) -> Comparison | None:
+        """What a person's own usage of a period would have cost on other models; None if nothing is known of them."""
+        person = person_by_email(self.database, email)
+        if person is None:
+            return None
+        used = [share.quantity for share in shares(self.database, period, person.id)]
+        return compared(used, self.book, period.end - ONE_DAY)
 
     def explain(self, name: str, day: date) -> Explanation | None:
         """Where a person's figure of a day comes from; None if nobody has that address or name."""

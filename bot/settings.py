@@ -38,6 +38,7 @@ EXAMPLES = {
     "CLAUDECOST_PICTURE": "image, native or off",
     "CLAUDECOST_BIND": "127.0.0.1:3000",
     "CLAUDECOST_ADMINS": "U0123456789,U9876543210",
+    "CLAUDECOST_SLACK_ADMINS": "true (the workspace's own admins are admins here too)",
     "CLAUDECOST_WATCH_FOLDER": "/var/lib/claudecost/exports",
     "CLAUDECOST_OTLP_TOKEN": "at least 16 characters that nobody can guess",
     "CLAUDECOST_COST_BETA": "true",
@@ -177,6 +178,7 @@ class Settings(BaseSettings):
     picture: Literal["image", "native", "off"] = _named("CLAUDECOST_PICTURE", "image")
     bind: Annotated[str, AfterValidator(_address)] | None = _named("CLAUDECOST_BIND")
     admins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_user_ids)] = _named("CLAUDECOST_ADMINS", ())
+    slack_admins: bool = _named("CLAUDECOST_SLACK_ADMINS", False)
     watch_folder: Path | None = _named("CLAUDECOST_WATCH_FOLDER")
     otlp_token: SecretStr | None = _named("CLAUDECOST_OTLP_TOKEN", min_length=16)
     cost_beta: bool = _named("CLAUDECOST_COST_BETA", False)

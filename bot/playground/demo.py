@@ -54,7 +54,8 @@ def team_workspace() -> Workspace:
 
 @contextmanager
 def staged(workspace: Workspace, database_url: str, clock: Callable[[], datetime] = lambda: NOW) -> Iterator[Stage]:
-    """The real app, installed into the stand-in."""
+    """The real app, installed into the stand-in, by whose clock Slack's runs too."""
+    workspace.clock = clock
     with served(create_web_api(workspace)) as slack_url:
         installation = Installation(_settings(database_url, slack_url), clock=clock)
         with served(WebApp(installation)) as app_url:
@@ -139,6 +140,7 @@ def _settings(database_url: str, slack_url: str) -> Settings:
         CLAUDECOST_LIMIT_USD="12.00",
         CLAUDECOST_DIGEST_CHANNEL=CHANNEL,
         CLAUDECOST_ADMINS=ADMIN,
+        CLAUDECOST_SLACK_ADMINS=False,
         CLAUDECOST_DIGEST_TIME="09:00",
         CLAUDECOST_DIGEST_WEEKDAYS="12345",
         CLAUDECOST_HOLIDAYS="",

@@ -100,6 +100,15 @@ def _post_message(workspace: Workspace, fields: Fields) -> Fields:
     return {"channel": channel, "ts": message["ts"], "message": message}
 
 
+def _post_ephemeral(workspace: Workspace, fields: Fields) -> Fields:
+    channel, user = _channel(workspace, fields), workspace.user_by_id(str(fields.get("user", "")))
+    if user is None:
+        raise SlackError("user_not_in_channel")
+    kept: Fields = {name: fields[name] for name in ("text", "blocks") if name in fields}
+    workspace.whisper({"user": user.id, "channel": channel, "response_type": "ephemeral", **kept})
+    return {"message_ts": "0"}
+
+
 def _update_message(workspace: Workspace, fields: Fields) -> Fields:
     channel = _channel(workspace, fields)
     message = workspace.edit(channel, str(fields.get("ts")), {n: fields[n] for n in _EDITABLE if n in fields})
@@ -183,6 +192,7 @@ def _open_socket(workspace: Workspace, _fields: Fields) -> Fields:
 _METHODS: dict[str, Callable[[Workspace, Fields], Fields]] = {
     "apps.connections.open": _open_socket,
     "auth.test": _auth_test,
+    "chat.postEphemeral": _post_ephemeral,
     "chat.postMessage": _post_message,
     "chat.update": _update_message,
     "conversations.history": _history,
@@ -200,6 +210,10 @@ def _user(user: User) -> Fields:
     profile = {"email": user.email, "real_name": user.name}
     return {
         "id": user.id,
+        "team_id": user.team,
+        "deleted": user.deleted,
+        "is_bot": user.is_bot,
+        "is_admin": user.is_admin,
         "name": user.name.split()[0].lower(),
         "real_name": user.name,
         "tz": user.tz,

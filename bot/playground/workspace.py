@@ -2,7 +2,9 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 BOT_TOKEN = "xoxb-playground-bot"
@@ -23,6 +25,10 @@ class User(NamedTuple):
     name: str
     email: str
     tz: str = "Europe/Paris"
+    team: str = TEAM_ID
+    deleted: bool = False
+    is_bot: bool = False
+    is_admin: bool = False
 
 
 class Fault(NamedTuple):
@@ -54,18 +60,20 @@ class Workspace:
     views: list[Fields] = field(default_factory=list)
     socket_url: str | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
-    _clock: int = 1_795_000_000_000_000
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """What the workspace's own clock says."""
+
+    _last: int = 1_795_345_678_000_000
 
     def post(self, channel: str, message: Fields) -> Fields:
         """Keep a message in a channel under a ts of its own."""
         with self.lock:
-            self._clock += 1_000_123
             kept = {
                 "type": "message",
                 "user": BOT_USER,
                 "bot_id": BOT_ID,
                 "app_id": APP_ID,
-                "ts": f"{self._clock // 10**6}.{self._clock % 10**6:06d}",
+                "ts": self._next_ts(),
                 **message,
             }
             self.messages.setdefault(channel, []).append(kept)
@@ -94,9 +102,12 @@ class Workspace:
     def whisper(self, message: Fields) -> None:
         """Keep a message that only one person sees."""
         with self.lock:
-            self._clock += 1_000_123
-            at = f"{self._clock // 10**6}.{self._clock % 10**6:06d}"
-            self.ephemeral.append({**message, "at": at})
+            self.ephemeral.append({**message, "at": self._next_ts()})
+
+    def _next_ts(self) -> str:
+        now = int(self.clock().timestamp()) * 10**6
+        self._last = max(self._last + 1_000_123, now)
+        return f"{self._last // 10**6}.{self._last % 10**6:06d}"
 
     def user_by_email(self, email: str) -> User | None:
         return next((user for user in self.users if user.email.lower() == email.lower()), None)

@@ -6,7 +6,7 @@ from bot.slack.blocks.answer import COMMAND
 from bot.slack.scopes import SCOPES
 
 Manifest = dict[str, Any]
-EVENTS = ("app_home_opened",)
+EVENTS = ("app_home_opened", "app_mention", "message.im")
 EVENTS_PATH = "/slack/events"
 
 
@@ -25,7 +25,7 @@ def manifest(base_url: str | None = None) -> Manifest:
             "app_home": {
                 "home_tab_enabled": True,
                 "messages_tab_enabled": True,
-                "messages_tab_read_only_enabled": True,
+                "messages_tab_read_only_enabled": False,
             },
             "bot_user": {"display_name": "claudecost", "always_online": True},
             "slash_commands": [
@@ -33,7 +33,7 @@ def manifest(base_url: str | None = None) -> Manifest:
                     "command": COMMAND,
                     "description": "Price tokens, see your own spend, read the digest",
                     "usage_hint": "500k in 80k out opus | me | digest | help",
-                    "should_escape": False,
+                    "should_escape": True,
                     **(address or {}),
                 }
             ],

@@ -1,5 +1,7 @@
 """Who is who between people and Slack users."""
 
+import re
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from slack_sdk import WebClient
@@ -8,6 +10,16 @@ from slack_sdk.errors import SlackApiError
 from bot.store.database import Database
 from bot.store.people import Person, remember_slack_user
 
+_USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+_ADDRESS = re.compile(r"[^@\s<>|]+@[^@\s<>|]+")
+
+
+class Member(NamedTuple):
+    """A person of this workspace. ``email`` is None where the app may not see it."""
+
+    email: str | None
+    is_workspace_admin: bool
+
 
 class Directory:
     """Finds the Slack user of a person by e-mail address, and the address of a Slack user."""
@@ -15,6 +27,7 @@ class Directory:
     def __init__(self, database: Database, client: WebClient) -> None:
         self.database = database
         self.client = client
+        self._workspace: tuple[str, str] | None = None
 
     def slack_user_of(self, person: Person) -> str:
         """The Slack user id of a person with an e-mail address; remembered once found. Raises SlackApiError."""
@@ -45,10 +58,38 @@ class Directory:
         return str(self.client.conversations_open(users=slack_user_id)["channel"]["id"])
 
     def email_of(self, slack_user_id: str) -> str | None:
-        """The e-mail address in a user's profile, or None where the app may not see it."""
+        """The e-mail address of a person of this workspace, or None where the app may not see it."""
+        found = self.member(slack_user_id)
+        return found.email if found else None
+
+    def address_in(self, said: str) -> str | None:
+        """The e-mail address that somebody wrote, or of the person whom they mentioned; None if it is neither."""
+        user = _USER.fullmatch(said)
+        if user:
+            return self.email_of(user[1])
+        return said if _ADDRESS.fullmatch(said) else None
+
+    def member(self, slack_user_id: str) -> Member | None:
+        """A person of this workspace; None for people of others, deactivated ones, bots, and where Slack does not say.
+
+        Anybody may write any address into a profile of a workspace of their own, and meet the app in a shared channel.
+        """
         try:
-            profile = self.client.users_info(user=slack_user_id)["user"].get("profile", {})
-        except SlackApiError:
+            user = dict(self.client.users_info(user=slack_user_id)["user"])
+            if user.get("deleted") or user.get("is_bot") or user.get("is_stranger") or not self._is_here(user):
+                return None
+        except (SlackApiError, OSError):
             return None
-        email = profile.get("email")
-        return str(email) if email else None
+        email = user.get("profile", {}).get("email")
+        is_admin = any(user.get(role) for role in ("is_admin", "is_owner", "is_primary_owner"))
+        return Member(str(email) if email else None, is_admin)
+
+    def _is_here(self, user: dict[str, Any]) -> bool:
+        """Whether a user belongs to the app's workspace, or to its organisation of several."""
+        if self._workspace is None:
+            own = self.client.auth_test()
+            self._workspace = (str(own["team_id"]), str(own.get("enterprise_id") or ""))
+        team, enterprise = self._workspace
+        organisation = user.get("enterprise_user") or {}
+        is_ours = bool(enterprise) and organisation.get("enterprise_id") == enterprise
+        return is_ours or team in (user.get("team_id"), *organisation.get("teams", []))

@@ -2,6 +2,7 @@
 
 SCOPES = {
     "commands": "the slash command",
+    "app_mentions:read": "answering a mention",
     "chat:write": "posting digests and alerts",
     "im:write": "opening the direct message for an alert",
     "users:read": "looking up who asks",

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -73,6 +74,35 @@ def best_saving(used: Iterable[Quantity], book: PriceBook) -> Saving | None:
         return None
     what = max(found, key=lambda name: (found[name], name))
     return Saving(what, found[what]) if found[what] >= MIN_SAVING_USD else None
+
+
+class Comparison(NamedTuple):
+    """List prices of the same tokens: as they were used, and all on the newest model of each family.
+
+    ``families`` names the model; None in place of dollars where some of the usage has no price on it.
+    """
+
+    usd: Decimal
+    families: list[tuple[str, Decimal | None]]
+
+
+def compared(used: Iterable[Quantity], book: PriceBook, day: date) -> Comparison:
+    """What usage would have cost on the newest model of each family of a day, the dearest first."""
+    priced = [(quantity, cost) for quantity in used if (cost := _priced(quantity, quantity.usage, book)) is not None]
+    found: list[tuple[str, Decimal | None]] = []
+    for family in book.families:
+        if not book.has_family(family, day):
+            continue
+        model = book.current(family, day)
+        try:
+            # At the day's prices of today's models: that is what a change of model would bring.
+            usd = sum((list_cost(quantity.usage, model.id, day, book).usd for quantity, _ in priced), ZERO)
+        except PricingError:
+            found.append((model.name, None))
+        else:
+            found.append((model.name, usd))
+    ranked = sorted(found, key=lambda one: (one[1] is None, -(one[1] or ZERO), one[0]))
+    return Comparison(sum((cost.usd for _, cost in priced), ZERO), ranked)
 
 
 def _priced(quantity: Quantity, usage: TokenUsage, book: PriceBook) -> Cost | None:

@@ -19,11 +19,12 @@ from sqlalchemy import Connection, cast, delete, func, insert, select, update
 from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
 from bot.spend.records import ORGANIZATION, Actor, Member
+from bot.store.audit import write_audit
 from bot.store.bulk import select_in
 from bot.store.database import Database
 from bot.store.people import ERASED, normalised_email
 from bot.store.rollups import DayRollup
-from bot.store.tables import actors, audit, deliveries, people, person_days, settings, usage_daily
+from bot.store.tables import actors, deliveries, people, person_days, settings, usage_daily
 from bot.store.upsert import insert_missing, upsert
 
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
@@ -171,14 +172,6 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
         _forget_messages(connection, database.workspace_id, person_id)
         write_audit(connection, database.workspace_id, now, who, "erased a person's data", person_id)
     return int(person_id)
-
-
-def write_audit(
-    connection: Connection, workspace_id: int, now: datetime, who: str, what: str, person_id: int | None = None
-) -> None:
-    """Keep that somebody changed or looked at something."""
-    row = {"workspace_id": workspace_id, "at": now, "who": who, "what": what, "person_id": person_id}
-    connection.execute(insert(audit).values(**row))
 
 
 def _forget_messages(connection: Connection, workspace_id: int, person_id: int) -> None:

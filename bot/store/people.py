@@ -97,6 +97,14 @@ def people_of_team(database: Database, team: str | None) -> dict[int, str] | Non
         return {row.id: row.email for row in connection.execute(query)}
 
 
+def team_of(database: Database, person_id: int) -> str | None:
+    """The name of the team that a person is in."""
+    query = select(teams.c.name).join(people, people.c.team_id == teams.c.id).where(people.c.id == person_id)
+    with database.read() as connection:
+        found: str | None = connection.execute(query).scalar()
+    return found
+
+
 def person_by_id(database: Database, person_id: int) -> Person | None:
     """The person with that id."""
     query = select(*_PERSON).where(people.c.workspace_id == database.workspace_id, people.c.id == person_id)

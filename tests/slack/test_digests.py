@@ -385,7 +385,7 @@ def test_a_team_s_digest_is_posted_as_the_team_s(stage: Stage, bot: Installation
     (message,) = posted(stage)
     assert message["text"].startswith("Claude Code spend · core · Thu 19 Nov")
     assert "$100.00 across 1 person" in message["text"]
-    assert "600" not in json.dumps(message)
+    assert "$600" not in json.dumps(message)
     assert message["metadata"]["event_payload"]["key"] == f"digest:{CHANNEL}:daily:core:2026-11-19"
 
 
@@ -420,7 +420,7 @@ def test_an_expected_day_of_a_team_shows_that_team_alone(stage: Stage) -> None:
     said = json.dumps(stage.workspace.messages["C2"][0])
     assert "$100.00" in said
     assert "2.5 times" not in said
-    assert "600" not in said
+    assert "$600" not in said
     team, everybody = find_team(bot.database, "core"), bot.ledger.digest(date(2026, 11, 19))
     assert bot.ledger.digest(date(2026, 11, 19), team=team).anomaly is None
     assert everybody.amount is not None

@@ -12,7 +12,7 @@ from slack_sdk.models.blocks import Block as SlackBlock
 from bot.playground.demo import ADMIN, CHANNEL, NOW, Stage
 from bot.playground.dispatch import send_event, send_interaction
 from bot.playground.generate_export import MAIN_FILE
-from bot.slack.listeners.channels import NOT_ADMIN
+from bot.slack.access import NOT_ADMIN
 from bot.slack.subscribing import Defaults, Unreadable, in_words, read_subscription
 from bot.store.subscriptions import EVERY_DAY, WORKDAYS, all_subscriptions
 from tests.slack.test_http import ask, whispered

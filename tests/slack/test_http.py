@@ -1,10 +1,12 @@
 """The real app over signed HTTP: acknowledged at once, refused when forged, and never silent."""
 
 import json
+import re
 import threading
 import time
 import urllib.error
 import urllib.request
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -13,10 +15,13 @@ import pytest
 
 from bot.ledger import Ledger
 from bot.playground.demo import CHANNEL, NOW, Stage
-from bot.playground.dispatch import send_command, signed_headers
+from bot.playground.dispatch import send_command, send_event, send_interaction, signed_headers
 from bot.playground.generate_export import MAIN_FILE
+from bot.slack.access import NOT_ADMIN, NOT_TEAM
 from bot.slack.listeners import commands
 from bot.store.database import Database
+from bot.store.identity import unassigned
+from bot.store.teams import set_team
 
 
 def ask(stage: Stage, text: str, number: int = 0) -> Any:
@@ -71,9 +76,143 @@ def test_a_refusal_is_as_private_as_an_answer(stage: Stage) -> None:
     assert answer["text"].startswith("I could not read “80z”.")
 
 
-@pytest.mark.parametrize("text", ["", "help", "HELP", "help me"])
+@pytest.mark.parametrize("text", ["help", "HELP", "help everything there is"])
 def test_help_lists_what_can_be_typed(stage: Stage, text: str) -> None:
     assert "/claudecost 500k in 80k out opus" in json.dumps(ask(stage, text))
+
+
+def test_help_on_a_topic(stage: Stage) -> None:
+    said = json.dumps(ask(stage, "help mute"))
+    assert "/claudecost limit 20" in said
+    assert "/claudecost article" not in said
+
+
+class TestBareCommand:
+    def test_own_numbers_and_buttons(self, stage: Stage) -> None:
+        list(stage.installation.importer().import_path(MAIN_FILE, NOW))
+        assert ask(stage, "") is None
+        answer = whispered(stage)[0]
+        assert (answer["user"], answer["response_type"]) == ("U001", "ephemeral")
+        # Ada's 19 November of the bundled export, see "me"
+        assert re.fullmatch(r"You spent \$\d+\.\d\d on Thu 19 Nov", answer["text"])
+        (row,) = [block for block in answer["blocks"] if block["type"] == "actions"]
+        assert [one["value"] for one in row["elements"]] == ["me", "me week", "digest", "recommend", "help"]
+        assert len({one["action_id"] for one in row["elements"]}) == 5
+
+    def test_a_button_runs_its_command_for_whoever_presses_it(self, stage: Stage) -> None:
+        list(stage.installation.importer().import_path(MAIN_FILE, NOW))
+        press_run(stage, "U003", "me")
+        press_run(stage, "U003", "500k in 80k out opus")
+        first, second = whispered(stage, 2)
+        assert first["user"] == second["user"] == "U003"
+        assert sorted(said["text"][:9] for said in (first, second)) == ["$3.60 on ", "You spent"]
+
+    def test_a_misspelt_command_can_be_run(self, stage: Stage) -> None:
+        answer = ask(stage, "recomend team")
+        (row,) = [block for block in answer["blocks"] if block["type"] == "actions"]
+        assert row["elements"][0]["value"] == "recommend team"
+
+
+def press_run(stage: Stage, user: str, words: str) -> None:
+    payload = {
+        "type": "block_actions",
+        "user": {"id": user},
+        "channel": {"id": CHANNEL},
+        "trigger_id": "1.2.3",
+        "response_url": f"{stage.slack_url}/respond/{user}/{CHANNEL}",
+        "actions": [{"type": "button", "block_id": "b", "action_id": "run_0", "value": words}],
+    }
+    send_interaction(stage.app_url, payload)
+
+
+class TestMentionsAndMessages:
+    @pytest.mark.parametrize("text", ["<@U0BOT> 500k in 80k out opus", "<@U0BOT|claudecost>  500k in 80k out opus "])
+    def test_a_mention_is_answered_to_its_author(self, stage: Stage, text: str) -> None:
+        send_event(stage.app_url, {"type": "app_mention", "user": "U003", "channel": CHANNEL, "text": text, "ts": "1"})
+        answer = whispered(stage)[0]
+        assert (answer["user"], answer["channel"]) == ("U003", CHANNEL)
+        assert answer["text"].startswith("$3.60 on Claude Opus 5.5")
+
+    def test_a_message_to_the_bot(self, stage: Stage) -> None:
+        list(stage.installation.importer().import_path(MAIN_FILE, NOW))
+        for text in ("me", "500k in 80k out opus"):
+            event = {
+                "type": "message",
+                "channel_type": "im",
+                "user": "U003",
+                "channel": "D003",
+                "text": text,
+                "ts": "1",
+            }
+            send_event(stage.app_url, event)
+        deadline = time.monotonic() + 5
+        while len(stage.workspace.messages.get("D003", [])) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        said = sorted(message["text"][:9] for message in stage.workspace.messages["D003"])
+        assert said == ["$3.60 on ", "You spent"]
+
+    @pytest.mark.parametrize("more", [{"bot_id": "B0BOT"}, {"subtype": "message_changed"}, {"channel_type": "channel"}])
+    def test_the_bot_does_not_talk_to_itself_or_in_channels(self, stage: Stage, more: dict[str, str]) -> None:
+        event = {"type": "message", "channel_type": "im", "user": "U003", "channel": "D003", "text": "5k in", "ts": "1"}
+        send_event(stage.app_url, event | more)
+        send_event(stage.app_url, event | {"text": "7k in"})
+        deadline = time.monotonic() + 5
+        while not stage.workspace.messages.get("D003") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert len(stage.workspace.messages["D003"]) == 1
+
+
+class TestMoreCommands:
+    @pytest.fixture(autouse=True)
+    def usage(self, stage: Stage) -> None:
+        list(stage.installation.importer().import_path(MAIN_FILE, NOW))
+
+    def said(self, stage: Stage, text: str, user: int = 0, count: int = 1) -> dict[str, Any]:
+        ask(stage, text, user)
+        return whispered(stage, count)[count - 1]
+
+    def test_own_usage_on_other_models(self, stage: Stage) -> None:
+        answer = self.said(stage, "compare")
+        assert answer["text"].startswith("Your last 30 days at list prices: $")
+        assert "all on Opus 5.5: $" in json.dumps(answer["blocks"])
+        assert self.said(stage, "compare 500k in 80k out opus", 0, 2)["text"].startswith("$3.60")
+
+    def test_where_a_figure_comes_from(self, stage: Stage) -> None:
+        answer = self.said(stage, "explain 2026-11-19")
+        assert answer["text"].startswith("ada@example.com on Thu 19 Nov (Europe/Paris day): $")
+        assert answer["text"].endswith("from claude_code_analytics_api")
+
+    def test_a_look_at_another_s_day_is_for_admins_and_seen(self, stage: Stage) -> None:
+        assert self.said(stage, "explain 2026-11-19 ada@example.com", 1)["text"].startswith("Only admins look at")
+        assert self.said(stage, "explain 2026-11-19 <@U001|ada>", 13, 2)["text"].startswith("ada@example.com on Thu")
+        own = self.said(stage, "me", 0, 3)
+        assert "<@U014> looked at your figures of 2026-11-19 on Fri 20 Nov" in json.dumps(own["blocks"])
+
+    def test_a_key_is_linked_by_an_admin(self, stage: Stage) -> None:
+        (key,) = [entry.actor.name for entry in unassigned(stage.installation.database, date(2026, 1, 1))]
+        assert self.said(stage, f"link {key} ada@example.com")["text"] == NOT_ADMIN
+        said = self.said(stage, f"link {key} <@U001|ada>", 13, 2)["text"]
+        assert said == f"{key} is ada@example.com from now on, with all its history."
+        assert unassigned(stage.installation.database, date(2026, 1, 1)) == []
+        assert self.said(stage, "link nothing", 13, 3)["text"].startswith("“nothing” is no name and person.")
+        assert self.said(stage, "link nosuch ada@example.com", 13, 4)["text"].startswith("No export has named “nosuch”")
+
+    def test_a_team_is_seen_by_its_people_its_lead_and_admins(self, stage: Stage) -> None:
+        set_team(stage.installation.database, "core", ["ada@example.com"], lead="U002")
+        for number, (user, text, expected) in enumerate(
+            [
+                (0, "team", "Claude Code spend · core · Thu 19 Nov"),
+                (1, "team core", "Claude Code spend · core · Thu 19 Nov"),
+                (13, "team core", "Claude Code spend · core · Thu 19 Nov"),
+                (2, "team core", NOT_TEAM),
+                (2, "team nosuch", NOT_TEAM),
+                (13, "team nosuch", "No team is called “nosuch”."),
+                (2, "team", "You are in no team"),
+            ],
+            start=1,
+        ):
+            assert self.said(stage, text, user, number)["text"].startswith(expected)
 
 
 def test_own_spend_is_acknowledged_before_the_database_answers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

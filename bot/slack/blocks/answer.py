@@ -34,6 +34,9 @@ _KINDS = {
 }
 
 
+RUN = "run"
+"""How the names of buttons begin in Slack's payloads whose value is a command to run."""
+
 SHARE = "answer_share"
 """What the button is called in Slack's payloads; its value is the question."""
 
@@ -72,8 +75,8 @@ def answer_message(answer: Answer, *, is_shared: bool = False) -> Message:
     return Message(f"{total} on {model} at {kind} price of {question.day}", blocks)
 
 
-def refusal_message(refusal: Refusal) -> Message:
-    """What could not be read, and a question that works."""
+def refusal_message(refusal: Refusal, *, runs: bool = False) -> Message:
+    """What could not be read, and a question that works; with ``runs``, a button that asks it."""
     sentence = escape(refusal.sentence, MAX_SENTENCE)
     suggestion = f"{COMMAND} {escape(refusal.suggestion).replace('`', ' ')}"
     return Message(
@@ -81,6 +84,7 @@ def refusal_message(refusal: Refusal) -> Message:
         [
             quoting_section(sentence),
             section(f"Try  `{suggestion}`"),
+            *([actions(button(RUN, "Run that", refusal.suggestion[:MAX_VALUE]))] if runs else []),
             context(f"{COMMAND} help lists everything that can be asked."),
         ],
     )

@@ -2,16 +2,21 @@
 
 from bot.ask.question import FORMS
 from bot.slack.blocks.answer import COMMAND
-from bot.slack.blocks.message import Message, context, section
+from bot.slack.blocks.message import Message, context, escape, section
 
 _COMMANDS = (
     ("500k in 80k out opus", "what those tokens cost; more below"),
+    ("", "your own numbers, and buttons"),
     ("me", "your own spend, or me today, me week, me month; only you see it"),
+    ("compare", "your last 30 days on other models; only you see it"),
+    ("explain 2026-11-19", "where your figure of a day comes from; only you see it"),
     ("digest", "yesterday's digest of the team, or of a day: digest 2026-11-19; only you see it"),
     ("limit 20", "your own daily limit; mute 3d and unmute for a while without alerts; quiet 21-7 for nights"),
+    ("team", "yesterday of your team, or team NAME for its lead and admins"),
     ("plans", "what subscriptions cost; plans $6 a day compares them for a spend"),
     ("recommend", "which plan fits you, from what you used; only you see it"),
     ("subscribe weekdays 09:00", "this channel's digest, for admins; unsubscribe, subscriptions"),
+    ("link KEY @person", "whose a key or account is, for admins"),
     ("article", "the figures of an article on session costs beside ours"),
 )
 _EXAMPLES = (
@@ -21,10 +26,16 @@ _EXAMPLES = (
 )
 
 
-def help_message(*, is_terminal: bool = False) -> Message:
-    """Everything that can be typed after the command; in a terminal, the questions alone."""
+def help_message(topic: str = "", *, is_terminal: bool = False) -> Message:
+    """Everything that can be typed after the command, or what is about a topic; in a terminal, the questions alone."""
     known = _COMMANDS[:1] if is_terminal else _COMMANDS
-    commands = [f"`{COMMAND} {words}`  {meaning}" for words, meaning in known]
+    asked = topic.lower().split()[:1]
+    about = [(words, meaning) for words, meaning in known if asked and asked == words.split()[:1]] or [
+        (words, meaning) for words, meaning in known if asked and asked[0] in f"{words} {meaning}".lower()
+    ]
+    commands = [f"`{f'{COMMAND} {words}'.strip()}`  {meaning}" for words, meaning in about or known]
+    if about:
+        return Message(f"Help on {escape(topic)}", [section(*commands), context(f"{COMMAND} help lists everything.")])
     forms = [f"• {name}: {written}" for name, written in FORMS]
     return Message(
         f"Ask {COMMAND} 500k in 80k out opus",

@@ -1,5 +1,6 @@
 """What only the person concerned sees: the alert about a day, and their own spend."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -20,6 +21,8 @@ from bot.slack.blocks.message import (
     short_day,
 )
 from bot.spend.amounts import ZERO
+from bot.spend.causes import Comparison
+from bot.store.audit import Look
 
 ALERT_PLANNED, ALERT_MUTE, ALERT_LIMIT = "alert_planned", "alert_mute", "alert_limit"
 """What the buttons of an alert are called in Slack's payloads; their value is person and day, see ``about``."""
@@ -114,8 +117,8 @@ def limit_modal(own: OwnDay, limit_usd: Decimal, where: str) -> Block:
     }
 
 
-def own_spend_message(own: OwnSpend, today: date, price_label: str) -> Message:
-    """A person's newest day and month so far."""
+def own_spend_message(own: OwnSpend, today: date, price_label: str, looks: Sequence[Look] = ()) -> Message:
+    """A person's newest day and month so far, and who else looked at their figures."""
     latest = own.latest
     when = "today" if latest.day == today else f"on {short_day(latest.day)}, your newest day with usage"
     fact = f"You spent {rounded(latest.amount.usd)} {when}"
@@ -123,6 +126,7 @@ def own_spend_message(own: OwnSpend, today: date, price_label: str) -> Message:
     lines = [f"{month} · your daily limit is {shown(own.limit_usd)}", _usual(latest), *_mostly(latest)]
     if latest.amount.unpriced_tokens:
         lines.append(f"{latest.amount.unpriced_tokens:,} tokens had no price and are in no figure here")
+    lines += [f"<@{look.who}> looked at {escape(look.what)} on {short_day(look.at.date())}" for look in looks]
     blocks = [
         section(f"*{fact}*"),
         quoting_section(*lines),
@@ -143,6 +147,23 @@ def own_period_message(own: OwnPeriod, what: str, price_label: str) -> Message:
     ]
     label = price_label[0].upper() + price_label[1:]
     basis = context("Only you see this", f"Cost as the sources state it, else {label[0].lower()}{label[1:]}")
+    return Message(fact, [section(f"*{fact}*"), section(*lines), basis])
+
+
+def comparison_message(found: Comparison, days: int) -> Message:
+    """What a person's own usage would have cost on the newest model of each family."""
+    fact = f"Your last {days} days at list prices: {rounded(found.usd)}"
+    if not found.usd:
+        return Message(fact := f"You used nothing with a price in the last {days} days", [section(f"*{fact}*")])
+    lines = []
+    for name, usd in found.families:
+        if usd is None:
+            lines.append(f"• all on {escape(name)}: not priced for all of it")
+            continue
+        change = usd / found.usd - 1
+        way = "more" if change > 0 else "less"
+        lines.append(f"• all on {escape(name)}: {rounded(usd)}, {percent(abs(change))} {way}")
+    basis = context("Only you see this", "The same tokens on another model; another model may well need more or fewer")
     return Message(fact, [section(f"*{fact}*"), section(*lines), basis])
 
 

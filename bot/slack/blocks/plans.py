@@ -181,12 +181,6 @@ def no_usage_message() -> Message:
     return Message(sentence, [section(sentence)])
 
 
-def not_for_you_message() -> Message:
-    """Only leads and admins see a team's recommendation."""
-    sentence = "The recommendation for a team is for its lead and for admins (CLAUDECOST_ADMINS)."
-    return Message(sentence, [section(sentence)])
-
-
 def _fact(advice: Advice, plan: Plan) -> str:
     current = escape(advice.current.name)
     if advice.option(advice.current).low is None:

@@ -1,34 +1,26 @@
 """What people do in Slack, and what answers it. Questions come first: they are most of the traffic."""
 
+import re
+
 from slack_bolt import App
 
-from bot.slack.blocks.answer import COMMAND, SHARE
+from bot.slack.blocks.answer import COMMAND, RUN, SHARE
 from bot.slack.blocks.digest import EXPECTED, MY_SPEND
 from bot.slack.blocks.home import HOME_UNMUTE
 from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED
 from bot.slack.listeners.actions import Actions
-from bot.slack.listeners.channels import Channels
-from bot.slack.listeners.commands import Commands, asks_a_question, has_word
 from bot.slack.listeners.failures import answer_failure
 from bot.slack.listeners.home import Home
+from bot.slack.listeners.router import Router
 
 
-def register(app: App, commands: Commands, actions: Actions, channels: Channels, home: Home) -> None:
+def register(app: App, router: Router, actions: Actions, home: Home) -> None:
     """Register every listener on a Bolt app."""
-    app.command(COMMAND, matchers=[asks_a_question])(commands.answer_question)
-    app.command(COMMAND, matchers=[has_word("me")])(ack=commands.acknowledge, lazy=[commands.show_own_spend])
-    app.command(COMMAND, matchers=[has_word("digest")])(ack=commands.acknowledge, lazy=[commands.show_digest])
-    app.command(COMMAND, matchers=[has_word("article")])(commands.show_article)
-    app.command(COMMAND, matchers=[has_word("plans")])(commands.show_plans)
-    app.command(COMMAND, matchers=[has_word("recommend")])(
-        ack=commands.acknowledge, lazy=[commands.show_recommendation]
-    )
-    for word in ("limit", "mute", "unmute", "quiet"):
-        app.command(COMMAND, matchers=[has_word(word)])(ack=commands.acknowledge, lazy=[commands.change_alerts])
-    app.command(COMMAND, matchers=[has_word("subscribe")])(ack=commands.acknowledge, lazy=[channels.subscribe])
-    app.command(COMMAND, matchers=[has_word("unsubscribe")])(ack=commands.acknowledge, lazy=[channels.unsubscribe])
-    app.command(COMMAND, matchers=[has_word("subscriptions")])(ack=commands.acknowledge, lazy=[channels.list_them])
-    app.command(COMMAND)(commands.show_help)
+    app.command(COMMAND, matchers=[lambda command: not router.is_slow(command)])(router.answer_now)
+    app.command(COMMAND)(ack=router.acknowledge, lazy=[router.answer_later])
+    app.event("app_mention")(ack=router.acknowledge, lazy=[router.answer_mention])
+    app.event("message")(ack=router.acknowledge, lazy=[router.answer_message])
+    app.action(re.compile(f"^{RUN}(_|$)"))(ack=router.acknowledge, lazy=[router.run_button])
     app.action(MY_SPEND)(ack=actions.acknowledge, lazy=[actions.show_own_spend])
     app.action(EXPECTED)(ack=actions.acknowledge, lazy=[actions.note_expected])
     app.action(ALERT_PLANNED)(ack=actions.acknowledge, lazy=[actions.plan_day])

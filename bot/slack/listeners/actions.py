@@ -12,9 +12,10 @@ from slack_sdk import WebClient
 from bot.ask import Refusal, ask
 from bot.ledger import Ledger, expected_key
 from bot.pricing.money import shown
+from bot.slack.access import NOT_MEMBER, Access
 from bot.slack.blocks.answer import answer_message, refusal_message
 from bot.slack.blocks.digest import without_anomaly
-from bot.slack.blocks.message import Message, context, short_day
+from bot.slack.blocks.message import Message, context, section, short_day
 from bot.slack.blocks.personal import (
     alert_message,
     limit_modal,
@@ -41,9 +42,10 @@ class _Alert(NamedTuple):
 class Actions:
     """The listeners of buttons and windows."""
 
-    def __init__(self, ledger: Ledger, directory: Directory, today: Callable[[], date]) -> None:
+    def __init__(self, ledger: Ledger, directory: Directory, access: Access, today: Callable[[], date]) -> None:
         self.ledger = ledger
         self.directory = directory
+        self.access = access
         self.today = today
 
     def acknowledge(self, ack: Ack) -> None:
@@ -73,6 +75,9 @@ class Actions:
     @answers_failures
     def note_expected(self, respond: Respond, body: dict[str, Any]) -> None:
         """A day that stood out was expected: the digest need not say so."""
+        if not self.access.is_member(body["user"]["id"]):
+            _whisper(respond, Message(NOT_MEMBER, [section(NOT_MEMBER)]))
+            return
         day, _, team = str(body["actions"][0]["value"]).partition("|")
         write_setting(self.ledger.database, expected_key(date.fromisoformat(day), team or None), body["user"]["id"])
         # The message stays what it is, whoever's digest it is: only the line and the button go.

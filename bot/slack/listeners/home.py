@@ -10,6 +10,7 @@ from slack_sdk import WebClient
 
 from bot.ledger import Ledger
 from bot.pricing.money import rounded
+from bot.slack.access import Access
 from bot.slack.blocks.home import Health, home_view
 from bot.slack.directory import Directory
 from bot.slack.subscribing import in_words
@@ -35,14 +36,14 @@ class Home:
         clock: Callable[[], datetime],
         today: Callable[[], date],
         settled: Collection[Subscription],
-        admins: Collection[str],
+        access: Access,
     ) -> None:
         self.ledger = ledger
         self.directory = directory
         self.clock = clock
         self.today = today
         self.settled = settled
-        self.admins = admins
+        self.access = access
 
     def acknowledge(self, ack: Ack) -> None:
         """Tell Slack that it arrived."""
@@ -71,7 +72,7 @@ class Home:
                 # The tab's buttons are about whoever opened it: that is known from here on.
                 remember_slack_user(self.ledger.database, own.latest.person.id, user)
                 wishes = wishes_of(self.ledger.database, own.latest.person.id)
-            health = self._health() if user in self.admins else None
+            health = self._health() if self.access.is_admin(user) else None
             view = home_view(own, email, self.today(), wishes, self.ledger.book.label, health)
             client.views_publish(user_id=user, view=view)
         except Exception:

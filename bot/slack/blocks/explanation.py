@@ -1,0 +1,44 @@
+"""Where a person's figure of a day comes from."""
+
+from bot.ledger import Explanation
+from bot.pricing.money import rounded
+from bot.slack.blocks.message import Message, context, counted, escape, quoting_section, section, short_day
+from bot.spend.amounts import Amount
+
+MAX_ROWS = 12
+
+
+def explanation_message(found: Explanation, zone: str, price_label: str) -> Message:
+    """Every source that knows the day, which one speaks, and its rows."""
+    who, day = escape(found.person.label), short_day(found.day)
+    if found.taken is None:
+        sentence = f"No source knows anything of {who} on {day}."
+        return Message(sentence, [quoting_section(sentence)])
+    fact = f"{who} on {day} ({zone} day): {_cost(found.sources[found.taken])}, from {escape(found.taken)}"
+    ranked = sorted(found.sources.items(), key=lambda item: -item[1].usage.tokens)
+    lines = [
+        f"{'→' if source == found.taken else '•'} {escape(source)}: {of.usage.tokens:,} tokens, {_cost(of)}"
+        for source, of in ranked
+    ]
+    rows = [
+        f"• {escape(name)}: {escape(quantity.model)} {quantity.usage.tokens:,} tokens, {_cost(amount)} "
+        f"{'stated' if quantity.reported_usd is not None else 'list price'}"
+        for source, name, quantity, amount in found.details
+        if source == found.taken
+    ]
+    more = [f"and {counted(len(rows) - MAX_ROWS, 'row')} more"] if len(rows) > MAX_ROWS else []
+    return Message(
+        fact,
+        [
+            quoting_section(f"*{fact}*", *lines),
+            quoting_section("Its rows:", *rows[:MAX_ROWS], *more),
+            section("The fullest single source speaks; they are never added up, as each can only know too little."),
+            context("Only you see this", f"{price_label[0].upper()}{price_label[1:]}, where the source states no cost"),
+        ],
+    )
+
+
+def _cost(amount: Amount) -> str:
+    if not amount.usd and amount.unpriced_tokens:
+        return "no price"
+    return rounded(amount.usd)

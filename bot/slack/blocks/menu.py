@@ -1,0 +1,45 @@
+"""The bare command: one's own numbers, and the next steps as buttons."""
+
+from datetime import date
+
+from bot.ledger import OwnSpend
+from bot.pricing.money import rounded, shown
+from bot.slack.blocks.answer import COMMAND, RUN
+from bot.slack.blocks.message import Block, Message, actions, button, context, counted, section, short_day
+
+_BUTTONS = (
+    ("My spend", "me"),
+    ("My week", "me week"),
+    ("Digest", "digest"),
+    ("Recommend a plan", "recommend"),
+    ("Help", "help"),
+)
+_FOR_ADMINS = (("Digests of channels", "subscriptions"),)
+
+
+def menu_message(own: OwnSpend | None, today: date, *, is_admin: bool) -> Message:
+    """What a person has spent, in two lines, and buttons that run commands."""
+    if own is None:
+        fact = "Ask what tokens cost, or see what is known"
+        lines = []
+    else:
+        latest = own.latest
+        when = "today" if latest.day == today else f"on {short_day(latest.day)}"
+        fact = f"You spent {rounded(latest.amount.usd)} {when}"
+        month = f"{latest.day:%B} so far: {rounded(own.month_usd)} on {counted(own.month_days, 'active day')}"
+        lines = [f"{month} · your daily limit is {shown(own.limit_usd)}"]
+    chosen = (*_BUTTONS, *(_FOR_ADMINS if is_admin else ()))
+    return Message(
+        fact,
+        [
+            section(f"*{fact}*", *lines),
+            section(f"Ask for instance `{COMMAND} 500k in 80k out opus`"),
+            run_buttons(chosen),
+            context("Only you see this"),
+        ],
+    )
+
+
+def run_buttons(chosen: tuple[tuple[str, str], ...]) -> Block:
+    """Buttons that run commands: each a label and the words after the command."""
+    return actions(*(button(f"{RUN}_{number}", label, words) for number, (label, words) in enumerate(chosen)))

@@ -1,0 +1,54 @@
+"""What admins changed and whose figures were looked at: with who and when, and visible to whom it concerns."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert, select
+
+from bot.store.database import Database
+from bot.store.tables import audit
+
+LOOKED_AT = "looked at "
+
+
+class Look(NamedTuple):
+    """Somebody's look at a person's figures; ``who`` is a Slack user id."""
+
+    at: datetime
+    who: str
+    what: str
+
+
+def write_audit(
+    connection: Connection, workspace_id: int, now: datetime, who: str, what: str, person_id: int | None = None
+) -> None:
+    """Keep that somebody changed or looked at something."""
+    row = {"workspace_id": workspace_id, "at": now, "who": who, "what": what, "person_id": person_id}
+    connection.execute(insert(audit).values(**row))
+
+
+def note_change(database: Database, now: datetime, who: str, what: str, person_id: int | None = None) -> None:
+    """Keep that somebody changed something."""
+    with database.write() as connection:
+        write_audit(connection, database.workspace_id, now, who, what, person_id)
+
+
+def note_look(database: Database, now: datetime, who: str, person_id: int, what: str) -> None:
+    """Keep that somebody looked at a person's figures."""
+    note_change(database, now, who, LOOKED_AT + what, person_id)
+
+
+def looks_at(database: Database, person_id: int, limit: int = 3) -> list[Look]:
+    """The last looks of others at a person's figures, the newest first."""
+    query = (
+        select(audit.c.at, audit.c.who, audit.c.what)
+        .where(
+            audit.c.workspace_id == database.workspace_id,
+            audit.c.person_id == person_id,
+            audit.c.what.startswith(LOOKED_AT),
+        )
+        .order_by(audit.c.id.desc())
+        .limit(limit)
+    )
+    with database.read() as connection:
+        return [Look(at, who, what.removeprefix(LOOKED_AT)) for at, who, what in connection.execute(query)]
