@@ -27,8 +27,9 @@ from bot.exports.reader import Export
 from bot.imports import Importer
 from bot.pricing import TokenUsage, default_price_book
 from bot.spend.records import Actor, UsageRecord
+from bot.store.alerting import AlertPolicy
 from bot.store.database import Database, open_database
-from bot.store.recording import AlertPolicy, FileTally, record
+from bot.store.recording import FileTally, record
 from bot.store.tally import Tally
 from tests.conftest import new_database
 from tests.postgres import postgres_server

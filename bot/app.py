@@ -13,8 +13,9 @@ from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
 from bot.spend.days import spend_day
 from bot.spend.workdays import WorkCalendar
+from bot.store.alerting import AlertPolicy
 from bot.store.database import Database, open_database
-from bot.store.recording import AlertPolicy, rebuild_rollups
+from bot.store.recording import rebuild_rollups
 from bot.store.settings import read_setting, write_setting
 
 if TYPE_CHECKING:
@@ -145,8 +146,11 @@ class Installation:
 
     def importer(self) -> Importer:
         """An importer that owes alerts by today's limit."""
-        policy = AlertPolicy(self.settings.limit_usd, self.today())
-        return Importer(self.database, self.settings.timezone, self.book, policy)
+        return Importer(self.database, self.settings.timezone, self.book, self.alert_policy())
+
+    def alert_policy(self) -> AlertPolicy:
+        """What alerts are owed by now."""
+        return AlertPolicy(self.settings.limit_usd, self.today())
 
     def slack_app(self, *, is_socket_mode: bool) -> "App":
         """The Bolt app with every listener; the same one for Socket Mode and HTTP."""
@@ -194,7 +198,7 @@ class Installation:
         questions = Questions(self.book, self.plan_book, self.today, lambda: words)
         own = Own(self.ledger, self.directory, self.access, self.advisor, self.clock, self.today, questions.answer)
         channels = Channels(self.database, self.clock, defaults, self.subscriptions, self.access)
-        identities = Identities(self.database, self.book, self.directory, self.access, self.clock)
+        identities = Identities(self.database, self.book, self.directory, self.access, self.clock, self.alert_policy)
         instant = {"help": questions.show_help, "article": questions.show_article, "plans": questions.show_plans}
         slow = {
             "": own.show_menu,

@@ -320,7 +320,8 @@ def link(
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", person):
         _refuse(f"PERSON is “{person}”; expected an e-mail address such as dana@example.com.")
     installation = _installation()
-    link_actor(installation.database, name, person, BY_ADMIN, installation.book)
+    policy = installation.alert_policy()
+    link_actor(installation.database, name, person, BY_ADMIN, installation.book, policy, installation.clock())
     print(f"{name} is {person} from now on, with all its history.")
 
 

@@ -11,9 +11,10 @@ from bot.slack.errors import Meaning, classify
 from bot.slack.scopes import SCOPES
 from bot.slack.subscribing import in_words
 from bot.store.database import DatabaseProblem
-from bot.store.deliveries import all_deliveries
+from bot.store.deliveries import Delivery, all_deliveries
 from bot.store.feeds import feed_states, silent_sources
 from bot.store.quantities import last_import
+from bot.store.subscriptions import all_subscriptions
 
 RECENT = timedelta(days=7)
 
@@ -54,8 +55,9 @@ def _database(installation: Installation) -> Iterator[Check]:
         yield Check("last import", f"{newest.path} at {received:%Y-%m-%d %H:%M}, days to {newest.last_day}{rejected}")
     yield from _feeds(installation)
     recent = installation.today() - RECENT
-    ended = all_deliveries(installation.database, ("held", "failed", "expired"))
-    stuck = [d for d in ended if d.day >= recent and (d.state != "expired" or d.is_late)]
+    states = ("held", "failed", "expired", "due", "sending")
+    found = all_deliveries(installation.database, states, since=recent)
+    stuck = [d for d in found if d.state in ("held", "failed") or d.is_late or _is_failing(d)]
     if stuck:
         last = stuck[-1]
         yield Check(
@@ -63,6 +65,13 @@ def _database(installation: Installation) -> Iterator[Check]:
         )
     else:
         yield Check("deliveries", "none stuck")
+
+
+def _is_failing(delivery: Delivery) -> bool:
+    """Whether it waits because Slack refused it, and not for a person's morning."""
+    return (
+        delivery.state in ("due", "sending") and bool(delivery.problem) and "quiet hours" not in str(delivery.problem)
+    )
 
 
 def _feeds(installation: Installation) -> Iterator[Check]:
@@ -108,11 +117,12 @@ def _slack(installation: Installation) -> Iterator[Check]:
         yield Check("commands", "neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set", todo)
     else:
         yield _commands(installation)
-    if settings.digest_channel is None:
-        yield Check("digest", "no channel is set", "set CLAUDECOST_DIGEST_CHANNEL and invite the bot there")
-    else:
-        for subscription in installation.subscriptions:
-            yield Check("digest", f"goes to {subscription.channel}: {in_words(subscription)}")
+    subscriptions = [*installation.subscriptions, *all_subscriptions(installation.database)]
+    if not subscriptions:
+        todo = "set CLAUDECOST_DIGEST_CHANNEL, or /claudecost subscribe in a channel, and invite the bot there"
+        yield Check("digest", "no channel gets one", todo)
+    for subscription in subscriptions:
+        yield Check("digest", f"goes to {subscription.channel}: {in_words(subscription)}")
 
 
 def _commands(installation: Installation) -> Check:

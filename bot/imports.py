@@ -14,9 +14,10 @@ from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
 from bot.pricing import PriceBook
 from bot.spend.days import ONE_DAY
 from bot.spend.records import Problem, UsageRecord
+from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.read_files import FileState, ReadFile, find_read_files, remember_read_files
-from bot.store.recording import AlertPolicy, DayChange, FileTally, Recorded, record
+from bot.store.recording import DayChange, FileTally, Recorded, record
 from bot.store.tally import Tally
 
 FIRST_DAY = date(2023, 1, 1)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 from slack_sdk.errors import SlackApiError
 
@@ -10,7 +11,7 @@ from bot.advice import Advisor
 from bot.ledger import Ledger, OwnDay
 from bot.pricing.money import rounded
 from bot.pricing.tiers import MIN_SAVING_USD, WORKING_DAYS, what_if
-from bot.schedule import DueDigest, caught_up, digest_due
+from bot.schedule import LONGEST_PAUSE, DueDigest, caught_up, digest_due, finished
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.message import Block, Message, image
 from bot.slack.blocks.notice import notice_message, silence_sentence
@@ -19,20 +20,26 @@ from bot.slack.blocks.plans import plans_in_a_line
 from bot.slack.blocks.trend import trend_block, trend_in_words
 from bot.slack.delivery import Composed, Postponed, Sender, Undeliverable
 from bot.slack.directory import Directory
-from bot.slack.errors import classify
-from bot.spend.alerts import MAX_AGE_DAYS, QuietHours, read_quiet_hours, step_reached
+from bot.slack.errors import Meaning, classify
+from bot.spend.alerts import MAX_AGE_DAYS, QuietHours, newly_reached, read_quiet_hours, step_reached
 from bot.spend.days import ONE_DAY, Period, spend_day
 from bot.spend.digest import MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
-from bot.store.deliveries import ALERT, NOTICE, TOO_LATE, Covered, Delivery
+from bot.store.alerting import AlertPolicy
+from bot.store.deliveries import ALERT, DIGEST, NOTICE, TOO_LATE, Covered, Delivery
 from bot.store.feeds import silent_sources
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
-from bot.store.people import person_by_id, wishes_of
+from bot.store.people import Person, person_by_id, wishes_of
 from bot.store.settings import read_setting, write_setting
 from bot.store.subscriptions import Subscription, all_subscriptions
 from bot.store.teams import find_team
 
 CORRECTED_FOR = timedelta(days=3)
+TOLD_FOR = timedelta(days=3)
+"""Days whose failures the admins are told of; older ones are history, also for a new admin."""
+
+LOOKED_BACK = timedelta(days=LONGEST_PAUSE)
+MAY_WORK_LATER = (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
 MAX_DOMAINS = 3
 """Domains of the team's addresses at which the owner of a key is looked for."""
 
@@ -68,16 +75,24 @@ class Jobs:
     def tell_failures(self, now: datetime) -> None:
         """Owe each admin one message about each digest or alert that will not arrive by itself."""
         database = self.ledger.database
-        for delivery in deliveries.all_deliveries(database, ["failed", "held", "expired"]) if self.admins else ():
-            if delivery.kind == NOTICE or (delivery.state == "expired" and not delivery.is_late):
+        if not self.admins:
+            return
+        today = spend_day(now, self.ledger.zone)
+        seen: dict[tuple[str, str], Delivery] = {}
+        for delivery in deliveries.all_deliveries(database, since=today - TOLD_FOR):
+            if delivery.kind == NOTICE:
                 continue
+            before = seen.get((delivery.kind, delivery.target))
+            seen[delivery.kind, delivery.target] = delivery
+            if delivery.state not in ("failed", "held") and not delivery.is_late:
+                continue
+            if delivery.kind == DIGEST and before is not None and before.problem == delivery.problem:
+                continue  # a channel that is gone is said once
             text = (
                 f"The {self._what(delivery)} of {delivery.day} ({delivery.key}) was not sent: {delivery.problem}. "
                 "claudecost doctor lists what waits."
             )
-            for admin in self.admins:
-                about = f"{delivery.state}:{delivery.key}"
-                deliveries.owe_notice(database, about, admin, text, spend_day(now, self.ledger.zone), now)
+            self._tell_admins(f"{delivery.state}:{delivery.key}", text, now)
 
     def _what(self, delivery: Delivery) -> str:
         person = person_by_id(self.ledger.database, int(delivery.target)) if delivery.kind == ALERT else None
@@ -87,15 +102,16 @@ class Jobs:
 
     def plan_digests(self, now: datetime) -> None:
         """Owe each subscribed channel the digest that is due."""
-        database = self.ledger.database
+        database, today = self.ledger.database, spend_day(now, self.ledger.zone)
         for subscription in [*self.subscriptions, *all_subscriptions(database)]:
-            due = digest_due(subscription, now, self.ledger.calendar)
+            due = finished(digest_due(subscription, now, self.ledger.calendar), subscription, today)
             if due is None or (subscription.skips_unchanged and not self._has_usage(due, subscription.team)):
                 continue
             channel, edition, team = subscription.channel, subscription.edition, subscription.team
-            if deliveries.find_delivery(database, deliveries.digest_key(channel, due.day, edition, team)) is not None:
+            told = deliveries.told_digests(database, channel, due.day - LOOKED_BACK, edition, team)
+            if any(one.day == due.day and one.covers.start <= due.start for one in told):
                 continue
-            due = caught_up(due, deliveries.told_to(database, channel, due.day, edition, team), subscription)
+            due = caught_up(due, max((one.day for one in told if one.day < due.day), default=None), subscription)
             covered = Covered(edition, due.start, team)
             deliveries.owe_digest(database, channel, due.day, now, due.expires_at, covered)
 
@@ -112,19 +128,24 @@ class Jobs:
         database, corrected = self.ledger.database, 0
         for delivery in deliveries.correctable(database, now - CORRECTED_FOR):
             facts = self.composer.digest_facts(delivery, now)
-            if facts.amount is None:
+            if facts.amount is None and delivery.usd is None:
                 self._tell_no_data(delivery, now)
-            usd = facts.told_usd
-            if usd is None or not is_correction(delivery.usd, usd):
+            said = _correction(delivery, facts, now.astimezone(self.ledger.zone))
+            if said is None or not deliveries.claim_correction(database, delivery, now):
                 continue
-            if deliveries.claim_correction(database, delivery, now):
-                before = "no total" if delivery.usd is None else rounded(delivery.usd)
-                said = f"Corrected {now.astimezone(self.ledger.zone):%H:%M}: {before} → {rounded(usd)}"
-                if not self.sender.edit(delivery, self.composer.digest(facts, said)):
-                    deliveries.release_correction(database, delivery)
-                    continue
-                deliveries.mark_corrected(database, delivery, usd, now)
+            failure = self.sender.edit(delivery, self.composer.digest(facts, said))
+            if failure is not None and failure.meaning in MAY_WORK_LATER:
+                deliveries.release_correction(database, delivery)
+                continue
+            deliveries.mark_corrected(database, delivery, facts.told_usd, now, is_partial=facts.is_partial)
+            if failure is None:
                 corrected += 1
+            else:
+                self._tell_admins(
+                    f"not-corrected:{delivery.key}:{facts.told_usd}",
+                    f"The digest of {delivery.day} in {delivery.channel} could not be edited ({failure.code}). {said}.",
+                    now,
+                )
         return corrected
 
     def _tell_no_data(self, delivery: Delivery, now: datetime) -> None:
@@ -136,8 +157,11 @@ class Jobs:
             f"The digest of {delivery.day} had no usage data to tell. Import the day's export, and the message is "
             "edited; claudecost doctor says how the feeds are."
         )
+        self._tell_admins(f"no-data:{delivery.day}", text, now)
+
+    def _tell_admins(self, about: str, text: str, now: datetime) -> None:
+        """Owe each admin one message, unless they were told the same already."""
         for admin in self.admins:
-            about = f"no-data:{delivery.day}"
             deliveries.owe_notice(self.ledger.database, about, admin, text, spend_day(now, self.ledger.zone), now)
 
     def watch_sources(self, now: datetime) -> None:
@@ -145,8 +169,7 @@ class Jobs:
         for source in silent_sources(self.ledger.database, now):
             about = f"silent:{source.name}:{int(source.last_at.timestamp())}"
             text = silence_sentence(source.name, source.last_at.astimezone(self.ledger.zone), source.usual)
-            for admin in self.admins:
-                deliveries.owe_notice(self.ledger.database, about, admin, text, spend_day(now, self.ledger.zone), now)
+            self._tell_admins(about, text, now)
 
     def find_owners(self, now: datetime) -> int:
         """Ask Slack who is behind the keys that nobody is known for; each address is asked for once a day."""
@@ -165,11 +188,22 @@ class Jobs:
                 known.add(address)
                 write_setting(database, asked, " ".join(sorted(known)))
                 if is_theirs:
-                    link_actor(database, key, address, BY_SLACK, self.ledger.book)
+                    policy = AlertPolicy(self.ledger.limit_usd, spend_day(now, self.ledger.zone))
+                    link_actor(database, key, address, BY_SLACK, self.ledger.book, policy, now)
                     logger.info("%s is %s, says Slack", key, address)
                     found += 1
                     break
         return found
+
+
+def _correction(delivery: Delivery, facts: DigestFacts, at: datetime) -> str | None:
+    """What an edit of a digest says of itself; None if nothing is to be corrected."""
+    before, after = (None if usd is None else rounded(usd) for usd in (delivery.usd, facts.told_usd))
+    if is_correction(delivery.usd, facts.told_usd) and before != after:
+        return f"Corrected {at:%H:%M}: {before or 'no total'} → {after or 'no total'}"
+    if delivery.is_partial and facts.amount is not None and not facts.is_partial:
+        return f"Complete since {at:%H:%M}"
+    return None
 
 
 class Composer:
@@ -199,7 +233,7 @@ class Composer:
             text = str((delivery.payload or {}).get("text", ""))
             return Composed(self.directory.direct_channel(delivery.target), notice_message(text))
         facts = self.digest_facts(delivery, now)
-        return Composed(delivery.target, self.digest(facts), facts.told_usd)
+        return Composed(delivery.target, self.digest(facts), facts.told_usd, facts.is_partial)
 
     def digest_facts(self, delivery: Delivery, now: datetime) -> DigestFacts:
         """The facts of a digest as they are now."""
@@ -244,7 +278,8 @@ class Composer:
         limit, step = self.ledger.limit_of(person), delivery.step or 1
         reached = step_reached(own.amount.usd, limit)
         if reached is None or reached < step:
-            raise Undeliverable("expired", f"the day was restated below {step}x the limit before it was told")
+            self._owe_lower(person, delivery, own, limit, now)
+            raise Undeliverable("expired", f"the day is below {step}x the limit by now")
         if any(step < other <= reached for other in self.ledger.alert_steps(person, delivery.day)):
             raise Undeliverable("expired", "a higher step is told instead")
         user = self.directory.slack_user_of(person)
@@ -256,6 +291,15 @@ class Composer:
         return Composed(
             channel, alert_message(own, limit, step, self.ledger.book.label, plan=self._plan_hint(own, delivery.day))
         )
+
+    def _owe_lower(self, person: Person, delivery: Delivery, own: OwnDay, limit: Decimal, now: datetime) -> None:
+        """A step that was owed is reached no more; a lower one that nobody told may well be."""
+        told = self.ledger.alert_steps(person, delivery.day) - {delivery.step}
+        lower = newly_reached(own.amount.usd, limit, told)
+        if lower is not None:
+            database = self.ledger.database
+            with database.write() as connection:
+                deliveries.owe_alert(connection, database.workspace_id, person.id, delivery.day, lower, now)
 
     def _plan_hint(self, own: OwnDay, day: date) -> str | None:
         """What the best plan would cost somebody whose days are like this person's usual one."""

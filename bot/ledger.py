@@ -44,9 +44,11 @@ from bot.store.quantities import (
     person_history,
     quantities,
     range_shares,
+    reported_days,
     shares,
     stored_everything,
     stored_period,
+    team_quantities,
     vendor_spend,
 )
 from bot.store.settings import read_setting
@@ -83,8 +85,9 @@ class SpendReport(NamedTuple):
 class OwnDay(NamedTuple):
     """One person's day: what it cost, by model, and what is usual for them (None while too little is known).
 
-    ``kind`` is the kind of token that made the largest part of the list price, with its dollars; ``saving`` is what
-    would have made the day cheaper the most.
+    ``kind`` is the kind of token that made the largest part of the cost, with its dollars; ``saving`` is what would
+    have made the day cheaper the most. Both are worked out at list price, and scaled to what was paid for what has one.
+    ``zone`` is whose day it is.
     """
 
     person: Person
@@ -95,6 +98,7 @@ class OwnDay(NamedTuple):
     usual_days: int
     kind: tuple[str, Decimal] | None = None
     saving: Saving | None = None
+    zone: str = "UTC"
 
 
 class OwnSpend(NamedTuple):
@@ -243,8 +247,8 @@ class Ledger:
             day=day,
             zone=self.zone.key,
             quantities=quantities(self.database, period)
-            if members is None
-            else [share.quantity for share in shares(self.database, period) if share.person_id in members],
+            if team is None
+            else team_quantities(self.database, period, team.id),
             people=self._people(Period(first, day + ONE_DAY), limit_usd, members),
             limit_usd=limit_usd,
             freshness=self._freshness(day, now),
@@ -254,6 +258,7 @@ class Ledger:
             team=None if team is None else team.name,
             budget_usd=self.budget_usd if team is None else team.budget_usd,
             calendar=self.calendar,
+            reported=reported_days(self.database, period),
         )
         if facts.anomaly is not None and read_setting(self.database, expected_key(day, facts.team)) is not None:
             facts = facts._replace(anomaly=None)
@@ -275,15 +280,21 @@ class Ledger:
     def own_day(self, person: Person, day: date) -> OwnDay:
         """What a person spent on a day, and what is usual for them."""
         models: dict[str, Decimal] = defaultdict(lambda: ZERO)
-        whole = Amount()
-        used = [share.quantity for share in shares(self.database, Period(day, day + ONE_DAY), person.id)]
+        whole, paid = Amount(), ZERO
+        found = shares(self.database, Period(day, day + ONE_DAY), person.id)
+        used = [share.quantity for share in found]
         for quantity in used:
             cost = amount(quantity, self.book)
             whole = whole.plus(cost)
+            paid += cost.usd if cost.list_usd else ZERO
             if not (cost.unpriced_tokens or cost.unpriced_searches):
                 models[model_name(quantity.model, day, self.book)] += cost.usd
         history = person_history(self.database, person.id, Period(day - HISTORY, day))
         usual = [entry.usd for entry in history if entry.usd]
+        scale = paid / whole.list_usd if whole.list_usd else ZERO
+        kind, saving = largest_kind(used, self.book), best_saving(used, self.book)
+        utc_days = {reader.name for reader in READERS if reader.utc_days}
+        is_utc = any(share.source in utc_days for share in found)
         return OwnDay(
             person,
             day,
@@ -291,8 +302,9 @@ class Ledger:
             sorted((ModelSpend(name, usd) for name, usd in models.items()), key=lambda model: -model.usd),
             median(usual) if len(usual) >= MIN_USUAL_DAYS else None,
             len(usual),
-            largest_kind(used, self.book),
-            best_saving(used, self.book),
+            (kind[0], kind[1] * scale) if kind else None,
+            Saving(saving.what, saving.usd * scale) if saving else None,
+            "UTC" if is_utc else self.zone.key,
         )
 
     def own_spend(self, email: str, today: date) -> OwnSpend | None:
@@ -352,10 +364,8 @@ class Ledger:
         return person.limit_usd if person.limit_usd is not None else self.limit_usd
 
     def _people(self, period: Period, limit_usd: Decimal, members: set[int] | None) -> PeopleCount:
-        counts = headcount(self.database, period, limit_usd, members)
         told = deliveries.told_people(self.database, period)
-        told = told if members is None else told & members
-        return PeopleCount(counts.active, counts.over_limit, len(told), counts.unassigned_usd, counts.unassigned_actors)
+        return PeopleCount(*headcount(self.database, period, limit_usd, members, told))
 
     def _freshness(self, day: date, now: datetime | None) -> Freshness | None:
         """How current the sources of a day are; of all sources, where the day has none."""

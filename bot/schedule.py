@@ -45,8 +45,22 @@ def caught_up(due: DueDigest, told_to: date | None, subscription: Subscription) 
     """A daily digest that also covers the days which an outage left untold, after ``told_to``, the last told day."""
     if told_to is None or subscription.edition != DAILY or subscription.skips_unchanged:
         return due
-    untold = max(told_to + ONE_DAY, due.day - (LONGEST_PAUSE - 1) * ONE_DAY)
+    since = date.min if subscription.since is None else subscription.since.astimezone(subscription.zone).date()
+    untold = max(told_to + ONE_DAY, due.day - (LONGEST_PAUSE - 1) * ONE_DAY, since)
     return due._replace(start=min(due.start, untold))
+
+
+def finished(due: DueDigest | None, subscription: Subscription, today: date) -> DueDigest | None:
+    """A digest of finished spend days alone, where ``today`` is the spend day that is under way.
+
+    A channel's clock may be hours ahead of the spend day's: a daily digest there tells the days before.
+    """
+    if due is None or due.day < today:
+        return due
+    if subscription.edition != DAILY:
+        return None
+    late = due.day - today + ONE_DAY
+    return due._replace(start=due.start - late, day=due.day - late)
 
 
 def _issue_day(subscription: Subscription, today: date, calendar: WorkCalendar) -> date | None:
@@ -66,13 +80,12 @@ def _news_until(subscription: Subscription, issued: date) -> date:
 
 def is_issued(subscription: Subscription, day: date, calendar: WorkCalendar) -> bool:
     """Whether a digest comes out on a day: not on other weekdays and holidays, and rarer editions once a period."""
-    if not _comes_on(subscription, day, calendar):
-        return False
     if subscription.edition == WEEKLY:
-        return not any(_comes_on(subscription, day - back * ONE_DAY, calendar) for back in range(1, day.isoweekday()))
+        monday = day - timedelta(days=day.isoweekday() - 1)
+        return day == _first(subscription, [monday + n * ONE_DAY for n in range(7)], calendar)
     if subscription.edition == MONTHLY:
-        return not any(_comes_on(subscription, day - back * ONE_DAY, calendar) for back in range(1, day.day))
-    return True
+        return day == _first(subscription, [day.replace(day=1) + n * ONE_DAY for n in range(28)], calendar)
+    return _comes_on(subscription, day, calendar)
 
 
 def covered_from(subscription: Subscription, today: date, calendar: WorkCalendar) -> date:
@@ -91,6 +104,14 @@ def _covered_to(subscription: Subscription, today: date) -> date:
     if subscription.edition == WEEKLY:
         return today - timedelta(days=today.isoweekday())
     return today.replace(day=1) - ONE_DAY if subscription.edition == MONTHLY else today - ONE_DAY
+
+
+def _first(subscription: Subscription, days: list[date], calendar: WorkCalendar) -> date:
+    """The first of some days that a rarer edition comes on; on a holiday it waits for the next day that is none."""
+    wanted = (day for day in days if _comes_on(subscription, day, calendar))
+    chosen = next((day for day in days if day.isoweekday() in subscription.weekdays), days[0])
+    later = (day for day in days if day > chosen and day not in calendar.holidays(day.year))
+    return next(wanted, None) or next(later, chosen)
 
 
 def _comes_on(subscription: Subscription, day: date, calendar: WorkCalendar) -> bool:

@@ -7,8 +7,9 @@ from decimal import Decimal
 from bot.exports.reader import Export
 from bot.pricing import TokenUsage, default_price_book
 from bot.spend.records import Actor, Request, UsageRecord
+from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
-from bot.store.recording import AlertPolicy, FileTally, Recorded, record
+from bot.store.recording import FileTally, Recorded, record
 from bot.store.tally import Tally
 
 DAY = date(2026, 11, 19)

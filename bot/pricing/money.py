@@ -1,5 +1,6 @@
 """How dollars are written: exactly where a program reads them, rounded only where a person does."""
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 _CENT = Decimal("0.01")
@@ -25,6 +26,23 @@ def shown(usd: Decimal) -> str:
     if usd >= 1:
         return f"${usd.quantize(_CENT, ROUND_HALF_UP):,}"
     return f"${exact(usd.quantize(_FINE, ROUND_HALF_UP))}"
+
+
+def rounded_parts(parts: Sequence[Decimal]) -> list[str]:
+    """Parts of a whole, rounded as it is and so that what is shown adds up to what is shown of it.
+
+    Those that lose the most by rounding down get what is left over. All are 0 or more.
+    """
+    whole = sum(parts, Decimal(0))
+    unit = Decimal(1) if whole >= 1000 else _CENT
+    units = [part // unit for part in parts]
+    missing = int((whole / unit).quantize(Decimal(1), ROUND_HALF_UP) - sum(units, Decimal(0)))
+    most_lost = sorted(range(len(parts)), key=lambda place: (units[place] - parts[place] / unit, place))
+    for place in most_lost[:missing]:
+        units[place] += 1
+    return [
+        f"<${unit}" if part and not count else f"${count * unit:,}" for part, count in zip(parts, units, strict=True)
+    ]
 
 
 def rounded(usd: Decimal) -> str:

@@ -59,6 +59,7 @@ class Composed(NamedTuple):
     channel: str
     message: Message
     usd: Decimal | None = None
+    is_partial: bool = False
 
 
 Compose = Callable[[Delivery, datetime], Composed]
@@ -132,10 +133,10 @@ class Sender:
         return self._post(delivery, composed, now, claimed_at)
 
     def _post(self, delivery: Delivery, composed: Composed, now: datetime, claimed_at: float) -> Failure | None:
-        channel, message, usd = composed
+        channel, message, usd, is_partial = composed
         payload: dict[str, Any] = {"text": message.text, "blocks": message.blocks}
         self._keep_pace(channel)
-        if not deliveries.start_sending(self.database, delivery, channel, payload, now, usd):
+        if not deliveries.start_sending(self.database, delivery, channel, payload, now, usd, is_partial=is_partial):
             return Failure(Meaning.RETRY, "another process took it over")
         if time.monotonic() - claimed_at > _LAST_SAFE_START:
             return Failure(Meaning.RETRY, "this process was stalled; the next one that looks sends it")
@@ -144,6 +145,9 @@ class Sender:
             if failure is None or failure.meaning is not Meaning.PAYLOAD:
                 break
             logger.warning("Slack refused the blocks of %s (%s): trying simpler ones", delivery.key, failure.code)
+            if time.monotonic() - claimed_at + wait > _LAST_SAFE_START:
+                failure = failure._replace(meaning=Meaning.RETRY)
+                break
             time.sleep(wait)
             failure = self._call(delivery, channel, simpler)
         if failure is not None:
@@ -158,8 +162,8 @@ class Sender:
         if wait > 0:
             time.sleep(wait)
 
-    def edit(self, delivery: Delivery, message: Message) -> bool:
-        """Change a message that was sent. False if it should be tried again; what cannot be changed counts as done."""
+    def edit(self, delivery: Delivery, message: Message) -> Failure | None:
+        """Change a message that was sent; what came of it, None if it is changed."""
         failure = self._update(delivery, {"text": message.text, "blocks": message.blocks})
         for wait, simpler in _simpler(message):
             if failure is None or failure.meaning is not Meaning.PAYLOAD:
@@ -168,9 +172,9 @@ class Sender:
             failure = self._update(delivery, simpler)
         if failure is None:
             logger.info("corrected %s", delivery.key)
-            return True
-        logger.warning("%s could not be corrected: %s", delivery.key, failure.code)
-        return failure.meaning not in (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
+        else:
+            logger.warning("%s could not be corrected: %s", delivery.key, failure.code)
+        return failure
 
     def _update(self, delivery: Delivery, payload: dict[str, Any]) -> Failure | None:
         metadata = {"event_type": METADATA_EVENT, "event_payload": {"key": delivery.key}}

@@ -18,6 +18,10 @@ MAX_AGE_DAYS = 1
 """A spend day older than yesterday makes no alert: by then it is history, and the digest tells it."""
 
 
+MAX_AHEAD_DAYS = 1
+"""West of Greenwich the UTC day of an export begins in the evening before."""
+
+
 class QuietHours(NamedTuple):
     """From one time to another on a person's own clock, over midnight where the first is the later: no messages."""
 

@@ -1,7 +1,7 @@
 """What a digest says about one day, worked out from daily quantities. Pure; the words are made in bot/slack/blocks."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from statistics import median
@@ -68,6 +68,7 @@ class Forecast(NamedTuple):
 class Anomaly(NamedTuple):
     """A day well above the usual: how many times, and the model that grew the most, with its growth in dollars."""
 
+    day: date
     times: Decimal
     model: str
     more_usd: Decimal
@@ -141,11 +142,7 @@ class DigestFacts(NamedTuple):
     @property
     def told_usd(self) -> Decimal | None:
         """The total that is told; None without data, and where nothing has a price, so that $0 would be wrong."""
-        if self.amount is None or (
-            not self.amount.usd and (self.amount.unpriced_tokens or self.amount.unpriced_searches)
-        ):
-            return None
-        return self.amount.usd
+        return None if self.amount is None or _has_no_price(self.amount) else self.amount.usd
 
     @property
     def is_partial(self) -> bool:
@@ -177,10 +174,12 @@ def digest_facts(
     team: str | None = None,
     budget_usd: Decimal | None = None,
     calendar: WorkCalendar | None = None,
+    reported: Collection[date] | None = None,
 ) -> DigestFacts:
     """Facts of the days from ``start`` (``day`` alone where None) to ``day``.
 
-    The quantities are those of ``needed_period``; other days are ignored.
+    The quantities are those of ``needed_period``; other days are ignored. ``reported`` are days that a source spoke
+    for (all where None): without usage they count as $0, others as unknown.
     """
     start = start or day
     calendar = calendar or WorkCalendar()
@@ -194,7 +193,7 @@ def digest_facts(
         whole = whole.plus(by_day.get(when, Amount()))
     today = [(quantity, cost) for quantity, cost in priced if start <= quantity.day <= day]
     baseline = _baseline(covered, by_day, edition, calendar)
-    month = _month(day, by_day, budget_usd, calendar)
+    month = _month(day, by_day, budget_usd, calendar, reported)
     return DigestFacts(
         day=day,
         zone=zone,
@@ -212,15 +211,15 @@ def digest_facts(
         edition=edition,
         team=team,
         month=month,
-        anomaly=_anomaly(day, whole, baseline, priced, book) if len(covered) == 1 else None,
+        anomaly=_largest_anomaly(covered, by_day, priced, book) if edition == DAILY else None,
         trend=_trend(day, priced, book, calendar),
     )
 
 
-def is_correction(before: Decimal | None, after: Decimal) -> bool:
-    """Whether a total that was told has changed by more than CORRECTED_SHARE or CORRECTED_USD; None was no total."""
-    if before is None:
-        return True
+def is_correction(before: Decimal | None, after: Decimal | None) -> bool:
+    """Whether a total that was told has changed by more than CORRECTED_SHARE or CORRECTED_USD; None is no total."""
+    if before is None or after is None:
+        return before is not after
     return abs(after - before) > min(CORRECTED_USD, before * CORRECTED_SHARE)
 
 
@@ -228,7 +227,8 @@ def needed_period(start: date, day: date, edition: str = DAILY) -> Period:
     """The days whose quantities a digest of ``start`` to ``day`` needs."""
     month = month_to_date(day).start
     before = (start - ONE_DAY).replace(day=1) if edition == MONTHLY else start
-    return Period(min(start - LOOKBACK, month, before, day - TREND_DAYS * ONE_DAY), day + ONE_DAY)
+    # A week more than is compared, to see whether the data began before.
+    return Period(min(start - LOOKBACK - timedelta(weeks=1), month, before, day - TREND_DAYS * ONE_DAY), day + ONE_DAY)
 
 
 def model_name(model: str, day: date, book: PriceBook) -> str:
@@ -255,20 +255,32 @@ def _baseline(covered: list[date], by_day: dict[date, Amount], edition: str, cal
         if not last or calendar.working_days(Period(min(last).replace(day=1), min(last))):
             return None
         return Baseline(f"{covered[0] - ONE_DAY:%B}", sum(last.values(), ZERO), 1)
-    same = []
-    for weeks in range(1, WEEKS_COMPARED + 1):
-        days = [when - timedelta(weeks=weeks) for when in covered]
-        if any(when in by_day for when in days):
-            same.append(sum((by_day[when].usd for when in days if when in by_day), ZERO))
-    if len(same) == WEEKS_COMPARED:
-        return Baseline(_span_name(covered), median(same), len(same))
-    if len(covered) > 1:
-        return None
+    same = _weekday_baseline(covered, by_day)
+    if same is not None or len(covered) > 1:
+        return same
     recent = [day - count * ONE_DAY for count in range(1, LOOKBACK.days + 1)]
     weekdays = [by_day[when].usd for when in recent if when.weekday() < 5 and when in by_day]
     if day.weekday() < 5 and len(weekdays) >= MIN_WEEKDAYS:
         return Baseline("weekday", median(weekdays), len(weekdays))
     return None
+
+
+def _weekday_baseline(covered: list[date], by_day: dict[date, Amount]) -> Baseline | None:
+    """The same days of the last four weeks; None where they overlap, or began before the data do."""
+    if len(covered) > 7:
+        return None
+    known = {when for when, cost in by_day.items() if not _has_no_price(cost)}
+    same = []
+    for weeks in range(1, WEEKS_COMPARED + 1):
+        days = [when - timedelta(weeks=weeks) for when in covered]
+        if known.intersection(days) and days[0] >= min(by_day):
+            same.append(sum((by_day[when].usd for when in days if when in known), ZERO))
+    return Baseline(_span_name(covered), median(same), len(same)) if len(same) == WEEKS_COMPARED else None
+
+
+def _has_no_price(cost: Amount) -> bool:
+    """Whether nothing of it has a price, so that $0 would be wrong."""
+    return not cost.usd and bool(cost.unpriced_tokens or cost.unpriced_searches)
 
 
 def _is_month_before(day: date, other: date) -> bool:
@@ -282,25 +294,41 @@ def _span_name(covered: list[date]) -> str:
     return "week" if len(covered) == 7 else f"{covered[0]:%A} to {covered[-1]:%A}"
 
 
-def _month(day: date, by_day: dict[date, Amount], budget_usd: Decimal | None, calendar: WorkCalendar) -> Month:
+def _month(
+    day: date,
+    by_day: dict[date, Amount],
+    budget_usd: Decimal | None,
+    calendar: WorkCalendar,
+    reported: Collection[date] | None,
+) -> Month:
     so_far = month_to_date(day)
     following = (so_far.start + timedelta(days=32)).replace(day=1)
     usd = sum((cost.usd for when, cost in by_day.items() if so_far.start <= when < so_far.end), ZERO)
     worked, in_all = calendar.working_days(so_far), calendar.working_days(Period(so_far.start, following))
     rest = Period(so_far.end, following)
-    return Month(usd, budget_usd, worked, in_all, _forecast(usd, day, rest, by_day, calendar))
+    return Month(usd, budget_usd, worked, in_all, _forecast(usd, day, rest, by_day, calendar, reported))
 
 
 def _forecast(
-    usd: Decimal, day: date, rest: Period, by_day: dict[date, Amount], calendar: WorkCalendar
+    usd: Decimal,
+    day: date,
+    rest: Period,
+    by_day: dict[date, Amount],
+    calendar: WorkCalendar,
+    reported: Collection[date] | None,
 ) -> Forecast | None:
     """From the last four weeks' working days and free days, each of which the rest of the month has so many."""
-    known = [when for when in by_day if day - LOOKBACK < when <= day]
+    known = [when for when, cost in by_day.items() if day - LOOKBACK < when <= day and not _has_no_price(cost)]
     if not known or rest.start == rest.end:
         return None
     days = [min(known) + count * ONE_DAY for count in range((day - min(known)).days + 1)]
     spent = {when: by_day[when].usd if when in by_day else ZERO for when in days}
-    worked = [spent[when] for when in days if calendar.is_working(when)]
+
+    def _is_known(when: date) -> bool:
+        """A free day without usage is what it is; a working day of which no source spoke is missing."""
+        return reported is None or when in known or when in reported
+
+    worked = [spent[when] for when in days if calendar.is_working(when) and _is_known(when)]
     free = [spent[when] for when in days if not calendar.is_working(when)]
     if len(worked) < MIN_FORECAST_DAYS:
         return None
@@ -311,6 +339,16 @@ def _forecast(
     likely = usd + ahead * mean + (free_ahead * sum(free, ZERO) / len(free) if free else ZERO)
     around = SPREAD * (variance * ahead).sqrt()
     return Forecast(likely, max(usd, likely - around), likely + around)
+
+
+def _largest_anomaly(
+    covered: list[date], by_day: dict[date, Amount], priced: list[tuple[Quantity, Amount]], book: PriceBook
+) -> Anomaly | None:
+    """The covered day that stands out the most from its own weekday."""
+    found = (
+        _anomaly(day, by_day[day], _weekday_baseline([day], by_day), priced, book) for day in covered if day in by_day
+    )
+    return max((one for one in found if one is not None), key=lambda one: one.times, default=None)
 
 
 def _anomaly(
@@ -327,7 +365,7 @@ def _anomaly(
             spent[model_name(quantity.model, quantity.day, book)][quantity.day] += cost.usd
     grown = {name: of[day] - median(of[when] for when in compared) for name, of in spent.items()}
     model = max(grown, key=lambda name: (grown[name], name))
-    return Anomaly(whole.usd / baseline.usd, model, grown[model])
+    return Anomaly(day, whole.usd / baseline.usd, model, grown[model])
 
 
 def _trend(day: date, priced: list[tuple[Quantity, Amount]], book: PriceBook, calendar: WorkCalendar) -> list[TrendDay]:

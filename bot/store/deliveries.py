@@ -47,6 +47,7 @@ class Delivery(NamedTuple):
     problem: str | None
     edition: str | None
     usd: Decimal | None
+    is_partial: bool | None
 
     @property
     def is_late(self) -> bool:
@@ -72,7 +73,7 @@ _COLUMNS = tuple(deliveries.c[name] for name in Delivery._fields)
 
 
 def digest_key(channel: str, day: date, edition: str = "daily", team: str = "") -> str:
-    """The unique key of a channel's digest whose last day is ``day``."""
+    """The unique key of a channel's digest whose last day is ``day``. See ``owe_digest`` for a second one."""
     which = "" if (edition, team) == ("daily", "") else f"{edition}:{team}:"
     return f"digest:{channel}:{which}{day}"
 
@@ -85,28 +86,32 @@ def owe_digest(
     expires_at: datetime | None = None,
     covered: Covered | None = None,
 ) -> None:
-    """Owe a channel the digest of a day, unless it is owed or sent already; after ``expires_at`` it is not sent."""
+    """Owe a channel the digest of a day, unless it is owed or sent already; after ``expires_at`` it is not sent.
+
+    A digest of the last day alone, which somebody posted by hand, does not stand for one of several days.
+    """
     covered = covered or Covered("daily", day, "")
     key = digest_key(channel, day, covered.edition, covered.team)
+    known = find_delivery(database, key)
+    if known is not None and known.covers.start > covered.start:
+        key += f":since:{covered.start}"
     with database.write() as connection:
         _owe(connection, database.workspace_id, key, DIGEST, channel, day, None, now, expires_at, covered=covered)
 
 
-def told_to(database: Database, channel: str, before: date, edition: str, team: str) -> date | None:
-    """The last day before ``before`` that a channel's digest of an edition and team covers; those too late do not."""
+def told_digests(database: Database, channel: str, since: date, edition: str, team: str) -> list[Delivery]:
+    """A channel's digests of an edition and team with a last day since one (inclusive), without those too late."""
     table = deliveries.c
-    query = select(func.max(table.day)).where(
+    query = select(*_COLUMNS).where(
         table.workspace_id == database.workspace_id,
         table.kind == DIGEST,
         table.target == channel,
-        table.day < before,
+        table.day >= since,
         table.state != "expired",
-        table.key.startswith(digest_key(channel, before, edition, team).removesuffix(str(before)), autoescape=True),
-        func.length(table.key) == len(digest_key(channel, before, edition, team)),
     )
     with database.read() as connection:
-        found: date | None = connection.execute(query).scalar()
-    return found
+        found = [_read(row) for row in connection.execute(query)]
+    return [one for one in found if (one.covers.edition, one.covers.team) == (edition, team)]
 
 
 def correctable(database: Database, since: datetime) -> list[Delivery]:
@@ -133,9 +138,11 @@ def claim_correction(database: Database, delivery: Delivery, now: datetime) -> b
         return connection.execute(statement).rowcount == 1
 
 
-def mark_corrected(database: Database, delivery: Delivery, usd: Decimal, now: datetime) -> None:
+def mark_corrected(
+    database: Database, delivery: Delivery, usd: Decimal | None, now: datetime, *, is_partial: bool
+) -> None:
     """The message tells ``usd`` now."""
-    values = {"usd": usd, "corrected_at": now, "lease_until": None}
+    values = {"usd": usd, "corrected_at": now, "lease_until": None, "is_partial": is_partial}
     with database.write() as connection:
         connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(**values))
 
@@ -182,7 +189,7 @@ def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: 
 
 
 def told_people(database: Database, period: Period) -> set[int]:
-    """Who was, or is about to be, told that they reached a step on a day of a period; ids of people."""
+    """Who was told that they reached a step on a day of a period; ids of people."""
     table = deliveries.c
     query = (
         select(table.target)
@@ -192,7 +199,7 @@ def told_people(database: Database, period: Period) -> set[int]:
             table.kind == ALERT,
             table.day >= period.start,
             table.day < period.end,
-            table.state.in_(("due", "sending", "sent")),
+            table.state == "sent",
         )
     )
     with database.read() as connection:
@@ -233,10 +240,12 @@ def start_sending(
     payload: dict[str, Any],
     now: datetime,
     usd: Decimal | None = None,
+    *,
+    is_partial: bool = False,
 ) -> bool:
     """Freeze what is sent and where, just before Slack is called. False if the lease was lost meanwhile."""
     values = {"state": "sending", "channel": channel, "payload": json.dumps(payload), "send_started_at": now}
-    return _change(database, delivery, **values, usd=usd)
+    return _change(database, delivery, **values, usd=usd, is_partial=is_partial)
 
 
 def mark_sent(database: Database, delivery: Delivery, channel: str, ts: str) -> bool:
@@ -261,11 +270,15 @@ def close(database: Database, delivery: Delivery, state: str, problem: str) -> b
     return _change(database, delivery, state=state, problem=problem, lease_until=None)
 
 
-def all_deliveries(database: Database, states: Sequence[str] | None = None) -> list[Delivery]:
-    """Deliveries, oldest first; of some states only if asked."""
+def all_deliveries(
+    database: Database, states: Sequence[str] | None = None, since: date | None = None
+) -> list[Delivery]:
+    """Deliveries, oldest first; of some states, and of days since one (inclusive), only if asked."""
     query = select(*_COLUMNS).where(deliveries.c.workspace_id == database.workspace_id).order_by(deliveries.c.id)
     if states is not None:
         query = query.where(deliveries.c.state.in_(states))
+    if since is not None:
+        query = query.where(deliveries.c.day >= since)
     with database.read() as connection:
         return [_read(row) for row in connection.execute(query)]
 

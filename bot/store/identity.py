@@ -19,6 +19,7 @@ from sqlalchemy import Connection, cast, delete, func, insert, select, update
 from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
 from bot.spend.records import ORGANIZATION, Actor, Member
+from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.audit import write_audit
 from bot.store.bulk import select_in
 from bot.store.database import Database
@@ -82,8 +83,13 @@ def learn_members(connection: Connection, workspace_id: int, members: Iterable[M
     return new
 
 
-def link_actor(database: Database, name: str, email: str, by: str, book: PriceBook) -> None:
-    """Say that a key, account or address is a person's. Raises UnknownIdentity for a name that no export has used."""
+def link_actor(
+    database: Database, name: str, email: str, by: str, book: PriceBook, policy: AlertPolicy, now: datetime
+) -> None:
+    """Say that a key, account or address is a person's, who may reach a limit by that.
+
+    Raises UnknownIdentity for a name that no export has used.
+    """
     with database.write_usage() as connection:
         found = _actors_named(connection, database.workspace_id, name)
         if not found:
@@ -91,8 +97,10 @@ def link_actor(database: Database, name: str, email: str, by: str, book: PriceBo
         person_id = _person_of_email(connection, database.workspace_id, normalised_email(email))
         if person_id is None:
             raise UnknownIdentity(f"The data of {email} were erased; nothing is linked to that address any more.")
+        touched: set[date] = set()
         for actor_id in found:
-            _move(connection, database.workspace_id, actor_id, person_id, by, book)
+            touched |= _move(connection, database.workspace_id, actor_id, person_id, by, book)
+        owe_alerts(connection, database.workspace_id, {(day, person_id) for day in touched}, policy, now)
 
 
 def unassigned(database: Database, since: date) -> list[Unassigned]:
@@ -315,12 +323,16 @@ def _key_user(actor: Actor) -> str:
 
 def _move(
     connection: Connection, workspace_id: int, actor_id: int, person_id: int, by: str | None, book: PriceBook
-) -> None:
-    """Give an actor with all its history to a person; who had it before is removed if nothing is left of them."""
+) -> set[date]:
+    """Give an actor with all its history to a person; who had it before is removed if nothing is left of them.
+
+    Returns the days that changed hands.
+    """
     before = connection.execute(select(actors.c.person_id).where(actors.c.id == actor_id)).scalar_one()
     days = select(usage_daily.c.day).where(
         usage_daily.c.workspace_id == workspace_id, usage_daily.c.actor_id == actor_id
     )
+    touched: list[date] = []
     if before != person_id:
         touched = sorted(connection.execute(days.distinct()).scalars())
         rollups = [DayRollup(connection, workspace_id, day, {before, person_id}, book) for day in touched]
@@ -332,6 +344,7 @@ def _move(
         if connection.execute(left).scalar_one() == 0 and connection.execute(nameless).scalar_one() is None:
             connection.execute(delete(people).where(people.c.id == before))
     connection.execute(update(actors).where(actors.c.id == actor_id).values(linked_by=by))
+    return set(touched)
 
 
 def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -> dict[Actor, int]:

@@ -127,21 +127,61 @@ def shares(database: Database, period: Period, person_id: int | None = None) -> 
         ]
 
 
+def team_quantities(database: Database, period: Period, team_id: int) -> list[Quantity]:
+    """What a team's people used in a period, from the fullest source of each, by day, model, conditions and billing."""
+    table, winner = usage_daily.c, person_days.c
+    by = (table.day, *LINE)
+    reported = table.reported_usd.is_not(None)
+    query = (
+        select(*by, *summed(usage_daily))
+        .select_from(people)
+        .join(actors, actors.c.person_id == people.c.id)
+        .join(person_days, winner.person_id == people.c.id)
+        .join(
+            usage_daily,
+            and_(
+                table.workspace_id == winner.workspace_id,
+                table.day == winner.day,
+                table.source_id == winner.source_id,
+                table.actor_id == actors.c.id,
+            ),
+        )
+        .join(usage_lines, table.line_id == usage_lines.c.id)
+        .where(
+            people.c.workspace_id == database.workspace_id,
+            people.c.team_id == team_id,
+            winner.workspace_id == database.workspace_id,
+            winner.day >= period.start,
+            winner.day < period.end,
+        )
+        .group_by(*by, reported)
+        .order_by(*by)
+    )
+    with database.read() as connection:
+        return [read_quantity(day, rest) for day, *rest in connection.execute(query)]
+
+
 def people_on(database: Database, day: date) -> list[PersonDay]:
     """Everybody who used anything on a day, the largest spend first."""
     return _person_days(database, person_days.c.day == day)
 
 
 class Headcount(NamedTuple):
-    """How many people used anything in a period and reached their limit on a day of it; the rest is unassigned."""
+    """How many people used anything in a period and reached their limit on a day of it; the rest is unassigned.
+
+    ``told`` of those who reached it know.
+    """
 
     active: int
     over_limit: int
+    told: int
     unassigned_usd: Decimal
     unassigned_actors: int
 
 
-def headcount(database: Database, period: Period, limit_usd: Decimal, members: Collection[int] | None) -> Headcount:
+def headcount(
+    database: Database, period: Period, limit_usd: Decimal, members: Collection[int] | None, told: Collection[int] = ()
+) -> Headcount:
     """Counts of a period, of some people only where ``members`` are given; the limit holds for who has no other."""
     spent, is_known = person_days.c, people.c.email.is_not(None)
     limit = func.coalesce(
@@ -153,6 +193,7 @@ def headcount(database: Database, period: Period, limit_usd: Decimal, members: C
         select(
             func.count(case((is_known, spent.person_id)).distinct()),
             func.count(case((is_over, spent.person_id)).distinct()),
+            func.count(case((and_(is_over, spent.person_id.in_(told)), spent.person_id)).distinct()),
             type_coerce(cast(unassigned, BigInteger), spent.usd.type),
             func.count(case((people.c.email.is_(None), spent.person_id)).distinct()),
         )
@@ -163,8 +204,8 @@ def headcount(database: Database, period: Period, limit_usd: Decimal, members: C
     if members is not None:
         query = query.where(spent.person_id.in_(members))
     with database.read() as connection:
-        active, over, usd, actors_count = connection.execute(query).one()
-    return Headcount(active, over, usd or ZERO, actors_count)
+        active, over, know, usd, actors_count = connection.execute(query).one()
+    return Headcount(active, over, know, usd or ZERO, actors_count)
 
 
 def person_history(database: Database, person_id: int, period: Period) -> list[PersonDay]:
@@ -195,6 +236,22 @@ def last_import(database: Database) -> LastImport | None:
     with database.read() as connection:
         row = connection.execute(query).first()
     return LastImport(*row) if row else None
+
+
+def reported_days(database: Database, period: Period) -> set[date]:
+    """The days of a period that any import speaks for, with usage or without."""
+    table = imports.c
+    query = (
+        select(table.first_day, table.last_day)
+        .distinct()
+        .where(
+            table.workspace_id == database.workspace_id, table.first_day < period.end, table.last_day >= period.start
+        )
+    )
+    with database.read() as connection:
+        spans = connection.execute(query).all()
+    days = [date.fromordinal(day) for day in range(period.start.toordinal(), period.end.toordinal())]
+    return {day for day in days if any(first <= day <= last for first, last in spans)}
 
 
 def day_sources(database: Database, day: date) -> dict[str, datetime]:

@@ -6,13 +6,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, type_coerce, update
+from sqlalchemy import Connection, insert, select, update
 
 from bot.pricing import PriceBook
-from bot.spend.alerts import MAX_AGE_DAYS, newly_reached
 from bot.spend.amounts import Amount, amount
 from bot.spend.records import Problem
-from bot.store import deliveries
+from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, select_in, select_rows
 from bot.store.database import Database
 from bot.store.identity import actor_ids, learn_members
@@ -24,11 +23,8 @@ from bot.store.tables import (
     import_problems,
     imports,
     number_day,
-    people,
-    person_days,
     seen_requests,
     sources,
-    teams,
     usage_daily,
     usage_lines,
     usage_ranges,
@@ -73,13 +69,6 @@ class FileTally(NamedTuple):
     problems: list[Problem]
 
 
-class AlertPolicy(NamedTuple):
-    """The limit for people without one of their own, and the day that counts as today."""
-
-    limit_usd: Decimal
-    today: date
-
-
 class _Counted(NamedTuple):
     new: int = 0
     same: int = 0
@@ -120,7 +109,7 @@ def record(
         for file, what in zip(files, recorded, strict=True):
             writer.log(file.path, now, what, file.problems)
         if writer.touched_people:
-            _owe_alerts(connection, database.workspace_id, writer.touched_people, policy, now)
+            owe_alerts(connection, database.workspace_id, writer.touched_people, policy, now)
         if not keep:
             connection.rollback()
     return recorded
@@ -503,38 +492,6 @@ def source_id(connection: Connection, workspace_id: int, name: str) -> int:
         insert_missing(connection, sources, [{"workspace_id": workspace_id, "name": name}], "workspace_id", "name")
         found = connection.execute(query).scalar_one()
     return int(found)
-
-
-def _owe_alerts(
-    connection: Connection, workspace_id: int, touched: set[tuple[date, int]], policy: AlertPolicy, now: datetime
-) -> None:
-    """Owe a message to each touched person with an e-mail address whose recent day reached a new step."""
-    for day in sorted({day for day, _ in touched if 0 <= (policy.today - day).days <= MAX_AGE_DAYS}):
-        spent = person_days.c
-        for some in batches(sorted(person for when, person in touched if when == day), 500):
-            query = (
-                select(
-                    spent.person_id,
-                    spent.usd,
-                    func.coalesce(people.c.limit_usd, type_coerce(teams.c.limit_usd, people.c.limit_usd.type)),
-                )
-                .join(people, spent.person_id == people.c.id)
-                .outerjoin(teams, people.c.team_id == teams.c.id)
-                .where(
-                    spent.workspace_id == workspace_id,
-                    spent.day == day,
-                    spent.person_id.in_(some),
-                    people.c.email.is_not(None),
-                )
-            )
-            for person_id, usd, own_limit in connection.execute(query).all():
-                limit = own_limit if own_limit is not None else policy.limit_usd
-                if usd < limit:
-                    continue
-                told = deliveries.alert_steps(connection, workspace_id, person_id, day)
-                step = newly_reached(usd, limit, told)
-                if step is not None:
-                    deliveries.owe_alert(connection, workspace_id, person_id, day, step, now)
 
 
 def _line_ids(connection: Connection, wanted: Iterable[Line]) -> dict[Line, int]:

@@ -382,6 +382,7 @@ deliveries = Table(
     Column("problem", Text),
     Column("usd", Money, comment="the total that was told"),
     Column("corrected_at", Instant),
+    Column("is_partial", Boolean, comment="whether it said that the day's data may not be all"),
     Column("edition", Text, comment="of a digest, and its team"),
     UniqueConstraint("workspace_id", "key"),
 )

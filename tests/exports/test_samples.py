@@ -11,9 +11,9 @@ from bot.exports.containers import files_below
 from bot.imports import FileReport, Importer
 from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
+from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.quantities import VendorSpend, vendor_spend
-from bot.store.recording import AlertPolicy
 from tests.conftest import SAMPLES
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

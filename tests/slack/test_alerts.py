@@ -18,9 +18,10 @@ from bot.spend.alerts import QuietHours
 from bot.spend.amounts import Quantity
 from bot.spend.causes import best_saving, largest_kind
 from bot.spend.records import Actor
+from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
-from bot.store.people import person_by_email, wishes_of
-from bot.store.recording import AlertPolicy
+from bot.store.identity import link_actor
+from bot.store.people import person_by_email, set_wishes, wishes_of
 from bot.store.teams import set_team
 from tests.slack.test_http import ask, whispered
 from tests.usage import opus_for, store, used
@@ -97,6 +98,57 @@ class TestLimits:
             "You passed $24.00 (2 times your limit) on Thu 19 Nov: $25.00",
             "You passed $48.00 (4 times your limit) on Thu 19 Nov: $49.00",
         ]
+
+
+class TestWhatIsOwed:
+    def test_a_step_that_is_no_longer_reached_gives_way_to_a_lower_one(self, stage: Stage) -> None:
+        bot = stage.installation
+        spends(bot, 25)  # twice the limit
+        spends(bot, 13)  # restated before it was told
+        bot.jobs.sender.send_due(NOW)
+        assert [message["text"] for message in dm(stage)] == ["You passed $12.00 on Thu 19 Nov: $13.00"]
+        bot.jobs.sender.send_due(NOW + timedelta(hours=1))
+        assert len(dm(stage)) == 1
+
+    def test_a_limit_that_was_raised_counts(self, stage: Stage) -> None:
+        bot = stage.installation
+        spends(bot, 25)
+        person = person_by_email(bot.database, "ada@example.com")
+        assert person is not None
+        set_wishes(bot.database, person.id, limit_usd=Decimal(20))
+        bot.jobs.sender.send_due(NOW)
+        assert [message["text"] for message in dm(stage)] == ["You passed $20.00 on Thu 19 Nov: $25.00"]
+
+    def test_west_of_greenwich_the_utc_day_begins_in_the_evening_before(self, stage: Stage) -> None:
+        spends(stage.installation, 13, date(2026, 11, 21))
+        stage.installation.jobs.sender.send_due(NOW)
+        assert len(dm(stage)) == 1
+        spends(stage.installation, 99, date(2026, 11, 22))
+        stage.installation.jobs.sender.send_due(NOW)
+        assert len(dm(stage)) == 1
+
+    def test_a_key_that_is_linked_brings_its_alert(self, stage: Stage, book: PriceBook) -> None:
+        bot = stage.installation
+        spends(bot, 1)
+        spends(bot, 50, actor=Actor("api_key", "ci"))
+        link_actor(bot.database, "ci", "ada@example.com", "admin", book, POLICY, NOW)
+        bot.jobs.sender.send_due(NOW)
+        assert [message["text"] for message in dm(stage)] == [
+            "You passed $48.00 (4 times your limit) on Thu 19 Nov: $51.00"
+        ]
+
+    def test_a_cost_that_a_source_states_for_an_unlisted_model_is_no_one_s_saving(self, stage: Stage) -> None:
+        """$100 stated, and $10 of Opus input, of which the cache would save 0.9 x (4 - 0.20) / 4 x $10 = $8.55."""
+        bot = stage.installation
+        other = used(TokenUsage(1000), day=DAY, actor=ADA, model="someone-elses-model", reported="100")
+        unknown = used(TokenUsage(2000), day=DAY, actor=ADA, model="nobodys-model")
+        store(bot.database, used(opus_for(10), day=DAY, actor=ADA), other, unknown, policy=POLICY)
+        bot.jobs.sender.send_due(NOW)
+        text = json.dumps(dm(stage)[0]["blocks"], ensure_ascii=False)
+        assert "which would have made it about $101.45" in text
+        assert "of the cost is" not in text or "9 % of the cost is input" in text
+        assert "2,000 tokens had no price and are in no figure here" in text
+        assert "UTC day" in text
 
 
 class TestCauses:

@@ -25,8 +25,8 @@ from bot.slack.delivery import Sender
 from bot.slack.errors import Meaning, classify
 from bot.spend.digest import DigestFacts
 from bot.spend.records import Actor
+from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import Delivery, all_deliveries, claim, owe_digest, reopen, start_sending
-from bot.store.recording import AlertPolicy
 from tests.usage import DAY, opus_for, store, used
 
 

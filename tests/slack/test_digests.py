@@ -25,8 +25,8 @@ from bot.spend.digest import DigestFacts, Freshness, PeopleCount, digest_facts, 
 from bot.spend.records import Actor
 from bot.spend.workdays import WorkCalendar
 from bot.store import deliveries
+from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
-from bot.store.recording import AlertPolicy
 from bot.store.subscriptions import WORKDAYS, Subscription, subscribe
 from bot.store.teams import find_team, set_team
 from tests.usage import opus_for, store, used
@@ -477,7 +477,7 @@ class TestCorrection:
         (seen,) = all_deliveries(bot.database, ["sent"])
         assert deliveries.claim_correction(bot.database, seen, NOW)
         assert not deliveries.claim_correction(bot.database, seen, NOW)
-        deliveries.mark_corrected(bot.database, seen, Decimal(150), NOW)
+        deliveries.mark_corrected(bot.database, seen, Decimal(150), NOW, is_partial=False)
         assert not deliveries.claim_correction(bot.database, seen, NOW)
 
     def test_a_crash_before_the_edit_loses_no_correction(self, stage: Stage, bot: Installation) -> None:

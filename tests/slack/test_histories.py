@@ -18,14 +18,15 @@ from bot.playground.server import served
 from bot.playground.web_api import create_web_api
 from bot.playground.workspace import Fault, Workspace
 from bot.pricing import TokenUsage, default_price_book
-from bot.schedule import digest_due
+from bot.schedule import digest_due, finished
 from bot.spend.alerts import step_reached
 from bot.spend.days import spend_day
 from bot.spend.records import Actor
+from bot.store.alerting import AlertPolicy
 from bot.store.database import open_database
 from bot.store.deliveries import all_deliveries
 from bot.store.people import person_by_email
-from bot.store.recording import AlertPolicy, FileTally, record
+from bot.store.recording import FileTally, record
 from bot.store.subscriptions import EVERY_DAY, Subscription, all_subscriptions, subscribe
 from bot.store.tables import metadata
 from bot.store.tally import Tally
@@ -38,6 +39,7 @@ START = datetime(2026, 3, 27, 6, tzinfo=UTC)
 PEOPLE = ("ada@example.com", "bilal@example.com", "chiara@example.com")
 ZONES = ("Europe/Paris", "America/New_York", "Asia/Kathmandu", "Pacific/Chatham")
 LIMIT = Decimal(12)
+PARIS = ZoneInfo("Europe/Paris")
 
 DO = st.one_of(
     st.tuples(st.just("tick"), st.integers(1, 400)),
@@ -88,7 +90,7 @@ class History:
 
     def tick(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
-        due = digest_due(self.subscription, self.now)
+        due = finished(digest_due(self.subscription, self.now), self.subscription, spend_day(self.now, PARIS))
         if due is not None:
             self.owed.add(due.day)
         self.bot.jobs.tick(self.now)

@@ -13,8 +13,8 @@ from bot.app import Installation
 from bot.settings import Settings
 from bot.spend.records import Actor
 from bot.store import deliveries
+from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
-from bot.store.recording import AlertPolicy
 from tests.slack.emulate import TOKEN, emulated_slack
 from tests.usage import DAY, opus_for, store, used
 

@@ -169,7 +169,7 @@ def test_the_alert_names_the_day_and_the_reason() -> None:
         "You passed $12.00 on Thu 19 Nov: $18.40",
         "Your usual active day is $9.10 (median of 23)",
         "Mostly Opus 5.5: $16.19 (88 %)",
-        "Sent once for this day and amount · only you see this · /claudecost me shows more",
+        "UTC day · sent once for this day and amount · only you see this · /claudecost me shows more",
         "List price estimate, price book of 2026-11-22; not an invoice",
     ]
 

@@ -15,10 +15,11 @@ from bot.playground.demo import Stage
 from bot.playground.workspace import User
 from bot.pricing import PriceBook
 from bot.spend.records import Actor
+from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
 from bot.store.feeds import feed_states, silent_sources
-from bot.store.recording import AlertPolicy, FileTally, record
+from bot.store.recording import FileTally, record
 from bot.store.tally import Tally
 from tests.usage import opus_for, store, used
 

@@ -17,9 +17,9 @@ from bot.ledger import Ledger
 from bot.playground.server import served
 from bot.pricing import PriceBook
 from bot.sources.admin_api import AdminApi, FeedProblem
+from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.feeds import feed_states
-from bot.store.recording import AlertPolicy
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 24)

@@ -57,13 +57,13 @@ def test_an_admin_moves_a_name_with_its_history(database: Database, book: PriceB
     store(database, used(opus_for(3), actor=ci), used(opus_for(2), actor=ci, day=earlier), used(opus_for(1)))
     assert [entry.actor.name for entry in unassigned(database, date(2026, 1, 1))] == ["ci"]
     assert unassigned(database, date(2026, 1, 1))[0].usd == 5
-    link_actor(database, "CI", "Dana@Example.com", BY_ADMIN, book)
+    link_actor(database, "CI", "Dana@Example.com", BY_ADMIN, book, POLICY, NOW)
     assert spenders(database) == {"dana@example.com": Decimal(4)}
     assert [entry.usd for entry in people_on(database, earlier)] == [2]
     assert dollars(database, book) == 6
     assert unassigned(database, date(2026, 1, 1)) == []
     assert [names for _, _, names in all_people(database)] == [["ci"]]
-    link_actor(database, "ci", "emil@example.com", BY_ADMIN, book)
+    link_actor(database, "ci", "emil@example.com", BY_ADMIN, book, POLICY, NOW)
     assert spenders(database) == {"emil@example.com": Decimal(3), "dana@example.com": Decimal(1)}
 
 
@@ -77,7 +77,7 @@ def test_a_key_of_two_possible_owners_is_nobody_s_in_any_order(database: Databas
 
 def test_a_name_that_no_export_used_is_refused(database: Database, book: PriceBook) -> None:
     with pytest.raises(UnknownIdentity, match="No export has named “nobody”"):
-        link_actor(database, "nobody", "dana@example.com", BY_ADMIN, book)
+        link_actor(database, "nobody", "dana@example.com", BY_ADMIN, book, POLICY, NOW)
 
 
 def test_a_directory_teaches_whose_an_account_is(database: Database, book: PriceBook) -> None:

@@ -22,8 +22,9 @@ from bot.imports import Importer
 from bot.ledger import Ledger
 from bot.pricing import PriceBook
 from bot.spend.amounts import Amount
+from bot.store.alerting import AlertPolicy
 from bot.store.database import Database, connect
-from bot.store.recording import AlertPolicy, rebuild_rollups
+from bot.store.recording import rebuild_rollups
 from bot.store.rollups import DayRollup
 from bot.store.tables import metadata
 

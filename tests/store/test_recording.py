@@ -11,10 +11,11 @@ from bot.pricing import PriceBook, TokenUsage
 from bot.spend.amounts import total
 from bot.spend.days import Period
 from bot.spend.records import Actor, UsageRecord
+from bot.store.alerting import AlertPolicy
 from bot.store.database import Database, connect
 from bot.store.deliveries import all_deliveries
 from bot.store.quantities import people_on, quantities, shares, stored_period
-from bot.store.recording import AlertPolicy, DayChange, rebuild_rollups
+from bot.store.recording import DayChange, rebuild_rollups
 from bot.store.tables import imports, usage_daily
 from tests.usage import DANA, DAY, POLICY, opus_for, request, store, used
 
@@ -207,7 +208,8 @@ class TestAlertsOwed:
     def test_days_before_yesterday_are_history(self, database: Database) -> None:
         for age in range(-2, 4):
             store(database, used(opus_for(13), day=POLICY.today - timedelta(days=age)))
-        assert self.keys(database) == ["alert:P1:2026-11-20:1x", "alert:P1:2026-11-19:1x"]
+        # Tomorrow's too: west of Greenwich the UTC day has begun.
+        assert self.keys(database) == [f"alert:P1:2026-11-{day}:1x" for day in (21, 20, 19)]
 
     def test_a_key_without_a_person_gets_none(self, database: Database) -> None:
         store(database, used(opus_for(99), actor=CI))

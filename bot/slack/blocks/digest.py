@@ -3,7 +3,7 @@
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from bot.pricing.money import rounded, shown
+from bot.pricing.money import rounded, rounded_parts, shown
 from bot.slack.blocks.labels import money_label
 from bot.slack.blocks.message import (
     MAX_HEADER,
@@ -36,7 +36,7 @@ def digest_message(
     """
     title = f"{_edition(facts)} · {_days(facts)} ({_whose_day(facts)})"
     if facts.amount is None:
-        return _no_data(title, facts)
+        return _no_data(title, facts, corrected)
     headline = _headline(facts)
     total = "No price" if facts.told_usd is None else rounded(facts.told_usd)
     blocks = [header(title), section(f"*{total}* {headline}", *_month(facts))]
@@ -46,15 +46,19 @@ def digest_message(
         blocks.append(quoting_section(f"By model: {_models(facts, facts.amount)}"))
     worth_a_look = [*_worth_a_look(facts, facts.amount), *([plans] if plans else [])]
     if worth_a_look:
-        blocks.append(quoting_section("Worth a look:", *(f"• {line}" for line in worth_a_look)))
+        blocks.append(quoting_section(_WORTH, *(f"• {line}" for line in worth_a_look)))
     notes = [_coverage(facts), money_label(facts.amount, facts.price_label)]
-    coverage = context(*notes)
-    if corrected:
-        # As plain text, in which the “:42:” of a time is no emoji.
-        coverage["elements"].insert(0, {"type": "plain_text", "text": corrected, "emoji": False})
-    blocks.append(coverage)
+    blocks.append(_footer(corrected, *notes))
     blocks.append(_buttons(facts))
     return Message(f"{escape(title, MAX_HEADER)}: {total} {headline}", blocks)
+
+
+def _footer(corrected: str | None, *notes: str) -> Block:
+    found = context(*notes)
+    if corrected:
+        # As plain text, in which the “:42:” of a time is no emoji.
+        found["elements"].insert(0, {"type": "plain_text", "text": corrected, "emoji": False})
+    return found
 
 
 def _buttons(facts: DigestFacts) -> Block:
@@ -70,8 +74,8 @@ def without_anomaly(blocks: list[Block]) -> list[Block]:
     for block in blocks:
         if block["type"] == "actions":
             found.append(actions(*(one for one in block["elements"] if one["action_id"] != EXPECTED)))
-        elif block["type"] == "section" and _ANOMALY in block["text"]["text"]:
-            lines = [line for line in block["text"]["text"].splitlines() if not line.startswith(_ANOMALY)]
+        elif block["type"] == "section" and block["text"]["text"].startswith(_WORTH):
+            lines = [line for line in block["text"]["text"].splitlines() if _STOOD_OUT not in line]
             if len(lines) > 1:
                 found.append(quoting_section(*lines))
         else:
@@ -79,7 +83,7 @@ def without_anomaly(blocks: list[Block]) -> list[Block]:
     return found
 
 
-_ANOMALY = "• The day is "
+_WORTH, _STOOD_OUT = "Worth a look:", " times the usual one, mostly "
 
 
 def _edition(facts: DigestFacts) -> str:
@@ -133,21 +137,19 @@ def _headline(facts: DigestFacts) -> str:
 
 def _models(facts: DigestFacts, amount: Amount) -> str:
     parts = []
-    for model in facts.models:
+    for model, dollars in zip(facts.models, rounded_parts([model.usd for model in facts.models]), strict=True):
         name = "other" if model.name is None else escape(model.name)
         share = f" ({percent(model.usd / amount.usd)})" if amount.usd else ""
-        parts.append(f"{name} {rounded(model.usd)}{share}")
+        parts.append(f"{name} {dollars}{share}")
     return " · ".join(parts)
 
 
 def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
     lines = []
     if facts.anomaly is not None:
-        times, model, more = facts.anomaly
-        lines.append(
-            f"The day is {times.quantize(Decimal('0.1'))} times the usual one, mostly {escape(model)} "
-            f"({rounded(more)} more)"
-        )
+        day, times, model, more = facts.anomaly
+        which = "The day" if facts.start == facts.day else short_day(day)
+        lines.append(f"{which} is {times.quantize(Decimal('0.1'))}{_STOOD_OUT}{escape(model)} ({rounded(more)} more)")
     if facts.people.over_limit:
         who = counted(facts.people.over_limit, "person", "people")
         told = facts.people.told
@@ -168,10 +170,12 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
     return lines
 
 
-def _no_data(title: str, facts: DigestFacts) -> Message:
+def _no_data(title: str, facts: DigestFacts, corrected: str | None) -> Message:
     sentence = f"No usage data for {_days(facts)} yet."
     since = _coverage(facts) if facts.freshness else "Nothing was imported so far: run `claudecost import FILE`"
-    return Message(f"{escape(title, MAX_HEADER)}: {sentence}", [header(title), section(sentence), context(since)])
+    return Message(
+        f"{escape(title, MAX_HEADER)}: {sentence}", [header(title), section(sentence), _footer(corrected, since)]
+    )
 
 
 def _coverage(facts: DigestFacts) -> str:

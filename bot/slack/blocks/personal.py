@@ -40,10 +40,11 @@ def alert_message(
     if own.amount.usd < limit_usd * step:
         fact = f"{short_day(own.day)} was restated to {rounded(own.amount.usd)}, which is below {reached}"
     lines = [_usual(own), *_mostly(own)]
-    if own.saving is not None and own.amount.list_usd:
-        # What a source states may be less than the list price that the saving is worked out with.
-        left = own.amount.usd * (1 - own.saving.usd / own.amount.list_usd)
+    if own.saving is not None:
+        left = own.amount.usd - own.saving.usd
         lines.append(f"Try: {own.saving.what}, which would have made it about {rounded(left)}")
+    if own.amount.unpriced_tokens:
+        lines.append(f"{own.amount.unpriced_tokens:,} tokens had no price and are in no figure here")
     blocks = [section(f"*{fact}*"), quoting_section(*lines, *([plan] if plan else []))]
     if settled is None:
         value = about(own.person.id, own.day, limit_usd, step)
@@ -57,7 +58,7 @@ def alert_message(
     blocks.append(
         context(
             *([settled] if settled else []),
-            "Sent once for this day and amount · only you see this · /claudecost me shows more",
+            f"{own.zone} day · sent once for this day and amount · only you see this · /claudecost me shows more",
             money_label(own.amount, price_label),
         )
     )
@@ -189,9 +190,9 @@ def _mostly(own: OwnDay) -> list[str]:
         return []
     first = own.models[0]
     line = f"Mostly {escape(first.name or '')}: {rounded(first.usd)} ({percent(first.usd / own.amount.usd)})"
-    if own.kind is not None and own.amount.list_usd:
+    if own.kind is not None:
         kind, usd = own.kind
-        line += f"; {percent(usd / own.amount.list_usd)} of the cost is {_KINDS[kind]}"
+        line += f"; {percent(usd / own.amount.usd)} of the cost is {_KINDS[kind]}"
     return [line]
 
 

@@ -45,9 +45,12 @@ class Channels:
         except Unreadable as error:
             say(reply, refusal_message(Refusal(str(error), EXAMPLE)))
             return
-        if wanted.team and find_team(self.database, wanted.team) is None:
-            say(reply, refusal_message(Refusal(f"No team is called “{wanted.team}”.", EXAMPLE)))
-            return
+        if wanted.team:
+            team = find_team(self.database, wanted.team)
+            if team is None:
+                say(reply, refusal_message(Refusal(f"No team is called “{wanted.team}”.", EXAMPLE)))
+                return
+            wanted = wanted._replace(team=team.name)
         subscribe(self.database, wanted, self.clock())
         say_lines(reply, f"This channel gets the {in_words(wanted)}. Invite me, if you have not: /invite @claudecost")
 

@@ -11,6 +11,7 @@ from bot.slack.access import NOT_ADMIN, Access
 from bot.slack.blocks.answer import refusal_message
 from bot.slack.directory import Directory
 from bot.slack.listeners.replies import Command, Reply, say, say_lines
+from bot.store.alerting import AlertPolicy
 from bot.store.audit import note_change
 from bot.store.database import Database
 from bot.store.identity import BY_ADMIN, UnknownIdentity, link_actor
@@ -28,12 +29,14 @@ class Identities:
         directory: Directory,
         access: Access,
         clock: Callable[[], datetime],
+        policy: Callable[[], AlertPolicy],
     ) -> None:
         self.database = database
         self.book = book
         self.directory = directory
         self.access = access
         self.clock = clock
+        self.policy = policy
 
     def link(self, reply: Reply, command: Command, _client: WebClient) -> None:
         """Give a key, account or address, with all its history, to a person."""
@@ -55,5 +58,6 @@ class Identities:
 
     def give(self, name: str, email: str, who: str) -> None:
         """Link a name to an address, and keep who said so. Raises UnknownIdentity."""
-        link_actor(self.database, name, email, BY_ADMIN, self.book)
-        note_change(self.database, self.clock(), who, f"linked {name} to {email}")
+        now = self.clock()
+        link_actor(self.database, name, email, BY_ADMIN, self.book, self.policy(), now)
+        note_change(self.database, now, who, f"linked {name} to {email}")

@@ -1,0 +1,51 @@
+"""Owing alerts, in the transaction of whatever changed a person's days."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select, type_coerce
+
+from bot.spend.alerts import MAX_AGE_DAYS, MAX_AHEAD_DAYS, newly_reached
+from bot.store import deliveries
+from bot.store.bulk import batches
+from bot.store.tables import people, person_days, teams
+
+
+class AlertPolicy(NamedTuple):
+    """The limit for people without one of their own, and the day that counts as today."""
+
+    limit_usd: Decimal
+    today: date
+
+
+def owe_alerts(
+    connection: Connection, workspace_id: int, touched: set[tuple[date, int]], policy: AlertPolicy, now: datetime
+) -> None:
+    """Owe a message to each touched person with an e-mail address whose recent day reached a new step."""
+    for day in sorted({day for day, _ in touched if -MAX_AHEAD_DAYS <= (policy.today - day).days <= MAX_AGE_DAYS}):
+        spent = person_days.c
+        for some in batches(sorted(person for when, person in touched if when == day), 500):
+            query = (
+                select(
+                    spent.person_id,
+                    spent.usd,
+                    func.coalesce(people.c.limit_usd, type_coerce(teams.c.limit_usd, people.c.limit_usd.type)),
+                )
+                .join(people, spent.person_id == people.c.id)
+                .outerjoin(teams, people.c.team_id == teams.c.id)
+                .where(
+                    spent.workspace_id == workspace_id,
+                    spent.day == day,
+                    spent.person_id.in_(some),
+                    people.c.email.is_not(None),
+                )
+            )
+            for person_id, usd, own_limit in connection.execute(query).all():
+                limit = own_limit if own_limit is not None else policy.limit_usd
+                if usd < limit:
+                    continue
+                told = deliveries.alert_steps(connection, workspace_id, person_id, day)
+                step = newly_reached(usd, limit, told)
+                if step is not None:
+                    deliveries.owe_alert(connection, workspace_id, person_id, day, step, now)
