@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from slack_sdk.models.blocks import Block as SlackBlock
+from sqlalchemy import update
 
 from bot.app import Installation
 from bot.cli import _post_digest
@@ -27,7 +28,10 @@ from bot.spend.workdays import WorkCalendar
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
-from bot.store.subscriptions import WORKDAYS, Subscription, subscribe
+from bot.store.recording import FileTally, record
+from bot.store.subscriptions import WORKDAYS, Subscription, subscribe, unsubscribe
+from bot.store.tables import imports
+from bot.store.tally import Tally
 from bot.store.teams import find_team, set_team
 from tests.usage import opus_for, store, used
 
@@ -191,6 +195,12 @@ class TestSituations:
         assert found is not None
         assert (found.times, found.more_usd) == (Decimal(10), Decimal(90))
 
+    def test_a_day_of_a_weekend_digest_stands_out_by_itself(self, book: PriceBook) -> None:
+        sunday = date(2026, 11, 22)
+        friday = date(2026, 11, 20)
+        found = facts(book, sunday, *weeks_before(friday, 40), opus(100, friday), opus(5, sunday), start=friday)
+        assert "• Fri 20 Nov is 2.5 times the usual one, mostly Opus 5.5 ($60.00 more)" in lines(found)
+
     def test_other_weekdays_make_no_anomaly(self, book: PriceBook) -> None:
         before = [opus(40, FRIDAY - timedelta(days=back)) for back in (1, 2, 3, 4, 8, 9)]
         assert facts(book, FRIDAY, opus(100, FRIDAY), *before).anomaly is None
@@ -318,6 +328,48 @@ class TestDelivery:
         bot.jobs.tick(NOW + timedelta(minutes=1))
         assert len(stage.workspace.messages["C2"]) == 1
 
+    def test_a_channel_whose_clock_is_ahead_hears_of_finished_days(self, stage: Stage, bot: Installation) -> None:
+        """At 09:00 of Friday in Auckland it is 21:00 of Thursday in Paris, whose Wednesday is the last that is over."""
+        stage.workspace.channels["C2"] = "other"
+        auckland = ZoneInfo("Pacific/Auckland")
+        store(bot.database, used(opus_for(7), day=date(2026, 11, 18)), policy=NO_ALERTS)
+        subscribe(bot.database, Subscription("C2", time(9), auckland), datetime(2026, 11, 17, tzinfo=UTC))
+        bot.jobs.tick(datetime(2026, 11, 20, 9, tzinfo=auckland))
+        bot.jobs.tick(datetime(2026, 11, 21, 9, tzinfo=auckland))
+        titles = [message["text"].split(" (")[0] for message in stage.workspace.messages["C2"]]
+        assert titles == ["Claude Code spend · Wed 18 Nov", "Claude Code spend · Thu 19 Nov"]
+
+    def test_a_day_posted_by_hand_does_not_stand_for_a_weekend(self, stage: Stage, bot: Installation) -> None:
+        stage.workspace.channels["C2"] = "other"
+        subscribe(
+            bot.database, Subscription("C2", time(9), ZoneInfo("Europe/Paris"), WORKDAYS), NOW - timedelta(days=9)
+        )
+        bot.jobs.tick(NOW)
+        sunday = date(2026, 11, 22)
+        deliveries.owe_digest(bot.database, "C2", sunday, NOW, covered=deliveries.Covered("daily", sunday, ""))
+        bot.jobs.sender.send_due(NOW + timedelta(days=3))
+        bot.jobs.tick(NOW + timedelta(days=3, minutes=1))
+        bot.jobs.tick(NOW + timedelta(days=3, minutes=2))
+        titles = [message["text"].split(" (")[0] for message in stage.workspace.messages["C2"]]
+        assert titles == [
+            "Claude Code spend · Thu 19 Nov",
+            "Claude Code spend · Sun 22 Nov",
+            "Claude Code spend · Fri 20 Nov to Sun 22 Nov",
+        ]
+
+    def test_a_channel_that_asks_again_is_owed_nothing_of_the_time_between(
+        self, stage: Stage, bot: Installation
+    ) -> None:
+        stage.workspace.channels["C2"] = "other"
+        daily = Subscription("C2", time(9), ZoneInfo("Europe/Paris"))
+        subscribe(bot.database, daily, NOW - timedelta(days=1))
+        bot.jobs.tick(NOW)
+        unsubscribe(bot.database, "C2")
+        subscribe(bot.database, daily, NOW + timedelta(days=9, hours=2))
+        bot.jobs.tick(NOW + timedelta(days=10))
+        titles = [message["text"].split(" (")[0] for message in stage.workspace.messages["C2"]]
+        assert titles == ["Claude Code spend · Thu 19 Nov", "Claude Code spend · Sun 29 Nov"]
+
     def test_a_channel_may_skip_days_without_usage(self, stage: Stage, bot: Installation) -> None:
         stage.workspace.channels["C2"] = "other"
         asked = Subscription("C2", time(9), ZoneInfo("Europe/Paris"), skips_unchanged=True)
@@ -341,6 +393,19 @@ class TestRules:
         bot.jobs.sender.send_due(NOW)
         assert len(posted(stage)) == 3
         assert [round(seconds) for seconds in waited] == [1, 2]
+
+    def test_a_new_admin_hears_of_no_old_failures_and_once_of_a_channel_that_is_gone(
+        self, stage: Stage, bot: Installation
+    ) -> None:
+        for back in range(12):
+            day = date(2026, 11, 19) - timedelta(days=back)
+            deliveries.owe_digest(bot.database, "CGONE", day, NOW)
+        bot.jobs.sender.send_due(NOW)
+        bot.jobs.admins = ("U001",)
+        bot.jobs.tick(NOW)
+        bot.jobs.tick(NOW + timedelta(minutes=1))
+        notices = [one for one in all_deliveries(bot.database) if one.kind == "notice"]
+        assert [one.key for one in notices] == ["notice:failed:digest:CGONE:2026-11-19:U001"]
 
     def test_what_failed_is_told_to_the_admins_once(self, stage: Stage, bot: Installation) -> None:
         bot.jobs.admins = ("U002",)
@@ -504,6 +569,49 @@ class TestCorrection:
         self.restate(bot, "20")
         assert bot.jobs.correct_digests(NOW + timedelta(hours=1)) == 1
         assert "no total → $20.00" in json.dumps(posted(stage)[0]["blocks"], ensure_ascii=False)
+
+    def test_a_total_that_is_gone_is_taken_back(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.tick(NOW)
+        unknown = used(opus_for(100), day=date(2026, 11, 19), model="claude-unheard-of-9")
+        files = [FileTally("file", Tally([unknown]), [])]
+        record(bot.database, "console_usage_csv", files, NOW, NO_ALERTS, bot.book, whole_days=[unknown.day])
+        assert bot.jobs.correct_digests(NOW + timedelta(hours=1)) == 1
+        (message,) = posted(stage)
+        assert ": No price " in message["text"]
+        assert "$100.00 → no total" in json.dumps(message["blocks"], ensure_ascii=False)
+
+    def test_a_partial_day_is_completed_without_a_change_of_the_total(self, stage: Stage, bot: Installation) -> None:
+        with bot.database.write() as connection:
+            connection.execute(update(imports).values(imported_at=datetime(2026, 11, 19, 16, tzinfo=UTC)))
+        bot.jobs.tick(NOW)
+        assert ", so far" in posted(stage)[0]["text"]
+        self.restate(bot, "100")  # the same total, received the morning after
+        assert bot.jobs.correct_digests(NOW + timedelta(minutes=30)) == 1
+        assert ", so far" not in posted(stage)[0]["text"]
+        assert "Complete since 09:30" in json.dumps(posted(stage)[0]["blocks"])
+        assert bot.jobs.correct_digests(NOW + timedelta(minutes=32)) == 0
+
+    def test_what_looks_the_same_is_no_correction(self, stage: Stage) -> None:
+        bot = stage.installation
+        self.restate(bot, "0.10")
+        bot.jobs.tick(NOW)
+        self.restate(bot, "0.104")
+        assert bot.jobs.correct_digests(NOW + timedelta(hours=1)) == 0
+
+    def test_what_slack_will_never_take_is_told_to_the_admins(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.admins = ("U001",)
+        bot.jobs.tick(NOW)
+        self.restate(bot, "150")
+        refusal = {"ok": False, "error": "cant_update_message"}
+        stage.workspace.faults.append(Fault("chat.update", 200, keeps=False, body=refusal))
+        assert bot.jobs.correct_digests(NOW + timedelta(hours=1)) == 0
+        assert bot.jobs.correct_digests(NOW + timedelta(hours=2)) == 0
+        bot.jobs.tick(NOW + timedelta(hours=2))
+        told = [message["text"] for message in stage.workspace.messages["D001"]]
+        assert told == [
+            "The digest of 2026-11-19 in C0ENG could not be edited (cant_update_message). Corrected 10:00: $100.00 → "
+            "$150.00."
+        ]
 
     def test_a_day_without_data_is_told_to_the_admins_once(self, stage: Stage) -> None:
         bot = stage.installation

@@ -57,6 +57,31 @@ def test_a_base_under_a_dollar_makes_no_percentage(book: PriceBook) -> None:
     assert found.change is None
 
 
+def test_a_span_is_compared_with_whole_spans_that_do_not_overlap(book: PriceBook) -> None:
+    """$10 on each of 40 days: Friday to Sunday is $30, as ever; from the 24th day of data on that can be said."""
+    every = [quantity(10, date(2026, 11, 22) - timedelta(days=back)) for back in range(40)]
+    for start, days, expected in ((20, 40, 30), (20, 24, None), (13, 40, None)):
+        found = digest_facts(
+            date(2026, 11, 22), "UTC", every[:days], NOBODY, Decimal(12), None, book, start=date(2026, 11, start)
+        )
+        assert (found.baseline and found.baseline.usd) == expected
+
+
+def test_days_of_which_no_source_spoke_are_no_zeros_in_the_forecast(book: PriceBook) -> None:
+    """$100 on each working day but of a week without data: 21 working days of November make $2,100 less that week."""
+    days = [date(2026, 11, day) for day in range(2, 21) if date(2026, 11, day).weekday() < 5 and not 9 <= day <= 13]
+    used = [quantity(100, day) for day in days]
+    friday = date(2026, 11, 20)
+    unknown = digest_facts(friday, "UTC", used, NOBODY, Decimal(12), None, book, reported=days)
+    assert unknown.month.forecast is not None
+    # 10 days so far, and 6 working days to come
+    assert unknown.month.forecast.usd == 1600
+    nothing = digest_facts(friday, "UTC", used, NOBODY, Decimal(12), None, book)
+    assert nothing.month.forecast is not None
+    # 10 of 15 days, so 6 x $66.67
+    assert round(nothing.month.forecast.usd) == 1400
+
+
 def test_a_month_that_the_data_begin_in_is_no_measure(book: PriceBook) -> None:
     november = {"day": date(2026, 11, 30), "start": date(2026, 11, 1), "edition": "monthly"}
     for first, expected in ((date(2026, 10, 1), 70), (date(2026, 10, 2), None)):

@@ -132,6 +132,13 @@ class TestRarerEditions:
         assert due(monthly, "2026-11-01T09:00") is None
         assert due(monthly, "2026-11-02T09:00") == ("2026-10-01", "2026-10-31")
 
+    def test_a_week_whose_only_day_is_a_holiday_comes_on_the_next(self) -> None:
+        mondays = Subscription("C1", NINE, PARIS, frozenset({1}), "weekly")
+        germany = WorkCalendar("DE")
+        # Easter Monday, 29 March 2027
+        assert due(mondays, "2027-03-29T09:00", germany) is None
+        assert due(mondays, "2027-03-30T09:00", germany) == ("2027-03-22", "2027-03-28")
+
     def test_a_week_or_month_that_an_outage_kept_back_comes_late(self) -> None:
         weekly = Subscription("C1", NINE, PARIS, WORKDAYS, "weekly")
         monthly = Subscription("C1", NINE, PARIS, WORKDAYS, "monthly")
