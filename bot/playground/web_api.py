@@ -1,6 +1,7 @@
 """The stand-in's Slack Web API on 127.0.0.1: the methods that the bot calls, with Slack's answers and errors."""
 
 import json
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from bot.playground.workspace import (
     BOT_ID,
     BOT_TOKEN,
     BOT_USER,
+    HANGS,
     TEAM_ID,
     Fault,
     Fields,
@@ -238,8 +240,13 @@ def _fields() -> Fields:
     }
 
 
+HANG_SECONDS = 3.0
+
+
 def _broken(fault: Fault) -> Response:
-    if fault.status == 0:
+    if fault.status == HANGS:
+        time.sleep(HANG_SECONDS)
+    if fault.status in (0, HANGS):
         raise ClosedConnection(response=_ClosingResponse())
     if isinstance(fault.body, str):
         return Response(fault.body, status=fault.status, content_type="text/html")

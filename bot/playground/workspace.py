@@ -31,10 +31,15 @@ class User(NamedTuple):
     is_admin: bool = False
 
 
+HANGS = -1
+"""The status of a call that gets no answer while its client waits."""
+
+
 class Fault(NamedTuple):
     """What goes wrong with the next call of a Web API method.
 
-    ``keeps`` says whether the workspace does the work all the same; ``status`` 0 closes the connection without answer.
+    ``keeps`` says whether the workspace does the work all the same; ``status`` 0 closes the connection without answer,
+    and HANGS keeps it open for HANG_SECONDS.
     A ``body`` that is a string is sent as HTML, as proxies do.
     """
 

@@ -12,7 +12,7 @@ import pytest
 from bot.playground.demo import CHANNEL, team_workspace
 from bot.playground.server import served
 from bot.playground.web_api import create_web_api
-from bot.playground.workspace import Fault, Workspace
+from bot.playground.workspace import HANGS, Fault, Workspace
 from bot.store.database import Database, open_database
 from bot.store.deliveries import all_deliveries, owe_digest
 from tests.slack.crashing_worker import STEPS
@@ -32,7 +32,7 @@ def faults(scale: int) -> list[Fault]:
     post = "chat.postMessage"
     return [
         *[Fault(post, 0, keeps=True)] * (2 * scale),
-        *[Fault(post, 0, keeps=False)] * scale,
+        *[Fault(post, HANGS, keeps=False)] * scale,
         *[Fault(post, 500, keeps=True, body={"ok": False, "error": "internal_error"})] * scale,
         *[Fault(post, 429, keeps=False, body={"ok": False, "error": "ratelimited"}, headers={"Retry-After": "1"})]
         * scale,

@@ -1,7 +1,10 @@
 """Digests in every situation: their words, their corrections, their pictures, their editions."""
 
 import json
+import random
+import statistics
 import time as clock
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -634,19 +637,87 @@ class TestCorrection:
         assert is_correction(Decimal(before), Decimal(after)) is expected
 
 
-def test_every_figure_is_what_sql_adds_up(stage: Stage, bot: Installation, book: PriceBook) -> None:
-    """The day, the month and the models, added up again from usage_daily at $4 a million tokens of Opus input."""
-    store(
-        bot.database,
-        used(opus_for(30), day=date(2026, 11, 18)),
-        used(opus_for(12), day=date(2026, 11, 19), actor=Actor("email", "ada@example.com")),
-    )
+@pytest.mark.parametrize("seed", range(4))
+def test_every_figure_is_what_sql_adds_up(stage: Stage, book: PriceBook, seed: int) -> None:
+    """Everything is added up again from usage_daily: input alone, at $4, $2 and $0.10 a million tokens.
+
+    Two sources speak for some people's days, and the one with more tokens counts; one key is nobody's, one model has no
+    price, two people have limits of their own, one team has a budget.
+    """
+    chosen = random.Random(seed)
+    bot, thursday = stage.installation, date(2026, 11, 19)
+    prices = {"claude-opus-5-5": 4_000, "claude-sonnet-5-5": 2_000, "claude-haiku-5-5": 100, "nobodys-model": 0}
+    who = [Actor("email", f"p{number}@example.com") for number in range(6)] + [Actor("api_key", "ci")]
+    for source in ("console_usage_csv", "transcripts"):
+        days = [thursday - timedelta(days=back) for back in range(45) if chosen.random() < 0.8]
+        rows = [
+            used(TokenUsage(chosen.randrange(1, 6_000_000)), day=day, actor=actor, model=model)
+            for day in days
+            for actor in who
+            for model in prices
+            if chosen.random() < 0.4
+        ]
+        store(bot.database, *rows, source=source, policy=NO_ALERTS)
+    with bot.database.write() as connection:
+        connection.exec_driver_sql("UPDATE people SET limit_usd = 3000000000 WHERE email = 'p1@example.com'")
+        connection.exec_driver_sql("UPDATE people SET limit_usd = 900000000000 WHERE email = 'p2@example.com'")
+    set_team(bot.database, "core", ["p0@example.com", "p1@example.com", "p2@example.com"], budget_usd=Decimal(500))
     with bot.database.read() as connection:
-        rows = connection.exec_driver_sql("SELECT day, SUM(input) FROM usage_daily GROUP BY day").all()
-    dollars = {day: Decimal(int(tokens)) * 4 / 10**6 for day, tokens in rows}
-    found = bot.ledger.digest(date(2026, 11, 19))
-    assert found.amount is not None
-    assert found.amount.usd == dollars[20261119] == 112
-    assert found.month_usd == sum(dollars.values()) == 142
-    assert sum(model.usd for model in found.models) == 112
-    assert found.people.active == 2
+        rows_of = connection.exec_driver_sql(
+            "SELECT usage_daily.day, sources.name, people.id, people.email, people.limit_usd, usage_lines.model, "
+            "usage_daily.input FROM usage_daily JOIN sources ON sources.id = source_id JOIN actors ON actors.id = "
+            "actor_id JOIN people ON people.id = actors.person_id JOIN usage_lines ON usage_lines.id = line_id"
+        ).all()
+    for team in (None, "core"):
+        mine = [row for row in rows_of if team is None or row[3] in {f"p{n}@example.com" for n in range(3)}]
+        # day -> person -> model -> nanodollars, from the source with the most tokens
+        tokens: Counter[tuple[int, int, str]] = Counter()
+        for day, source, person, _, _, _, count in mine:
+            tokens[day, person, source] += count
+        spent: dict[int, Counter[tuple[int, str]]] = defaultdict(Counter)
+        for day, source, person, _, _, model, count in mine:
+            rivals = {name: size for (d, p, name), size in tokens.items() if (d, p) == (day, person)}
+            if source == max(rivals, key=lambda name: (rivals[name], name)):
+                spent[day][person, model] += count * prices[model]
+        total = {day: sum(of.values()) for day, of in spent.items()}
+        emails = {row[2]: (row[3], row[4]) for row in mine}
+        today: Counter[int] = Counter()
+        for (person, _), nano in spent[20261119].items():
+            today[person] += nano
+        over = [
+            person
+            for person, nano in today.items()
+            if emails[person][0] and nano >= (emails[person][1] or 12_000_000_000)
+        ]
+        found = bot.ledger.digest(thursday, team=find_team(bot.database, team) if team else None)
+
+        def nanos(usd: Decimal) -> int:
+            return int(usd * 10**9)
+
+        assert found.amount is not None
+        assert nanos(found.amount.usd) == total[20261119]
+        assert nanos(found.month_usd) == sum(usd for day, usd in total.items() if day >= 20261101)
+        assert found.month.budget_usd == (500 if team else None)
+        by_model: Counter[str] = Counter()
+        for (_, model), usd in spent[20261119].items():
+            if model != "nobodys-model":
+                by_model[model] += usd
+        assert {model.id: nanos(model.usd) for model in found.models} == dict(by_model)
+        assert found.people.active == len([person for person in today if emails[person][0]])
+        assert found.people.over_limit == len(over)
+        assert nanos(found.people.unassigned_usd) == sum(n for p, n in today.items() if not emails[p][0])
+        assert found.people.unassigned_actors == len([p for p in today if not emails[p][0]])
+        unpriced = sum(
+            count
+            for day, source, person, _, _, model, count in mine
+            if (day, model) == (20261119, "nobodys-model")
+            and tokens[day, person, source]
+            == max(size for (d, p, _), size in tokens.items() if (d, p) == (day, person))
+        )
+        assert found.unpriced == ([("nobodys-model", unpriced)] if unpriced else [])
+        thursdays = [total.get(int(f"{thursday - timedelta(weeks=w):%Y%m%d}")) for w in range(1, 5)]
+        if all(usd is not None for usd in thursdays):
+            assert found.baseline is not None
+            assert nanos(found.baseline.usd) == statistics.median(usd for usd in thursdays if usd is not None)
+        for trend in found.trend:
+            assert nanos(sum(trend.models.values(), Decimal(0))) == total.get(int(f"{trend.day:%Y%m%d}"), 0)
