@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from bot.pricing.plans import PlanBook
     from bot.slack.access import Access
     from bot.slack.directory import Directory
+    from bot.slack.listeners.calculator import Calculator
+    from bot.slack.listeners.identities import Identities
     from bot.slack.listeners.router import Router
     from bot.store.subscriptions import Subscription
 
@@ -173,9 +175,23 @@ class Installation:
             logger=logging.getLogger("slack_bolt"),
         )
         actions = Actions(self.ledger, self.directory, self.access, self.today)
-        home = Home(self.ledger, self.directory, self.clock, self.today, self.subscriptions, self.access)
-        register(app, self.router, actions, home)
+        home = Home(
+            self.ledger, self.directory, self.clock, self.today, self.subscriptions, self.access, self.identities.give
+        )
+        register(app, self.router, actions, home, self.calculator)
         return app
+
+    @cached_property
+    def identities(self) -> "Identities":
+        from bot.slack.listeners.identities import Identities
+
+        return Identities(self.database, self.book, self.directory, self.access, self.clock, self.alert_policy)
+
+    @cached_property
+    def calculator(self) -> "Calculator":
+        from bot.slack.listeners.calculator import Calculator
+
+        return Calculator(self.book, self.today)
 
     @cached_property
     def access(self) -> "Access":
@@ -189,7 +205,6 @@ class Installation:
         """Every command by its first word."""
         from bot.slack.listeners.channels import Channels
         from bot.slack.listeners.commands import Questions
-        from bot.slack.listeners.identities import Identities
         from bot.slack.listeners.own import Own
         from bot.slack.listeners.router import Router
         from bot.slack.subscribing import Defaults
@@ -198,10 +213,10 @@ class Installation:
         questions = Questions(self.book, self.plan_book, self.today, lambda: words)
         own = Own(self.ledger, self.directory, self.access, self.advisor, self.clock, self.today, questions.answer)
         channels = Channels(self.database, self.clock, defaults, self.subscriptions, self.access)
-        identities = Identities(self.database, self.book, self.directory, self.access, self.clock, self.alert_policy)
         instant = {"help": questions.show_help, "article": questions.show_article, "plans": questions.show_plans}
         slow = {
             "": own.show_menu,
+            "calculator": self.calculator.show,
             "me": own.show_spend,
             "compare": own.compare,
             "digest": own.show_digest,
@@ -215,7 +230,7 @@ class Installation:
             "subscribe": channels.subscribe,
             "unsubscribe": channels.unsubscribe,
             "subscriptions": channels.list_them,
-            "link": identities.link,
+            "link": self.identities.link,
         }
         words = (*instant, *slow)
         return Router(questions.answer, instant, slow)

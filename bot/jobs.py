@@ -92,7 +92,7 @@ class Jobs:
                 f"The {self._what(delivery)} of {delivery.day} ({delivery.key}) was not sent: {delivery.problem}. "
                 "claudecost doctor lists what waits."
             )
-            self._tell_admins(f"{delivery.state}:{delivery.key}", text, now)
+            self._tell_admins(f"{delivery.state}:{delivery.key}", text, now, delivery.key)
 
     def _what(self, delivery: Delivery) -> str:
         person = person_by_id(self.ledger.database, int(delivery.target)) if delivery.kind == ALERT else None
@@ -159,10 +159,11 @@ class Jobs:
         )
         self._tell_admins(f"no-data:{delivery.day}", text, now)
 
-    def _tell_admins(self, about: str, text: str, now: datetime) -> None:
+    def _tell_admins(self, about: str, text: str, now: datetime, failed: str | None = None) -> None:
         """Owe each admin one message, unless they were told the same already."""
         for admin in self.admins:
-            deliveries.owe_notice(self.ledger.database, about, admin, text, spend_day(now, self.ledger.zone), now)
+            today = spend_day(now, self.ledger.zone)
+            deliveries.owe_notice(self.ledger.database, about, admin, text, today, now, failed)
 
     def watch_sources(self, now: datetime) -> None:
         """Owe each admin one message about a source that has fallen silent."""
@@ -230,8 +231,9 @@ class Composer:
         if delivery.kind == ALERT:
             return self._alert(delivery, now)
         if delivery.kind == NOTICE:
-            text = str((delivery.payload or {}).get("text", ""))
-            return Composed(self.directory.direct_channel(delivery.target), notice_message(text))
+            said = delivery.payload or {}
+            message = notice_message(str(said.get("text", "")), said.get("failed"))
+            return Composed(self.directory.direct_channel(delivery.target), message)
         facts = self.digest_facts(delivery, now)
         return Composed(delivery.target, self.digest(facts), facts.told_usd, facts.is_partial)
 

@@ -66,6 +66,7 @@ class TestManifest:
             "files_upload_v2": "files:write",
             "views_open": None,  # by the trigger of a command or button
             "views_publish": None,
+            "views_update": None,
             "conversations_open": "im:write",
             "conversations_history": "channels:history",
             "users_info": "users:read",

@@ -60,7 +60,7 @@ class Theatre:
         found = [one for one in self.workspace.messages.get(str(channel), []) if one["ts"] == ts]
         place = {"channel": {"id": channel}} if channel else {"view": {"type": "home"}}
         self.presses += 1
-        payload = {
+        payload: Fields = {
             "type": "block_actions",
             "user": {"id": user.id},
             "trigger_id": self._trigger(user),
@@ -68,8 +68,13 @@ class Theatre:
             "response_url": f"{self.stage.slack_url}/respond/{user.id}/{channel}?ts={ts}",
             "message": found[0] if found else {},
             "actions": [
-                {"type": "button", "block_id": "b", "action_ts": str(self.presses), "action_id": pressed["action_id"]}
-                | {"value": pressed["value"]}
+                {
+                    "type": pressed.get("type", "button"),
+                    "block_id": pressed.get("block_id") or "b",
+                    "action_ts": str(self.presses),
+                    "action_id": pressed["action_id"],
+                    **{name: pressed[name] for name in ("value", "selected_user") if name in pressed},
+                }
             ],
             **place,
         }
@@ -83,6 +88,18 @@ class Theatre:
         if said.get("response_action") != "errors":
             self.workspace.views.clear()
         return said
+
+    def change(self, user: User, view: Fields, values: Fields, action: Fields) -> None:
+        """Type or choose something in a window that asks to be told."""
+        payload = {
+            "type": "block_actions",
+            "user": {"id": user.id},
+            "trigger_id": self._trigger(user),
+            "container": {"type": "view", "view_id": view["id"]},
+            "view": {**view, "state": {"values": values}},
+            "actions": [action],
+        }
+        send_interaction(self.stage.app_url, payload)
 
     def open_home(self, user: User) -> None:
         """Open the Home tab as somebody."""
@@ -189,6 +206,12 @@ def create_page(theatre: Theatre) -> Flask:
     def submit() -> Response:
         said = _said()
         return jsonify(theatre.submit(somebody(), said["view"], said["values"]))
+
+    @app.post("/change")
+    def change() -> Response:
+        said = _said()
+        theatre.change(somebody(), said["view"], said["values"], said["action"])
+        return jsonify({})
 
     @app.post("/close")
     def close() -> Response:

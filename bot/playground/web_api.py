@@ -144,6 +144,15 @@ def _open_view(workspace: Workspace, fields: Fields) -> Fields:
     return {"view": view}
 
 
+def _update_view(workspace: Workspace, fields: Fields) -> Fields:
+    with workspace.lock:
+        for view in workspace.views:
+            if view["id"] == fields.get("view_id"):
+                view.update(fields["view"], hash=f"{view['id']}.{len(workspace.calls)}")
+                return {"view": view}
+    raise SlackError("not_found")
+
+
 def _publish_view(workspace: Workspace, fields: Fields) -> Fields:
     workspace.homes[str(fields.get("user_id"))] = fields["view"]
     return {"view": fields["view"]}
@@ -203,6 +212,7 @@ _METHODS: dict[str, Callable[[Workspace, Fields], Fields]] = {
     "files.getUploadURLExternal": _upload_url,
     "views.open": _open_view,
     "views.publish": _publish_view,
+    "views.update": _update_view,
     "users.lookupByEmail": _lookup_by_email,
     "users.info": _user_info,
 }

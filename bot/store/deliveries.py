@@ -153,11 +153,17 @@ def release_correction(database: Database, delivery: Delivery) -> None:
         connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(lease_until=None))
 
 
-def owe_notice(database: Database, about: str, admin: str, text: str, day: date, now: datetime) -> None:
-    """Owe an admin one message, unless they were told the same already: ``about`` says what it is about."""
+def owe_notice(
+    database: Database, about: str, admin: str, text: str, day: date, now: datetime, failed: str | None = None
+) -> None:
+    """Owe an admin one message, unless they were told the same already: ``about`` says what it is about.
+
+    ``failed`` is the key of a message that can be sent again.
+    """
     key = f"notice:{about}:{admin}"
     with database.write() as connection:
-        _owe(connection, database.workspace_id, key, NOTICE, admin, day, None, now, None, text)
+        said = {"text": text, "failed": failed}
+        _owe(connection, database.workspace_id, key, NOTICE, admin, day, None, now, None, said)
 
 
 def reopen(database: Database, key: str, now: datetime) -> None:
@@ -312,7 +318,7 @@ def _owe(
     step: int | None,
     now: datetime,
     expires_at: datetime | None,
-    text: str | None = None,
+    payload: dict[str, Any] | None = None,
     covered: Covered | None = None,
 ) -> None:
     row = {
@@ -327,7 +333,7 @@ def _owe(
         "expires_at": expires_at,
         "fence": 0,
         "attempts": 0,
-        "payload": None if text is None else json.dumps({"text": text}),
+        "payload": None if payload is None else json.dumps(payload),
         "edition": None if covered is None else "|".join(map(str, covered)),
     }
     insert_missing(connection, deliveries, [row], "workspace_id", "key")

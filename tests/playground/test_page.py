@@ -143,6 +143,28 @@ class TestInABrowser:
         page.click("dialog >> text=Save")
         page.wait_for_selector("text=Your limit is $25.00 a day now")
 
+    def test_the_calculator_follows_what_is_typed_and_shares(self, page: Any) -> None:
+        page.fill("#text", "/claudecost calculator")
+        page.press("#text", "Enter")
+        page.wait_for_selector("dialog >> text=$3.60")
+        page.fill('dialog input[name="tokens"]', "1M out")
+        page.wait_for_selector("dialog >> text=$20.00")
+        page.select_option('dialog select[name="model"]', "sonnet")
+        page.wait_for_selector("dialog >> text=$10.00")
+        page.click("dialog >> text=Share here")
+        page.wait_for_selector("article >> text=Asked by @Ada Moreau")
+
+    def test_the_menu_and_a_picker_at_home(self, page: Any) -> None:
+        page.fill("#text", "/claudecost ")
+        page.press("#text", "Enter")
+        page.click("article >> text=My spend")
+        page.wait_for_selector("text=your newest day with usage")
+        page.select_option("#who", ADMIN)
+        page.click("text=claudecost, Home")
+        page.wait_for_selector("text=Unassigned, 1 name")
+        page.select_option('select[aria-label="Whose is it?"]', "U001")
+        page.wait_for_selector("text=Unassigned, 1 name", state="detached")
+
     def test_subscribe_and_recommend(self, page: Any) -> None:
         page.fill("#text", "/claudecost recommend")
         page.press("#text", "Enter")

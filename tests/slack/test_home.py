@@ -2,7 +2,7 @@
 
 import json
 import time as clock
-from datetime import time
+from datetime import date, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,8 @@ from bot.playground.dispatch import send_event, send_interaction
 from bot.playground.generate_export import MAIN_FILE
 from bot.slack.access import NOT_ADMIN
 from bot.slack.subscribing import Defaults, Unreadable, in_words, read_subscription
+from bot.store.deliveries import owe_digest
+from bot.store.identity import unassigned
 from bot.store.subscriptions import EVERY_DAY, WORKDAYS, all_subscriptions
 from tests.slack.test_http import ask, whispered
 
@@ -117,6 +119,51 @@ class TestHome:
         assert "For admins" in admin
         assert "last import: claude_code_analytics_api" in admin
         assert "Unassigned, 1 name" in admin
+
+    def press(self, stage: Stage, user: str, **action: str) -> dict[str, Any]:
+        """Press something of the Home tab; the tab that is published then."""
+        stage.workspace.homes.pop(user, None)
+        payload = {
+            "type": "block_actions",
+            "user": {"id": user},
+            "trigger_id": "1.2.3",
+            "container": {"type": "view"},
+            "view": {"type": "home", "id": "V0"},
+            "actions": [{"action_ts": "1", **action}],
+        }
+        send_interaction(stage.app_url, payload)
+        deadline = clock.monotonic() + 5
+        while user not in stage.workspace.homes and clock.monotonic() < deadline:
+            clock.sleep(0.01)
+        return stage.workspace.homes[user]
+
+    @pytest.mark.parametrize(("user", "is_done"), [(ADMIN, True), ("U001", False)])
+    def test_an_admin_says_whose_a_name_is(self, stage: Stage, user: str, is_done: bool) -> None:
+        view = self.home(stage, ADMIN)
+        (row,) = [block for block in view["blocks"] if str(block.get("block_id", "")).startswith("assign|")]
+        picker = row["accessory"]
+        self.press(
+            stage,
+            user,
+            type=picker["type"],
+            action_id=picker["action_id"],
+            block_id=row["block_id"],
+            selected_user="U001",
+        )
+        assert (unassigned(stage.installation.database, date(2026, 1, 1)) == []) is is_done
+
+    @pytest.mark.parametrize(("user", "is_done"), [(ADMIN, True), ("U001", False)])
+    def test_an_admin_sends_again(self, stage: Stage, user: str, is_done: bool) -> None:
+        database = stage.installation.database
+        owe_digest(database, "CGONE", date(2026, 11, 19), NOW)
+        stage.installation.jobs.sender.send_due(NOW)
+        view = self.home(stage, ADMIN)
+        (row,) = [block for block in view["blocks"] if block.get("accessory", {}).get("action_id") == "send_again"]
+        assert "channel_not_found" in row["text"]["text"]
+        stage.workspace.channels["CGONE"] = "back again"
+        self.press(stage, user, type="button", block_id="b", action_id="send_again", value=row["accessory"]["value"])
+        stage.installation.jobs.sender.send_due(NOW)
+        assert bool(stage.workspace.messages.get("CGONE")) is is_done
 
     def test_a_limit_can_be_changed_from_there(self, stage: Stage) -> None:
         view = self.home(stage, "U001")

@@ -96,7 +96,7 @@ class TestBareCommand:
         # Ada's 19 November of the bundled export, see "me"
         assert re.fullmatch(r"You spent \$\d+\.\d\d on Thu 19 Nov", answer["text"])
         (row,) = [block for block in answer["blocks"] if block["type"] == "actions"]
-        assert [one["value"] for one in row["elements"]] == ["me", "me week", "digest", "recommend", "help"]
+        assert [one["value"] for one in row["elements"]] == ["me", "calculator", "digest", "recommend", "help"]
         assert len({one["action_id"] for one in row["elements"]}) == 5
 
     def test_a_button_runs_its_command_for_whoever_presses_it(self, stage: Stage) -> None:

@@ -7,6 +7,7 @@ from bot.slack.blocks.message import Message, context, escape, section
 _COMMANDS = (
     ("500k in 80k out opus", "what those tokens cost; more below"),
     ("", "your own numbers, and buttons"),
+    ("calculator", "a window in which you type and choose, and can share the answer"),
     ("me", "your own spend, or me today, me week, me month; only you see it"),
     ("compare", "your last 30 days on other models; only you see it"),
     ("explain 2026-11-19", "where your figure of a day comes from; only you see it"),

@@ -1,5 +1,6 @@
 """The Home tab: one's own figures for everybody, and how the installation is doing for admins."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -7,20 +8,30 @@ from bot.ledger import OwnSpend
 from bot.pricing.money import shown
 from bot.slack.blocks.message import Block, actions, button, context, counted, escape, header, quoting_section, section
 from bot.slack.blocks.message import short_day as day_words
+from bot.slack.blocks.notice import SEND_AGAIN
 from bot.slack.blocks.personal import ALERT_LIMIT, about, no_own_spend_message, own_spend_message
 from bot.store.people import Wishes
 
-HOME_UNMUTE = "home_unmute"
+HOME_UNMUTE, HOME_ASSIGN = "home_unmute", "home_assign"
+ASSIGN_BLOCK = "assign|"
+"""How the block of a picker is called, before the name that is to be assigned."""
+
+MAX_ID = 200
+"""Characters of a name that fit into a block's id, of 255."""
+
 MAX_LINES = 8
 
 
 class Health(NamedTuple):
-    """How the installation is doing, in lines for admins."""
+    """How the installation is doing, in lines for admins.
+
+    ``unassigned`` are names with what was spent under them, ``stuck`` are keys of messages with what keeps them back.
+    """
 
     feeds: list[str]
     subscriptions: list[str]
     unassigned: list[tuple[str, str]]
-    stuck: list[str]
+    stuck: list[tuple[str, str]]
     prices: str
 
 
@@ -53,15 +64,34 @@ def _health(health: Health) -> list[Block]:
     for title, lines, nothing in (
         ("Sources", health.feeds, "Nothing was imported so far: run `claudecost import FILE`."),
         ("Digests", health.subscriptions, "No channel gets one: /claudecost subscribe in a channel."),
-        ("Not delivered", health.stuck, "Nothing is stuck."),
     ):
         shown_lines = [f"• {escape(line, 300)}" for line in lines[:MAX_LINES]] or [nothing]
-        more = [f"and {len(lines) - MAX_LINES} more"] if len(lines) > MAX_LINES else []
-        blocks.append(quoting_section(f"{title}:", *shown_lines, *more))
+        blocks.append(quoting_section(f"{title}:", *shown_lines, *_more(lines)))
+    blocks.append(
+        quoting_section("Not delivered:" if health.stuck else "Everything is delivered.", *_more(health.stuck))
+    )
+    for key, problem in health.stuck[:MAX_LINES]:
+        line = quoting_section(f"• {escape(key)}: {escape(problem, 300)}")
+        blocks.append({**line, "accessory": button(SEND_AGAIN, "Send again", key)})
     if health.unassigned:
-        names = [f"• {escape(name)}: {usd}" for name, usd in health.unassigned[:MAX_LINES]]
         what = counted(len(health.unassigned), "name")
-        hint = "claudecost link NAME E-MAIL says whose it is"
-        blocks.append(quoting_section(f"Unassigned, {what}:", *names, hint))
+        hint = "choose whose it is; its whole history moves along"
+        blocks.append(quoting_section(f"Unassigned, {what}: {hint}", *_more(health.unassigned)))
+    for name, usd in health.unassigned[:MAX_LINES]:
+        line = quoting_section(f"• {escape(name)}: {usd}")
+        picker = {"block_id": ASSIGN_BLOCK + name, "accessory": _picker()} if len(name) <= MAX_ID else {}
+        blocks.append({**line, **picker})
     blocks.append(context(health.prices))
     return blocks
+
+
+def _more(lines: Sequence[object]) -> list[str]:
+    return [f"the first {MAX_LINES} are here, and {len(lines) - MAX_LINES} more"] if len(lines) > MAX_LINES else []
+
+
+def _picker() -> Block:
+    return {
+        "type": "users_select",
+        "action_id": HOME_ASSIGN,
+        "placeholder": {"type": "plain_text", "text": "Whose is it?"},
+    }

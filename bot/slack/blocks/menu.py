@@ -9,7 +9,7 @@ from bot.slack.blocks.message import Block, Message, actions, button, context, c
 
 _BUTTONS = (
     ("My spend", "me"),
-    ("My week", "me week"),
+    ("Calculator", "calculator"),
     ("Digest", "digest"),
     ("Recommend a plan", "recommend"),
     ("Help", "help"),

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from bot.slack.blocks.message import MAX_SENTENCE, Message, context, escape, quoting_section, short_day
+from bot.slack.blocks.message import MAX_SENTENCE, Message, actions, button, context, escape, quoting_section, short_day
 
 
 def silence_sentence(source: str, last_at: datetime, usual: timedelta) -> str:
@@ -13,13 +13,18 @@ def silence_sentence(source: str, last_at: datetime, usual: timedelta) -> str:
     )
 
 
-def notice_message(text: str) -> Message:
-    """One sentence for an admin, and where to look."""
+SEND_AGAIN = "send_again"
+"""What the button is called in Slack's payloads; its value is the key of a message that was not delivered."""
+
+
+def notice_message(text: str, key: str | None = None) -> Message:
+    """One sentence for an admin, and where to look; ``key`` is of a message that can be sent again."""
     sentence = escape(text, MAX_SENTENCE)
     return Message(
         sentence,
         [
             quoting_section(sentence),
+            *([actions(button(SEND_AGAIN, "Send again", key))] if key else []),
             context("Sent once, to admins only · claudecost doctor shows every feed"),
         ],
     )

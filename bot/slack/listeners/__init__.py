@@ -5,22 +5,28 @@ import re
 from slack_bolt import App
 
 from bot.slack.blocks.answer import COMMAND, RUN, SHARE
+from bot.slack.blocks.calculator import CALCULATOR
 from bot.slack.blocks.digest import EXPECTED, MY_SPEND
-from bot.slack.blocks.home import HOME_UNMUTE
+from bot.slack.blocks.home import HOME_ASSIGN, HOME_UNMUTE
+from bot.slack.blocks.notice import SEND_AGAIN
 from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED
 from bot.slack.listeners.actions import Actions
+from bot.slack.listeners.calculator import Calculator
 from bot.slack.listeners.failures import answer_failure
 from bot.slack.listeners.home import Home
 from bot.slack.listeners.router import Router
 
 
-def register(app: App, router: Router, actions: Actions, home: Home) -> None:
+def register(app: App, router: Router, actions: Actions, home: Home, calculator: Calculator) -> None:
     """Register every listener on a Bolt app."""
     app.command(COMMAND, matchers=[lambda command: not router.is_slow(command)])(router.answer_now)
     app.command(COMMAND)(ack=router.acknowledge, lazy=[router.answer_later])
     app.event("app_mention")(ack=router.acknowledge, lazy=[router.answer_mention])
     app.event("message")(ack=router.acknowledge, lazy=[router.answer_message])
     app.action(re.compile(f"^{RUN}(_|$)"))(ack=router.acknowledge, lazy=[router.run_button])
+    app.action(CALCULATOR)(calculator.open)
+    app.action(re.compile(f"^{CALCULATOR}_"))(calculator.change)
+    app.view(CALCULATOR)(calculator.share)
     app.action(MY_SPEND)(ack=actions.acknowledge, lazy=[actions.show_own_spend])
     app.action(EXPECTED)(ack=actions.acknowledge, lazy=[actions.note_expected])
     app.action(ALERT_PLANNED)(ack=actions.acknowledge, lazy=[actions.plan_day])
@@ -30,4 +36,6 @@ def register(app: App, router: Router, actions: Actions, home: Home) -> None:
     app.action(SHARE)(ack=actions.acknowledge, lazy=[actions.share_answer])
     app.event("app_home_opened")(ack=home.acknowledge, lazy=[home.show])
     app.action(HOME_UNMUTE)(ack=home.acknowledge, lazy=[home.unmute])
+    app.action(HOME_ASSIGN)(ack=home.acknowledge, lazy=[home.assign])
+    app.action(SEND_AGAIN)(ack=home.acknowledge, lazy=[home.send_again])
     app.error(answer_failure)

@@ -11,12 +11,13 @@ from slack_sdk import WebClient
 from bot.ledger import Ledger
 from bot.pricing.money import rounded
 from bot.slack.access import Access
-from bot.slack.blocks.home import Health, home_view
+from bot.slack.blocks.home import ASSIGN_BLOCK, Health, home_view
 from bot.slack.directory import Directory
 from bot.slack.subscribing import in_words
-from bot.store.deliveries import all_deliveries
+from bot.store.audit import note_change
+from bot.store.deliveries import all_deliveries, reopen
 from bot.store.feeds import feed_states, silent_sources
-from bot.store.identity import unassigned
+from bot.store.identity import UnknownIdentity, unassigned
 from bot.store.people import person_by_email, remember_slack_user, set_wishes, wishes_of
 from bot.store.quantities import last_import
 from bot.store.subscriptions import Subscription, all_subscriptions
@@ -37,13 +38,16 @@ class Home:
         today: Callable[[], date],
         settled: Collection[Subscription],
         access: Access,
+        give: Callable[[str, str, str], None],
     ) -> None:
+        """``give`` links a name to an address for somebody."""
         self.ledger = ledger
         self.directory = directory
         self.clock = clock
         self.today = today
         self.settled = settled
         self.access = access
+        self.give = give
 
     def acknowledge(self, ack: Ack) -> None:
         """Tell Slack that it arrived."""
@@ -62,6 +66,27 @@ class Home:
         if person is not None:
             set_wishes(self.ledger.database, person.id, muted_until=None, planned_day=None)
         self._publish(user, client)
+
+    def assign(self, body: dict[str, Any], client: WebClient) -> None:
+        """An admin chose whose a name is."""
+        user, action = body["user"]["id"], body["actions"][0]
+        name = str(action["block_id"]).removeprefix(ASSIGN_BLOCK)
+        email = self.directory.email_of(str(action["selected_user"])) if self.access.is_admin(user) else None
+        if email is not None:
+            try:
+                self.give(name, email, user)
+            except UnknownIdentity as error:
+                logger.warning("%s was not assigned: %s", name, error)
+        self._publish(user, client)
+
+    def send_again(self, body: dict[str, Any], client: WebClient) -> None:
+        """An admin wants a message sent that was not delivered; the next turn does it."""
+        user, key = body["user"]["id"], str(body["actions"][0]["value"])
+        if self.access.is_admin(user):
+            reopen(self.ledger.database, key, self.clock())
+            note_change(self.ledger.database, self.clock(), user, f"sent {key} again")
+        if body.get("view", {}).get("type") == "home":
+            self._publish(user, client)
 
     def _publish(self, user: str, client: WebClient) -> None:
         try:
@@ -99,6 +124,6 @@ class Home:
             feeds,
             [f"{one.channel}: {in_words(one)}" for one in [*self.settled, *all_subscriptions(database)]],
             [(entry.actor.name, rounded(entry.usd)) for entry in unassigned(database, since)],
-            [f"{one.key}: {one.problem}" for one in stuck],
+            [(one.key, one.problem or "") for one in stuck],
             f"{self.ledger.book.label}; unassigned and not delivered of the last {RECENT.days} days",
         )

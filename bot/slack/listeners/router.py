@@ -55,6 +55,7 @@ class Router:
             "user_id": body["user"]["id"],
             "channel_id": body.get("channel", {}).get("id", ""),
             "trigger_id": body.get("trigger_id", ""),
+            "response_url": body.get("response_url", ""),
         }
 
         def reply(**said: Any) -> None:
