@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bot.slack.listeners.calculator import Calculator
     from bot.slack.listeners.identities import Identities
     from bot.slack.listeners.router import Router
+    from bot.slack.listeners.uploads import Uploads
     from bot.store.subscriptions import Subscription
 
 
@@ -178,7 +179,7 @@ class Installation:
         home = Home(
             self.ledger, self.directory, self.clock, self.today, self.subscriptions, self.access, self.identities.give
         )
-        register(app, self.router, actions, home, self.calculator)
+        register(app, self.router, actions, home, self.calculator, self.uploads)
         return app
 
     @cached_property
@@ -186,6 +187,13 @@ class Installation:
         from bot.slack.listeners.identities import Identities
 
         return Identities(self.database, self.book, self.directory, self.access, self.clock, self.alert_policy)
+
+    @cached_property
+    def uploads(self) -> "Uploads":
+        from bot.slack.listeners.uploads import Uploads
+
+        token, api_url = self.settings.secret("SLACK_BOT_TOKEN"), self.settings.api_url
+        return Uploads(self.importer, self.access, self.clock, token, api_url)
 
     @cached_property
     def calculator(self) -> "Calculator":
@@ -231,6 +239,7 @@ class Installation:
             "unsubscribe": channels.unsubscribe,
             "subscriptions": channels.list_them,
             "link": self.identities.link,
+            "import": self.uploads.explain,
         }
         words = (*instant, *slow)
         return Router(questions.answer, instant, slow)

@@ -287,7 +287,7 @@ def explain(person: str, day: Annotated[date, typer.Argument(metavar="DAY", pars
     explanation = installation.ledger.explain(person, day)
     if explanation is None:
         _refuse(f"Nobody is called “{person}” here; claudecost people lists everybody.")
-    print_explanation(explanation, installation.settings.timezone.key, installation.book.label)
+    print_explanation(explanation, installation.book.label)
 
 
 @app.command()

@@ -126,6 +126,8 @@ class Explanation(NamedTuple):
     taken: str | None
     sources: dict[str, Amount]
     details: list[tuple[str, str, Quantity, Amount]]
+    zone: str = "UTC"
+    """Whose day it is, for the source that speaks."""
 
 
 def expected_key(day: date, team: str | None) -> str:
@@ -293,8 +295,6 @@ class Ledger:
         usual = [entry.usd for entry in history if entry.usd]
         scale = paid / whole.list_usd if whole.list_usd else ZERO
         kind, saving = largest_kind(used, self.book), best_saving(used, self.book)
-        utc_days = {reader.name for reader in READERS if reader.utc_days}
-        is_utc = any(share.source in utc_days for share in found)
         return OwnDay(
             person,
             day,
@@ -304,7 +304,7 @@ class Ledger:
             len(usual),
             (kind[0], kind[1] * scale) if kind else None,
             Saving(saving.what, saving.usd * scale) if saving else None,
-            "UTC" if is_utc else self.zone.key,
+            self._zone_of({share.source for share in found}),
         )
 
     def own_spend(self, email: str, today: date) -> OwnSpend | None:
@@ -352,7 +352,12 @@ class Ledger:
             for quantity in of
         ]
         taken = fullest(SourceDay(s, a.usage.tokens, a.usd) for s, a in sources.items()).source if sources else None
-        return Explanation(person, day, taken, dict(sources), details)
+        return Explanation(person, day, taken, dict(sources), details, self._zone_of([taken or ""]))
+
+    def _zone_of(self, speaking: Iterable[str]) -> str:
+        """Whose days the figures of some sources are."""
+        utc_days = {reader.name for reader in READERS if reader.utc_days}
+        return "UTC" if utc_days.intersection(speaking) else self.zone.key
 
     def alert_steps(self, person: Person, day: date) -> set[int]:
         """The steps of a day that a person was, or is about to be, told of."""

@@ -137,14 +137,14 @@ def _kinds(prices: dict[str, Any]) -> list[str]:
     return [prices[f"{kind}_usd_per_mtok"] for kind in TOKEN_KINDS]
 
 
-def print_explanation(explanation: Explanation, zone: str, label: str) -> None:
+def print_explanation(explanation: Explanation, label: str) -> None:
     """Which source speaks for a person's day and what each of them says, row by row."""
     person, day = explanation.person.label, explanation.day
     if explanation.taken is None:
         _say(f"No source knows anything of {person} on {day}.")
         return
     cost = explanation.sources[explanation.taken]
-    _say(f"{person} on {day} ({zone} day): {_cost(cost)}, from {explanation.taken}")
+    _say(f"{person} on {day} ({explanation.zone} day): {_cost(cost)}, from {explanation.taken}")
     _say("The fullest single source speaks; they are never added up, as each can only know too little.")
     for source, of in sorted(explanation.sources.items(), key=lambda item: -item[1].usage.tokens):
         mark = "→" if source == explanation.taken else " "

@@ -101,6 +101,17 @@ class Theatre:
         }
         send_interaction(self.stage.app_url, payload)
 
+    def drop(self, user: User, name: str, data: bytes) -> None:
+        """Drop a file into one's messages with the bot."""
+        file_id = self.workspace.new_file(name)
+        self.workspace.keep_file(file_id, data)
+        channel = self.workspace.direct_channel(user.id)
+        url = f"{self.stage.slack_url}/files/{file_id}"
+        file = {"id": file_id, "name": name, "size": len(data), "url_private_download": url}
+        said = self.workspace.post(channel, {"user": user.id, "bot_id": None, "text": f"(a file: {name})"})
+        event = {"type": "message", "subtype": "file_share", "channel_type": "im", "channel": channel, "user": user.id}
+        send_event(self.stage.app_url, {**event, "files": [file], "ts": said["ts"]})
+
     def open_home(self, user: User) -> None:
         """Open the Home tab as somebody."""
         send_event(self.stage.app_url, {"type": "app_home_opened", "user": user.id, "tab": "home", "channel": "D"})
@@ -221,6 +232,11 @@ def create_page(theatre: Theatre) -> Flask:
     @app.post("/home")
     def home() -> Response:
         theatre.open_home(somebody())
+        return jsonify({})
+
+    @app.post("/drop")
+    def drop() -> Response:
+        theatre.drop(somebody(), str(request.values.get("name") or "export")[:120], request.get_data())
         return jsonify({})
 
     @app.post("/clock")

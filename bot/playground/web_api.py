@@ -54,6 +54,13 @@ def create_web_api(workspace: Workspace) -> Flask:
         workspace.keep_file(file_id, request.get_data())
         return Response("OK")
 
+    @app.get("/files/<file_id>")
+    def download(file_id: str) -> Response:
+        if request.headers.get("Authorization") != f"Bearer {BOT_TOKEN}":
+            return Response("<html>Sign in to Slack</html>", content_type="text/html")
+        found = workspace.files.get(file_id)
+        return Response(found[1], content_type="application/octet-stream") if found else Response("none", status=404)
+
     @app.post("/respond/<user>/<channel>")
     def respond(user: str, channel: str) -> Response:
         message = request.get_json()

@@ -165,6 +165,14 @@ class TestInABrowser:
         page.select_option('select[aria-label="Whose is it?"]', "U001")
         page.wait_for_selector("text=Unassigned, 1 name", state="detached")
 
+    def test_an_export_is_dropped(self, page: Any, tmp_path: Path) -> None:
+        page.select_option("#who", ADMIN)
+        export = tmp_path / "usage.csv"
+        header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+        export.write_text(f"{header}\n2026-11-18,claude-opus-5,ci,1000000,0\n", encoding="utf-8")
+        page.set_input_files("#file", str(export))
+        page.wait_for_selector("text=1 accepted, 0 rejected")
+
     def test_subscribe_and_recommend(self, page: Any) -> None:
         page.fill("#text", "/claudecost recommend")
         page.press("#text", "Enter")

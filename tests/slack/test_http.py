@@ -180,7 +180,7 @@ class TestMoreCommands:
 
     def test_where_a_figure_comes_from(self, stage: Stage) -> None:
         answer = self.said(stage, "explain 2026-11-19")
-        assert answer["text"].startswith("ada@example.com on Thu 19 Nov (Europe/Paris day): $")
+        assert answer["text"].startswith("ada@example.com on Thu 19 Nov (UTC day): $")
         assert answer["text"].endswith("from claude_code_analytics_api")
 
     def test_a_look_at_another_s_day_is_for_admins_and_seen(self, stage: Stage) -> None:

@@ -8,13 +8,13 @@ from bot.spend.amounts import Amount
 MAX_ROWS = 12
 
 
-def explanation_message(found: Explanation, zone: str, price_label: str) -> Message:
+def explanation_message(found: Explanation, price_label: str) -> Message:
     """Every source that knows the day, which one speaks, and its rows."""
     who, day = escape(found.person.label), short_day(found.day)
     if found.taken is None:
         sentence = f"No source knows anything of {who} on {day}."
         return Message(sentence, [quoting_section(sentence)])
-    fact = f"{who} on {day} ({zone} day): {_cost(found.sources[found.taken])}, from {escape(found.taken)}"
+    fact = f"{who} on {day} ({found.zone} day): {_cost(found.sources[found.taken])}, from {escape(found.taken)}"
     ranked = sorted(found.sources.items(), key=lambda item: -item[1].usage.tokens)
     lines = [
         f"{'→' if source == found.taken else '•'} {escape(source)}: {of.usage.tokens:,} tokens, {_cost(of)}"

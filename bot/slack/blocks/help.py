@@ -17,6 +17,7 @@ _COMMANDS = (
     ("plans", "what subscriptions cost; plans $6 a day compares them for a spend"),
     ("recommend", "which plan fits you, from what you used; only you see it"),
     ("subscribe weekdays 09:00", "this channel's digest, for admins; unsubscribe, subscriptions"),
+    ("import", "how to bring an export: drop the file into my messages, for admins"),
     ("link KEY @person", "whose a key or account is, for admins"),
     ("article", "the figures of an article on session costs beside ours"),
 )

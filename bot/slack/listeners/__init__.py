@@ -15,13 +15,15 @@ from bot.slack.listeners.calculator import Calculator
 from bot.slack.listeners.failures import answer_failure
 from bot.slack.listeners.home import Home
 from bot.slack.listeners.router import Router
+from bot.slack.listeners.uploads import Uploads, brings_files
 
 
-def register(app: App, router: Router, actions: Actions, home: Home, calculator: Calculator) -> None:
+def register(app: App, router: Router, actions: Actions, home: Home, calculator: Calculator, uploads: Uploads) -> None:
     """Register every listener on a Bolt app."""
     app.command(COMMAND, matchers=[lambda command: not router.is_slow(command)])(router.answer_now)
     app.command(COMMAND)(ack=router.acknowledge, lazy=[router.answer_later])
     app.event("app_mention")(ack=router.acknowledge, lazy=[router.answer_mention])
+    app.event("message", matchers=[brings_files])(ack=router.acknowledge, lazy=[uploads.take])
     app.event("message")(ack=router.acknowledge, lazy=[router.answer_message])
     app.action(re.compile(f"^{RUN}(_|$)"))(ack=router.acknowledge, lazy=[router.run_button])
     app.action(CALCULATOR)(calculator.open)

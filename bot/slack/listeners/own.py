@@ -162,7 +162,7 @@ class Own:
             return
         if not is_own:
             note_look(self.ledger.database, self.clock(), user, found.person.id, f"your figures of {day}")
-        say(reply, explanation_message(found, self.ledger.zone.key, self.ledger.book.label))
+        say(reply, explanation_message(found, self.ledger.book.label))
 
     def change_alerts(self, reply: Reply, command: Command, _client: WebClient) -> None:
         """“limit 20”, “mute 3d”, “unmute”, “quiet 21:00-07:00”: what a person wants for their own alerts."""

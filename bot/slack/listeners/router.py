@@ -73,7 +73,13 @@ class Router:
 
     def answer_message(self, event: dict[str, Any], client: WebClient) -> None:
         """A message to the bot itself."""
-        if event.get("channel_type") != "im" or event.get("subtype") or event.get("bot_id") or not event.get("user"):
+        if (
+            event.get("channel_type") != "im"
+            or event.get("subtype")
+            or event.get("files")
+            or event.get("bot_id")
+            or not event.get("user")
+        ):
             return
         self._answer_event(_said_to(client.chat_postMessage, channel=event["channel"]), event, client)
 

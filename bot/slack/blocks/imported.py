@@ -1,0 +1,48 @@
+"""What came of an import, for whoever brought the file."""
+
+from bot.imports import FileReport
+from bot.pricing.money import rounded
+from bot.slack.blocks.message import MAX_SENTENCE, Message, context, counted, escape, quoting_section, short_day
+
+MAX_LINES = 8
+
+
+def importing_message(name: str) -> Message:
+    """A file has arrived."""
+    sentence = f"Importing {escape(name, 120)} …"
+    return Message(sentence, [quoting_section(sentence)])
+
+
+def refused_message(sentence: str) -> Message:
+    """A file that is not taken."""
+    said = escape(sentence, MAX_SENTENCE)
+    return Message(said, [quoting_section(said), context("Nothing was stored")])
+
+
+def imported_message(reports: list[FileReport]) -> Message:
+    """Rows by what became of them, day totals that moved, and the first problems of each file."""
+    blocks = []
+    for report in reports[:MAX_LINES]:
+        if report.refused is not None:
+            blocks.append(quoting_section(escape(report.refused, MAX_SENTENCE)))
+            continue
+        recorded = report.recorded
+        days = f", days {recorded.days[0]} to {recorded.days[-1]}" if recorded.days else ""
+        lines = [
+            f"*{escape(report.path, 120)}* ({escape(report.format or '')}): {recorded.accepted:,} accepted, "
+            f"{len(report.problems):,} rejected, {recorded.unchanged:,} unchanged, {recorded.restated:,} restated{days}"
+        ]
+        moved = [change for change in report.changes if recorded.restated and change.before]
+        lines += [
+            f"• {short_day(change.day)}: {rounded(change.before)} → {rounded(change.after)}"
+            for change in moved[:MAX_LINES]
+        ]
+        lines += [f"• {escape(problem.problem, 200)}" for problem in report.problems[:MAX_LINES]]
+        left = max(0, len(moved) - MAX_LINES) + max(0, len(report.problems) - MAX_LINES)
+        lines += [f"and {left:,} more"] if left else []
+        blocks.append(quoting_section(*lines))
+    if len(reports) > MAX_LINES:
+        blocks.append(context(f"and {counted(len(reports) - MAX_LINES, 'file')} more"))
+    blocks.append(context("claudecost import does the same on the machine of the bot, with a list of all problems"))
+    taken = sum(report.refused is None for report in reports)
+    return Message(f"Imported {counted(taken, 'file')} of {len(reports)}", blocks)
