@@ -6,7 +6,7 @@ from datetime import datetime
 from slack_sdk import WebClient
 
 from bot.ask import Refusal
-from bot.slack.access import NOT_ADMIN, Access
+from bot.slack.access import NOT_ADMIN, NOT_MEMBER, Access
 from bot.slack.blocks.answer import refusal_message
 from bot.slack.listeners.replies import Command, Reply, say, say_lines
 from bot.slack.subscribing import EXAMPLE, Defaults, Unreadable, in_words, read_subscription
@@ -70,6 +70,9 @@ class Channels:
 
     def list_them(self, reply: Reply, command: Command, _client: WebClient) -> None:
         """What this channel gets; admins see every channel."""
+        if not self.access.is_member(command["user_id"]):
+            say_lines(reply, NOT_MEMBER)
+            return
         found = [*self.settled, *all_subscriptions(self.database)]
         here = command["channel_id"]
         if not self.access.is_admin(command["user_id"]):

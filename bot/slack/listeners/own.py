@@ -152,7 +152,7 @@ class Own:
             say(reply, refusal_message(refusal))
             return
         asked = (self.directory.address_in(words[1]) or words[1]) if len(words) == 2 else email
-        is_own = asked is not None and email is not None and asked.lower() == email.lower()
+        is_own = len(words) < 2 or (email is not None and str(asked).lower() == email.lower())
         if not is_own and not self.access.is_admin(user):
             say_lines(reply, "Only admins look at another person's day (CLAUDECOST_ADMINS), and that person sees it.")
             return
