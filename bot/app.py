@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -134,6 +135,16 @@ class Installation:
             found.append(folder_feed(self.settings.watch_folder.expanduser(), self.importer))
         return Feeds(self.database, found)
 
+    @cached_property
+    def background(self) -> ThreadPoolExecutor:
+        """Where listeners work that answer after the acknowledgement."""
+        return ThreadPoolExecutor(max_workers=5, thread_name_prefix="listener")
+
+    def close(self) -> None:
+        """End what was begun: answers under way are given first."""
+        self.background.shutdown(wait=True)
+        self.database.close()
+
     @property
     def subscriptions(self) -> "list[Subscription]":
         from bot.store.subscriptions import Subscription
@@ -174,6 +185,7 @@ class Installation:
             process_before_response=True,
             request_verification_enabled=not is_socket_mode,
             logger=logging.getLogger("slack_bolt"),
+            listener_executor=self.background,
         )
         actions = Actions(self.ledger, self.directory, self.access, self.today)
         home = Home(

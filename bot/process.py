@@ -49,6 +49,7 @@ def run(installation: Installation) -> None:
     logger.info("connected by Socket Mode")
     _tick_until(stopped, installation)
     handler.close()  # type: ignore[no-untyped-call]
+    installation.close()
 
 
 def _connect(handler: SocketModeHandler, stopped: threading.Event) -> bool:

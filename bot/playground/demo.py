@@ -62,7 +62,7 @@ def staged(workspace: Workspace, database_url: str, clock: Callable[[], datetime
             try:
                 yield Stage(workspace, installation, app_url + SLACK_PATH, slack_url)
             finally:
-                installation.database.close()
+                installation.close()
 
 
 def run_demo() -> None:
