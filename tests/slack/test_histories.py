@@ -99,7 +99,7 @@ class History:
             tried = [
                 one
                 for one in all_deliveries(self.bot.database)
-                if one.attempts == 1 and (one.is_late or not one.problem)
+                if one.attempts == 1 and (not one.problem or (one.is_late and one.kind == "digest"))
             ]
             assert {one.key: one.state for one in tried if one.state != "sent"} == {}
             self.bot.jobs.correct_digests(self.now)
