@@ -13,7 +13,7 @@ from bot.pricing.money import rounded
 from bot.pricing.tiers import MIN_SAVING_USD, WORKING_DAYS, what_if
 from bot.schedule import LONGEST_PAUSE, DueDigest, caught_up, digest_due, finished
 from bot.slack.blocks.digest import digest_message
-from bot.slack.blocks.message import Block, Message, image
+from bot.slack.blocks.message import Block, Message, escape, image
 from bot.slack.blocks.notice import notice_message, silence_sentence
 from bot.slack.blocks.personal import alert_message
 from bot.slack.blocks.plans import plans_in_a_line
@@ -316,6 +316,6 @@ class Composer:
         if best.is_api or cost is None or month - cost.p50 <= MIN_SAVING_USD:
             return None
         return (
-            f"At your usual day, {best.name} would be about {rounded(cost.p50)} a month instead of {rounded(month)}: "
-            "/claudecost recommend"
+            f"At your usual day, {escape(best.name)} would be about {rounded(cost.p50)} a month instead of "
+            f"{rounded(month)}: /claudecost recommend"
         )

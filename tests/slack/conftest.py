@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.playground.demo import Stage, staged, team_workspace
+from tests.slack.limits import problems
 
 
 @pytest.fixture(autouse=True)
@@ -15,5 +16,10 @@ def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def stage(database_url: str) -> Iterator[Stage]:
+    """The stage; whatever was said on it in a test must be what Slack takes."""
     with staged(team_workspace(), database_url) as opened:
         yield opened
+    workspace = opened.workspace
+    messages = [one for said in workspace.messages.values() for one in said if one.get("bot_id")]
+    for said in (*messages, *workspace.ephemeral, *workspace.homes.values(), *workspace.views):
+        assert problems(said) == [], said
