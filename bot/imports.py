@@ -13,7 +13,7 @@ from bot.exports.formats import reader_named, recognise
 from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
 from bot.pricing import PriceBook
 from bot.spend.days import ONE_DAY
-from bot.spend.records import Problem, UsageRecord
+from bot.spend.records import Problem, Sessions, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.read_files import FileState, ReadFile, find_read_files, remember_read_files
@@ -160,6 +160,9 @@ class Importer:
         for found in reading:
             if isinstance(found, Problem):
                 problems.append(found)
+            elif isinstance(found, Sessions):
+                if FIRST_DAY <= found.day <= latest:
+                    tally.add(found)
             elif isinstance(found, UsageRecord) and found.day > latest:
                 problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is in the future."))
             elif isinstance(found, UsageRecord) and found.day < FIRST_DAY:

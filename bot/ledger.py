@@ -45,6 +45,7 @@ from bot.store.quantities import (
     quantities,
     range_shares,
     reported_days,
+    session_history,
     shares,
     stored_everything,
     stored_period,
@@ -57,6 +58,9 @@ from bot.store.teams import Team
 HISTORY = timedelta(days=60)
 MIN_USUAL_DAYS = 5
 """A person's usual day is the median of their other active days in HISTORY; fewer days than this say too little."""
+
+BURST_TIMES, BURST_SESSIONS = 2, 3
+"""Sessions are a cause where they are twice the usual number and so many more."""
 
 GROUPS = ("person", "day", "model", "source")
 
@@ -82,12 +86,19 @@ class SpendReport(NamedTuple):
     others: tuple[VendorSpend, ...] = ()
 
 
+class Burst(NamedTuple):
+    """Many more sessions on a day than the median of a person's other days."""
+
+    sessions: int
+    usual: Decimal
+
+
 class OwnDay(NamedTuple):
     """One person's day: what it cost, by model, and what is usual for them (None while too little is known).
 
     ``kind`` is the kind of token that made the largest part of the cost, with its dollars; ``saving`` is what would
     have made the day cheaper the most. Both are worked out at list price, and scaled to what was paid for what has one.
-    ``zone`` is whose day it is.
+    ``zone`` is whose day it is. ``sessions`` are said where they are many more than usual.
     """
 
     person: Person
@@ -99,6 +110,7 @@ class OwnDay(NamedTuple):
     kind: tuple[str, Decimal] | None = None
     saving: Saving | None = None
     zone: str = "UTC"
+    sessions: Burst | None = None
 
 
 class OwnSpend(NamedTuple):
@@ -305,7 +317,15 @@ class Ledger:
             (kind[0], kind[1] * scale) if kind else None,
             Saving(saving.what, saving.usd * scale) if saving else None,
             self._zone_of({share.source for share in found}),
+            self._burst(person, day),
         )
+
+    def _burst(self, person: Person, day: date) -> Burst | None:
+        counts = session_history(self.database, person.id, Period(day - HISTORY, day + ONE_DAY))
+        today = counts.pop(day, 0)
+        usual = Decimal(median(counts.values())) if len(counts) >= MIN_USUAL_DAYS else None
+        is_burst = usual is not None and today >= BURST_TIMES * usual and today >= usual + BURST_SESSIONS
+        return Burst(today, usual) if usual is not None and is_burst else None
 
     def own_spend(self, email: str, today: date) -> OwnSpend | None:
         """A person's own spend up to and including ``today``; None if nothing is known of them."""

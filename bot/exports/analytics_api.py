@@ -28,7 +28,7 @@ from bot.exports.reader import (
     why,
 )
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.records import API, SUBSCRIPTION, Actor, Problem, UsageRecord
+from bot.spend.records import API, SUBSCRIPTION, Actor, Problem, Sessions, UsageRecord
 
 _UNKNOWN_SIZE = PriceConditions(prompt_tier="unknown")
 
@@ -57,6 +57,10 @@ class _Actor(Struct):
     api_key_name: str | None = None
 
 
+class _CoreMetrics(Struct):
+    num_sessions: Any = None
+
+
 class _Record(Struct):
     date: str
     actor: _Actor
@@ -65,6 +69,7 @@ class _Record(Struct):
     subscription_type: str | None = None
     terminal_type: str | None = None
     organization_id: str | None = None
+    core_metrics: _CoreMetrics | None = None
 
 
 class _Page(Struct):
@@ -73,6 +78,7 @@ class _Page(Struct):
     body: Any = None
 
 
+_MAX_SESSIONS = 10**6
 _RECORDS = msgspec.json.Decoder(_Record)
 _MODELS = msgspec.json.Decoder(_ModelUsage)
 
@@ -122,6 +128,10 @@ def _read_record(row: int, raw: Raw) -> Reading:
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         yield Problem(row, f"Record {row} was left out: {why(error, raw)}.")
         return
+    sessions = record.core_metrics.num_sessions if record.core_metrics else None
+    if type(sessions) is int and 0 < sessions < _MAX_SESSIONS:
+        # Only ever said beside the spend: an odd count costs nothing but itself.
+        yield Sessions(row, day, actor, sessions)
     billing = SUBSCRIPTION if record.customer_type == SUBSCRIPTION else API
     part = " ".join(filter(None, (record.terminal_type, record.subscription_type, record.organization_id)))
     for entry in record.model_breakdown or []:

@@ -65,6 +65,15 @@ class UsageRecord(NamedTuple):
     vendor: str = ANTHROPIC
 
 
+class Sessions(NamedTuple):
+    """How many sessions an actor began on a day, as the row of a source says it; rows of a day add up."""
+
+    row: int
+    day: date
+    actor: Actor
+    sessions: int
+
+
 class Member(NamedTuple):
     """A person that a directory names: no usage, but who is behind an address or an account id."""
 

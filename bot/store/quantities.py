@@ -20,6 +20,7 @@ from bot.store.tables import (
     model_days,
     people,
     person_days,
+    session_days,
     sources,
     teams,
     usage_daily,
@@ -213,6 +214,27 @@ def person_history(database: Database, person_id: int, period: Period) -> list[P
     spent = person_days.c
     found = _person_days(database, spent.person_id == person_id, spent.day >= period.start, spent.day < period.end)
     return sorted(found, key=lambda entry: entry.day)
+
+
+def session_history(database: Database, person_id: int, period: Period) -> dict[date, int]:
+    """How many sessions a person began on each day of a period, by the source that counts the most."""
+    table = session_days.c
+    query = (
+        select(table.day, table.source_id, cast(func.sum(table.sessions), BigInteger))
+        .join(actors, table.actor_id == actors.c.id)
+        .where(
+            table.workspace_id == database.workspace_id,
+            actors.c.person_id == person_id,
+            table.day >= period.start,
+            table.day < period.end,
+        )
+        .group_by(table.day, table.source_id)
+    )
+    found: dict[date, int] = {}
+    with database.read() as connection:
+        for day, _, count in connection.execute(query):
+            found[day] = max(found.get(day, 0), int(count))
+    return found
 
 
 def stored_period(database: Database) -> Period | None:

@@ -24,13 +24,14 @@ from bot.store.tables import (
     imports,
     number_day,
     seen_requests,
+    session_days,
     sources,
     usage_daily,
     usage_lines,
     usage_ranges,
 )
 from bot.store.tally import NOT_STATED, Line, SingleRequest, Tally, Values, fullness
-from bot.store.upsert import insert_missing
+from bot.store.upsert import insert_missing, upsert
 
 ONE_ARRIVAL = timedelta(minutes=10)
 _FEW_ACTORS = 200
@@ -169,6 +170,7 @@ class _Writer:
                 # A directory; exports of usage that also teach who is who count their usage alone.
                 counted = _Counted(learned[place], len(part.tally.members) - learned[place])
             counts[place] = counted
+            self._store_sessions(part)
         recorded = [
             Recorded(*counted, tally.days, [], tally.periods) for counted, tally in zip(counts, tallies, strict=True)
         ]
@@ -242,6 +244,21 @@ class _Writer:
             self.before |= self._totals([when])
         self.touched_people |= {(when, person) for person in people_ids}
         return DayRollup(self.connection, self.workspace_id, when, people_ids, self.book)
+
+    def _store_sessions(self, part: _Part) -> None:
+        """What a file says of a day's sessions takes the place of what was said."""
+        rows = [
+            {
+                "workspace_id": self.workspace_id,
+                "day": number_day(day),
+                "source_id": self.source_id,
+                "actor_id": part.actor_of[actor],
+                "sessions": count,
+            }
+            for (day, actor), count in sorted(part.tally.sessions.items())
+        ]
+        for some in batches(rows, 1000):
+            upsert(self.connection, session_days, list(some))
 
     # Sources that restate whole rows
 

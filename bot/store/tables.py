@@ -261,6 +261,18 @@ usage_ranges = Table(
 )
 """Totals of several days, from ``start`` to before ``until``, of sources that know no days."""
 
+session_days = Table(
+    "session_days",
+    metadata,
+    _workspace(primary_key=True),
+    _key("day", Day),
+    _key("source_id", Integer, ForeignKey("sources.id")),
+    _key("actor_id", Integer, ForeignKey("actors.id")),
+    Column("sessions", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How many sessions an actor began on a day, for sources that say it."""
+
 person_days = Table(
     "person_days",
     metadata,

@@ -1,12 +1,12 @@
 """What one file says, added up by day, actor and line while it is being read: small, whatever the file's size."""
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
-from bot.spend.records import Actor, Member, Request, UsageRecord, View
+from bot.spend.records import Actor, Member, Request, Sessions, UsageRecord, View
 from bot.store.tables import day_number, number_day, to_nano
 
 NOT_STATED = -1
@@ -43,12 +43,15 @@ class RangeKey(NamedTuple):
 class Tally:
     """Adds records up. ``actors`` and ``lines`` are told apart by their place in these lists."""
 
-    def __init__(self, records: Iterable[UsageRecord | Member | View] = ()) -> None:
+    def __init__(self, records: Iterable[UsageRecord | Sessions | Member | View] = ()) -> None:
         self.actors: dict[Actor, int] = {}
         self.lines: dict[Line, int] = {}
         self.requests: dict[bytes, SingleRequest] = {}
         self.ranges: dict[RangeKey, Values] = {}
         self.members: list[Member] = []
+        self.sessions: Counter[tuple[int, int]] = Counter()
+        """Sessions by day and place of the actor."""
+
         self.view = ""
         self._places: dict[int, int] = {}
         self._columns = [array("q") for _ in range(_WIDTH)]
@@ -56,7 +59,7 @@ class Tally:
         for record in records:
             self.add(record)
 
-    def add(self, record: UsageRecord | Member | View) -> None:
+    def add(self, record: UsageRecord | Sessions | Member | View) -> None:
         """Add one record, or one member of a directory, or take note of the view that the file holds."""
         if isinstance(record, View):
             self.view = record.name
@@ -65,6 +68,9 @@ class Tally:
             self.members.append(record)
             return
         actor = self.actors.setdefault(record.actor, len(self.actors))
+        if isinstance(record, Sessions):
+            self.sessions[day_number(record.day), actor] += record.sessions
+            return
         name = (record.model, *record.conditions, record.billing, record.part, record.vendor)
         line = self.lines.setdefault(name, len(self.lines))
         values = (*record.usage, NOT_STATED if record.reported_usd is None else to_nano(record.reported_usd))

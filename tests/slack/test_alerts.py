@@ -17,11 +17,13 @@ from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED, ab
 from bot.spend.alerts import QuietHours
 from bot.spend.amounts import Quantity
 from bot.spend.causes import best_saving, largest_kind
-from bot.spend.records import Actor
+from bot.spend.records import Actor, Sessions
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
 from bot.store.identity import link_actor
 from bot.store.people import person_by_email, set_wishes, wishes_of
+from bot.store.recording import FileTally, record
+from bot.store.tally import Tally
 from bot.store.teams import set_team
 from tests.slack.test_http import ask, whispered
 from tests.usage import opus_for, store, used
@@ -149,6 +151,31 @@ class TestWhatIsOwed:
         assert "of the cost is" not in text or "9 % of the cost is input" in text
         assert "2,000 tokens had no price and are in no figure here" in text
         assert "UTC day" in text
+
+
+class TestBurstOfSessions:
+    @staticmethod
+    def begins(stage: Stage, sessions: int, day: date) -> None:
+        tally = Tally([used(opus_for(13), day=day, actor=ADA), Sessions(1, day, ADA, sessions)])
+        files = [FileTally("f", tally, [])]
+        bot = stage.installation
+        record(bot.database, "claude_code_analytics_api", files, NOW, POLICY, bot.book)
+
+    @pytest.mark.parametrize(("sessions", "is_said"), [(9, True), (8, True), (7, False)])
+    def test_it_is_said_where_it_is_twice_the_usual(self, stage: Stage, sessions: int, is_said: bool) -> None:
+        """Usually the median of 2, 4, 4, 4 and 6."""
+        for back, count in enumerate((2, 4, 4, 4, 6), start=1):
+            self.begins(stage, count, DAY - timedelta(days=back))
+        self.begins(stage, 99, DAY)
+        self.begins(stage, sessions, DAY)  # restated
+        stage.installation.jobs.sender.send_due(NOW)
+        text = json.dumps(dm(stage)[-1]["blocks"], ensure_ascii=False)
+        assert (f"; in {sessions} sessions, usually 4" in text) is is_said
+
+    def test_few_days_say_nothing_of_what_is_usual(self, stage: Stage) -> None:
+        self.begins(stage, 99, DAY)
+        stage.installation.jobs.sender.send_due(NOW)
+        assert "sessions, usually" not in json.dumps(dm(stage)[-1]["blocks"])
 
 
 class TestCauses:

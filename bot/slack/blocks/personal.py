@@ -193,6 +193,8 @@ def _mostly(own: OwnDay) -> list[str]:
     if own.kind is not None:
         kind, usd = own.kind
         line += f"; {percent(usd / own.amount.usd)} of the cost is {_KINDS[kind]}"
+    if own.sessions is not None:
+        line += f"; in {own.sessions.sessions:,} sessions, usually {own.sessions.usual.normalize():f}"
     return [line]
 
 
