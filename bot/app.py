@@ -46,11 +46,13 @@ class Installation:
 
     settings: Settings
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    rows: Database | None = None
+    """The rows of one workspace, where a database serves several."""
 
     @cached_property
     def database(self) -> Database:
         """The database, its schema and roll-ups up to date."""
-        database = open_database(self.settings.database)
+        database = self.rows or open_database(self.settings.database)
         _follow_price_book(database, self.book)
         return database
 

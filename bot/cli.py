@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bot.imports import FileReport, Wrap
     from bot.pricing import PriceBook
     from bot.settings import Settings
+    from bot.workspaces import Workspaces
 
 DONE, WITH_PROBLEMS, REFUSED = 0, 1, 2
 SHOWN_FROM = 5_000_000
@@ -343,9 +344,11 @@ def erase(
 @app.command()
 def collect() -> None:
     """Run every live feed now, whether it is due or not; the first time this fetches 90 days."""
+    from bot.logs import configure_logging
     from bot.store.feeds import feed_states
 
-    installation = _service()
+    configure_logging()
+    installation = _installation()
     if not installation.feeds.feeds:
         _refuse("No feed is set up: set ANTHROPIC_ADMIN_KEY or CLAUDECOST_WATCH_FOLDER (docs/sources.md).")
     installation.feeds.collect(installation.clock(), _day_progress, is_forced=True)
@@ -537,24 +540,39 @@ def playground(
 def run() -> None:
     """Everything in one process: commands by Socket Mode (or HTTP), digests and alerts."""
     from bot import process
+    from bot.workspaces import Workspaces
 
-    process.run(_service())
+    service = _service()
+    if isinstance(service, Workspaces):
+        process.run_shared(service, with_jobs=True)
+    else:
+        process.run(service)
 
 
 @app.command()
 def web() -> None:
     """Slack's requests over HTTP; run workers beside it."""
     from bot import process
+    from bot.workspaces import Workspaces
 
-    process.web(_service())
+    service = _service()
+    if isinstance(service, Workspaces):
+        process.run_shared(service, with_jobs=False)
+    else:
+        process.web(service)
 
 
 @app.command()
 def worker() -> None:
     """Digests and alerts; any number may run on one PostgreSQL."""
     from bot import process
+    from bot.workspaces import Workspaces
 
-    process.worker(_service())
+    service = _service()
+    if isinstance(service, Workspaces):
+        process.work_shared(service)
+    else:
+        process.worker(service)
 
 
 @app.command()
@@ -622,14 +640,26 @@ def _installation() -> "Installation":
     from bot.app import Installation
     from bot.settings import load_settings
 
-    return Installation(load_settings())
+    settings = load_settings()
+    if settings.is_shared:
+        from bot.workspaces import Workspaces
+
+        return Workspaces(settings).chosen()
+    return Installation(settings)
 
 
-def _service() -> "Installation":
+def _service() -> "Installation | Workspaces":
+    from bot.app import Installation
     from bot.logs import configure_logging
+    from bot.settings import load_settings
 
     configure_logging()
-    return _installation()
+    settings = load_settings()
+    if settings.is_shared:
+        from bot.workspaces import Workspaces
+
+        return Workspaces(settings)
+    return Installation(settings)
 
 
 def _post_digest(installation: "Installation", channel: str, day: date, team: str = "") -> None:

@@ -4,6 +4,7 @@ import logging
 import signal
 import socket
 import threading
+from datetime import datetime
 
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError
@@ -18,9 +19,11 @@ from bot.scheduler import (
     Turn,
     start_scheduler,
 )
-from bot.settings import EXAMPLES, SettingsProblem
+from bot.settings import EXAMPLES, Settings, SettingsProblem
 from bot.slack.errors import Meaning, classify
-from bot.web import serve
+from bot.store.database import Database
+from bot.web import SharedWebApp, WebApp, serve
+from bot.workspaces import Workspaces
 
 RECONNECT_SECONDS = 15
 PING_SECONDS = 3
@@ -33,7 +36,12 @@ def run(installation: Installation) -> None:
     """Listeners and jobs in this one process: by Socket Mode if there is an app token, else by HTTP."""
     if installation.settings.slack_app_token is None:
         _check_http(installation)
-        serve(installation, in_worker=lambda: start_scheduler(_turns(installation), installation.database.now))
+        clock = installation.database.now
+        serve(
+            installation.settings,
+            lambda: WebApp(installation),
+            in_worker=lambda: start_scheduler(_turns(installation), clock),
+        )
         return
     stopped = _stop_signal()
     installation.settings.secret("SLACK_BOT_TOKEN")
@@ -47,7 +55,7 @@ def run(installation: Installation) -> None:
     if not _connect(handler, stopped):
         return
     logger.info("connected by Socket Mode")
-    _tick_until(stopped, installation)
+    _tick_until(stopped, _turns(installation), installation.database)
     handler.close()  # type: ignore[no-untyped-call]
     installation.close()
 
@@ -68,7 +76,7 @@ def _connect(handler: SocketModeHandler, stopped: threading.Event) -> bool:
 def web(installation: Installation) -> None:
     """HTTP alone; the jobs run in ``worker`` processes."""
     _check_http(installation)
-    serve(installation)
+    serve(installation.settings, lambda: WebApp(installation))
 
 
 def worker(installation: Installation) -> None:
@@ -77,22 +85,62 @@ def worker(installation: Installation) -> None:
     installation.settings.secret("SLACK_BOT_TOKEN")
     installation.database.now()
     check_token(installation)
-    _tick_until(stopped, installation)
+    _tick_until(stopped, _turns(installation), installation.database)
+
+
+def run_shared(workspaces: Workspaces, *, with_jobs: bool) -> None:
+    """HTTP for several workspaces, with the jobs of all of them or without."""
+    _check_address(workspaces.settings, ("SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET"))
+    serve(
+        workspaces.settings,
+        lambda: SharedWebApp(workspaces),
+        in_worker=(lambda: start_scheduler(_shared_turns(workspaces), workspaces.database.now)) if with_jobs else None,
+    )
+
+
+def work_shared(workspaces: Workspaces) -> None:
+    """The jobs alone, of several workspaces."""
+    stopped = _stop_signal()
+    _tick_until(stopped, _shared_turns(workspaces), workspaces.database)
+
+
+def _shared_turns(workspaces: Workspaces) -> dict[Turn, int]:
+    def each(name: str) -> Turn:
+        def turn(now: datetime) -> None:
+            for installation in workspaces.all():
+                try:
+                    getattr(installation.jobs, name)(now)
+                except Exception:
+                    # One workspace in trouble must not keep the others waiting.
+                    logger.exception("a turn of workspace %s failed", installation.database.workspace_id)
+
+        return turn
+
+    return {
+        each("tick"): TICK_SECONDS,
+        each("watch_sources"): WATCH_SECONDS,
+        each("correct_digests"): CORRECT_SECONDS,
+        each("find_owners"): OWNERS_SECONDS,
+    }
 
 
 def _check_http(installation: Installation) -> None:
     """Refuse what would only fail inside the server's worker process."""
-    for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"):
-        installation.settings.secret(name)
-    address = installation.settings.address
+    _check_address(installation.settings, ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"))
+    # Opened to see that it can be; the worker process must have connections of its own.
+    installation.database.close()
+    check_token(installation)
+
+
+def _check_address(settings: Settings, secrets: tuple[str, ...]) -> None:
+    for name in secrets:
+        settings.secret(name)
+    address = settings.address
     host, _, port = address.rpartition(":")
     try:
         socket.create_server((host, int(port))).close()
     except OSError as error:
         raise SettingsProblem(f"HTTP cannot be served at {address}: {error}. Set CLAUDECOST_BIND or PORT.") from error
-    # Opened to see that it can be; the worker process must have connections of its own.
-    installation.database.close()
-    check_token(installation)
 
 
 def check_token(installation: Installation) -> None:
@@ -133,8 +181,8 @@ def _turns(installation: Installation) -> dict[Turn, int]:
     }
 
 
-def _tick_until(stopped: threading.Event, installation: Installation) -> None:
-    scheduler = start_scheduler(_turns(installation), installation.database.now)
+def _tick_until(stopped: threading.Event, turns: dict[Turn, int], database: Database) -> None:
+    scheduler = start_scheduler(turns, database.now)
     logger.info("started; digests and alerts are looked at every %s s", TICK_SECONDS)
     stopped.wait()
     logger.info("stopping: a turn under way is ended first")

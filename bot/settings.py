@@ -22,8 +22,12 @@ EXAMPLES = {
     "SLACK_BOT_TOKEN": "xoxb-… (Slack app page, OAuth & Permissions)",
     "SLACK_APP_TOKEN": "xapp-… (Slack app page, Basic Information, App-Level Tokens, scope connections:write)",
     "SLACK_SIGNING_SECRET": "32 hexadecimal characters (Slack app page, Basic Information)",
+    "SLACK_CLIENT_ID": "1234567890.1234567890 (Slack app page, Basic Information; for several workspaces)",
+    "SLACK_CLIENT_SECRET": "32 hexadecimal characters (Slack app page, Basic Information)",
     "SLACK_API_URL": "https://slack.com/api/",
     "DATABASE_URL": "postgresql://user:password@host/name",
+    "CLAUDECOST_URL": "https://claudecost.example.com (where Slack and browsers reach this installation)",
+    "CLAUDECOST_WORKSPACE": "T0123456789 (which of several workspaces a command on this machine is about)",
     "CLAUDECOST_TIMEZONE": "Europe/Paris",
     "CLAUDECOST_DATA_DIR": "/var/lib/claudecost",
     "CLAUDECOST_LIMIT_USD": "12.00",
@@ -92,6 +96,10 @@ def _base_url(value: str) -> str:
     raise ValueError("it is no http or https address")
 
 
+def _without_slash(value: str) -> str:
+    return value.rstrip("/")
+
+
 def _user_ids(value: Any) -> tuple[str, ...]:
     ids = tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else tuple(value)
     wrong = next((user for user in ids if not re.fullmatch(r"[UW][A-Z0-9]+", user)), None)
@@ -158,8 +166,14 @@ class Settings(BaseSettings):
     slack_bot_token: Annotated[SecretStr, _token("xoxb-")] | None = _named("SLACK_BOT_TOKEN")
     slack_app_token: Annotated[SecretStr, _token("xapp-")] | None = _named("SLACK_APP_TOKEN")
     slack_signing_secret: SecretStr | None = _named("SLACK_SIGNING_SECRET", min_length=16)
+    client_id: str | None = _named("SLACK_CLIENT_ID", min_length=3)
+    slack_client_secret: SecretStr | None = _named("SLACK_CLIENT_SECRET", min_length=4)
     slack_api_url: Annotated[str, AfterValidator(_base_url)] = _named("SLACK_API_URL", "https://slack.com/api/")
     database_url: str | None = _named("DATABASE_URL")
+    public_url: Annotated[str, AfterValidator(_base_url), AfterValidator(_without_slash)] | None = _named(
+        "CLAUDECOST_URL"
+    )
+    workspace: str | None = _named("CLAUDECOST_WORKSPACE", pattern=r"^T[A-Z0-9]+$")
     timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] = _named("CLAUDECOST_TIMEZONE", ZoneInfo("UTC"))
     data_dir: Path = _named("CLAUDECOST_DATA_DIR", Path(user_data_dir("claudecost", appauthor=False)))
     limit_usd: Decimal = _named("CLAUDECOST_LIMIT_USD", DEFAULT_LIMIT_USD, gt=0, decimal_places=9, max_digits=15)
@@ -185,6 +199,11 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = _named("ANTHROPIC_ADMIN_KEY", min_length=16)
     anthropic_url: Annotated[str, AfterValidator(_base_url)] = _named("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
     port: int | None = _named("PORT", gt=0, lt=65536)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several workspaces install the app by OAuth, each with a token of its own."""
+        return self.client_id is not None and self.slack_bot_token is None
 
     @property
     def database(self) -> str:

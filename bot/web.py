@@ -8,15 +8,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from slack_bolt.adapter.wsgi import SlackRequestHandler
+from slack_bolt.request import BoltRequest
 from slack_sdk.signature import SignatureVerifier
 
 from bot.app import Installation
 from bot.exports.otlp import LOGS, METRICS
 from bot.health import METRICS_TYPE, metrics_page
+from bot.settings import Settings
+from bot.slack.app_manifest import REDIRECT_PATH
 from bot.sources import otlp_http
+from bot.workspaces import INSTALL_PATH, Workspaces
 
 if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 SLACK_PATH = "/slack/events"
 HEALTH_PATH = "/healthz"
@@ -50,7 +54,7 @@ class WebApp:
             return self._receive(environ, start_response)
         refused = _refused(environ) if path == SLACK_PATH else HTTPStatus.NOT_FOUND
         if refused is None:
-            refused = self._unsigned(environ)
+            refused = _unsigned(environ, self.verifier)
         if refused is not None:
             return _plain(start_response, refused, refused.phrase)
         try:
@@ -90,28 +94,81 @@ class WebApp:
         text = metrics_page(self.installation, self.installation.clock())
         return _answer(start_response, HTTPStatus.OK, METRICS_TYPE, text)
 
-    def _unsigned(self, environ: "WSGIEnvironment") -> HTTPStatus | None:
-        """Read the body once and check its signature before anything looks into it."""
-        body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
+
+class SharedWebApp:
+    """The WSGI application of several workspaces: a signed request goes to the workspace that it came from."""
+
+    def __init__(self, workspaces: Workspaces) -> None:
+        self.workspaces = workspaces
+        self.installing = SlackRequestHandler(workspaces.oauth_app(), path=SLACK_PATH)
+        self.verifier = SignatureVerifier(workspaces.settings.secret("SLACK_SIGNING_SECRET"))
+        self._handlers: dict[str, tuple[Installation, SlackRequestHandler]] = {}
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == HEALTH_PATH:
+            return _plain(start_response, HTTPStatus.OK, "ok")
+        if path in (INSTALL_PATH, REDIRECT_PATH):
+            return self.installing(environ, start_response)
+        refused = _refused(environ) if path == SLACK_PATH else HTTPStatus.NOT_FOUND
+        if refused is None:
+            refused = _unsigned(environ, self.verifier)
+        if refused is not None:
+            return _plain(start_response, refused, refused.phrase)
         try:
-            is_ours = self.verifier.is_valid(
-                body=body.decode(),
-                timestamp=environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP", ""),
-                signature=environ.get("HTTP_X_SLACK_SIGNATURE", ""),
-            )
-        except UnicodeDecodeError:
-            is_ours = False  # Slack sends UTF-8 alone
-        return None if is_ours else HTTPStatus.UNAUTHORIZED
+            return self._dispatch(environ, start_response)
+        except Exception:
+            logger.exception("a signed request could not be read")
+            return _plain(start_response, HTTPStatus.BAD_REQUEST, HTTPStatus.BAD_REQUEST.phrase)
+
+    def _dispatch(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        body = environ["wsgi.input"].read()
+        environ["wsgi.input"] = io.BytesIO(body)
+        request = BoltRequest(body=body.decode(), headers={"content-type": [environ.get("CONTENT_TYPE", "")]})
+        team, event = request.context.team_id, request.body.get("event") or {}
+        if event.get("type") == "app_uninstalled" or (
+            event.get("type") == "tokens_revoked" and event.get("tokens", {}).get("bot")
+        ):
+            self.workspaces.forget(str(team))
+            return _plain(start_response, HTTPStatus.OK, "")
+        installation = self.workspaces.of(str(team)) if team else None
+        if installation is None and request.body.get("type") != "url_verification":
+            return _plain(start_response, HTTPStatus.OK, "This workspace has not installed the app; an admin can.")
+        handler = self._handler(str(team), installation) if installation else self.installing
+        return handler(environ, start_response)
+
+    def _handler(self, team: str, installation: Installation) -> SlackRequestHandler:
+        made_for, found = self._handlers.get(team, (None, None))
+        if found is None or made_for is not installation:
+            found = SlackRequestHandler(installation.slack_app(is_socket_mode=False), path=SLACK_PATH)
+            self._handlers[team] = (installation, found)
+        return found
 
 
-def serve(installation: Installation, in_worker: Callable[[], object] | None = None) -> None:
-    """Serve HTTP until the process is told to stop. ``in_worker`` is called once in the serving process."""
+def _unsigned(environ: "WSGIEnvironment", verifier: SignatureVerifier) -> HTTPStatus | None:
+    """Read the body once and check its signature before anything looks into it."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    try:
+        is_ours = verifier.is_valid(
+            body=body.decode(),
+            timestamp=environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP", ""),
+            signature=environ.get("HTTP_X_SLACK_SIGNATURE", ""),
+        )
+    except UnicodeDecodeError:
+        is_ours = False  # Slack sends UTF-8 alone
+    return None if is_ours else HTTPStatus.UNAUTHORIZED
+
+
+def serve(
+    settings: Settings, app: "Callable[[], WSGIApplication]", in_worker: Callable[[], object] | None = None
+) -> None:
+    """Serve HTTP until the process is told to stop; ``app`` and ``in_worker`` are called in the serving process."""
     from gunicorn.app.base import BaseApplication
 
     class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         def load_config(self) -> None:
-            self.cfg.set("bind", installation.settings.address)
+            self.cfg.set("bind", settings.address)
             self.cfg.set("workers", 1)
             self.cfg.set("threads", THREADS)
             self.cfg.set("worker_class", "gthread")
@@ -120,7 +177,7 @@ def serve(installation: Installation, in_worker: Callable[[], object] | None = N
                 self.cfg.set("post_worker_init", lambda _worker: in_worker())
 
         def load(self) -> Any:
-            return WebApp(installation)
+            return app()
 
     Server().run()
 

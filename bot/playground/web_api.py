@@ -77,8 +77,9 @@ def create_web_api(workspace: Workspace) -> Flask:
 
 def _answer(workspace: Workspace, method: str, fields: Fields) -> Response:
     try:
-        token = APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN
-        if request.headers.get("Authorization") != f"Bearer {token}":
+        tokens = (APP_TOKEN,) if method == "apps.connections.open" else (BOT_TOKEN, *workspace.rotated)
+        is_ours = request.headers.get("Authorization") in [f"Bearer {token}" for token in tokens]
+        if not is_ours and method != "oauth.v2.access":
             raise SlackError("invalid_auth")
         if method not in _METHODS:
             raise SlackError("unknown_method")
@@ -201,6 +202,15 @@ def _user_info(workspace: Workspace, fields: Fields) -> Fields:
     return {"user": _user(user)}
 
 
+def _exchange_token(workspace: Workspace, fields: Fields) -> Fields:
+    if fields.get("grant_type") != "refresh_token" or not fields.get("refresh_token"):
+        raise SlackError("invalid_grant_type")
+    with workspace.lock:
+        workspace.rotated.append(f"xoxb-rotated-{len(workspace.rotated) + 1}")
+        token = workspace.rotated[-1]
+    return {"token_type": "bot", "access_token": token, "refresh_token": "xoxe-2", "expires_in": 43_200}
+
+
 def _open_socket(workspace: Workspace, _fields: Fields) -> Fields:
     if workspace.socket_url is None:
         raise SlackError("not_allowed")
@@ -220,6 +230,7 @@ _METHODS: dict[str, Callable[[Workspace, Fields], Fields]] = {
     "views.open": _open_view,
     "views.publish": _publish_view,
     "views.update": _update_view,
+    "oauth.v2.access": _exchange_token,
     "users.lookupByEmail": _lookup_by_email,
     "users.info": _user_info,
 }

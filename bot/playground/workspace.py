@@ -64,6 +64,9 @@ class Workspace:
     homes: dict[str, Fields] = field(default_factory=dict)
     views: list[Fields] = field(default_factory=list)
     socket_url: str | None = None
+    rotated: list[str] = field(default_factory=list)
+    """Tokens that were given in exchange for others."""
+
     lock: threading.RLock = field(default_factory=threading.RLock)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     """What the workspace's own clock says."""

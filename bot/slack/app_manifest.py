@@ -7,7 +7,10 @@ from bot.slack.scopes import SCOPES
 
 Manifest = dict[str, Any]
 EVENTS = ("app_home_opened", "app_mention", "message.im")
-EVENTS_PATH = "/slack/events"
+REMOVAL_EVENTS = ("app_uninstalled", "tokens_revoked")
+"""What an installation for several workspaces must hear of; it has an address."""
+
+EVENTS_PATH, REDIRECT_PATH = "/slack/events", "/slack/oauth_redirect"
 
 
 def manifest(base_url: str | None = None) -> Manifest:
@@ -38,9 +41,12 @@ def manifest(base_url: str | None = None) -> Manifest:
                 }
             ],
         },
-        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "oauth_config": {
+            "scopes": {"bot": list(SCOPES)},
+            **({"redirect_urls": [base_url.rstrip("/") + REDIRECT_PATH]} if base_url else {}),
+        },
         "settings": {
-            "event_subscriptions": {**request, "bot_events": list(EVENTS)},
+            "event_subscriptions": {**request, "bot_events": [*EVENTS, *(REMOVAL_EVENTS if base_url else ())]},
             "interactivity": {"is_enabled": True, **request},
             "org_deploy_enabled": False,
             "socket_mode_enabled": base_url is None,

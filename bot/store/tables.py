@@ -109,6 +109,15 @@ metadata = MetaData(
     }
 )
 
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("team_id", Text, nullable=False, unique=True, comment="Slack's id of the workspace"),
+    Column("enterprise_id", Text, comment="of the organisation that it belongs to"),
+)
+"""Where one database serves several workspaces: the number of each, which stands in every other table."""
+
 settings = Table(
     "settings",
     metadata,

@@ -1,0 +1,241 @@
+"""Several workspaces in one installation: each brings its token by Slack's OAuth flow and has rows of its own.
+
+Every request and every turn of the jobs runs in the ``Installation`` of one workspace, whose database reads and writes
+that workspace's rows alone.
+"""
+
+import base64
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackTokenRotationError
+from slack_sdk.oauth.installation_store import Bot
+from slack_sdk.oauth.installation_store import Installation as Installed
+from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
+from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
+from slack_sdk.oauth.token_rotation import TokenRotator
+from sqlalchemy import Dialect, Engine, Text, TypeDecorator, insert, select
+
+from bot.app import Installation
+from bot.settings import Settings, SettingsProblem
+from bot.slack.app_manifest import REDIRECT_PATH
+from bot.slack.scopes import SCOPES
+from bot.store.database import Database, open_database
+from bot.store.tables import workspaces
+
+if TYPE_CHECKING:
+    from slack_bolt import App
+
+INSTALL_PATH = "/slack/install"
+STATE_SECONDS = 600
+"""An installation that somebody begins must be finished within ten minutes, and once."""
+
+SECRETS = {"bot_token", "bot_refresh_token", "user_token", "user_refresh_token", "incoming_webhook_url"}
+"""The columns of Slack's SDK that let somebody act in a workspace."""
+
+ROTATED_MINUTES = 120
+"""A token that expires is exchanged so long before."""
+
+logger = logging.getLogger(__name__)
+
+
+class Workspace(NamedTuple):
+    """A workspace's number in every table, and Slack's ids of it and of its organisation, if any."""
+
+    id: int
+    team_id: str
+    enterprise_id: str | None
+
+
+class Workspaces:
+    """All workspaces that installed the app."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._made: dict[str, tuple[str, Installation]] = {}
+
+    @cached_property
+    def database(self) -> Database:
+        """The database of all of them."""
+        return open_database(self.settings.database)
+
+    @cached_property
+    def store(self) -> "InstallationStore":
+        return InstallationStore(self._client_id, self.settings.secret("SLACK_CLIENT_SECRET"), self.database.engine)
+
+    @property
+    def _client_id(self) -> str:
+        return self.settings.client_id or ""
+
+    def oauth_app(self) -> "App":
+        """The Bolt app that installs: it answers GET INSTALL_PATH and REDIRECT_PATH alone."""
+        from slack_bolt import App
+        from slack_bolt.oauth import OAuthFlow
+        from slack_bolt.oauth.oauth_settings import OAuthSettings
+
+        api_url = self.settings.api_url
+        slack = api_url.removesuffix("/").removesuffix("/api")
+        flow = OAuthFlow(
+            client=WebClient(base_url=api_url),
+            settings=OAuthSettings(
+                client_id=self._client_id,
+                client_secret=self.settings.secret("SLACK_CLIENT_SECRET"),
+                scopes=list(SCOPES),
+                redirect_uri=self.settings.public_url + REDIRECT_PATH if self.settings.public_url else None,
+                install_path=INSTALL_PATH,
+                redirect_uri_path=REDIRECT_PATH,
+                authorization_url=f"{slack}/oauth/v2/authorize",
+                installation_store=self.store,
+                state_store=SQLAlchemyOAuthStateStore(STATE_SECONDS, self.database.engine),
+                state_expiration_seconds=STATE_SECONDS,
+            ),
+        )
+        return App(signing_secret=self.settings.secret("SLACK_SIGNING_SECRET"), oauth_flow=flow)
+
+    def of(self, team_id: str) -> Installation | None:
+        """One workspace's installation, with a token that holds for a while; None where the app is not installed."""
+        workspace = next((one for one in self._known() if one.team_id == team_id), None)
+        return self._installation(workspace) if workspace else None
+
+    def all(self) -> list[Installation]:
+        """Every workspace that has the app now."""
+        found = (self._installation(workspace) for workspace in self._known())
+        return [one for one in found if one is not None]
+
+    def chosen(self) -> Installation:
+        """The workspace that CLAUDECOST_WORKSPACE names, or the only one. Raises SettingsProblem."""
+        known = [workspace.team_id for workspace in self._known()]
+        wanted = self.settings.workspace or (known[0] if len(known) == 1 else None)
+        found = self.of(wanted) if wanted else None
+        if found is None:
+            named = f"{wanted} has not installed the app" if wanted else "CLAUDECOST_WORKSPACE is not set"
+            raise SettingsProblem(f"{named}; workspaces are {', '.join(known) or 'none so far'}.")
+        return found
+
+    def forget(self, team_id: str) -> None:
+        """The app was removed from a workspace: its tokens are, too, and its jobs rest. Its usage stays."""
+        workspace = next((one for one in self._known() if one.team_id == team_id), None)
+        if workspace is not None:
+            self.store.delete_all(enterprise_id=workspace.enterprise_id, team_id=team_id)
+            logger.info("%s removed the app", team_id)
+
+    def close(self) -> None:
+        """End what was begun."""
+        for _, installation in self._made.values():
+            installation.background.shutdown(wait=True)
+        self.database.close()
+
+    def _known(self) -> list[Workspace]:
+        query = select(workspaces.c.id, workspaces.c.team_id, workspaces.c.enterprise_id).order_by(workspaces.c.id)
+        with self.database.read() as connection:
+            return [Workspace(*row) for row in connection.execute(query)]
+
+    def _installation(self, workspace: Workspace) -> Installation | None:
+        bot = self._bot(workspace)
+        if bot is None:
+            return None
+        token = str(bot.bot_token)
+        made_with, found = self._made.get(workspace.team_id, (None, None))
+        if found is None or made_with != token:
+            if found is not None:
+                # The token was exchanged: what is under way ends with the old one.
+                found.background.shutdown(wait=False)
+            found = Installation(self._settings_of(workspace, token), self.clock, self._database_of(workspace))
+            self._made[workspace.team_id] = (token, found)
+        return found
+
+    def _bot(self, workspace: Workspace) -> Bot | None:
+        try:
+            bot = self.store.find_bot(enterprise_id=workspace.enterprise_id, team_id=workspace.team_id)
+        except InvalidToken:
+            logger.error(
+                "the token of %s was stored under another SLACK_CLIENT_SECRET; install the app again at %s%s",
+                workspace.team_id,
+                self.settings.public_url or "",
+                INSTALL_PATH,
+            )
+            return None
+        if bot is None or bot.bot_token_expires_at is None:
+            return bot
+        rotator = TokenRotator(
+            client_id=self._client_id,
+            client_secret=self.settings.secret("SLACK_CLIENT_SECRET"),
+            client=WebClient(base_url=self.settings.api_url),
+        )
+        try:
+            rotated = rotator.perform_bot_token_rotation(bot=bot, minutes_before_expiration=ROTATED_MINUTES)
+        except (SlackTokenRotationError, SlackApiError, OSError) as error:
+            # Another process may have exchanged it a moment ago: a refresh token works once.
+            logger.warning("the token of %s was not exchanged: %s", workspace.team_id, error)
+            return self.store.find_bot(enterprise_id=workspace.enterprise_id, team_id=workspace.team_id)
+        if rotated is None:
+            return bot
+        self.store.save_bot(rotated)
+        return rotated
+
+    def _database_of(self, workspace: Workspace) -> Database:
+        return Database(self.database.engine, workspace.id)
+
+    def _settings_of(self, workspace: Workspace, token: str) -> Settings:
+        """The settings of one workspace: who installed the app is an admin, and feeds of the settings are nobody's."""
+        installed = self.store.find_installation(enterprise_id=workspace.enterprise_id, team_id=workspace.team_id)
+        installer = (installed.user_id,) if installed else ()
+        own = {
+            "slack_bot_token": SecretStr(token),
+            "admins": (*self.settings.admins, *installer),
+            "digest_channel": None,
+            "admin_key": None,
+            "watch_folder": None,
+            "otlp_token": None,
+        }
+        return self.settings.model_copy(update=own)
+
+
+class EncryptedText(TypeDecorator[str]):
+    """Text that stands encrypted in the database. Reading raises InvalidToken where the key is another one."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, fernet: Fernet) -> None:
+        super().__init__()
+        self._fernet = fernet
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value and self._fernet.encrypt(value.encode()).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return value and self._fernet.decrypt(value).decode()
+
+
+class InstallationStore(SQLAlchemyInstallationStore):
+    """Slack's store of installations, with encrypted tokens; it also gives each workspace its number.
+
+    The key follows from the client secret, which is not in the database: who reads a copy of it has no token.
+    """
+
+    def __init__(self, client_id: str, client_secret: str, engine: Engine) -> None:
+        super().__init__(client_id, engine)
+        key = HKDF(hashes.SHA256(), length=32, salt=None, info=b"claudecost tokens").derive(client_secret.encode())
+        encrypted = EncryptedText(Fernet(base64.urlsafe_b64encode(key)))
+        for table in (self.bots, self.installations):
+            for name in SECRETS & set(table.c.keys()):
+                table.c[name].type = encrypted
+
+    def save(self, installation: Installed) -> None:
+        super().save(installation)
+        known = select(workspaces.c.id).where(workspaces.c.team_id == installation.team_id)
+        row = {"team_id": installation.team_id, "enterprise_id": installation.enterprise_id}
+        with self.engine.begin() as connection:
+            if connection.execute(known).scalar() is None:
+                connection.execute(insert(workspaces).values(**row))
+        logger.info("%s installed the app", installation.team_id)
