@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 
 from bot.ledger import Ledger
+from bot.policy import Policy
 from bot.pricing import default_price_book
 from bot.slack.blocks.digest import digest_message
 from bot.store.database import Database, open_database
@@ -39,7 +40,8 @@ def main() -> None:
         database = open_database(f"sqlite:///{folder}/digest.db")
         fill_names(database)
         fill(database, 90, 0, with_base=True)
-        ledger = Ledger(database, default_price_book(), ZoneInfo("UTC"), Decimal(12))
+        policy = Policy(timezone=ZoneInfo("UTC"), limit_usd=Decimal(12))
+        ledger = Ledger(database, default_price_book(), lambda: policy)
 
         def digest() -> None:
             digest_message(ledger.digest(LAST))

@@ -1,7 +1,7 @@
 """The advisor: which plan fits whom, from the usage that is stored."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -55,7 +55,9 @@ class Recommendation(NamedTuple):
 class Advisor:
     """Recommends plans to one workspace's people."""
 
-    def __init__(self, database: Database, book: PriceBook, plans: PlanBook, calendar: WorkCalendar) -> None:
+    def __init__(
+        self, database: Database, book: PriceBook, plans: PlanBook, calendar: Callable[[], WorkCalendar]
+    ) -> None:
         self.database = database
         self.book = book
         self.plans = plans
@@ -116,7 +118,7 @@ class Advisor:
         for share in shares(self.database, period, only):
             if share.person_id in members:
                 of_person[share.person_id].append(share)
-        holidays = self.calendar.holidays_in(period)
+        holidays = self.calendar().holidays_in(period)
         usages, unpriced = [], 0
         for person_id, label in sorted(members.items(), key=lambda member: member[1]):
             quantities = [share.quantity for share in of_person[person_id]]

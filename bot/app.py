@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from bot.imports import Importer
 from bot.ledger import Ledger
+from bot.policy import Policies
 from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
 from bot.spend.days import spend_day
-from bot.spend.workdays import WorkCalendar
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database, open_database
 from bot.store.recording import rebuild_rollups
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bot.slack.listeners.calculator import Calculator
     from bot.slack.listeners.identities import Identities
     from bot.slack.listeners.router import Router
+    from bot.slack.listeners.settings import SettingsWindow
     from bot.slack.listeners.uploads import Uploads
     from bot.store.subscriptions import Subscription
 
@@ -63,10 +64,12 @@ class Installation:
 
     @cached_property
     def ledger(self) -> Ledger:
-        settings = self.settings
-        return Ledger(
-            self.database, self.book, settings.timezone, settings.limit_usd, settings.budget_usd, self.calendar
-        )
+        return Ledger(self.database, self.book, self.policy)
+
+    @cached_property
+    def policy(self) -> Policies:
+        """What holds now: the settings, and what admins chose in their place."""
+        return Policies(self.settings, lambda: self.database)
 
     @cached_property
     def plan_book(self) -> "PlanBook":
@@ -76,14 +79,10 @@ class Installation:
         return plan_book_with(self.settings.plans) if self.settings.plans else default_plan_book()
 
     @cached_property
-    def calendar(self) -> WorkCalendar:
-        return WorkCalendar(self.settings.holidays)
-
-    @cached_property
     def advisor(self) -> "Advisor":
         from bot.advice import Advisor
 
-        return Advisor(self.database, self.book, self.plan_book, self.calendar)
+        return Advisor(self.database, self.book, self.plan_book, lambda: self.policy().calendar)
 
     @cached_property
     def posting(self) -> "WebClient":
@@ -109,17 +108,9 @@ class Installation:
         from bot.slack.delivery import Sender
         from bot.slack.pictures import uploader
 
-        settings = self.settings
-        composer = Composer(
-            self.ledger,
-            self.directory,
-            uploader(self.posting),
-            settings.picture,
-            settings.quiet_hours,
-            self.advisor,
-        )
+        composer = Composer(self.ledger, self.directory, uploader(self.posting), self.advisor)
         sender = Sender(self.database, self.posting, self.reading, composer)
-        return Jobs(self.ledger, sender, composer, self.directory, self.subscriptions, settings.admins)
+        return Jobs(self.ledger, sender, composer, self.directory, self.settled, self.settings.admins)
 
     @cached_property
     def feeds(self) -> "Feeds":
@@ -147,26 +138,26 @@ class Installation:
         self.background.shutdown(wait=True)
         self.database.close()
 
-    @property
-    def subscriptions(self) -> "list[Subscription]":
+    def settled(self) -> "list[Subscription]":
+        """The digests that the settings ask for."""
         from bot.store.subscriptions import Subscription
 
         settings, channel = self.settings, self.settings.digest_channel
         if channel is None:
             return []
-        return [Subscription(channel, settings.digest_time, settings.timezone, settings.digest_weekdays)]
+        return [Subscription(channel, settings.digest_time, self.policy().timezone, settings.digest_weekdays)]
 
     def today(self) -> date:
         """The spend day of this moment."""
-        return spend_day(self.clock(), self.settings.timezone)
+        return spend_day(self.clock(), self.policy().timezone)
 
     def importer(self) -> Importer:
         """An importer that owes alerts by today's limit."""
-        return Importer(self.database, self.settings.timezone, self.book, self.alert_policy())
+        return Importer(self.database, self.policy().timezone, self.book, self.alert_policy())
 
     def alert_policy(self) -> AlertPolicy:
         """What alerts are owed by now."""
-        return AlertPolicy(self.settings.limit_usd, self.today())
+        return AlertPolicy(self.policy().limit_usd, self.today())
 
     def slack_app(self, *, is_socket_mode: bool) -> "App":
         """The Bolt app with every listener; the same one for Socket Mode and HTTP."""
@@ -191,9 +182,9 @@ class Installation:
         )
         actions = Actions(self.ledger, self.directory, self.access, self.today)
         home = Home(
-            self.ledger, self.directory, self.clock, self.today, self.subscriptions, self.access, self.identities.give
+            self.ledger, self.directory, self.clock, self.today, self.settled, self.access, self.identities.give
         )
-        register(app, self.router, actions, home, self.calculator, self.uploads)
+        register(app, self.router, actions, home, self.calculator, self.uploads, self.settings_window)
         return app
 
     @cached_property
@@ -216,6 +207,12 @@ class Installation:
         return Calculator(self.book, self.today)
 
     @cached_property
+    def settings_window(self) -> "SettingsWindow":
+        from bot.slack.listeners.settings import SettingsWindow
+
+        return SettingsWindow(self.database, self.policy, self.access, self.clock)
+
+    @cached_property
     def access(self) -> "Access":
         """Who may do what."""
         from bot.slack.access import Access
@@ -230,11 +227,20 @@ class Installation:
         from bot.slack.listeners.own import Own
         from bot.slack.listeners.router import Router
         from bot.slack.subscribing import Defaults
+        from bot.store.answers import Answered, keep_answer
 
-        defaults = Defaults(self.settings.digest_time, self.settings.timezone)
-        questions = Questions(self.book, self.plan_book, self.today, lambda: words)
+        def defaults() -> Defaults:
+            return Defaults(self.settings.digest_time, self.policy().timezone)
+
+        def keep(user: str, question: str, answer: str) -> None:
+            self.background.submit(keep_answer, self.database, user, Answered(question, answer))
+
+        def today() -> date:
+            return spend_day(self.clock(), self.policy.last.timezone)
+
+        questions = Questions(self.book, self.plan_book, today, lambda: words, keep)
         own = Own(self.ledger, self.directory, self.access, self.advisor, self.clock, self.today, questions.answer)
-        channels = Channels(self.database, self.clock, defaults, self.subscriptions, self.access)
+        channels = Channels(self.database, self.clock, defaults, self.settled, self.access)
         instant = {"help": questions.show_help, "article": questions.show_article, "plans": questions.show_plans}
         slow = {
             "": own.show_menu,
@@ -254,6 +260,7 @@ class Installation:
             "subscriptions": channels.list_them,
             "link": self.identities.link,
             "import": self.uploads.explain,
+            "settings": self.settings_window.show,
         }
         words = (*instant, *slow)
         return Router(questions.answer, instant, slow)

@@ -211,7 +211,7 @@ def spend(
         return
     from bot.terminal import print_spend
 
-    print_spend(report, groups, f"{installation.settings.timezone.key} days, {installation.book.label}")
+    print_spend(report, groups, f"{installation.policy().timezone.key} days, {installation.book.label}")
 
 
 @app.command()
@@ -267,7 +267,7 @@ def alerts(day: Annotated[date | None, Day] = None, as_json: Json = False) -> No
     for alert in found:
         print(f"{alert.person}: {rounded(alert.usd)}, {alert.step}x the limit of {shown(alert.limit_usd)}")
     if found:
-        zone = installation.settings.timezone.key
+        zone = installation.policy().timezone.key
         print(f"On {which} ({zone} day); {installation.book.label}, or as the source states it.")
     else:
         stored = stored_period(installation.database)

@@ -46,11 +46,13 @@ def _database(installation: Installation) -> Iterator[Check]:
         yield Check("database", str(error), "mend DATABASE_URL or CLAUDECOST_DATA_DIR")
         return
     yield Check("database", f"{shown}, schema up to date")
+    if installation.policy.chosen:
+        yield Check("chosen in Slack", "; ".join(installation.policy.chosen))
     newest = last_import(installation.database)
     if newest is None:
         yield Check("last import", "none so far", "run claudecost import FILE")
     else:
-        received = newest.imported_at.astimezone(installation.settings.timezone)
+        received = newest.imported_at.astimezone(installation.policy().timezone)
         rejected = f", {newest.rejected} rows left out" if newest.rejected else ""
         yield Check("last import", f"{newest.path} at {received:%Y-%m-%d %H:%M}, days to {newest.last_day}{rejected}")
     yield from _feeds(installation)
@@ -75,7 +77,7 @@ def _is_failing(delivery: Delivery) -> bool:
 
 
 def _feeds(installation: Installation) -> Iterator[Check]:
-    now, zone = installation.clock(), installation.settings.timezone
+    now, zone = installation.clock(), installation.policy().timezone
     known = {state.name: state for state in feed_states(installation.database)}
     for feed in installation.feeds.feeds:
         state = known.get(feed.name)
@@ -117,7 +119,7 @@ def _slack(installation: Installation) -> Iterator[Check]:
         yield Check("commands", "neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set", todo)
     else:
         yield _commands(installation)
-    subscriptions = [*installation.subscriptions, *all_subscriptions(installation.database)]
+    subscriptions = [*installation.settled(), *all_subscriptions(installation.database)]
     if not subscriptions:
         todo = "set CLAUDECOST_DIGEST_CHANNEL, or /claudecost subscribe in a channel, and invite the bot there"
         yield Check("digest", "no channel gets one", todo)

@@ -21,7 +21,7 @@ from bot.slack.blocks.trend import trend_block, trend_in_words
 from bot.slack.delivery import Composed, Postponed, Sender, Undeliverable
 from bot.slack.directory import Directory
 from bot.slack.errors import Meaning, classify
-from bot.spend.alerts import MAX_AGE_DAYS, QuietHours, newly_reached, read_quiet_hours, step_reached
+from bot.spend.alerts import MAX_AGE_DAYS, newly_reached, read_quiet_hours, step_reached
 from bot.spend.days import ONE_DAY, Period, spend_day
 from bot.spend.digest import MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
@@ -30,6 +30,7 @@ from bot.store.deliveries import ALERT, DIGEST, NOTICE, TOO_LATE, Covered, Deliv
 from bot.store.feeds import silent_sources
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
 from bot.store.people import Person, person_by_id, wishes_of
+from bot.store.retention import delete_before
 from bot.store.settings import read_setting, write_setting
 from bot.store.subscriptions import Subscription, all_subscriptions
 from bot.store.teams import find_team
@@ -55,13 +56,13 @@ class Jobs:
         sender: Sender,
         composer: "Composer",
         directory: Directory,
-        subscriptions: list[Subscription],
+        settled: Callable[[], list[Subscription]],
         admins: Sequence[str] = (),
     ) -> None:
         self.ledger = ledger
         self.sender = sender
         self.composer = composer
-        self.subscriptions = subscriptions
+        self.settled = settled
         self.admins = admins
         self.directory = directory
 
@@ -103,7 +104,7 @@ class Jobs:
     def plan_digests(self, now: datetime) -> None:
         """Owe each subscribed channel the digest that is due."""
         database, today = self.ledger.database, spend_day(now, self.ledger.zone)
-        for subscription in [*self.subscriptions, *all_subscriptions(database)]:
+        for subscription in [*self.settled(), *all_subscriptions(database)]:
             due = finished(digest_due(subscription, now, self.ledger.calendar), subscription, today)
             if due is None or (subscription.skips_unchanged and not self._has_usage(due, subscription.team)):
                 continue
@@ -172,6 +173,13 @@ class Jobs:
             text = silence_sentence(source.name, source.last_at.astimezone(self.ledger.zone), source.usual)
             self._tell_admins(about, text, now)
 
+    def delete_old(self, now: datetime) -> int:
+        """Delete usage that is older than the policy keeps; returns how many rows."""
+        days = self.ledger.policy().retention_days
+        if days is None:
+            return 0
+        return delete_before(self.ledger.database, spend_day(now, self.ledger.zone) - days * ONE_DAY, now)
+
     def find_owners(self, now: datetime) -> int:
         """Ask Slack who is behind the keys that nobody is known for; each address is asked for once a day."""
         database, found = self.ledger.database, 0
@@ -215,16 +223,12 @@ class Composer:
         ledger: Ledger,
         directory: Directory,
         upload: Callable[[bytes, str], str],
-        picture: str = "image",
-        quiet: QuietHours | None = None,
         advisor: Advisor | None = None,
     ) -> None:
-        """``upload`` takes a picture and its name and returns Slack's file id; ``picture`` is image, native or off."""
+        """``upload`` takes a picture and its name and returns Slack's file id."""
         self.ledger = ledger
         self.directory = directory
         self.upload = upload
-        self.picture = picture
-        self.quiet = quiet
         self.advisor = advisor
 
     def __call__(self, delivery: Delivery, now: datetime) -> Composed:
@@ -254,9 +258,10 @@ class Composer:
         return plans_in_a_line(found) if found else None
 
     def _picture(self, facts: DigestFacts) -> Block | None:
-        if facts.amount is None or self.picture == "off":
+        picture = self.ledger.policy().picture
+        if facts.amount is None or picture == "off":
             return None
-        if self.picture == "native":
+        if picture == "native":
             return trend_block(facts)
         from bot.slack.charts import png, trend_spec
 
@@ -285,7 +290,7 @@ class Composer:
         if any(step < other <= reached for other in self.ledger.alert_steps(person, delivery.day)):
             raise Undeliverable("expired", "a higher step is told instead")
         user = self.directory.slack_user_of(person)
-        quiet = self.quiet if wishes.quiet_hours is None else read_quiet_hours(wishes.quiet_hours)
+        quiet = self.ledger.policy().quiet_hours if wishes.quiet_hours is None else read_quiet_hours(wishes.quiet_hours)
         until = quiet.until(now, self.directory.zone_of(user, self.ledger.zone)) if quiet else None
         if until is not None:
             raise Postponed(until, "it waits until the person's quiet hours are over")

@@ -1,7 +1,7 @@
 """The ledger: questions about a team's spend, answered from what is stored and priced with the price book."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from statistics import median
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.exports.formats import READERS
+from bot.policy import MIN_GROUP, Policy
 from bot.pricing import PriceBook
 from bot.spend.alerts import Alert, step_reached
 from bot.spend.amounts import ZERO, Amount, Quantity, amount, total
@@ -40,6 +41,7 @@ from bot.store.quantities import (
     has_ranges,
     headcount,
     last_import,
+    over_limit,
     people_on,
     person_history,
     quantities,
@@ -148,23 +150,27 @@ def expected_key(day: date, team: str | None) -> str:
 
 
 class Ledger:
-    """Answers for one workspace. Days are spend days in ``zone``; ``limit_usd`` holds for people without their own."""
+    """Answers for one workspace, by the policy that holds at the moment of asking."""
 
-    def __init__(
-        self,
-        database: Database,
-        book: PriceBook,
-        zone: ZoneInfo,
-        limit_usd: Decimal,
-        budget_usd: Decimal | None = None,
-        calendar: WorkCalendar | None = None,
-    ) -> None:
-        self.budget_usd = budget_usd
-        self.calendar = calendar or WorkCalendar()
+    def __init__(self, database: Database, book: PriceBook, policy: Callable[[], Policy]) -> None:
         self.database = database
         self.book = book
-        self.zone = zone
-        self.limit_usd = limit_usd
+        self.policy = policy
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Whose days spend days are."""
+        return self.policy().timezone
+
+    @property
+    def limit_usd(self) -> Decimal:
+        """The daily limit of people without their own."""
+        return self.policy().limit_usd
+
+    @property
+    def calendar(self) -> WorkCalendar:
+        """The working days."""
+        return self.policy().calendar
 
     def spend(self, start: date | None, end: date | None, by: Iterable[str]) -> SpendReport:
         """Spend from ``start`` (inclusive) to ``end`` (exclusive), of all that is stored where None, in groups.
@@ -253,13 +259,13 @@ class Ledger:
 
         With ``now``, also which sources have fallen silent by then.
         """
-        first = start or day
-        limit_usd = self.limit_usd if team is None or team.limit_usd is None else team.limit_usd
+        first, policy = start or day, self.policy()
+        limit_usd = policy.limit_usd if team is None or team.limit_usd is None else team.limit_usd
         period = needed_period(first, day, edition)
         members = None if team is None else set(people_of_team(self.database, team.name) or {})
         facts = digest_facts(
             day=day,
-            zone=self.zone.key,
+            zone=policy.timezone.key,
             quantities=quantities(self.database, period)
             if team is None
             else team_quantities(self.database, period, team.id),
@@ -270,8 +276,8 @@ class Ledger:
             start=first,
             edition=edition,
             team=None if team is None else team.name,
-            budget_usd=self.budget_usd if team is None else team.budget_usd,
-            calendar=self.calendar,
+            budget_usd=policy.budget_usd if team is None else team.budget_usd,
+            calendar=policy.calendar,
             reported=reported_days(self.database, period),
         )
         if facts.anomaly is not None and read_setting(self.database, expected_key(day, facts.team)) is not None:
@@ -389,8 +395,12 @@ class Ledger:
         return person.limit_usd if person.limit_usd is not None else self.limit_usd
 
     def _people(self, period: Period, limit_usd: Decimal, members: set[int] | None) -> PeopleCount:
+        """Counts of a period, with names where the policy lets them be said."""
         told = deliveries.told_people(self.database, period)
-        return PeopleCount(*headcount(self.database, period, limit_usd, members, told))
+        count = PeopleCount(*headcount(self.database, period, limit_usd, members, told))
+        if not self.policy().names or count.active < MIN_GROUP:
+            return count
+        return count._replace(named=tuple(over_limit(self.database, period, limit_usd, members)))
 
     def _freshness(self, day: date, now: datetime | None) -> Freshness | None:
         """How current the sources of a day are; of all sources, where the day has none."""

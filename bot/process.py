@@ -13,6 +13,7 @@ from bot.app import Installation
 from bot.scheduler import (
     COLLECT_SECONDS,
     CORRECT_SECONDS,
+    DELETE_SECONDS,
     OWNERS_SECONDS,
     TICK_SECONDS,
     WATCH_SECONDS,
@@ -121,6 +122,7 @@ def _shared_turns(workspaces: Workspaces) -> dict[Turn, int]:
         each("watch_sources"): WATCH_SECONDS,
         each("correct_digests"): CORRECT_SECONDS,
         each("find_owners"): OWNERS_SECONDS,
+        each("delete_old"): DELETE_SECONDS,
     }
 
 
@@ -178,6 +180,7 @@ def _turns(installation: Installation) -> dict[Turn, int]:
         installation.jobs.watch_sources: WATCH_SECONDS,
         installation.jobs.correct_digests: CORRECT_SECONDS,
         installation.jobs.find_owners: OWNERS_SECONDS,
+        installation.jobs.delete_old: DELETE_SECONDS,
     }
 
 

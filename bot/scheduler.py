@@ -10,6 +10,7 @@ TICK_SECONDS = 15
 WATCH_SECONDS = 600
 CORRECT_SECONDS = 120
 OWNERS_SECONDS = 3600
+DELETE_SECONDS = 3600
 COLLECT_SECONDS = 30
 """Between looks at the feeds; each has an interval of its own on top."""
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import time
 from decimal import Decimal
 from difflib import get_close_matches
@@ -40,6 +41,8 @@ EXAMPLES = {
     "CLAUDECOST_BUDGET_USD": "4000",
     "CLAUDECOST_QUIET_HOURS": "21:00-07:00, or off",
     "CLAUDECOST_PICTURE": "image, native or off",
+    "CLAUDECOST_NAMES": "true (digests name who passed the limit, in groups of five and more)",
+    "CLAUDECOST_RETENTION_DAYS": "400 (older usage is deleted; at least 90)",
     "CLAUDECOST_BIND": "127.0.0.1:3000",
     "CLAUDECOST_ADMINS": "U0123456789,U9876543210",
     "CLAUDECOST_SLACK_ADMINS": "true (the workspace's own admins are admins here too)",
@@ -134,6 +137,13 @@ def _clock_time(value: time) -> time:
     return value
 
 
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+Country = Annotated[str, AfterValidator(_country)]
+Usd = Annotated[Decimal, Field(gt=0, decimal_places=9, max_digits=15)]
+Quiet = Annotated[QuietHours | None, NoDecode, BeforeValidator(_quiet_hours)]
+Picture = Literal["image", "native", "off"]
+
+
 def _named(name: str, default: Any = None, **limits: Any) -> Any:
     return Field(default, validation_alias=name, validate_default=False, **limits)
 
@@ -144,8 +154,14 @@ _WHY = {
     "decimal_parsing": "it is no number",
     "int_parsing": "it is no whole number",
     "time_parsing": "it is no time",
+    "bool_parsing": "it is neither true nor false",
 }
 _PREFIX = "CLAUDECOST_"
+
+
+def reason(wrong: Mapping[str, Any]) -> str:
+    """Why pydantic refused a value, in our words where it has its own."""
+    return _WHY.get(wrong["type"], str(wrong["msg"]).removeprefix("Value error, "))
 
 
 def _check_names() -> None:
@@ -174,22 +190,22 @@ class Settings(BaseSettings):
         "CLAUDECOST_URL"
     )
     workspace: str | None = _named("CLAUDECOST_WORKSPACE", pattern=r"^T[A-Z0-9]+$")
-    timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] = _named("CLAUDECOST_TIMEZONE", ZoneInfo("UTC"))
+    timezone: Zone = _named("CLAUDECOST_TIMEZONE", ZoneInfo("UTC"))
     data_dir: Path = _named("CLAUDECOST_DATA_DIR", Path(user_data_dir("claudecost", appauthor=False)))
-    limit_usd: Decimal = _named("CLAUDECOST_LIMIT_USD", DEFAULT_LIMIT_USD, gt=0, decimal_places=9, max_digits=15)
+    limit_usd: Usd = _named("CLAUDECOST_LIMIT_USD", DEFAULT_LIMIT_USD)
     prices: Path | None = _named("CLAUDECOST_PRICES")
     plans: Path | None = _named("CLAUDECOST_PLANS")
-    holidays: Annotated[str, AfterValidator(_country)] = _named("CLAUDECOST_HOLIDAYS", "")
+    holidays: Country = _named("CLAUDECOST_HOLIDAYS", "")
     digest_channel: str | None = _named("CLAUDECOST_DIGEST_CHANNEL", pattern=CHANNEL_ID)
     digest_time: Annotated[time, AfterValidator(_clock_time)] = _named("CLAUDECOST_DIGEST_TIME", time(9))
     digest_weekdays: Annotated[frozenset[int], NoDecode, BeforeValidator(_weekdays)] = _named(
         "CLAUDECOST_DIGEST_WEEKDAYS", WORKDAYS
     )
-    budget_usd: Decimal | None = _named("CLAUDECOST_BUDGET_USD", gt=0, decimal_places=9, max_digits=15)
-    quiet_hours: Annotated[QuietHours | None, NoDecode, BeforeValidator(_quiet_hours)] = _named(
-        "CLAUDECOST_QUIET_HOURS", QuietHours(time(21), time(7))
-    )
-    picture: Literal["image", "native", "off"] = _named("CLAUDECOST_PICTURE", "image")
+    budget_usd: Usd | None = _named("CLAUDECOST_BUDGET_USD")
+    quiet_hours: Quiet = _named("CLAUDECOST_QUIET_HOURS", QuietHours(time(21), time(7)))
+    picture: Picture = _named("CLAUDECOST_PICTURE", "image")
+    names: bool = _named("CLAUDECOST_NAMES", False)
+    retention_days: int | None = _named("CLAUDECOST_RETENTION_DAYS", ge=90, le=3650)
     bind: Annotated[str, AfterValidator(_address)] | None = _named("CLAUDECOST_BIND")
     admins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_user_ids)] = _named("CLAUDECOST_ADMINS", ())
     slack_admins: bool = _named("CLAUDECOST_SLACK_ADMINS", False)
@@ -239,6 +255,5 @@ def load_settings() -> Settings:
         sentences = []
         for wrong in error.errors(include_input=False, include_url=False):
             name = str(wrong["loc"][0])
-            why = _WHY.get(wrong["type"], wrong["msg"].removeprefix("Value error, "))
-            sentences.append(f"{name} is wrong: {why}. Example: {name}={EXAMPLES.get(name, '')}")
+            sentences.append(f"{name} is wrong: {reason(wrong)}. Example: {name}={EXAMPLES.get(name, '')}")
         raise SettingsProblem(" ".join(sentences)) from error

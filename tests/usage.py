@@ -3,8 +3,10 @@
 import io
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from bot.exports.reader import Export
+from bot.policy import Policy
 from bot.pricing import TokenUsage, default_price_book
 from bot.spend.records import Actor, Request, UsageRecord
 from bot.store.alerting import AlertPolicy
@@ -16,6 +18,11 @@ DAY = date(2026, 11, 19)
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 POLICY = AlertPolicy(Decimal("12.00"), date(2026, 11, 20))
 DANA = Actor("email", "dana@example.com")
+
+
+def utc_policy() -> Policy:
+    """UTC days, $12 a day, nothing else chosen."""
+    return Policy(timezone=ZoneInfo("UTC"), limit_usd=Decimal(12))
 
 
 def opus_for(usd: str | int) -> TokenUsage:

@@ -93,13 +93,17 @@ class TrendDay(NamedTuple):
 
 
 class PeopleCount(NamedTuple):
-    """How many people used anything, reached their limit, and were told so; and what nobody is named for."""
+    """How many people used anything, reached their limit, and were told so; and what nobody is named for.
+
+    ``named`` are those over their limit who may be named: some, all or none of them.
+    """
 
     active: int
     over_limit: int
     told: int
     unassigned_usd: Decimal
     unassigned_actors: int
+    named: tuple[str, ...] = ()
 
 
 class Freshness(NamedTuple):

@@ -12,7 +12,7 @@ LOOKED_AT = "looked at "
 
 
 class Look(NamedTuple):
-    """Somebody's look at a person's figures; ``who`` is a Slack user id."""
+    """What somebody changed or looked at; ``who`` is a Slack user id, or what ran on this machine."""
 
     at: datetime
     who: str
@@ -36,6 +36,18 @@ def note_change(database: Database, now: datetime, who: str, what: str, person_i
 def note_look(database: Database, now: datetime, who: str, person_id: int, what: str) -> None:
     """Keep that somebody looked at a person's figures."""
     note_change(database, now, who, LOOKED_AT + what, person_id)
+
+
+def last_entries(database: Database, limit: int = 5) -> list[Look]:
+    """The last changes and looks, the newest first."""
+    query = (
+        select(audit.c.at, audit.c.who, audit.c.what)
+        .where(audit.c.workspace_id == database.workspace_id)
+        .order_by(audit.c.id.desc())
+        .limit(limit)
+    )
+    with database.read() as connection:
+        return [Look(*row) for row in connection.execute(query)]
 
 
 def looks_at(database: Database, person_id: int, limit: int = 3) -> list[Look]:

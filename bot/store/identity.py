@@ -20,6 +20,7 @@ from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
 from bot.spend.records import ORGANIZATION, Actor, Member
 from bot.store.alerting import AlertPolicy, owe_alerts
+from bot.store.answers import forget_answers
 from bot.store.audit import write_audit
 from bot.store.bulk import select_in
 from bot.store.database import Database
@@ -175,7 +176,14 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             "slack_user_id": None,
             "limit_usd": None,
             "seat": None,
+            "team_id": None,
+            "muted_until": None,
+            "planned_day": None,
+            "quiet_hours": None,
         }
+        user = connection.execute(select(people.c.slack_user_id).where(people.c.id == person_id)).scalar()
+        if user is not None:
+            forget_answers(connection, database.workspace_id, user)
         connection.execute(update(people).where(people.c.id == person_id).values(**nobody))
         _forget_messages(connection, database.workspace_id, person_id)
         write_audit(connection, database.workspace_id, now, who, "erased a person's data", person_id)

@@ -116,12 +116,14 @@ def person_by_id(database: Database, person_id: int) -> Person | None:
 class Wishes(NamedTuple):
     """What a person said about their own alerts: none before ``muted_until``, none for ``planned_day``.
 
+    ``hides_name`` keeps their name out of digests that say names.
     ``quiet_hours`` is as they said it: two times, or "off"; None where the installation's hold.
     """
 
     muted_until: date | None
     planned_day: date | None
     quiet_hours: str | None = None
+    hides_name: bool = False
 
     def allow(self, day: date) -> bool:
         """Whether an alert about a day is wanted."""
@@ -130,13 +132,16 @@ class Wishes(NamedTuple):
 
 def wishes_of(database: Database, person_id: int) -> Wishes:
     """What a person said about their own alerts."""
-    query = select(people.c.muted_until, people.c.planned_day, people.c.quiet_hours).where(people.c.id == person_id)
+    query = select(people.c.muted_until, people.c.planned_day, people.c.quiet_hours, people.c.hides_name).where(
+        people.c.id == person_id
+    )
     with database.read() as connection:
-        return Wishes(*connection.execute(query).one())
+        muted_until, planned_day, quiet_hours, hides_name = connection.execute(query).one()
+    return Wishes(muted_until, planned_day, quiet_hours, bool(hides_name))
 
 
 def set_wishes(database: Database, person_id: int, **values: Any) -> None:
-    """Change ``limit_usd``, ``muted_until``, ``planned_day`` or ``quiet_hours`` of a person."""
+    """Change ``limit_usd``, ``muted_until``, ``planned_day``, ``quiet_hours`` or ``hides_name`` of a person."""
     mine = (people.c.workspace_id == database.workspace_id, people.c.id == person_id)
     with database.write() as connection:
         connection.execute(update(people).where(*mine).values(**values))

@@ -184,11 +184,7 @@ def headcount(
     database: Database, period: Period, limit_usd: Decimal, members: Collection[int] | None, told: Collection[int] = ()
 ) -> Headcount:
     """Counts of a period, of some people only where ``members`` are given; the limit holds for who has no other."""
-    spent, is_known = person_days.c, people.c.email.is_not(None)
-    limit = func.coalesce(
-        people.c.limit_usd, type_coerce(teams.c.limit_usd, people.c.limit_usd.type), literal(limit_usd, spent.usd.type)
-    )
-    is_over = and_(is_known, spent.usd >= limit)
+    spent, is_known, is_over = person_days.c, people.c.email.is_not(None), _is_over(limit_usd)
     unassigned = func.sum(case((people.c.email.is_(None), spent.usd), else_=literal(ZERO, spent.usd.type)))
     query = (
         select(
@@ -207,6 +203,36 @@ def headcount(
     with database.read() as connection:
         active, over, know, usd, actors_count = connection.execute(query).one()
     return Headcount(active, over, know, usd or ZERO, actors_count)
+
+
+def over_limit(database: Database, period: Period, limit_usd: Decimal, members: Collection[int] | None) -> list[str]:
+    """The addresses of those over their limit on a day of a period who do not hide them, in alphabetical order."""
+    spent = person_days.c
+    query = (
+        select(people.c.email)
+        .distinct()
+        .select_from(person_days)
+        .join(people, spent.person_id == people.c.id)
+        .outerjoin(teams, people.c.team_id == teams.c.id)
+        .where(
+            spent.workspace_id == database.workspace_id,
+            spent.day >= period.start,
+            spent.day < period.end,
+            _is_over(limit_usd),
+            people.c.hides_name.is_not(True),
+        )
+        .order_by(people.c.email)
+    )
+    if members is not None:
+        query = query.where(spent.person_id.in_(members))
+    with database.read() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def _is_over(limit_usd: Decimal) -> ColumnElement[bool]:
+    usd = person_days.c.usd
+    own, of_team = people.c.limit_usd, type_coerce(teams.c.limit_usd, people.c.limit_usd.type)
+    return and_(people.c.email.is_not(None), usd >= func.coalesce(own, of_team, literal(limit_usd, usd.type)))
 
 
 def person_history(database: Database, person_id: int, period: Period) -> list[PersonDay]:

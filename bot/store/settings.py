@@ -1,6 +1,6 @@
 """Values that the installation remembers by name."""
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from bot.store.database import Database
 from bot.store.tables import settings
@@ -18,4 +18,9 @@ def read_setting(database: Database, name: str) -> str | None:
 def write_setting(database: Database, name: str, value: str) -> None:
     """Remember a value under a name, in place of an earlier one."""
     with database.write() as connection:
-        upsert(connection, settings, [{"workspace_id": database.workspace_id, "name": name, "value": value}])
+        write_setting_in(connection, database.workspace_id, name, value)
+
+
+def write_setting_in(connection: Connection, workspace_id: int, name: str, value: str) -> None:
+    """The same as a part of a larger change."""
+    upsert(connection, settings, [{"workspace_id": workspace_id, "name": name, "value": value}])

@@ -168,6 +168,7 @@ people = Table(
     Column("muted_until", Day, comment="the first day with alerts again"),
     Column("planned_day", Day, comment="a day of planned work: no alert"),
     Column("quiet_hours", Text, comment="HH:MM-HH:MM on their own clock, or off; the installation's where null"),
+    Column("hides_name", Boolean, comment="whether digests leave the name out where they say names"),
     UniqueConstraint("workspace_id", "email"),
 )
 """One row a spender. Without an e-mail address nobody is known to be behind it yet: the spend is *unassigned*.
@@ -369,6 +370,18 @@ audit = Table(
     Column("person_id", ForeignKey("people.id"), index=True),
 )
 """What admins changed and whose figures were looked at."""
+
+answers = Table(
+    "answers",
+    metadata,
+    _id(),
+    _workspace(),
+    Column("slack_user_id", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Index("ix_answers_slack_user_id", "workspace_id", "slack_user_id"),
+)
+"""The last questions of each person, for their Home tab."""
 
 import_problems = Table(
     "import_problems",

@@ -15,6 +15,7 @@ from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.quantities import VendorSpend, vendor_spend
 from tests.conftest import SAMPLES
+from tests.usage import utc_policy
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 POLICY = AlertPolicy(Decimal(12), date(2026, 11, 24))
@@ -34,7 +35,7 @@ def imported(database: Database, book: PriceBook, path: Path) -> list[FileReport
 
 
 def ledger_of(database: Database, book: PriceBook) -> Ledger:
-    return Ledger(database, book, ZoneInfo("UTC"), Decimal(12))
+    return Ledger(database, book, utc_policy)
 
 
 @pytest.mark.parametrize(("sample", "name", "accepted", "rejected", "tokens", "searches", "usd"), rows())

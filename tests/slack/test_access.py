@@ -75,6 +75,7 @@ MATRIX: dict[str, tuple[str | dict[str, str], str]] = {
         {"developer": NOT_ADMIN, "lead": NOT_ADMIN, "admin": "ci-nightly is ada@example.com"},
         NOT_ADMIN,
     ),
+    "settings": ({"developer": NOT_ADMIN, "lead": NOT_ADMIN, "admin": "The settings open in a window."}, NOT_ADMIN),
     "calculator": ("The calculator opens in a window.", "The calculator opens in a window."),
 }
 REFUSALS = (NO_EMAIL, NO_USAGE, LOOKS, NOT_MEMBER, NOT_ADMIN, NOT_LEAD, NOT_TEAM)
@@ -156,7 +157,7 @@ def settled(stage: Stage) -> dict[str, Any]:
     time.sleep(0.15)
     with stage.installation.database.read() as connection:
         people_rows = connection.exec_driver_sql(
-            "SELECT email, limit_usd, muted_until, planned_day FROM people ORDER BY email"
+            "SELECT email, limit_usd, muted_until, planned_day, hides_name FROM people ORDER BY email"
         ).all()
         settings = connection.exec_driver_sql("SELECT name FROM settings WHERE name LIKE 'expected:%%'").all()
         states = connection.exec_driver_sql("SELECT key, state FROM deliveries ORDER BY id").all()
@@ -171,6 +172,7 @@ PRESSES = {
     "digest_expected": {"developer", "lead", "admin"},
     "home_assign": {"admin"},
     "send_again": {"admin"},
+    "home_name": {"developer", "lead", "admin"},
 }
 
 
@@ -196,6 +198,7 @@ def test_every_button_for_everybody(stage: Stage, action: str, kind: str) -> Non
         "digest_expected": {"value": "2026-11-19|"},
         "home_assign": {"type": "users_select", "block_id": "assign|ci-nightly", "selected_user": "U001"},
         "send_again": {"value": "digest:CGONE:2026-11-19"},
+        "home_name": {"value": "hide"},
     }[action]
     press(stage, USER[kind], action_id=action, **pressed)
     after = settled(stage)

@@ -21,7 +21,7 @@ from bot.spend.records import Actor, Sessions
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
 from bot.store.identity import link_actor
-from bot.store.people import person_by_email, set_wishes, wishes_of
+from bot.store.people import Wishes, person_by_email, set_wishes, wishes_of
 from bot.store.recording import FileTally, record
 from bot.store.tally import Tally
 from bot.store.teams import set_team
@@ -352,7 +352,7 @@ class TestCommands:
         person = person_by_email(stage.installation.database, "ada@example.com")
         assert person is not None
         assert person.limit_usd == 20
-        assert wishes_of(stage.installation.database, person.id) == (None, None, None)
+        assert wishes_of(stage.installation.database, person.id) == Wishes(None, None)
 
     def test_own_quiet_hours(self, stage: Stage) -> None:
         assert self.said(stage, "quiet 12-14", 1) == "Your alerts wait from 12:00 to 14:00 on your own clock."

@@ -17,7 +17,7 @@ from bot.pricing.tiers import DayUse, Usage, advise, advise_team
 from bot.slack.blocks.answer import answer_message, refusal_message
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.explanation import explanation_message
-from bot.slack.blocks.home import Health, home_view
+from bot.slack.blocks.home import Health, Own, home_view
 from bot.slack.blocks.imported import imported_message, refused_message
 from bot.slack.blocks.menu import menu_message
 from bot.slack.blocks.notice import notice_message
@@ -29,16 +29,19 @@ from bot.slack.blocks.personal import (
     own_spend_message,
 )
 from bot.slack.blocks.plans import own_recommendation_message, team_recommendation_message
+from bot.slack.blocks.settings import saved_view, settings_view
 from bot.spend.amounts import Amount, Quantity, amount
 from bot.spend.causes import Comparison, Saving
 from bot.spend.days import Period
 from bot.spend.digest import Freshness, ModelSpend, PeopleCount, digest_facts
 from bot.spend.records import Problem
+from bot.store.answers import Answered
 from bot.store.audit import Look
 from bot.store.people import Person, Wishes
 from bot.store.recording import DayChange, Recorded
+from bot.store.teams import Team
 from tests.slack.limits import problems
-from tests.usage import DAY, NOW
+from tests.usage import DAY, NOW, utc_policy
 
 NAMES = (
     "<!channel> <!here> <@U001> <#C001>",
@@ -83,7 +86,9 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
     """Every message and view, by what it is."""
     used = quantities(count)
     fresh = Freshness(DAY, NOW, utc_days=True, silent=tuple((name(n), NOW) for n in range(min(count, 12))))
-    people = PeopleCount(count, count // 2, count // 3, Decimal(10**9), count)
+    people = PeopleCount(
+        count, count // 2, count // 3, Decimal(10**9), count, tuple(name(n) for n in range(min(count, 50)))
+    )
     team = name(count)
     facts = {
         edition: digest_facts(
@@ -126,14 +131,19 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
     unknown = tuple(name(n) for n in range(min(count, 30)))
     found = Recommendation(DAY, advice, advise_team(usages, plans), plans, [name(1)], 10**12, unknown)
     lines = [name(n) for n in range(min(count, 300))]
-    health = Health(lines, lines, [(line, "$1.00") for line in lines], [(line, line) for line in lines], LABEL)
+    looks = [Look(NOW, "U014", name(n)) for n in range(5)]
+    health = Health(lines, lines, [(line, "$1.00") for line in lines], [(line, line) for line in lines], looks, LABEL)
     changes = [DayChange(DAY - timedelta(days=n), Decimal(1), Decimal(2)) for n in range(min(count, 40))]
     recorded = Recorded(1, 2, 3, [DAY], changes, [])
     report = FileReport(
         name(7), "console_usage_csv", recorded, [Problem(n, name(n) * 9) for n in range(min(count, 99))]
     )
     reports = [report, report._replace(refused=name(3) * 9)] * min(count, 20)
-    looks = [Look(NOW, "U014", name(n)) for n in range(3)]
+    wishes = Wishes(date(2027, 1, 1), None, None, True)
+    week = OwnPeriod(Period(DAY - timedelta(days=6), DAY + timedelta(days=1)), Decimal(5), [(DAY, Decimal(10**6))])
+    answers = [Answered(name(n) * 9, name(n)) for n in range(3)]
+    everything = Own("a@example.com", spend, wishes, week, answers)
+    teams = [Team(n, name(n), None, None, Decimal(5)) for n in range(min(count, 300))]
     return {
         **{
             f"{edition} digest": digest_message(one, plans="Plans: another mix would save about $1")
@@ -143,7 +153,7 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
         "no data": digest_message(facts["daily"]._replace(amount=None)),
         "alert": alert_message(own, Decimal(12), 4, LABEL, plan="At your usual day, a plan would be less"),
         "settled alert": alert_message(own, Decimal(12), 1, LABEL, settled="Muted until Mon 23 Nov"),
-        "me": own_spend_message(spend, DAY, LABEL, looks),
+        "me": own_spend_message(spend, DAY, LABEL, looks[:3]),
         "me week": own_period_message(
             OwnPeriod(Period(DAY, DAY), Decimal(5), [(DAY, Decimal(n)) for n in range(1, 31)]), "in November", LABEL
         ),
@@ -156,8 +166,10 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
         "imported": imported_message(reports),
         "refused file": refused_message(name(count) * 20),
         "notice": notice_message(name(count) * 20, "digest:C1:2026-11-19"),
-        "home": home_view(spend, "a@example.com", DAY, Wishes(date(2027, 1, 1), None), LABEL, health),
-        "home of nobody": home_view(None, name(count), DAY, None, LABEL, None),
+        "home": home_view(everything, DAY, LABEL, health, names=True),
+        "home of nobody": home_view(Own(name(count), None, None, None), DAY, LABEL, None),
+        "settings": settings_view(utc_policy(), teams),
+        "settings saved": saved_view([name(n) for n in range(min(count, 60))]),
     }
 
 

@@ -21,7 +21,7 @@ from bot.store.deliveries import all_deliveries
 from bot.store.feeds import feed_states, silent_sources
 from bot.store.recording import FileTally, record
 from bot.store.tally import Tally
-from tests.usage import opus_for, store, used
+from tests.usage import opus_for, store, used, utc_policy
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 KEY = "claude_code_key_zoe_ab12"
@@ -65,9 +65,7 @@ class TestSilence:
         for hours, notices in ((24, 0), (35, 0), (37, 2), (60, 2), (90, 2)):
             jobs.watch_sources(last + timedelta(hours=hours))
             assert len([one for one in all_deliveries(database) if one.kind == "notice"]) == notices
-        facts = Ledger(database, book, ZoneInfo("UTC"), Decimal(12)).digest(
-            date(2026, 11, 1), last + timedelta(hours=60)
-        )
+        facts = Ledger(database, book, utc_policy).digest(date(2026, 11, 1), last + timedelta(hours=60))
         assert facts.freshness is not None
         assert facts.freshness.silent == (("Claude Code Analytics API", last),)
         self.arrive(database, book, last + timedelta(hours=91), 9)
@@ -95,7 +93,7 @@ class TestWatchedFolder:
             return Importer(database, ZoneInfo("UTC"), book, AlertPolicy(Decimal(12), NOW.date()))
 
         feeds = Feeds(database, [folder_feed(folder, importer)])
-        ledger = Ledger(database, book, ZoneInfo("UTC"), Decimal(12))
+        ledger = Ledger(database, book, utc_policy)
         self.csv(folder, "a.csv", 1_000_000, NOW - timedelta(minutes=5))
         self.csv(folder, "b.csv", 3_000_000, NOW)
         feeds.collect(NOW)
@@ -119,7 +117,7 @@ class TestWatchedFolder:
 def test_explain_says_which_source_speaks_and_what_the_others_say(database: Database, book: PriceBook) -> None:
     store(database, used(opus_for(5)), source="claude_code_analytics_api")
     store(database, used(opus_for(7)), source="transcripts")
-    found = Ledger(database, book, ZoneInfo("UTC"), Decimal(12)).explain("dana@example.com", used(opus_for(1)).day)
+    found = Ledger(database, book, utc_policy).explain("dana@example.com", used(opus_for(1)).day)
     assert found is not None
     assert found.taken == "transcripts"
     assert {name: amount.usd for name, amount in found.sources.items()} == {

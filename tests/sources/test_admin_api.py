@@ -20,6 +20,7 @@ from bot.sources.admin_api import AdminApi, FeedProblem
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.feeds import feed_states
+from tests.usage import utc_policy
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
@@ -105,7 +106,7 @@ def feeds_of(database: Database, book: PriceBook, api: AdminApi) -> Feeds:
 
 
 def spent(database: Database, book: PriceBook, day: date) -> Decimal:
-    ledger = Ledger(database, book, ZoneInfo("UTC"), Decimal(12))
+    ledger = Ledger(database, book, utc_policy)
     return ledger.spend(day, day + timedelta(days=1), ()).total.usd
 
 

@@ -27,6 +27,7 @@ from bot.store.database import Database, connect
 from bot.store.recording import rebuild_rollups
 from bot.store.rollups import DayRollup
 from bot.store.tables import metadata
+from tests.usage import utc_policy
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HEADER = (
@@ -85,7 +86,7 @@ def record(day: int) -> dict[str, object]:
 
 
 def totals(database: Database, book: PriceBook) -> dict[tuple[str, ...], Amount]:
-    ledger = Ledger(database, book, ZoneInfo("UTC"), Decimal(12))
+    ledger = Ledger(database, book, utc_policy)
     return {row.group: row.amount for row in ledger.spend(None, None, ("day", "person", "model", "source")).rows}
 
 

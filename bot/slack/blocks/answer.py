@@ -9,6 +9,7 @@ from bot.pricing.money import exact, shown
 from bot.pricing.session import SessionCost
 from bot.slack.blocks.message import (
     MAX_SENTENCE,
+    Block,
     Message,
     actions,
     button,
@@ -73,6 +74,16 @@ def answer_message(answer: Answer, *, is_shared: bool = False) -> Message:
         blocks.append(actions(button(SHARE, "Share here", written(question))))
     kind = answer.price_label.split()[0]
     return Message(f"{total} on {model} at {kind} price of {question.day}", blocks)
+
+
+def answer_view(blocks: list[Block]) -> Block:
+    """A window that shows an answer where no message can, without the buttons that need one."""
+    return {
+        "type": "modal",
+        "title": {"type": "plain_text", "text": "claudecost"},
+        "close": {"type": "plain_text", "text": "Close"},
+        "blocks": [block for block in blocks if block["type"] != "actions"],
+    }
 
 
 def refusal_message(refusal: Refusal, *, runs: bool = False) -> Message:

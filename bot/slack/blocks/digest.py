@@ -83,6 +83,9 @@ def without_anomaly(blocks: list[Block]) -> list[Block]:
     return found
 
 
+MAX_NAMED = 3
+"""People over their limit who are named, where names are on."""
+
 _WORTH, _STOOD_OUT = "Worth a look:", " times the usual one, mostly "
 
 
@@ -156,7 +159,10 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
         privately = (
             "; told privately" if told == facts.people.over_limit else f"; {told} told privately" if told else ""
         )
-        lines.append(f"{who} reached the daily limit ({shown(facts.limit_usd)} unless they set their own){privately}")
+        lines.append(
+            f"{who} reached the daily limit ({shown(facts.limit_usd)} unless they set their own)"
+            f"{_named(facts)}{privately}"
+        )
     if facts.unpriced:
         tokens = sum(count for _, count in facts.unpriced)
         names = ", ".join(escape(name) for name, _ in facts.unpriced[:3])
@@ -168,6 +174,13 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
         keys = counted(facts.people.unassigned_actors, "key or machine", "keys or machines")
         lines.append(f"{rounded(facts.people.unassigned_usd)} is from {keys} that no person is assigned to")
     return lines
+
+
+def _named(facts: DigestFacts) -> str:
+    named, more = facts.people.named[:MAX_NAMED], facts.people.over_limit - len(facts.people.named[:MAX_NAMED])
+    if not named:
+        return ""
+    return f": {', '.join(escape(name) for name in named)}{f' and {more:,} more' if more else ''}"
 
 
 def _no_data(title: str, facts: DigestFacts, corrected: str | None) -> Message:

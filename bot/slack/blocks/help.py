@@ -19,6 +19,7 @@ _COMMANDS = (
     ("subscribe weekdays 09:00", "this channel's digest, for admins; unsubscribe, subscriptions"),
     ("import", "how to bring an export: drop the file into my messages, for admins"),
     ("link KEY @person", "whose a key or account is, for admins"),
+    ("settings", "time zone, limit, budgets, names, quiet hours, holidays, retention, picture; for admins"),
     ("article", "the figures of an article on session costs beside ours"),
 )
 _EXAMPLES = (

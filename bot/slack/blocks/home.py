@@ -1,18 +1,31 @@
 """The Home tab: one's own figures for everybody, and how the installation is doing for admins."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from bot.ledger import OwnSpend
-from bot.pricing.money import shown
+from bot.ledger import OwnPeriod, OwnSpend
+from bot.pricing.money import rounded, shown
+from bot.slack.blocks.answer import RUN
 from bot.slack.blocks.message import Block, actions, button, context, counted, escape, header, quoting_section, section
 from bot.slack.blocks.message import short_day as day_words
 from bot.slack.blocks.notice import SEND_AGAIN
 from bot.slack.blocks.personal import ALERT_LIMIT, about, no_own_spend_message, own_spend_message
+from bot.slack.blocks.settings import open_settings_button
+from bot.spend.amounts import ZERO
+from bot.spend.days import ONE_DAY
+from bot.store.answers import Answered
+from bot.store.audit import Look
 from bot.store.people import Wishes
 
-HOME_UNMUTE, HOME_ASSIGN = "home_unmute", "home_assign"
+HOME_UNMUTE, HOME_ASSIGN, HOME_NAME = "home_unmute", "home_assign", "home_name"
+HIDE, SHOW = "hide", "show"
+"""What the button about one's own name asks for."""
+
+WEEK, BAR = 7, 10
+"""Days of the picture, and the characters of its longest bar."""
+
 ASSIGN_BLOCK = "assign|"
 """How the block of a picker is called, before the name that is to be assigned."""
 
@@ -25,42 +38,79 @@ MAX_LINES = 8
 class Health(NamedTuple):
     """How the installation is doing, in lines for admins.
 
-    ``unassigned`` are names with what was spent under them, ``stuck`` are keys of messages with what keeps them back.
+    ``unassigned`` are names with what was spent under them, ``stuck`` are keys of messages with what keeps them back,
+    ``changes`` are the last entries of the audit log.
     """
 
     feeds: list[str]
     subscriptions: list[str]
     unassigned: list[tuple[str, str]]
     stuck: list[tuple[str, str]]
+    changes: list[Look]
     prices: str
 
 
-def home_view(
-    own: OwnSpend | None, email: str | None, today: date, wishes: Wishes | None, price_label: str, health: Health | None
-) -> Block:
-    """The view of one person; ``health`` for admins alone."""
+class Own(NamedTuple):
+    """One person's part of the tab. ``week`` are the last days, ``answers`` their last questions; None is unknown."""
+
+    email: str | None
+    spend: OwnSpend | None
+    wishes: Wishes | None
+    week: OwnPeriod | None
+    answers: Sequence[Answered] = ()
+
+
+def home_view(own: Own, today: date, price_label: str, health: Health | None, *, names: bool = False) -> Block:
+    """The view of one person; ``health`` for admins alone. ``names`` says that digests name people here."""
     blocks = [header("Your Claude Code spend")]
-    if own is None:
-        blocks += no_own_spend_message(email).blocks
+    if own.spend is None:
+        blocks += no_own_spend_message(own.email).blocks
     else:
-        blocks += own_spend_message(own, today, price_label).blocks
-        muted = wishes is not None and wishes.muted_until is not None and wishes.muted_until > today
-        pressed = [
-            button(ALERT_LIMIT, "Change my limit", about(own.latest.person.id, own.latest.day, own.limit_usd, 1))
-        ]
-        if muted:
-            pressed.append(button(HOME_UNMUTE, "End the mute", "-"))
-        limit = f"You are told privately when a day passes {shown(own.limit_usd)}"
-        until = f"; muted until {day_words(wishes.muted_until)}" if muted and wishes and wishes.muted_until else ""
-        blocks += [section(f"{limit}{until}."), actions(*pressed)]
+        blocks += own_spend_message(own.spend, today, price_label).blocks
+        if own.week is not None:
+            blocks.append(_week(own.week))
+        blocks += _alerts(own.spend, own.wishes, today, names=names)
+    if own.answers:
+        blocks.append(quoting_section("*Your last questions*"))
+    for number, answered in enumerate(own.answers):
+        line = quoting_section(f"{escape(answered.question, 200)}: {escape(answered.answer, 200)}")
+        blocks.append({**line, "accessory": button(f"{RUN}_{number}", "Ask again", answered.question)})
     blocks.append(context("/claudecost help lists everything · only you see this page"))
     if health is not None:
         blocks += _health(health)
     return {"type": "home", "blocks": blocks}
 
 
+def _week(week: OwnPeriod) -> Block:
+    """A bar a day, the longest for the dearest one."""
+    spent = dict(week.days)
+    days = [week.period.start + count * ONE_DAY for count in range((week.period.end - week.period.start).days)]
+    most = max(spent.values(), default=ZERO)
+    lines = []
+    for day in days:
+        usd = spent.get(day, ZERO)
+        length = max(1, int((usd / most * BAR).to_integral_value())) if most and usd else 0
+        lines.append(f"{day:%a} {day.day:>2} {'█' * length:<{BAR}} {rounded(usd) if usd else '–':>9}")
+    return section("```" + "\n".join(lines) + "```")
+
+
+def _alerts(own: OwnSpend, wishes: Wishes | None, today: date, *, names: bool) -> list[Block]:
+    muted = wishes is not None and wishes.muted_until is not None and wishes.muted_until > today
+    pressed = [button(ALERT_LIMIT, "Change my limit", about(own.latest.person.id, own.latest.day, own.limit_usd, 1))]
+    if muted:
+        pressed.append(button(HOME_UNMUTE, "End the mute", "-"))
+    hides = wishes is not None and wishes.hides_name
+    pressed.append(button(HOME_NAME, "Let my name be said" if hides else "Keep my name out", SHOW if hides else HIDE))
+    until = f"; muted until {day_words(wishes.muted_until)}" if muted and wishes and wishes.muted_until else ""
+    said = "Digests say counts, no names." if not names else "Digests name who passed their limit."
+    kept = " Yours is kept out of digests." if hides else ""
+    limit = f"You are told privately when a day passes {shown(own.limit_usd)}{until}."
+    return [section(limit, f"{said}{kept}"), actions(*pressed)]
+
+
 def _health(health: Health) -> list[Block]:
     blocks: list[Block] = [{"type": "divider"}, header("For admins")]
+    blocks.append(open_settings_button())
     for title, lines, nothing in (
         ("Sources", health.feeds, "Nothing was imported so far: run `claudecost import FILE`."),
         ("Digests", health.subscriptions, "No channel gets one: /claudecost subscribe in a channel."),
@@ -81,8 +131,15 @@ def _health(health: Health) -> list[Block]:
         line = quoting_section(f"• {escape(name)}: {usd}")
         picker = {"block_id": ASSIGN_BLOCK + name, "accessory": _picker()} if len(name) <= MAX_ID else {}
         blocks.append({**line, **picker})
+    if health.changes:
+        blocks.append(quoting_section("Last changes and looks:", *map(_change, health.changes)))
     blocks.append(context(health.prices))
     return blocks
+
+
+def _change(look: Look) -> str:
+    who = f"<@{look.who}>" if re.fullmatch(r"[UW][A-Z0-9]+", look.who) else escape(look.who)
+    return f"• {day_words(look.at.date())}: {who} {escape(look.what, 150)}"
 
 
 def _more(lines: Sequence[object]) -> list[str]:

@@ -14,7 +14,7 @@ _BUTTONS = (
     ("Recommend a plan", "recommend"),
     ("Help", "help"),
 )
-_FOR_ADMINS = (("Digests of channels", "subscriptions"),)
+_FOR_ADMINS = (("Digests of channels", "subscriptions"), ("Settings", "settings"))
 
 
 def menu_message(own: OwnSpend | None, today: date, *, is_admin: bool) -> Message:

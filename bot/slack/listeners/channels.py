@@ -1,6 +1,6 @@
 """Commands about a channel's digests; admins alone change them."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime
 
 from slack_sdk import WebClient
@@ -23,8 +23,8 @@ class Channels:
         self,
         database: Database,
         clock: Callable[[], datetime],
-        defaults: Defaults,
-        settled: Collection[Subscription],
+        defaults: Callable[[], Defaults],
+        settled: Callable[[], list[Subscription]],
         access: Access,
     ) -> None:
         """``settled`` are subscriptions of the settings, which no command ends."""
@@ -41,7 +41,7 @@ class Channels:
             return
         said = " ".join(str(command["text"]).split()[1:])
         try:
-            wanted = read_subscription(said, command["channel_id"], self.defaults)
+            wanted = read_subscription(said, command["channel_id"], self.defaults())
         except Unreadable as error:
             say(reply, refusal_message(Refusal(str(error), EXAMPLE)))
             return
@@ -64,7 +64,7 @@ class Channels:
             say(reply, refusal_message(Refusal(f"I could not read “{' '.join(words)}”.", "unsubscribe weekly")))
             return
         ended = unsubscribe(self.database, command["channel_id"], words[0] if words else None)
-        left = [one for one in self.settled if one.channel == command["channel_id"]]
+        left = [one for one in self.settled() if one.channel == command["channel_id"]]
         also = " The one of CLAUDECOST_DIGEST_CHANNEL stays, as the settings say so." if left else ""
         say_lines(reply, (f"Ended {ended} of this channel's digests." if ended else "There was none to end.") + also)
 
@@ -73,7 +73,7 @@ class Channels:
         if not self.access.is_member(command["user_id"]):
             say_lines(reply, NOT_MEMBER)
             return
-        found = [*self.settled, *all_subscriptions(self.database)]
+        found = [*self.settled(), *all_subscriptions(self.database)]
         here = command["channel_id"]
         if not self.access.is_admin(command["user_id"]):
             found = [one for one in found if one.channel == here]

@@ -13,26 +13,36 @@ from bot.slack.blocks.answer import answer_message, refusal_message
 from bot.slack.blocks.article import article_message
 from bot.slack.blocks.help import help_message
 from bot.slack.blocks.plans import plan_list_message, what_if_message
-from bot.slack.listeners.replies import Command, Reply, say, words_after
+from bot.slack.listeners.replies import Command, Reply, plain, say, words_after
+
+MAX_KEPT = 200
+"""Characters of a question and of its answer that are remembered."""
 
 
 class Questions:
     """The listeners of cost questions and of what is known without anybody's usage."""
 
     def __init__(
-        self, book: PriceBook, plans: PlanBook, today: Callable[[], date], words: Callable[[], Collection[str]]
+        self,
+        book: PriceBook,
+        plans: PlanBook,
+        today: Callable[[], date],
+        words: Callable[[], Collection[str]],
+        keep: Callable[[str, str, str], None],
     ) -> None:
-        """``words`` are the first words that are commands."""
+        """``words`` are the first words that are commands; ``keep`` remembers whose question had which answer."""
         self.book = book
         self.plans = plans
         self.today = today
         self.words = words
+        self.keep = keep
 
     def answer(self, reply: Reply, command: Command) -> None:
         """Price a question."""
         text = str(command["text"])
         try:
             message = answer_message(ask(text, self.today(), self.book))
+            self.keep(command["user_id"], text[:MAX_KEPT], plain(message.text)[:MAX_KEPT])
         except Refusal as refusal:
             near = self._nearest_command(text)
             message = refusal_message(near or refusal, runs=near is not None)

@@ -1,7 +1,7 @@
 """The Home tab, made anew whenever somebody opens it."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,10 +11,12 @@ from slack_sdk import WebClient
 from bot.ledger import Ledger
 from bot.pricing.money import rounded
 from bot.slack.access import Access
-from bot.slack.blocks.home import ASSIGN_BLOCK, Health, home_view
+from bot.slack.blocks.home import ASSIGN_BLOCK, HIDE, WEEK, Health, Own, home_view
 from bot.slack.directory import Directory
 from bot.slack.subscribing import in_words
-from bot.store.audit import note_change
+from bot.spend.days import ONE_DAY, Period
+from bot.store.answers import last_answers
+from bot.store.audit import last_entries, note_change
 from bot.store.deliveries import all_deliveries, reopen
 from bot.store.feeds import feed_states, silent_sources
 from bot.store.identity import UnknownIdentity, unassigned
@@ -36,7 +38,7 @@ class Home:
         directory: Directory,
         clock: Callable[[], datetime],
         today: Callable[[], date],
-        settled: Collection[Subscription],
+        settled: Callable[[], list[Subscription]],
         access: Access,
         give: Callable[[str, str, str], None],
     ) -> None:
@@ -67,6 +69,15 @@ class Home:
             set_wishes(self.ledger.database, person.id, muted_until=None, planned_day=None)
         self._publish(user, client)
 
+    def change_name(self, body: dict[str, Any], client: WebClient) -> None:
+        """Keep one's own name out of digests, or let it be said again."""
+        user = body["user"]["id"]
+        email = self.directory.email_of(user)
+        person = person_by_email(self.ledger.database, email) if email else None
+        if person is not None:
+            set_wishes(self.ledger.database, person.id, hides_name=body["actions"][0]["value"] == HIDE)
+        self._publish(user, client)
+
     def assign(self, body: dict[str, Any], client: WebClient) -> None:
         """An admin chose whose a name is."""
         user, action = body["user"]["id"], body["actions"][0]
@@ -91,18 +102,25 @@ class Home:
     def _publish(self, user: str, client: WebClient) -> None:
         try:
             email = self.directory.email_of(user)
-            own = self.ledger.own_spend(email, self.today()) if email else None
-            wishes = None
-            if own is not None:
-                # The tab's buttons are about whoever opened it: that is known from here on.
-                remember_slack_user(self.ledger.database, own.latest.person.id, user)
-                wishes = wishes_of(self.ledger.database, own.latest.person.id)
             health = self._health() if self.access.is_admin(user) else None
-            view = home_view(own, email, self.today(), wishes, self.ledger.book.label, health)
+            names = self.ledger.policy().names
+            view = home_view(self._own(user, email), self.today(), self.ledger.book.label, health, names=names)
             client.views_publish(user_id=user, view=view)
         except Exception:
             # Nobody waits for an answer here: the tab stays as it was, and the log says why.
             logger.exception("the Home tab of %s could not be made", user)
+
+    def _own(self, user: str, email: str | None) -> Own:
+        database, today = self.ledger.database, self.today()
+        answers = last_answers(database, user)
+        spend = self.ledger.own_spend(email, today) if email else None
+        if email is None or spend is None:
+            return Own(email, None, None, None, answers)
+        # The tab's buttons are about whoever opened it: that is known from here on.
+        remember_slack_user(database, spend.latest.person.id, user)
+        wishes = wishes_of(database, spend.latest.person.id)
+        week = self.ledger.own_period(email, Period(today - (WEEK - 1) * ONE_DAY, today + ONE_DAY))
+        return Own(email, spend, wishes, week, answers)
 
     def _health(self) -> Health:
         database, now, zone = self.ledger.database, self.clock(), self.ledger.zone
@@ -122,8 +140,9 @@ class Home:
         stuck = [one for one in all_deliveries(database, ("held", "failed")) if one.day >= since]
         return Health(
             feeds,
-            [f"{one.channel}: {in_words(one)}" for one in [*self.settled, *all_subscriptions(database)]],
+            [f"{one.channel}: {in_words(one)}" for one in [*self.settled(), *all_subscriptions(database)]],
             [(entry.actor.name, rounded(entry.usd)) for entry in unassigned(database, since)],
             [(one.key, one.problem or "") for one in stuck],
+            last_entries(database),
             f"{self.ledger.book.label}; unassigned and not delivered of the last {RECENT.days} days",
         )

@@ -8,6 +8,7 @@ from typing import Any
 from slack_bolt import Ack, Respond
 from slack_sdk import WebClient
 
+from bot.slack.blocks.answer import answer_view
 from bot.slack.listeners.failures import answers_failures
 from bot.slack.listeners.replies import Command, Reply, first_word, plain
 
@@ -59,7 +60,11 @@ class Router:
         }
 
         def reply(**said: Any) -> None:
-            respond(**{**said, "replace_original": False})
+            if body.get("view", {}).get("type") == "home":
+                # There is no message to answer on: the answer stands in a window.
+                client.views_open(trigger_id=body["trigger_id"], view=answer_view(said["blocks"]))
+            else:
+                respond(**{**said, "replace_original": False})
 
         self._answer(reply, command, client)
 

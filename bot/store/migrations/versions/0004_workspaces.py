@@ -1,4 +1,4 @@
-"""Several workspaces in one database, and the tables of Slack's SDK for their tokens, which are encrypted text."""
+"""Several workspaces, with the tables of Slack's SDK for their tokens (encrypted text); hidden names, last answers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,19 @@ def upgrade() -> None:
         sa.Column("enterprise_id", sa.Text(), nullable=True, comment="of the organisation that it belongs to"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspaces")),
         sa.UniqueConstraint("team_id", name=op.f("uq_workspaces_team_id")),
+    )
+    comment = "whether digests leave the name out where they say names"
+    with op.batch_alter_table("people") as people:
+        people.add_column(sa.Column("hides_name", sa.Boolean(), nullable=True, comment=comment))
+    op.create_table(
+        "answers",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("workspace_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("slack_user_id", sa.Text(), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_answers")),
+        sa.Index("ix_answers_slack_user_id", "workspace_id", "slack_user_id"),
     )
     op.create_table(
         "slack_oauth_states",

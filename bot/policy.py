@@ -1,0 +1,161 @@
+"""The policy in force: what the environment says, and what admins chose in Slack instead."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.settings import Country, Picture, Quiet, Settings, Usd, Zone, reason
+from bot.spend.workdays import WorkCalendar
+from bot.store.audit import write_audit
+from bot.store.database import Database
+from bot.store.settings import read_setting, write_setting_in
+
+FOLLOWED_SECONDS = 1.0
+"""Every process follows a change so soon after it was made."""
+
+MIN_GROUP = 5
+"""Names are said only of groups of at least so many active people: fewer, and a total tells what each one spent."""
+
+CHOSEN = "policy"
+"""The name under which the database keeps what was chosen."""
+
+logger = logging.getLogger(__name__)
+
+
+class Policy(BaseModel):
+    """What holds for one workspace.
+
+    ``names`` lets digests name who passed the limit; ``retention_days`` of None keeps everything.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+    timezone: Zone
+    limit_usd: Usd
+    budget_usd: Usd | None = None
+    holidays: Country = ""
+    quiet_hours: Quiet = None
+    picture: Picture = "image"
+    names: bool = False
+    retention_days: Annotated[int, Field(ge=90, le=3650)] | None = None
+
+    @cached_property
+    def calendar(self) -> WorkCalendar:
+        """The working days."""
+        return WorkCalendar(self.holidays)
+
+    def said(self, name: str) -> str:
+        """One of its values as people write it; empty for none."""
+        value = getattr(self, name)
+        if name == "quiet_hours":
+            return "off" if value is None else str(value)
+        if name == "timezone":
+            return str(value.key)
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        return "" if value is None else f"{value.normalize():f}" if name.endswith("_usd") else str(value)
+
+
+class PolicyProblem(Exception):
+    """What is wrong with what was chosen: a sentence for each name."""
+
+    def __init__(self, sentences: dict[str, str]) -> None:
+        super().__init__(" ".join(sentences.values()))
+        self.sentences = sentences
+
+
+class Policies:
+    """The policy of one workspace, at any time: called, it says what holds now."""
+
+    def __init__(self, settings: Settings, database: Callable[[], Database]) -> None:
+        self.settings = settings
+        self.database = database
+        self._chosen: str | None = None
+        self._policy = self._with({})
+        self._read_at = float("-inf")
+
+    def __call__(self) -> Policy:
+        if time.monotonic() - self._read_at >= FOLLOWED_SECONDS:
+            self._follow()
+        return self._policy
+
+    @property
+    def last(self) -> Policy:
+        """What held when it was last asked, without asking: answers to questions take no database."""
+        return self._policy
+
+    def choose(self, values: Mapping[str, str], who: str, now: datetime) -> list[str]:
+        """Let each value hold from now on, as ``Policy.said`` writes it; returns what changed, in words.
+
+        Who changed what is kept. Raises PolicyProblem, and then nothing changed.
+        """
+        database = self.database()
+        self._follow()
+        before = self._policy
+        chosen = json.loads(self._chosen or "{}") | dict(values)
+        after = self._with(chosen)
+        usual = self._with({})
+        differs = {name: value for name, value in chosen.items() if after.said(name) != usual.said(name)}
+        changed = [
+            f"{TITLES[name]}: {before.said(name) or 'none'} → {after.said(name) or 'none'}"
+            for name in TITLES
+            if before.said(name) != after.said(name)
+        ]
+        with database.write() as connection:
+            write_setting_in(connection, database.workspace_id, CHOSEN, json.dumps(differs))
+            for one in changed:
+                write_audit(connection, database.workspace_id, now, who, f"changed the {one}")
+        self._follow()
+        return changed
+
+    @property
+    def chosen(self) -> list[str]:
+        """What admins chose in place of the environment's settings, in words."""
+        policy = self()
+        return [f"{TITLES[name]} {policy.said(name) or 'none'}" for name in json.loads(self._chosen or "{}")]
+
+    def _follow(self) -> None:
+        try:
+            chosen = read_setting(self.database(), CHOSEN)
+            if chosen != self._chosen:
+                self._policy = self._with(json.loads(chosen or "{}"))
+                self._chosen = chosen
+        except (SQLAlchemyError, PolicyProblem) as error:
+            # Questions are answered without a database, too: what held before holds on.
+            logger.warning("what admins chose could not be read: %s", error)
+        self._read_at = time.monotonic()
+
+    def _with(self, chosen: Mapping[str, str]) -> Policy:
+        usual = {name: getattr(self.settings, name) for name in TITLES}
+        try:
+            return Policy.model_validate(usual | {name: _read(name, value) for name, value in chosen.items()})
+        except ValidationError as error:
+            wrong = {str(one["loc"][0]): reason(one) for one in error.errors(include_input=False, include_url=False)}
+            sentences = {
+                name: f"“{chosen.get(name, '')[:60]}” is no {TITLES[name]}: {why}." for name, why in wrong.items()
+            }
+            raise PolicyProblem(sentences) from error
+
+
+TITLES = {
+    "timezone": "time zone",
+    "limit_usd": "daily limit",
+    "budget_usd": "monthly budget",
+    "names": "naming of people",
+    "quiet_hours": "quiet hours",
+    "holidays": "holiday calendar",
+    "retention_days": "retention",
+    "picture": "picture",
+}
+"""What admins choose, and what people call it."""
+
+
+def _read(name: str, value: str) -> Any:
+    return None if not value and name in ("budget_usd", "retention_days") else value.replace("$", "").strip()
