@@ -57,7 +57,7 @@ def staged(workspace: Workspace, database_url: str, clock: Callable[[], datetime
     """The real app, installed into the stand-in, by whose clock Slack's runs too."""
     workspace.clock = clock
     with served(create_web_api(workspace)) as slack_url:
-        installation = Installation(_settings(database_url, slack_url), clock=clock)
+        installation = Installation(stage_settings(database_url, slack_url), clock=clock)
         with served(WebApp(installation)) as app_url:
             try:
                 yield Stage(workspace, installation, app_url + SLACK_PATH, slack_url)
@@ -124,7 +124,7 @@ def _show(console: Console, where: str, message: Message) -> None:
     console.print(Panel(as_text(message), title=where, title_align="left", width=min(console.width, 100)))
 
 
-def _settings(database_url: str, slack_url: str) -> Settings:
+def stage_settings(database_url: str, slack_url: str) -> Settings:
     """Every setting is given, so that nothing of the environment comes into the demo."""
     for name in [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]:
         del os.environ[name]

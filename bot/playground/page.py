@@ -1,11 +1,15 @@
 """``claudecost playground``: the stand-in for a workspace as a web page, in which one is any person of the team."""
 
 import json
+import subprocess
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
+from datetime import time as clock_time
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,7 +20,7 @@ from bot.playground.demo import ADMIN, CHANNEL, NOW, ZONE, Stage, staged, team_w
 from bot.playground.dispatch import send_command, send_event, send_interaction
 from bot.playground.generate_export import MAIN_FILE, RESTATED_FILE
 from bot.playground.server import served
-from bot.playground.workspace import Fault, Fields, User, Workspace
+from bot.playground.workspace import HANGS, Fault, Fields, User, Workspace
 from bot.slack.blocks.answer import COMMAND
 
 FAULTS = {
@@ -25,6 +29,9 @@ FAULTS = {
     "500": Fault("chat.postMessage", 500, True, {"ok": False, "error": "internal_error"}),
 }
 """What can be made to go wrong with the next message: refused for now, kept without an answer, kept with an error."""
+
+KEPT_SECONDS = 0.3
+"""The stand-in has kept a message so soon, and its client still waits for the answer."""
 
 HEADER = "X-Playground"
 """Sent by the page alone: no other page in the browser can act here."""
@@ -37,6 +44,7 @@ class Theatre:
         self.stage = stage
         self.now = now
         self.presses = 0
+        self.is_crashing = False
         self.lock = threading.Lock()
 
     @property
@@ -87,6 +95,8 @@ class Theatre:
         said: Fields = json.loads(answer) if answer.strip() else {}
         if said.get("response_action") != "errors":
             self.workspace.views.clear()
+        if said.get("response_action") == "update":
+            self.workspace.show(said["view"], self._trigger(user))
         return said
 
     def change(self, user: User, view: Fields, values: Fields, action: Fields) -> None:
@@ -127,10 +137,29 @@ class Theatre:
 
     def turn(self) -> int:
         """One turn of the bot's jobs."""
+        if self.is_crashing:
+            self._crash()
         jobs = self.installation.jobs
         sent = jobs.tick(self.now)
         jobs.correct_digests(self.now)
         return sent
+
+    def _crash(self) -> None:
+        """Let a worker process make the turn, and kill it once Slack has its message and before it knows."""
+        workspace, settings = self.workspace, self.installation.settings
+        workspace.faults.append(Fault("chat.postMessage", HANGS, True))
+        waiting = len(workspace.faults)
+        command = [sys.executable, "-m", "bot.playground.worker", settings.database, self.stage.slack_url]
+        with subprocess.Popen([*command, self.now.isoformat()]) as worker:
+            while worker.poll() is None:
+                if len(workspace.faults) < waiting:
+                    time.sleep(KEPT_SECONDS)
+                    worker.kill()
+                    self.is_crashing = False
+                time.sleep(0.02)
+        if self.is_crashing:
+            # Nothing was to be sent: the next turn's worker crashes.
+            workspace.faults.pop()
 
     def bring(self, path: Path) -> str:
         """Import one of the bundled exports, and say what came of it."""
@@ -158,7 +187,7 @@ class Theatre:
                 "messages": said,
                 "home": workspace.homes.get(user.id),
                 "view": views[-1] if views else None,
-                "faults": len(workspace.faults),
+                "faults": len(workspace.faults) + self.is_crashing,
             }
 
     def _trigger(self, user: User) -> str:
@@ -241,7 +270,7 @@ def create_page(theatre: Theatre) -> Flask:
 
     @app.post("/clock")
     def clock() -> Response:
-        tomorrow = datetime.combine(theatre.now.date() + timedelta(days=1), time(9), tzinfo=ZONE)
+        tomorrow = datetime.combine(theatre.now.date() + timedelta(days=1), clock_time(9), tzinfo=ZONE)
         until = tomorrow if _said().get("to") == "tomorrow" else theatre.now + timedelta(hours=1)
         return jsonify({"sent": theatre.move(until)})
 
@@ -252,6 +281,7 @@ def create_page(theatre: Theatre) -> Flask:
     @app.post("/fault")
     def fault() -> Response:
         kind = str(_said().get("kind"))
+        theatre.is_crashing = theatre.is_crashing or kind == "crash"
         if kind in FAULTS:
             theatre.workspace.faults.append(FAULTS[kind])
         return jsonify({})

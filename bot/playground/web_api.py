@@ -147,9 +147,7 @@ def _complete_upload(workspace: Workspace, fields: Fields) -> Fields:
 
 
 def _open_view(workspace: Workspace, fields: Fields) -> Fields:
-    view = {"id": f"V{len(workspace.views):04d}", **fields["view"]}
-    workspace.views.append({"trigger_id": fields.get("trigger_id"), **view})
-    return {"view": view}
+    return {"view": workspace.show(fields["view"], str(fields.get("trigger_id")))}
 
 
 def _update_view(workspace: Workspace, fields: Fields) -> Fields:

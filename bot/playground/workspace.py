@@ -71,6 +71,7 @@ class Workspace:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     """What the workspace's own clock says."""
 
+    _views: int = 0
     _last: int = 1_795_345_678_000_000
 
     def post(self, channel: str, message: Fields) -> Fields:
@@ -106,6 +107,14 @@ class Workspace:
         """Keep what was uploaded."""
         with self.lock:
             self.files[file_id] = (self.files[file_id][0], data)
+
+    def show(self, view: Fields, trigger: str) -> Fields:
+        """Open a window for whoever's press the trigger is of."""
+        with self.lock:
+            self._views += 1
+            shown = {"id": f"V{self._views:04d}", **view}
+            self.views.append({"trigger_id": trigger, **shown})
+            return shown
 
     def whisper(self, message: Fields) -> None:
         """Keep a message that only one person sees."""

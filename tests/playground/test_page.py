@@ -72,6 +72,15 @@ class TestWhatPeopleSee:
         post(url, "/clock", user="U001", to="hour")
         assert len(texts(url, "U001", CHANNEL)) == 1
 
+    def test_a_worker_that_crashes_makes_no_second_digest(self, url: str) -> None:
+        post(url, "/fault", user="U001", kind="crash")
+        assert seen(url, "U001")["faults"] == 1
+        post(url, "/clock", user="U001", to="hour")
+        assert seen(url, "U001")["faults"] == 0
+        post(url, "/clock", user="U001", to="hour")
+        (said,) = texts(url, "U001", CHANNEL)
+        assert said.startswith("Claude Code spend · Thu 19 Nov")
+
     def test_the_home_tab_is_made_for_each_person(self, url: str) -> None:
         for user, is_admin in (("U001", False), (ADMIN, True)):
             post(url, "/home", user=user)
@@ -164,6 +173,31 @@ class TestInABrowser:
         page.wait_for_selector("text=Unassigned, 1 name")
         page.select_option('select[aria-label="Whose is it?"]', "U001")
         page.wait_for_selector("text=Unassigned, 1 name", state="detached")
+
+    def test_settings_are_chosen_and_hold(self, page: Any) -> None:
+        page.select_option("#who", ADMIN)
+        page.click("text=claudecost, Home")
+        page.click("text=Settings")
+        page.fill('dialog input[name="timezone"]', "Mars")
+        page.fill('dialog input[name="limit_usd"]', "25")
+        page.click("dialog >> text=Save")
+        page.wait_for_selector('dialog >> text="“Mars” is no time zone: it is no IANA time zone."')
+        page.fill('dialog input[name="timezone"]', "Europe/Berlin")
+        page.check('dialog input[value="native"]')
+        page.click("dialog >> text=Save")
+        page.wait_for_selector("dialog >> text=daily limit: 12 → 25")
+        page.click("dialog >> text=Close")
+        page.click("text=#engineering")
+        page.click("text=+1 hour")
+        page.wait_for_selector("figure >> text=Last 14 days, USD")
+
+    def test_last_questions_are_asked_again_at_home(self, page: Any) -> None:
+        page.fill("#text", "/claudecost 1M out sonnet")
+        page.press("#text", "Enter")
+        page.wait_for_selector("article >> text=$10.00")
+        page.click("text=claudecost, Home")
+        page.click("text=Ask again")
+        page.wait_for_selector("dialog >> text=$10.00")
 
     def test_an_export_is_dropped(self, page: Any, tmp_path: Path) -> None:
         page.select_option("#who", ADMIN)
