@@ -198,7 +198,7 @@ class Installation:
         from bot.slack.listeners.uploads import Uploads
 
         token, api_url = self.settings.secret("SLACK_BOT_TOKEN"), self.settings.api_url
-        return Uploads(self.importer, self.access, self.clock, token, api_url)
+        return Uploads(self.importer, self.access, self.directory, self.clock, token, api_url)
 
     @cached_property
     def calculator(self) -> "Calculator":
@@ -259,7 +259,7 @@ class Installation:
             "unsubscribe": channels.unsubscribe,
             "subscriptions": channels.list_them,
             "link": self.identities.link,
-            "import": self.uploads.explain,
+            "import": self.uploads.show,
             "settings": self.settings_window.show,
         }
         words = (*instant, *slow)

@@ -113,14 +113,17 @@ class Theatre:
 
     def drop(self, user: User, name: str, data: bytes) -> None:
         """Drop a file into one's messages with the bot."""
-        file_id = self.workspace.new_file(name)
-        self.workspace.keep_file(file_id, data)
-        channel = self.workspace.direct_channel(user.id)
-        url = f"{self.stage.slack_url}/files/{file_id}"
-        file = {"id": file_id, "name": name, "size": len(data), "url_private_download": url}
+        file, channel = self.keep(name, data), self.workspace.direct_channel(user.id)
         said = self.workspace.post(channel, {"user": user.id, "bot_id": None, "text": f"(a file: {name})"})
         event = {"type": "message", "subtype": "file_share", "channel_type": "im", "channel": channel, "user": user.id}
         send_event(self.stage.app_url, {**event, "files": [file], "ts": said["ts"]})
+
+    def keep(self, name: str, data: bytes) -> Fields:
+        """Keep a file as Slack does, and describe it as Slack does."""
+        file_id = self.workspace.new_file(name)
+        self.workspace.keep_file(file_id, data)
+        url = f"{self.stage.slack_url}/files/{file_id}"
+        return {"id": file_id, "name": name, "size": len(data), "url_private_download": url}
 
     def open_home(self, user: User) -> None:
         """Open the Home tab as somebody."""
@@ -267,6 +270,10 @@ def create_page(theatre: Theatre) -> Flask:
     def drop() -> Response:
         theatre.drop(somebody(), str(request.values.get("name") or "export")[:120], request.get_data())
         return jsonify({})
+
+    @app.post("/upload")
+    def upload() -> Response:
+        return jsonify(theatre.keep(str(request.values.get("name") or "export")[:120], request.get_data()))
 
     @app.post("/clock")
     def clock() -> Response:

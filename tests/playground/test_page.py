@@ -207,6 +207,18 @@ class TestInABrowser:
         page.set_input_files("#file", str(export))
         page.wait_for_selector("text=1 accepted, 0 rejected")
 
+    def test_exports_are_chosen_in_a_window(self, page: Any, tmp_path: Path) -> None:
+        page.select_option("#who", ADMIN)
+        export = tmp_path / "usage.csv"
+        header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+        export.write_text(f"{header}\n2026-11-18,claude-opus-5,ci,1000000,0\n", encoding="utf-8")
+        page.fill("#text", "/claudecost import")
+        page.press("#text", "Enter")
+        page.set_input_files('dialog input[type="file"]', str(export))
+        page.click('dialog button:has-text("Import")')
+        page.click('nav button:has-text("claudecost (")')
+        page.wait_for_selector("text=1 accepted, 0 rejected")
+
     def test_subscribe_and_recommend(self, page: Any) -> None:
         page.fill("#text", "/claudecost recommend")
         page.press("#text", "Enter")

@@ -201,7 +201,9 @@ def test_every_button_for_everybody(stage: Stage, action: str, kind: str) -> Non
         "home_name": {"value": "hide"},
     }[action]
     press(stage, USER[kind], action_id=action, **pressed)
-    after = settled(stage)
+    after, deadline = settled(stage), time.monotonic() + 5
+    while kind in PRESSES[action] and after == before and time.monotonic() < deadline:
+        after = settled(stage)
     assert (before != after) is (kind in PRESSES[action])
 
 

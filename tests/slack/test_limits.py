@@ -18,7 +18,7 @@ from bot.slack.blocks.answer import answer_message, refusal_message
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.explanation import explanation_message
 from bot.slack.blocks.home import Health, Own, home_view
-from bot.slack.blocks.imported import imported_message, refused_message
+from bot.slack.blocks.imported import import_view, imported_message, refused_message
 from bot.slack.blocks.menu import menu_message
 from bot.slack.blocks.notice import notice_message
 from bot.slack.blocks.personal import (
@@ -169,6 +169,7 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
         "home": home_view(everything, DAY, LABEL, health, names=True),
         "home of nobody": home_view(Own(name(count), None, None, None), DAY, LABEL, None),
         "settings": settings_view(utc_policy(), teams),
+        "import": import_view(),
         "settings saved": saved_view([name(n) for n in range(min(count, 60))]),
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.playground.demo import ADMIN, Stage
-from bot.playground.dispatch import send_event
+from bot.playground.dispatch import send_event, send_interaction
 from bot.playground.generate_export import MAIN_FILE
 from bot.slack.access import NOT_ADMIN
 from bot.slack.uploads import MAX_BYTES, Refused, fetched
@@ -76,11 +76,58 @@ def test_what_is_no_export_is_said(stage: Stage) -> None:
     assert "/tmp" not in said
 
 
-def test_how_to_bring_one(stage: Stage) -> None:
-    ask(stage, "import", 13)
-    assert whispered(stage)[0]["text"].startswith("Drop an export into my messages")
+def choose(stage: Stage, user: str, *files: dict[str, Any]) -> bytes:
+    """Submit the window of “import” with some files; the acknowledgement."""
+    values = {"files": {"chosen": {"type": "file_input", "files": list(files)}}}
+    view = {
+        "id": "V1",
+        "type": "modal",
+        "callback_id": "import_files",
+        "private_metadata": "",
+        "state": {"values": values},
+    }
+    return send_interaction(stage.app_url, {"type": "view_submission", "user": {"id": user}, "view": view})
+
+
+def kept(stage: Stage, data: bytes, name: str) -> dict[str, Any]:
+    file_id = stage.workspace.new_file(name)
+    stage.workspace.keep_file(file_id, data)
+    url = f"{stage.slack_url}/files/{file_id}"
+    return {"id": file_id, "name": name, "size": len(data), "url_private_download": url}
+
+
+class TestWindow:
+    def test_it_opens_for_admins(self, stage: Stage) -> None:
+        ask(stage, "import", 13)
+        deadline = time.monotonic() + 5
+        while not stage.workspace.views and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (view,) = stage.workspace.views
+        assert [block["element"]["type"] for block in view["blocks"] if block["type"] == "input"] == ["file_input"]
+
+    def test_what_is_chosen_is_imported_and_reported_in_the_bot_s_messages(self, stage: Stage) -> None:
+        files = [kept(stage, (CSV + ROW).encode(), "a.csv"), kept(stage, b"dear diary", "b.txt")]
+        assert choose(stage, ADMIN, *files) == b""
+        deadline = time.monotonic() + 10
+        said: list[str] = []
+        while time.monotonic() < deadline and (len(said) < 2 or any(one.startswith("Importing") for one in said)):
+            said = [one["text"] for one in stage.workspace.messages.get(DM, [])]
+            time.sleep(0.01)
+        assert said == ["Imported 1 file of 1", "Imported 0 files of 1"]
+        # 1M x $5 of Opus 5
+        assert stage.installation.ledger.spend(None, None, ()).total.usd == 5
+
+    def test_nobody_else_imports_by_it(self, stage: Stage) -> None:
+        answer = choose(stage, "U001", kept(stage, (CSV + ROW).encode(), "a.csv"))
+        assert json.loads(answer)["errors"] == {"files": NOT_ADMIN}
+        assert b"Choose at least one file" in choose(stage, ADMIN)
+        assert stage.installation.ledger.spend(None, None, ()).period is None
+        assert stage.workspace.messages == {}
+
+
+def test_nobody_else_is_told_how(stage: Stage) -> None:
     ask(stage, "import", 1)
-    assert whispered(stage, 2)[1]["text"] == NOT_ADMIN
+    assert whispered(stage)[0]["text"] == NOT_ADMIN
 
 
 class TestFetching:

@@ -2,9 +2,39 @@
 
 from bot.imports import FileReport
 from bot.pricing.money import rounded
-from bot.slack.blocks.message import MAX_SENTENCE, Message, context, counted, escape, quoting_section, short_day
+from bot.slack.blocks.message import MAX_SENTENCE, Block, Message, context, counted, escape, quoting_section, short_day
 
 MAX_LINES = 8
+IMPORT = "import_files"
+"""What the window is called in Slack's payloads."""
+
+MAX_FILES = 10
+_FILES, _CHOSEN = "files", "chosen"
+
+
+def import_view() -> Block:
+    """The window in which an admin chooses exports."""
+    return {
+        "type": "modal",
+        "callback_id": IMPORT,
+        "title": {"type": "plain_text", "text": "Import exports"},
+        "submit": {"type": "plain_text", "text": "Import"},
+        "close": {"type": "plain_text", "text": "Cancel"},
+        "blocks": [
+            {
+                "type": "input",
+                "block_id": _FILES,
+                "label": {"type": "plain_text", "text": "Exports: CSV, JSON, JSONL, zip or gz, up to 20 MB each"},
+                "element": {"type": "file_input", "action_id": _CHOSEN, "max_files": MAX_FILES},
+            },
+            context("What comes of it is said in my messages. docs/sources.md says how to get each export."),
+        ],
+    }
+
+
+def chosen_files(values: Block) -> list[Block]:
+    """The files that the window holds, as Slack describes them."""
+    return list(values[_FILES][_CHOSEN].get("files") or [])
 
 
 def importing_message(name: str) -> Message:

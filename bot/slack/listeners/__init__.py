@@ -8,6 +8,7 @@ from bot.slack.blocks.answer import COMMAND, RUN, SHARE
 from bot.slack.blocks.calculator import CALCULATOR
 from bot.slack.blocks.digest import EXPECTED, MY_SPEND
 from bot.slack.blocks.home import HOME_ASSIGN, HOME_NAME, HOME_UNMUTE
+from bot.slack.blocks.imported import IMPORT
 from bot.slack.blocks.notice import SEND_AGAIN
 from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED
 from bot.slack.blocks.settings import SETTINGS
@@ -41,6 +42,7 @@ def register(
     app.view(CALCULATOR)(calculator.share)
     app.action(SETTINGS)(settings.open)
     app.view(SETTINGS)(settings.save)
+    app.view(IMPORT)(ack=uploads.acknowledge_chosen, lazy=[uploads.take_chosen])
     app.action(MY_SPEND)(ack=actions.acknowledge, lazy=[actions.show_own_spend])
     app.action(EXPECTED)(ack=actions.acknowledge, lazy=[actions.note_expected])
     app.action(ALERT_PLANNED)(ack=actions.acknowledge, lazy=[actions.plan_day])
