@@ -66,7 +66,7 @@ def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file)
         with _spooled(sys.stdin.buffer, "standard input") as file:
             yield _inside(Export("standard input", file, datetime.now(UTC)))
         return
-    with path.open("rb") as plain:
+    with path.open("rb", buffering=_CHUNK) as plain:
         yield _inside(Export(path.name, wrap(plain), datetime.fromtimestamp(path.stat().st_mtime, UTC)))
 
 

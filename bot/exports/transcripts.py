@@ -152,12 +152,14 @@ class _Lines:
         model = self.names.get(message.model)
         if model is None:
             model = self.names[message.model] = as_name(message.model, "model")
-        usage = _token_usage(message.usage)
-        cost = entry.cost
-        reported = money(cost, "costUSD") if cost is not None and (cost or not usage.tokens) else None
-        key = self._key(message.id, entry.request_id, bool(entry.sidechain)) if message.id else _digest(line.strip())
-        found = _Response(row, entry.timestamp, model, usage, message.usage, bool(entry.sidechain), reported)
+        cost, is_sidechain = entry.cost, bool(entry.sidechain)
+        key = self._key(message.id, entry.request_id, is_sidechain) if message.id else _digest(line.strip())
         before = self.responses.get(key)
+        if before is not None and cost is None and before.counts == message.usage and before.sidechain == is_sidechain:
+            return  # one content block more of a response that is known: two lines in three
+        usage = _token_usage(message.usage)
+        reported = money(cost, "costUSD") if cost is not None and (cost or not usage.tokens) else None
+        found = _Response(row, entry.timestamp, model, usage, message.usage, is_sidechain, reported)
         if before is None or found.fullness > before.fullness:
             self.responses[key] = found
 
