@@ -25,6 +25,7 @@ from bot.spend.workdays import WorkCalendar
 from bot.store.database import Database
 from bot.store.people import people_of_team, person_by_email
 from bot.store.quantities import Share, shares, stored_period
+from bot.store.teams import find_team
 
 NOT_MODELLED = (
     "rate limits within a day (five-hour windows)",
@@ -72,8 +73,11 @@ class Advisor:
 
     def for_team(self, today: date, team: str | None = None) -> Recommendation | None:
         """The advice for a team, or for everybody with an address; None if there is no such team."""
-        members = people_of_team(self.database, team)
-        return None if members is None else self._recommend(today, members, with_team=True)
+        named = find_team(self.database, team) if team is not None else None
+        if team is not None and named is None:
+            return None
+        members = people_of_team(self.database, named.id if named else None)
+        return self._recommend(today, members, with_team=True)
 
     def _recommend(self, today: date, members: dict[int, str], *, with_team: bool) -> Recommendation:
         stored = stored_period(self.database)

@@ -50,6 +50,9 @@ class Installation:
     rows: Database | None = None
     """The rows of one workspace, where a database serves several."""
 
+    threads: ThreadPoolExecutor | None = None
+    """Where listeners work, where it outlives this installation."""
+
     @cached_property
     def database(self) -> Database:
         """The database, its schema and roll-ups up to date."""
@@ -131,7 +134,7 @@ class Installation:
     @cached_property
     def background(self) -> ThreadPoolExecutor:
         """Where listeners work that answer after the acknowledgement."""
-        return ThreadPoolExecutor(max_workers=5, thread_name_prefix="listener")
+        return self.threads or background_threads()
 
     def close(self) -> None:
         """End what was begun: answers under way are given first."""
@@ -153,7 +156,8 @@ class Installation:
 
     def importer(self) -> Importer:
         """An importer that owes alerts by today's limit."""
-        return Importer(self.database, self.policy().timezone, self.book, self.alert_policy())
+        policy, today = self.policy(), self.today()
+        return Importer(self.database, policy.timezone, self.book, self.alert_policy(), policy.first_kept(today))
 
     def alert_policy(self) -> AlertPolicy:
         """What alerts are owed by now."""
@@ -180,10 +184,11 @@ class Installation:
             logger=logging.getLogger("slack_bolt"),
             listener_executor=self.background,
         )
-        actions = Actions(self.ledger, self.directory, self.access, self.today)
+        self.policy()  # questions go by what is known of it, and ask nothing themselves
         home = Home(
             self.ledger, self.directory, self.clock, self.today, self.settled, self.access, self.identities.give
         )
+        actions = Actions(self.ledger, self.directory, self.access, self.today, home.publish)
         register(app, self.router, actions, home, self.calculator, self.uploads, self.settings_window)
         return app
 
@@ -198,7 +203,7 @@ class Installation:
         from bot.slack.listeners.uploads import Uploads
 
         token, api_url = self.settings.secret("SLACK_BOT_TOKEN"), self.settings.api_url
-        return Uploads(self.importer, self.access, self.directory, self.clock, token, api_url)
+        return Uploads(self.importer, self.access, self.hasty_access, self.directory, self.clock, token, api_url)
 
     @cached_property
     def calculator(self) -> "Calculator":
@@ -210,7 +215,7 @@ class Installation:
     def settings_window(self) -> "SettingsWindow":
         from bot.slack.listeners.settings import SettingsWindow
 
-        return SettingsWindow(self.database, self.policy, self.access, self.clock)
+        return SettingsWindow(self.database, self.policy, self.access, self.hasty_access, self.clock)
 
     @cached_property
     def access(self) -> "Access":
@@ -218,6 +223,17 @@ class Installation:
         from bot.slack.access import Access
 
         return Access(self.directory, self.settings.admins, follows_slack=self.settings.slack_admins)
+
+    @cached_property
+    def hasty_access(self) -> "Access":
+        """The same before an acknowledgement: where Slack does not say at once who it is, they may not."""
+        from bot.slack.access import Access
+        from bot.slack.clients import hasty_client
+        from bot.slack.directory import Directory
+
+        client = hasty_client(self.settings.secret("SLACK_BOT_TOKEN"), self.settings.api_url)
+        directory = Directory(self.database, client)
+        return Access(directory, self.settings.admins, follows_slack=self.settings.slack_admins)
 
     @cached_property
     def router(self) -> "Router":
@@ -261,9 +277,15 @@ class Installation:
             "link": self.identities.link,
             "import": self.uploads.show,
             "settings": self.settings_window.show,
+            "changes": self.settings_window.show_changes,
         }
         words = (*instant, *slow)
         return Router(questions.answer, instant, slow)
+
+
+def background_threads() -> ThreadPoolExecutor:
+    """Threads for the listeners of one workspace."""
+    return ThreadPoolExecutor(max_workers=5, thread_name_prefix="listener")
 
 
 def _authorize_with(token: str) -> "Callable[..., AuthorizeResult]":

@@ -29,10 +29,10 @@ class Check(NamedTuple):
 
 def examine(installation: Installation, now: datetime) -> Iterator[Check]:
     """All checks, in the order in which things depend on each other."""
-    settings = installation.settings
     yield Check("settings", "read")
-    local = now.astimezone(settings.timezone)
-    yield Check("time zone", f"{settings.timezone.key}, where it is {local:%Y-%m-%d %H:%M} now")
+    zone = installation.policy().timezone
+    local = now.astimezone(zone)
+    yield Check("time zone", f"{zone.key}, where it is {local:%Y-%m-%d %H:%M} now")
     warning = installation.book.age_warning(local.date())
     yield Check("price book", f"of {installation.book.as_of}", warning or "")
     yield from _database(installation)

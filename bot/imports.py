@@ -67,7 +67,16 @@ Wrap = Callable[[Path, BinaryIO], BinaryIO]
 class Importer:
     """Imports files into one database, under one time zone, price book and alert policy."""
 
-    def __init__(self, database: Database, zone: ZoneInfo, book: PriceBook, policy: AlertPolicy) -> None:
+    def __init__(
+        self,
+        database: Database,
+        zone: ZoneInfo,
+        book: PriceBook,
+        policy: AlertPolicy,
+        first_kept: date | None = None,
+    ) -> None:
+        """``first_kept`` is the first day whose usage is kept; None where all is."""
+        self.first_kept = first_kept or FIRST_DAY
         self.database = database
         self.zone = zone
         self.book = book
@@ -156,19 +165,25 @@ class Importer:
         """Add up what a reader finds, without what cannot be: days to come, and days before there was a Claude."""
         tally = Tally()
         problems: list[Problem] = []
+        too_old: Problem | None = None
         latest = self.policy.today + ONE_DAY
         for found in reading:
             if isinstance(found, Problem):
                 problems.append(found)
             elif isinstance(found, Sessions):
-                if FIRST_DAY <= found.day <= latest:
+                if self.first_kept <= found.day <= latest:
                     tally.add(found)
             elif isinstance(found, UsageRecord) and found.day > latest:
                 problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is in the future."))
             elif isinstance(found, UsageRecord) and found.day < FIRST_DAY:
                 problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is before Claude."))
+            elif isinstance(found, UsageRecord) and (found.until or found.day) < self.first_kept:
+                too_old = too_old or Problem(found.row, "")
             else:
                 tally.add(found)
+        if too_old is not None:
+            said = f"Row {too_old.row} and others were left out: usage before {self.first_kept} is not kept."
+            problems.append(too_old._replace(problem=said))
         return tally, problems
 
     def context(self, person: str | None = None) -> ReadingContext:

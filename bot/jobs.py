@@ -9,6 +9,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.advice import Advisor
 from bot.ledger import Ledger, OwnDay
+from bot.policy import Policy
 from bot.pricing.money import rounded
 from bot.pricing.tiers import MIN_SAVING_USD, WORKING_DAYS, what_if
 from bot.schedule import LONGEST_PAUSE, DueDigest, caught_up, digest_due, finished
@@ -26,6 +27,7 @@ from bot.spend.days import ONE_DAY, Period, spend_day
 from bot.spend.digest import MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
+from bot.store.database import Database
 from bot.store.deliveries import ALERT, DIGEST, NOTICE, TOO_LATE, Covered, Delivery
 from bot.store.feeds import silent_sources
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
@@ -33,7 +35,7 @@ from bot.store.people import Person, person_by_id, wishes_of
 from bot.store.retention import delete_before
 from bot.store.settings import read_setting, write_setting
 from bot.store.subscriptions import Subscription, all_subscriptions
-from bot.store.teams import find_team
+from bot.store.teams import TOO_SMALL, find_team, is_too_small
 
 CORRECTED_FOR = timedelta(days=3)
 TOLD_FOR = timedelta(days=3)
@@ -175,10 +177,7 @@ class Jobs:
 
     def delete_old(self, now: datetime) -> int:
         """Delete usage that is older than the policy keeps; returns how many rows."""
-        days = self.ledger.policy().retention_days
-        if days is None:
-            return 0
-        return delete_before(self.ledger.database, spend_day(now, self.ledger.zone) - days * ONE_DAY, now)
+        return delete_old(self.ledger.database, self.ledger.policy(), now)
 
     def find_owners(self, now: datetime) -> int:
         """Ask Slack who is behind the keys that nobody is known for; each address is asked for once a day."""
@@ -203,6 +202,12 @@ class Jobs:
                     found += 1
                     break
         return found
+
+
+def delete_old(database: Database, policy: Policy, now: datetime) -> int:
+    """Delete a workspace's usage that is older than its policy keeps; returns how many rows."""
+    first = policy.first_kept(spend_day(now, policy.timezone))
+    return 0 if first is None else delete_before(database, first, now)
 
 
 def _correction(delivery: Delivery, facts: DigestFacts, at: datetime) -> str | None:
@@ -236,8 +241,13 @@ class Composer:
             return self._alert(delivery, now)
         if delivery.kind == NOTICE:
             said = delivery.payload or {}
-            message = notice_message(str(said.get("text", "")), said.get("failed"))
+            message = notice_message(
+                str(said.get("text", "")), said.get("failed"), is_for_admins=said.get("is_for_admins", True)
+            )
             return Composed(self.directory.direct_channel(delivery.target), message)
+        team = find_team(self.ledger.database, delivery.covers.team) if delivery.covers.team else None
+        if team is not None and is_too_small(self.ledger.database, team):
+            raise Undeliverable("expired", f"{team.name}: {TOO_SMALL[0].lower()}{TOO_SMALL[1:-1]}")
         facts = self.digest_facts(delivery, now)
         return Composed(delivery.target, self.digest(facts), facts.told_usd, facts.is_partial)
 

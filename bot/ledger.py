@@ -262,7 +262,7 @@ class Ledger:
         first, policy = start or day, self.policy()
         limit_usd = policy.limit_usd if team is None or team.limit_usd is None else team.limit_usd
         period = needed_period(first, day, edition)
-        members = None if team is None else set(people_of_team(self.database, team.name) or {})
+        members = None if team is None else set(people_of_team(self.database, team.id))
         facts = digest_facts(
             day=day,
             zone=policy.timezone.key,
@@ -398,9 +398,9 @@ class Ledger:
         """Counts of a period, with names where the policy lets them be said."""
         told = deliveries.told_people(self.database, period)
         count = PeopleCount(*headcount(self.database, period, limit_usd, members, told))
-        if not self.policy().names or count.active < MIN_GROUP:
+        if not self.policy().names:
             return count
-        return count._replace(named=tuple(over_limit(self.database, period, limit_usd, members)))
+        return count._replace(named=tuple(over_limit(self.database, period, limit_usd, members, MIN_GROUP)))
 
     def _freshness(self, day: date, now: datetime | None) -> Freshness | None:
         """How current the sources of a day are; of all sources, where the day has none."""

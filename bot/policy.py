@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -12,9 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.settings import Country, Picture, Quiet, Settings, Usd, Zone, reason
+from bot.spend.days import ONE_DAY, spend_day
 from bot.spend.workdays import WorkCalendar
+from bot.store.alerting import AlertPolicy, owe_recent_alerts
 from bot.store.audit import write_audit
-from bot.store.database import Database
+from bot.store.database import Database, DatabaseProblem
+from bot.store.deliveries import hasten_alerts
 from bot.store.settings import read_setting, write_setting_in
 
 FOLLOWED_SECONDS = 1.0
@@ -50,6 +53,10 @@ class Policy(BaseModel):
     def calendar(self) -> WorkCalendar:
         """The working days."""
         return WorkCalendar(self.holidays)
+
+    def first_kept(self, today: date) -> date | None:
+        """The first day whose usage is kept; None where all is."""
+        return None if self.retention_days is None else today - self.retention_days * ONE_DAY
 
     def said(self, name: str) -> str:
         """One of its values as people write it; empty for none."""
@@ -108,10 +115,14 @@ class Policies:
             for name in TITLES
             if before.said(name) != after.said(name)
         ]
-        with database.write() as connection:
+        alerting = AlertPolicy(after.limit_usd, spend_day(now, after.timezone))
+        with database.write_usage() as connection:
             write_setting_in(connection, database.workspace_id, CHOSEN, json.dumps(differs))
             for one in changed:
                 write_audit(connection, database.workspace_id, now, who, f"changed the {one}")
+            # Who is over the new limit, and whose alert waited for the old quiet hours, is told now.
+            owe_recent_alerts(connection, database.workspace_id, alerting, now)
+            hasten_alerts(connection, database.workspace_id, now)
         self._follow()
         return changed
 
@@ -127,7 +138,7 @@ class Policies:
             if chosen != self._chosen:
                 self._policy = self._with(json.loads(chosen or "{}"))
                 self._chosen = chosen
-        except (SQLAlchemyError, PolicyProblem) as error:
+        except (SQLAlchemyError, DatabaseProblem, PolicyProblem) as error:
             # Questions are answered without a database, too: what held before holds on.
             logger.warning("what admins chose could not be read: %s", error)
         self._read_at = time.monotonic()

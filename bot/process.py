@@ -23,6 +23,7 @@ from bot.scheduler import (
 from bot.settings import EXAMPLES, Settings, SettingsProblem
 from bot.slack.errors import Meaning, classify
 from bot.store.database import Database
+from bot.store.workspaces import remember_single
 from bot.web import SharedWebApp, WebApp, serve
 from bot.workspaces import Workspaces
 
@@ -122,16 +123,16 @@ def _shared_turns(workspaces: Workspaces) -> dict[Turn, int]:
         each("watch_sources"): WATCH_SECONDS,
         each("correct_digests"): CORRECT_SECONDS,
         each("find_owners"): OWNERS_SECONDS,
-        each("delete_old"): DELETE_SECONDS,
+        workspaces.delete_old: DELETE_SECONDS,
     }
 
 
 def _check_http(installation: Installation) -> None:
     """Refuse what would only fail inside the server's worker process."""
     _check_address(installation.settings, ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"))
+    check_token(installation)
     # Opened to see that it can be; the worker process must have connections of its own.
     installation.database.close()
-    check_token(installation)
 
 
 def _check_address(settings: Settings, secrets: tuple[str, ...]) -> None:
@@ -150,6 +151,7 @@ def check_token(installation: Installation) -> None:
     try:
         answer = installation.reading.auth_test()
         logger.info("signed in to %s as %s", answer.get("team"), answer.get("user"))
+        remember_single(installation.database, str(answer["team_id"]), answer.get("enterprise_id"))
     except (SlackApiError, OSError) as error:
         code = _outage("SLACK_BOT_TOKEN", error)
         logger.warning("Slack cannot be reached now (%s); going on, and trying again as needed", code)

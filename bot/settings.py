@@ -139,7 +139,7 @@ def _clock_time(value: time) -> time:
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Country = Annotated[str, AfterValidator(_country)]
-Usd = Annotated[Decimal, Field(gt=0, decimal_places=9, max_digits=15)]
+Usd = Annotated[Decimal, Field(gt=0, lt=10**9, decimal_places=9)]
 Quiet = Annotated[QuietHours | None, NoDecode, BeforeValidator(_quiet_hours)]
 Picture = Literal["image", "native", "off"]
 
@@ -152,6 +152,12 @@ _WHY = {
     "string_pattern_mismatch": "it is no id of a channel",
     "too_short": "it is too short",
     "decimal_parsing": "it is no number",
+    "finite_number": "it is no number",
+    "decimal_max_places": "it has more than nine decimals",
+    "greater_than": "it is too small",
+    "greater_than_equal": "it is too small",
+    "less_than": "it is too large",
+    "less_than_equal": "it is too large",
     "int_parsing": "it is no whole number",
     "time_parsing": "it is no time",
     "bool_parsing": "it is neither true nor false",

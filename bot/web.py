@@ -129,7 +129,7 @@ class SharedWebApp:
         if event.get("type") == "app_uninstalled" or (
             event.get("type") == "tokens_revoked" and event.get("tokens", {}).get("bot")
         ):
-            self.workspaces.forget(str(team))
+            self.workspaces.forget(str(team), request.body.get("event_time"))
             return _plain(start_response, HTTPStatus.OK, "")
         installation = self.workspaces.of(str(team)) if team else None
         if installation is None and request.body.get("type") != "url_verification":

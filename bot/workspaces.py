@@ -7,9 +7,10 @@ that workspace's rows alone.
 import base64
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
@@ -22,14 +23,16 @@ from slack_sdk.oauth.installation_store import Installation as Installed
 from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
 from slack_sdk.oauth.token_rotation import TokenRotator
-from sqlalchemy import Dialect, Engine, Text, TypeDecorator, insert, select
+from sqlalchemy import Dialect, Text, TypeDecorator
 
-from bot.app import Installation
+from bot.app import Installation, background_threads
+from bot.jobs import delete_old
+from bot.policy import Policies
 from bot.settings import Settings, SettingsProblem
 from bot.slack.app_manifest import REDIRECT_PATH
 from bot.slack.scopes import SCOPES
 from bot.store.database import Database, open_database
-from bot.store.tables import workspaces
+from bot.store.workspaces import Workspace, known_workspaces, remember_installed
 
 if TYPE_CHECKING:
     from slack_bolt import App
@@ -47,14 +50,6 @@ ROTATED_MINUTES = 120
 logger = logging.getLogger(__name__)
 
 
-class Workspace(NamedTuple):
-    """A workspace's number in every table, and Slack's ids of it and of its organisation, if any."""
-
-    id: int
-    team_id: str
-    enterprise_id: str | None
-
-
 class Workspaces:
     """All workspaces that installed the app."""
 
@@ -62,6 +57,7 @@ class Workspaces:
         self.settings = settings
         self.clock = clock
         self._made: dict[str, tuple[str, Installation]] = {}
+        self._executors: dict[str, ThreadPoolExecutor] = {}
 
     @cached_property
     def database(self) -> Database:
@@ -70,7 +66,7 @@ class Workspaces:
 
     @cached_property
     def store(self) -> "InstallationStore":
-        return InstallationStore(self._client_id, self.settings.secret("SLACK_CLIENT_SECRET"), self.database.engine)
+        return InstallationStore(self._client_id, self.settings.secret("SLACK_CLIENT_SECRET"), self.database)
 
     @property
     def _client_id(self) -> str:
@@ -103,41 +99,58 @@ class Workspaces:
 
     def of(self, team_id: str) -> Installation | None:
         """One workspace's installation, with a token that holds for a while; None where the app is not installed."""
-        workspace = next((one for one in self._known() if one.team_id == team_id), None)
+        workspace = self._workspace(team_id)
         return self._installation(workspace) if workspace else None
 
     def all(self) -> list[Installation]:
         """Every workspace that has the app now."""
-        found = (self._installation(workspace) for workspace in self._known())
+        found = (self._installation(workspace) for workspace in known_workspaces(self.database))
         return [one for one in found if one is not None]
 
     def chosen(self) -> Installation:
         """The workspace that CLAUDECOST_WORKSPACE names, or the only one. Raises SettingsProblem."""
-        known = [workspace.team_id for workspace in self._known()]
+        known = [workspace.team_id for workspace in known_workspaces(self.database)]
         wanted = self.settings.workspace or (known[0] if len(known) == 1 else None)
         found = self.of(wanted) if wanted else None
         if found is None:
+            if not known:
+                where = f"{self.settings.public_url or ''}{INSTALL_PATH}"
+                raise SettingsProblem(f"No workspace has installed the app so far; open {where} to do that.")
             named = f"{wanted} has not installed the app" if wanted else "CLAUDECOST_WORKSPACE is not set"
-            raise SettingsProblem(f"{named}; workspaces are {', '.join(known) or 'none so far'}.")
+            raise SettingsProblem(f"{named}; workspaces are {', '.join(known)}.")
         return found
 
-    def forget(self, team_id: str) -> None:
-        """The app was removed from a workspace: its tokens are, too, and its jobs rest. Its usage stays."""
-        workspace = next((one for one in self._known() if one.team_id == team_id), None)
-        if workspace is not None:
-            self.store.delete_all(enterprise_id=workspace.enterprise_id, team_id=team_id)
-            logger.info("%s removed the app", team_id)
+    def forget(self, team_id: str, at: float | None = None) -> None:
+        """The app was removed from a workspace: its tokens are, too, and its jobs rest. Its usage stays.
+
+        ``at`` is when, in seconds since 1970: a removal before the newest installation is late news.
+        """
+        workspace = self._workspace(team_id)
+        if workspace is None:
+            return
+        bot = self._stored_bot(workspace)
+        if bot is not None and at is not None and at < bot.installed_at:
+            logger.info("%s had removed the app before it was installed again", team_id)
+            return
+        for enterprise_id in {workspace.enterprise_id, None}:
+            self.store.delete_all(enterprise_id=enterprise_id, team_id=team_id)
+        logger.info("%s removed the app", team_id)
+
+    def delete_old(self, now: datetime) -> None:
+        """Delete what the policy of each workspace does not keep, whether it has the app now or not."""
+        for workspace in known_workspaces(self.database):
+            rows = self._database_of(workspace)
+            policy = Policies(self.settings, lambda rows=rows: rows)()  # type: ignore[misc]
+            delete_old(rows, policy, now)
 
     def close(self) -> None:
         """End what was begun."""
-        for _, installation in self._made.values():
-            installation.background.shutdown(wait=True)
+        for executor in self._executors.values():
+            executor.shutdown(wait=True)
         self.database.close()
 
-    def _known(self) -> list[Workspace]:
-        query = select(workspaces.c.id, workspaces.c.team_id, workspaces.c.enterprise_id).order_by(workspaces.c.id)
-        with self.database.read() as connection:
-            return [Workspace(*row) for row in connection.execute(query)]
+    def _workspace(self, team_id: str) -> Workspace | None:
+        return next((one for one in known_workspaces(self.database) if one.team_id == team_id), None)
 
     def _installation(self, workspace: Workspace) -> Installation | None:
         bot = self._bot(workspace)
@@ -146,16 +159,16 @@ class Workspaces:
         token = str(bot.bot_token)
         made_with, found = self._made.get(workspace.team_id, (None, None))
         if found is None or made_with != token:
-            if found is not None:
-                # The token was exchanged: what is under way ends with the old one.
-                found.background.shutdown(wait=False)
-            found = Installation(self._settings_of(workspace, token), self.clock, self._database_of(workspace))
+            # The token was exchanged: what is under way ends with the old one, on the same threads.
+            threads = self._executors.setdefault(workspace.team_id, background_threads())
+            rows = self._database_of(workspace)
+            found = Installation(self._settings_of(workspace, token), self.clock, rows, threads)
             self._made[workspace.team_id] = (token, found)
         return found
 
-    def _bot(self, workspace: Workspace) -> Bot | None:
+    def _stored_bot(self, workspace: Workspace) -> Bot | None:
         try:
-            bot = self.store.find_bot(enterprise_id=workspace.enterprise_id, team_id=workspace.team_id)
+            return self.store.find_bot(enterprise_id=workspace.enterprise_id, team_id=workspace.team_id)
         except InvalidToken:
             logger.error(
                 "the token of %s was stored under another SLACK_CLIENT_SECRET; install the app again at %s%s",
@@ -164,6 +177,9 @@ class Workspaces:
                 INSTALL_PATH,
             )
             return None
+
+    def _bot(self, workspace: Workspace) -> Bot | None:
+        bot = self._stored_bot(workspace)
         if bot is None or bot.bot_token_expires_at is None:
             return bot
         rotator = TokenRotator(
@@ -176,9 +192,11 @@ class Workspaces:
         except (SlackTokenRotationError, SlackApiError, OSError) as error:
             # Another process may have exchanged it a moment ago: a refresh token works once.
             logger.warning("the token of %s was not exchanged: %s", workspace.team_id, error)
-            return self.store.find_bot(enterprise_id=workspace.enterprise_id, team_id=workspace.team_id)
+            return self._stored_bot(workspace)
         if rotated is None:
             return bot
+        if self._stored_bot(workspace) is None:
+            return None  # removed while its token was exchanged
         self.store.save_bot(rotated)
         return rotated
 
@@ -187,8 +205,7 @@ class Workspaces:
 
     def _settings_of(self, workspace: Workspace, token: str) -> Settings:
         """The settings of one workspace: who installed the app is an admin, and feeds of the settings are nobody's."""
-        installed = self.store.find_installation(enterprise_id=workspace.enterprise_id, team_id=workspace.team_id)
-        installer = (installed.user_id,) if installed else ()
+        installer = (workspace.installer,) if workspace.installer else ()
         own = {
             "slack_bot_token": SecretStr(token),
             "admins": (*self.settings.admins, *installer),
@@ -223,8 +240,9 @@ class InstallationStore(SQLAlchemyInstallationStore):
     The key follows from the client secret, which is not in the database: who reads a copy of it has no token.
     """
 
-    def __init__(self, client_id: str, client_secret: str, engine: Engine) -> None:
-        super().__init__(client_id, engine)
+    def __init__(self, client_id: str, client_secret: str, database: Database) -> None:
+        super().__init__(client_id, database.engine)
+        self.database = database
         key = HKDF(hashes.SHA256(), length=32, salt=None, info=b"claudecost tokens").derive(client_secret.encode())
         encrypted = EncryptedText(Fernet(base64.urlsafe_b64encode(key)))
         for table in (self.bots, self.installations):
@@ -233,9 +251,6 @@ class InstallationStore(SQLAlchemyInstallationStore):
 
     def save(self, installation: Installed) -> None:
         super().save(installation)
-        known = select(workspaces.c.id).where(workspaces.c.team_id == installation.team_id)
-        row = {"team_id": installation.team_id, "enterprise_id": installation.enterprise_id}
-        with self.engine.begin() as connection:
-            if connection.execute(known).scalar() is None:
-                connection.execute(insert(workspaces).values(**row))
+        team_id, installer = str(installation.team_id), installation.user_id
+        remember_installed(self.database, team_id, installation.enterprise_id, installer)
         logger.info("%s installed the app", installation.team_id)

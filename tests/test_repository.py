@@ -17,7 +17,7 @@ from bot.playground.generate_export import (
     restated_page,
     team_pages,
 )
-from bot.slack.app_manifest import EVENTS
+from bot.slack.app_manifest import EVENTS, REMOVAL_EVENTS
 from bot.slack.app_manifest import manifest as app_manifest
 from bot.slack.blocks.answer import COMMAND
 from bot.slack.scopes import SCOPES
@@ -51,7 +51,9 @@ class TestManifest:
 
     def test_every_event_is_listened_to_and_no_other(self) -> None:
         text = (ROOT / "bot" / "slack" / "listeners" / "__init__.py").read_text(encoding="utf-8")
-        assert set(re.findall(r"app\.event\(\"(\w+)\"", text)) == {event.split(".")[0] for event in EVENTS}
+        assert set(re.findall(r"app\.event\(\"(\w+)\"", text)) == {
+            event.split(".")[0] for event in (*EVENTS, *REMOVAL_EVENTS)
+        }
 
     def test_it_asks_for_the_scopes_that_the_code_needs_and_no_others(self) -> None:
         assert manifest()["oauth_config"]["scopes"]["bot"] == list(SCOPES)

@@ -1,18 +1,21 @@
 """Small builders of usage for tests."""
 
 import io
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.exports.reader import Export
 from bot.policy import Policy
 from bot.pricing import TokenUsage, default_price_book
-from bot.spend.records import Actor, Request, UsageRecord
+from bot.spend.records import Actor, Member, Request, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.recording import FileTally, Recorded, record
 from bot.store.tally import Tally
+from bot.store.teams import MIN_TEAM, Team, set_team
 
 DAY = date(2026, 11, 19)
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -23,6 +26,15 @@ DANA = Actor("email", "dana@example.com")
 def utc_policy() -> Policy:
     """UTC days, $12 a day, nothing else chosen."""
     return Policy(timezone=ZoneInfo("UTC"), limit_usd=Decimal(12))
+
+
+def crowded_team(database: Database, name: str, members: Sequence[str], **values: Any) -> Team:
+    """A team of these and of enough others who use nothing, so that it has figures of its own."""
+    idle = [f"idle{number}.{name}@example.com" for number in range(MIN_TEAM)]
+    source = "enterprise_members"
+    tally = Tally(Member(row, email) for row, email in enumerate(idle, start=2))
+    record(database, source, [FileTally("members.csv", tally, [])], NOW, POLICY, default_price_book())
+    return set_team(database, name, [*members, *idle], **values)
 
 
 def opus_for(usd: str | int) -> TokenUsage:

@@ -145,6 +145,8 @@ def stage_settings(database_url: str, slack_url: str) -> Settings:
         CLAUDECOST_DIGEST_CHANNEL=CHANNEL,
         CLAUDECOST_ADMINS=ADMIN,
         CLAUDECOST_SLACK_ADMINS=False,
+        CLAUDECOST_NAMES=False,
+        CLAUDECOST_RETENTION_DAYS=None,
         CLAUDECOST_DIGEST_TIME="09:00",
         CLAUDECOST_DIGEST_WEEKDAYS="12345",
         CLAUDECOST_HOLIDAYS="",

@@ -36,11 +36,10 @@ def send_command(app_url: str, user: User, channel: str, text: str, response_url
     return received
 
 
-def send_event(app_url: str, event: dict[str, Any]) -> bytes:
-    """Send an event as Slack does; returns the app's acknowledgement."""
-    body = json.dumps(
-        {"type": "event_callback", "team_id": TEAM_ID, "api_app_id": APP_ID, "event_id": "Ev1", "event": event}
-    )
+def send_event(app_url: str, event: dict[str, Any], **around: Any) -> bytes:
+    """Send an event as Slack does, with what else is around it; returns the app's acknowledgement."""
+    where = {"team_id": TEAM_ID, "api_app_id": APP_ID, "event_id": f"Ev{time.time_ns()}"}
+    body = json.dumps({"type": "event_callback", **where, **around, "event": event})
     headers = {**signed_headers(body, int(time.time())), "content-type": "application/json"}
     request = urllib.request.Request(app_url, data=body.encode(), headers=headers)
     with _DIRECT.open(request, timeout=10) as answer:

@@ -145,6 +145,7 @@ class Theatre:
         jobs = self.installation.jobs
         sent = jobs.tick(self.now)
         jobs.correct_digests(self.now)
+        jobs.delete_old(self.now)
         return sent
 
     def _crash(self) -> None:

@@ -114,7 +114,7 @@ def _post_ephemeral(workspace: Workspace, fields: Fields) -> Fields:
     channel, user = _channel(workspace, fields), workspace.user_by_id(str(fields.get("user", "")))
     if user is None:
         raise SlackError("user_not_in_channel")
-    kept: Fields = {name: fields[name] for name in ("text", "blocks") if name in fields}
+    kept: Fields = {name: fields[name] for name in ("text", "blocks", "thread_ts") if name in fields}
     workspace.whisper({"user": user.id, "channel": channel, "response_type": "ephemeral", **kept})
     return {"message_ts": "0"}
 

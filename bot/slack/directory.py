@@ -33,9 +33,17 @@ class Directory:
         """The Slack user id of a person with an e-mail address; remembered once found. Raises SlackApiError."""
         if person.slack_user_id:
             return person.slack_user_id
-        found = str(self.client.users_lookupByEmail(email=person.email or "")["user"]["id"])
+        found = str(self._person_with(person.email or "")["id"])
         remember_slack_user(self.database, person.id, found)
         return found
+
+    def _person_with(self, email: str) -> dict[str, Any]:
+        """The user of this workspace with an e-mail address. Raises SlackApiError, also where it is nobody of ours."""
+        answer = self.client.users_lookupByEmail(email=email)
+        user: dict[str, Any] = answer["user"]
+        if self._is_member(user):
+            return user
+        raise SlackApiError("nobody of ours", {"ok": False, "error": "users_not_found"})  # type: ignore[no-untyped-call]
 
     def zone_of(self, slack_user_id: str, otherwise: ZoneInfo) -> ZoneInfo:
         """The time zone in a user's profile; ``otherwise`` where there is none or Slack does not say."""
@@ -47,7 +55,8 @@ class Directory:
     def has_address(self, email: str) -> bool:
         """Whether somebody in this workspace has that e-mail address. Raises SlackApiError where Slack does not say."""
         try:
-            return not self.client.users_lookupByEmail(email=email)["user"].get("deleted", False)
+            self._person_with(email)
+            return True
         except SlackApiError as error:
             if error.response.get("error") == "users_not_found":
                 return False
@@ -76,13 +85,18 @@ class Directory:
         """
         try:
             user = dict(self.client.users_info(user=slack_user_id)["user"])
-            if user.get("deleted") or user.get("is_bot") or user.get("is_stranger") or not self._is_here(user):
+            if not self._is_member(user):
                 return None
         except (SlackApiError, OSError):
             return None
         email = user.get("profile", {}).get("email")
         is_admin = any(user.get(role) for role in ("is_admin", "is_owner", "is_primary_owner"))
         return Member(str(email) if email else None, is_admin)
+
+    def _is_member(self, user: dict[str, Any]) -> bool:
+        """Whether it is a person of this workspace who still works here."""
+        is_nobody = user.get("deleted") or user.get("is_bot") or user.get("is_stranger")
+        return not is_nobody and self._is_here(user)
 
     def _is_here(self, user: dict[str, Any]) -> bool:
         """Whether a user belongs to the app's workspace, or to its organisation of several."""

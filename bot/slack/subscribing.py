@@ -14,6 +14,12 @@ LATEST = time(23, 30)
 """A digest is owed until midnight, and turns and retries take some minutes."""
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_FULL = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAY_NAMES = {
+    name: number
+    for number, (short, full) in enumerate(zip(_DAYS, _FULL, strict=True), start=1)
+    for name in (short, full, f"{full}s")
+}
 
 
 class Unreadable(Exception):
@@ -30,6 +36,7 @@ class Defaults(NamedTuple):
 def read_subscription(words: str, channel: str, defaults: Defaults) -> Subscription:
     """A subscription from words in any order. Raises Unreadable."""
     at, zone, weekdays, edition, team, skips = defaults.at, defaults.zone, WORKDAYS, EDITIONS[0], "", False
+    chosen: frozenset[int] = frozenset()
     named = re.search(r"\bteam (.+)$", words.strip(), re.IGNORECASE)
     if named:
         team = named[1].strip()[:80]
@@ -48,11 +55,23 @@ def read_subscription(words: str, channel: str, defaults: Defaults) -> Subscript
             continue
         elif re.fullmatch(r"\d{1,2}(:\d{2})?", lower):
             at = _time(lower)
-        elif all(part[:3] in _DAYS for part in re.split("[,/+-]", lower)):
-            weekdays = frozenset(_DAYS.index(part[:3]) + 1 for part in re.split("[,/+-]", lower))
+        elif (days := _weekdays(lower)) is not None:
+            chosen |= days
         else:
             zone = _zone(word)
-    return Subscription(channel, at, zone, weekdays, edition, team, skips)
+    return Subscription(channel, at, zone, chosen or weekdays, edition, team, skips)
+
+
+def _weekdays(word: str) -> frozenset[int] | None:
+    """ISO numbers of "mon,wed,fri", "mon-fri" or "fri-mon"; None if it names no days."""
+    found: set[int] = set()
+    for part in re.split("[,/+]", word):
+        first, _, last = part.partition("-")
+        if first not in _DAY_NAMES or (last or first) not in _DAY_NAMES:
+            return None
+        start, count = _DAY_NAMES[first], (_DAY_NAMES[last or first] - _DAY_NAMES[first]) % 7 + 1
+        found |= {(start + step - 1) % 7 + 1 for step in range(count)}
+    return frozenset(found)
 
 
 def _time(text: str) -> time:

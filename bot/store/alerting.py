@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select, type_coerce
 
 from bot.spend.alerts import MAX_AGE_DAYS, MAX_AHEAD_DAYS, newly_reached
+from bot.spend.days import ONE_DAY
 from bot.store import deliveries
 from bot.store.bulk import batches
 from bot.store.tables import people, person_days, teams
@@ -17,6 +18,15 @@ class AlertPolicy(NamedTuple):
 
     limit_usd: Decimal
     today: date
+
+
+def owe_recent_alerts(connection: Connection, workspace_id: int, policy: AlertPolicy, now: datetime) -> None:
+    """Owe what a change of limits makes due: everybody's recent days are looked at."""
+    spent = person_days.c
+    first = policy.today - MAX_AGE_DAYS * ONE_DAY
+    query = select(spent.day, spent.person_id).where(spent.workspace_id == workspace_id, spent.day >= first)
+    touched = {(day, person_id) for day, person_id in connection.execute(query)}
+    owe_alerts(connection, workspace_id, touched, policy, now)
 
 
 def owe_alerts(

@@ -154,16 +154,24 @@ def release_correction(database: Database, delivery: Delivery) -> None:
 
 
 def owe_notice(
-    database: Database, about: str, admin: str, text: str, day: date, now: datetime, failed: str | None = None
+    database: Database,
+    about: str,
+    user: str,
+    text: str,
+    day: date,
+    now: datetime,
+    failed: str | None = None,
+    *,
+    is_for_admins: bool = True,
 ) -> None:
-    """Owe an admin one message, unless they were told the same already: ``about`` says what it is about.
+    """Owe a Slack user one message, unless they were told the same already: ``about`` says what it is about.
 
     ``failed`` is the key of a message that can be sent again.
     """
-    key = f"notice:{about}:{admin}"
+    key = f"notice:{about}:{user}"
     with database.write() as connection:
-        said = {"text": text, "failed": failed}
-        _owe(connection, database.workspace_id, key, NOTICE, admin, day, None, now, None, said)
+        said = {"text": text, "failed": failed, "is_for_admins": is_for_admins}
+        _owe(connection, database.workspace_id, key, NOTICE, user, day, None, now, None, said)
 
 
 def reopen(database: Database, key: str, now: datetime) -> None:
@@ -178,6 +186,13 @@ def owe_alert(connection: Connection, workspace_id: int, person_id: int, day: da
     _owe(connection, workspace_id, key, ALERT, str(person_id), day, step, now, None)
     # It may have expired because the day was restated below the step; now it is above it again.
     _reopen(connection, workspace_id, key, now, ("expired",))
+
+
+def hasten_alerts(connection: Connection, workspace_id: int, now: datetime) -> None:
+    """Let alerts that wait be looked at now: what they wait for may have changed."""
+    table = deliveries.c
+    waiting = (table.workspace_id == workspace_id, table.kind == ALERT, table.state == "due", table.due_at > now)
+    connection.execute(update(deliveries).where(*waiting).values(due_at=now))
 
 
 def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: date) -> set[int]:

@@ -26,7 +26,7 @@ from bot.store.bulk import select_in
 from bot.store.database import Database
 from bot.store.people import ERASED, normalised_email
 from bot.store.rollups import DayRollup
-from bot.store.tables import actors, deliveries, people, person_days, settings, usage_daily
+from bot.store.tables import actors, audit, deliveries, people, person_days, settings, usage_daily
 from bot.store.upsert import insert_missing, upsert
 
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
@@ -85,14 +85,21 @@ def learn_members(connection: Connection, workspace_id: int, members: Iterable[M
 
 
 def link_actor(
-    database: Database, name: str, email: str, by: str, book: PriceBook, policy: AlertPolicy, now: datetime
+    database: Database,
+    name: str,
+    email: str,
+    by: str,
+    book: PriceBook,
+    policy: AlertPolicy,
+    now: datetime,
+    kind: str | None = None,
 ) -> None:
-    """Say that a key, account or address is a person's, who may reach a limit by that.
+    """Say that a key, account or address is a person's, who may reach a limit by that; of one kind only if said.
 
     Raises UnknownIdentity for a name that no export has used.
     """
     with database.write_usage() as connection:
-        found = _actors_named(connection, database.workspace_id, name)
+        found = _actors_named(connection, database.workspace_id, name, kind)
         if not found:
             raise UnknownIdentity(f"No export has named “{name}”. claudecost people lists the names that are known.")
         person_id = _person_of_email(connection, database.workspace_id, normalised_email(email))
@@ -205,11 +212,16 @@ def _known_actors(connection: Connection, workspace_id: int, wanted: set[Actor])
     return {actor: actor_id for actor, actor_id in found.items() if actor in wanted}
 
 
-def _actors_named(connection: Connection, workspace_id: int, name: str) -> list[int]:
-    query = select(actors.c.id).where(
-        actors.c.workspace_id == workspace_id, func.lower(actors.c.name) == name.strip().lower()
-    )
-    return list(connection.execute(query).scalars())
+def _actors_named(connection: Connection, workspace_id: int, name: str, kind: str | None) -> list[int]:
+    """Actors by name as an export has it, else in any letter case."""
+    bare = name.strip()
+    for is_named in (actors.c.name == bare, func.lower(actors.c.name) == bare.lower()):
+        query = select(actors.c.id).where(actors.c.workspace_id == workspace_id, is_named)
+        query = query if kind is None else query.where(actors.c.kind == kind)
+        found = list(connection.execute(query).scalars())
+        if found:
+            return found
+    return []
 
 
 def _add_actors(connection: Connection, workspace_id: int, missing: list[Actor]) -> None:
@@ -350,6 +362,8 @@ def _move(
         left = select(func.count()).select_from(actors).where(actors.c.person_id == before)
         nameless = select(people.c.email).where(people.c.id == before)
         if connection.execute(left).scalar_one() == 0 and connection.execute(nameless).scalar_one() is None:
+            # Who looked at the name's figures has looked at this person's.
+            connection.execute(update(audit).where(audit.c.person_id == before).values(person_id=person_id))
             connection.execute(delete(people).where(people.c.id == before))
     connection.execute(update(actors).where(actors.c.id == actor_id).values(linked_by=by))
     return set(touched)

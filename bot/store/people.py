@@ -81,18 +81,12 @@ def all_people(database: Database) -> list[tuple[Person, str | None, list[str]]]
     return list(found.values())
 
 
-def people_of_team(database: Database, team: str | None) -> dict[int, str] | None:
-    """The labels of a team's people, or of everybody with an address, by id; None if there is no such team."""
+def people_of_team(database: Database, team_id: int | None) -> dict[int, str]:
+    """The labels of a team's people, or of everybody with an address, by id."""
     mine = people.c.workspace_id == database.workspace_id
     query = select(people.c.id, people.c.email).where(mine, people.c.email.is_not(None))
     with database.read() as connection:
-        if team is not None:
-            known = select(teams.c.id).where(
-                teams.c.workspace_id == database.workspace_id, func.lower(teams.c.name) == team.strip().lower()
-            )
-            team_id = connection.execute(known).scalar()
-            if team_id is None:
-                return None
+        if team_id is not None:
             query = query.where(people.c.team_id == team_id)
         return {row.id: row.email for row in connection.execute(query)}
 

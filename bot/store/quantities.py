@@ -205,9 +205,21 @@ def headcount(
     return Headcount(active, over, know, usd or ZERO, actors_count)
 
 
-def over_limit(database: Database, period: Period, limit_usd: Decimal, members: Collection[int] | None) -> list[str]:
-    """The addresses of those over their limit on a day of a period who do not hide them, in alphabetical order."""
+def over_limit(
+    database: Database, period: Period, limit_usd: Decimal, members: Collection[int] | None, min_people: int
+) -> list[str]:
+    """The addresses of those over their limit on a day of a period who do not hide them, in alphabetical order.
+
+    Only of days on which ``min_people`` used anything: with fewer, a day's total tells what each one spent.
+    """
     spent = person_days.c
+    active = select(spent.day).join(people, spent.person_id == people.c.id).where(people.c.email.is_not(None))
+    active = active.where(
+        spent.workspace_id == database.workspace_id, spent.day >= period.start, spent.day < period.end
+    )
+    if members is not None:
+        active = active.where(spent.person_id.in_(members))
+    crowded = active.group_by(spent.day).having(func.count() >= min_people)
     query = (
         select(people.c.email)
         .distinct()
@@ -218,6 +230,7 @@ def over_limit(database: Database, period: Period, limit_usd: Decimal, members: 
             spent.workspace_id == database.workspace_id,
             spent.day >= period.start,
             spent.day < period.end,
+            spent.day.in_(crowded),
             _is_over(limit_usd),
             people.c.hides_name.is_not(True),
         )

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time
 
-from sqlalchemy import delete
+from sqlalchemy import delete, exists, or_, select
 
 from bot.store.audit import LOOKED_AT, write_audit
 from bot.store.database import Database
@@ -11,6 +11,7 @@ from bot.store.tables import (
     deliveries,
     model_days,
     person_days,
+    read_files,
     seen_requests,
     session_days,
     usage_daily,
@@ -24,15 +25,34 @@ BY_RETENTION = "retention"
 def delete_before(database: Database, day: date, now: datetime) -> int:
     """Delete the usage of days before ``day``, with messages and looks of that time; returns the rows of usage.
 
-    A total of several days goes once its last day is that old.
+    Totals of several days go once their whole chain is that old: a later one is told apart from the earlier by
+    difference. So are counts since a start.
     """
     mine, deleted = database.workspace_id, 0
     with database.write_usage() as connection:
-        for table in (usage_daily, seen_requests, session_days, person_days, model_days):
+        for table in (usage_daily, session_days, person_days, model_days):
             gone = connection.execute(delete(table).where(table.c.workspace_id == mine, table.c.day < day)).rowcount
             deleted += gone if table is usage_daily else 0
-        ranges = delete(usage_ranges).where(usage_ranges.c.workspace_id == mine, usage_ranges.c.until <= day)
+        later, request = seen_requests.alias(), seen_requests.c
+        counts_on = (
+            select(later.c.series)
+            .where(later.c.workspace_id == mine, later.c.series.is_not(None), later.c.day >= day)
+            .scalar_subquery()
+        )
+        is_over = or_(request.series.is_(None), request.series.not_in(counts_on))
+        connection.execute(delete(seen_requests).where(request.workspace_id == mine, request.day < day, is_over))
+        following, total = usage_ranges.alias(), usage_ranges.c
+        goes_on = exists().where(
+            following.c.workspace_id == mine,
+            following.c.source_id == total.source_id,
+            following.c.start == total.start,
+            following.c.until > day,
+        )
+        ranges = delete(usage_ranges).where(total.workspace_id == mine, total.until <= day, ~goes_on)
         deleted += connection.execute(ranges).rowcount
+        if deleted:
+            # A file that brings them again must be read to say so.
+            connection.execute(delete(read_files).where(read_files.c.workspace_id == mine))
         connection.execute(delete(deliveries).where(deliveries.c.workspace_id == mine, deliveries.c.day < day))
         looks = (audit.c.workspace_id == mine, audit.c.what.startswith(LOOKED_AT))
         connection.execute(delete(audit).where(*looks, audit.c.at < datetime.combine(day, time(0), UTC)))

@@ -115,8 +115,9 @@ workspaces = Table(
     Column("id", Integer, primary_key=True),
     Column("team_id", Text, nullable=False, unique=True, comment="Slack's id of the workspace"),
     Column("enterprise_id", Text, comment="of the organisation that it belongs to"),
+    Column("installer", Text, comment="the Slack user who installed the app first, an admin"),
 )
-"""Where one database serves several workspaces: the number of each, which stands in every other table."""
+"""The number of each workspace, which stands in every other table."""
 
 settings = Table(
     "settings",

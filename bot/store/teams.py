@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from bot.store.database import Database
 from bot.store.people import normalised_email
 from bot.store.tables import people, teams
+
+MIN_TEAM = 3
+"""A total of fewer people tells each of them, or whoever else sees it, what the other one spent."""
 
 
 class UnknownMember(Exception):
@@ -30,12 +33,15 @@ _TEAM = tuple(teams.c[name] for name in Team._fields)
 
 def find_team(database: Database, name: str) -> Team | None:
     """The team of that name, in any letter case."""
-    query = select(*_TEAM).where(
-        teams.c.workspace_id == database.workspace_id, func.lower(teams.c.name) == name.strip().lower()
-    )
     with database.read() as connection:
-        row = connection.execute(query).first()
-    return Team(*row) if row else None
+        return _named(connection, database.workspace_id, name)
+
+
+def _named(connection: Connection, workspace_id: int, name: str) -> Team | None:
+    # Compared here: databases fold the case of A to Z at most, or by a locale of theirs.
+    rows = connection.execute(select(*_TEAM).where(teams.c.workspace_id == workspace_id))
+    wanted = name.strip().casefold()
+    return next((team for team in (Team(*row) for row in rows) if team.name.casefold() == wanted), None)
 
 
 def all_teams(database: Database) -> list[tuple[Team, list[str]]]:
@@ -55,15 +61,26 @@ def all_teams(database: Database) -> list[tuple[Team, list[str]]]:
     return list(found.values())
 
 
+TOO_SMALL = f"A team of fewer than {MIN_TEAM} people has no figures of its own: they would tell what each one spent."
+
+
+def is_too_small(database: Database, team: Team) -> bool:
+    """Whether a team's total would tell what its people spent."""
+    query = select(func.count()).where(people.c.team_id == team.id, people.c.email.is_not(None))
+    with database.read() as connection:
+        return int(connection.execute(query).scalar_one()) < MIN_TEAM
+
+
 def set_team(database: Database, name: str, members: Sequence[str], **values: Any) -> Team:
     """Make a team or change it; ``members`` join it and leave the one they were in. Raises UnknownMember."""
-    mine = teams.c.workspace_id == database.workspace_id
     with database.write() as connection:
-        team_id = connection.execute(select(teams.c.id).where(mine, func.lower(teams.c.name) == name.lower())).scalar()
-        if team_id is None:
-            row = {"workspace_id": database.workspace_id, "name": name, **values}
+        known = _named(connection, database.workspace_id, name)
+        if known is None:
+            row = {"workspace_id": database.workspace_id, "name": name.strip(), **values}
             team_id = connection.execute(insert(teams).values(**row).returning(teams.c.id)).scalar_one()
-        elif values:
+        else:
+            team_id = known.id
+        if known is not None and values:
             connection.execute(update(teams).where(teams.c.id == team_id).values(**values))
         for email in members:
             joined = update(people).where(

@@ -16,8 +16,7 @@ from bot.spend.records import Actor
 from bot.store.deliveries import owe_digest
 from bot.store.identity import unassigned
 from bot.store.subscriptions import all_subscriptions
-from bot.store.teams import set_team
-from tests.usage import opus_for, store, used
+from tests.usage import crowded_team, opus_for, store, used
 
 KINDS = ("developer", "lead", "admin", "stranger", "deactivated", "bot", "unknown")
 USER = {
@@ -76,6 +75,7 @@ MATRIX: dict[str, tuple[str | dict[str, str], str]] = {
         NOT_ADMIN,
     ),
     "settings": ({"developer": NOT_ADMIN, "lead": NOT_ADMIN, "admin": "The settings open in a window."}, NOT_ADMIN),
+    "changes": ({"developer": NOT_ADMIN, "lead": NOT_ADMIN, "admin": "The last changes"}, NOT_ADMIN),
     "calculator": ("The calculator opens in a window.", "The calculator opens in a window."),
 }
 REFUSALS = (NO_EMAIL, NO_USAGE, LOOKS, NOT_MEMBER, NOT_ADMIN, NOT_LEAD, NOT_TEAM)
@@ -90,8 +90,8 @@ def people(stage: Stage) -> None:
         User(USER["bot"], "Robot", "ada@example.com", is_bot=True),
     ]
     list(stage.installation.importer().import_path(MAIN_FILE, NOW))
-    set_team(stage.installation.database, "core", ["ada@example.com"], lead=USER["lead"])
-    set_team(stage.installation.database, "other", ["freya@example.com"], lead="U006")
+    crowded_team(stage.installation.database, "core", ["ada@example.com"], lead=USER["lead"])
+    crowded_team(stage.installation.database, "other", ["freya@example.com"], lead="U006")
 
 
 def said_to(stage: Stage, user: str, text: str) -> str:
@@ -196,7 +196,7 @@ def test_every_button_for_everybody(stage: Stage, action: str, kind: str) -> Non
         "alert_planned": {"value": alert},
         "alert_mute": {"value": alert},
         "digest_expected": {"value": "2026-11-19|"},
-        "home_assign": {"type": "users_select", "block_id": "assign|ci-nightly", "selected_user": "U001"},
+        "home_assign": {"type": "users_select", "block_id": "assign|api_key|ci-nightly", "selected_user": "U001"},
         "send_again": {"value": "digest:CGONE:2026-11-19"},
         "home_name": {"value": "hide"},
     }[action]
@@ -243,6 +243,25 @@ def test_the_home_tab_of_everybody(stage: Stage, kind: str) -> None:
     assert ("For admins" in said) is (kind == "admin")
     assert ("You spent" in said) is (kind not in OUTSIDE)
     assert (NO_EMAIL in said) is (kind in OUTSIDE)
+
+
+@pytest.mark.parametrize("kind", ["stranger", "deactivated", "bot"])
+def test_no_alert_goes_to_who_claims_an_address(stage: Stage, kind: str) -> None:
+    """Somebody outside has the address of a person who has left in their profile."""
+    outside = next(user for user in stage.workspace.users if user.id == USER[kind])
+    stage.workspace.users = [outside._replace(email="gone@example.com")]
+    bot = stage.installation
+    store(bot.database, used(opus_for(20), day=date(2026, 11, 19), actor=Actor("email", "gone@example.com")))
+    bot.jobs.sender.send_due(NOW)
+    assert stage.workspace.direct_channel(USER[kind]) not in stage.workspace.messages
+    assert not bot.directory.has_address("gone@example.com")
+
+
+def test_a_look_at_a_name_follows_it_to_its_person(stage: Stage) -> None:
+    assert "ci-nightly" in said_to(stage, ADMIN, "explain 2026-11-19 ci-nightly")
+    assert said_to(stage, ADMIN, "link ci-nightly <@U001>").startswith("ci-nightly is ada@example.com")
+    assert said_to(stage, USER["developer"], "me")
+    assert f"<@{ADMIN}> looked at your figures of 2026-11-19" in json.dumps(stage.workspace.ephemeral[-1])
 
 
 def test_slack_s_own_admins_are_admins_where_the_settings_say_so(stage: Stage) -> None:

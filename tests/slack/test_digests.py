@@ -36,7 +36,7 @@ from bot.store.subscriptions import WORKDAYS, Subscription, subscribe, unsubscri
 from bot.store.tables import imports
 from bot.store.tally import Tally
 from bot.store.teams import find_team, set_team
-from tests.usage import opus_for, store, used
+from tests.usage import crowded_team, opus_for, store, used
 
 FRIDAY = date(2026, 11, 20)
 PEOPLE = PeopleCount(14, 0, 0, Decimal(0), 0)
@@ -297,7 +297,7 @@ class TestDelivery:
         assert "header" in [block["type"] for block in message["blocks"]]
 
     def test_each_edition_and_team_has_its_own(self, stage: Stage, bot: Installation) -> None:
-        set_team(bot.database, "core", ["dana@example.com"])
+        crowded_team(bot.database, "core", ["dana@example.com"])
         paris, monday = ZoneInfo("Europe/Paris"), datetime(2026, 11, 23, 9, tzinfo=ZoneInfo("Europe/Paris"))
         for edition, team in (("daily", "core"), ("weekly", "")):
             subscribe(bot.database, Subscription("C2", time(9), paris, edition=edition, team=team), NOW)
@@ -448,7 +448,7 @@ class TestRules:
 def test_a_team_s_digest_is_posted_as_the_team_s(stage: Stage, bot: Installation) -> None:
     boss = Actor("email", "boss@example.com")
     store(bot.database, used(opus_for(500), day=date(2026, 11, 19), actor=boss), policy=NO_ALERTS)
-    set_team(bot.database, "core", ["dana@example.com"])
+    crowded_team(bot.database, "core", ["dana@example.com"])
     _post_digest(bot, CHANNEL, date(2026, 11, 19), "core")
     (message,) = posted(stage)
     assert message["text"].startswith("Claude Code spend · core · Thu 19 Nov")
@@ -467,7 +467,7 @@ def test_an_expected_day_of_a_team_shows_that_team_alone(stage: Stage) -> None:
         usd = (100, 500) if week == 0 else (40, 460)
         mine, theirs = used(opus_for(usd[0]), day=day), used(opus_for(usd[1]), day=day, actor=boss)
         store(bot.database, mine, theirs, policy=NO_ALERTS)
-    set_team(bot.database, "core", ["dana@example.com"])
+    crowded_team(bot.database, "core", ["dana@example.com"])
     covered = deliveries.Covered("daily", date(2026, 11, 19), "core")
     deliveries.owe_digest(bot.database, "C2", date(2026, 11, 19), NOW, covered=covered)
     bot.jobs.sender.send_due(NOW)

@@ -33,6 +33,9 @@ class TestWords:
         [
             ("", "daily digest at 09:00 Europe/Paris, Mondays to Fridays"),
             ("weekdays 09:30 America/New_York", "daily digest at 09:30 America/New_York, Mondays to Fridays"),
+            ("mon-fri", "daily digest at 09:00 Europe/Paris, Mondays to Fridays"),
+            ("fri-mon 10:00", "daily digest at 10:00 Europe/Paris, Mon, Fri, Sat, Sun"),
+            ("tuesday thursdays", "daily digest at 09:00 Europe/Paris, Tue, Thu"),
             ("every day at 8", "daily digest at 08:00 Europe/Paris, every day"),
             ("weekly mon 10:00", "weekly digest at 10:00 Europe/Paris, Mon"),
             ("mon,wed,fri 7:15 asia/kathmandu", "daily digest at 07:15 Asia/Kathmandu, Mon, Wed, Fri"),
@@ -52,6 +55,8 @@ class TestWords:
             ("25:00", "“25:00” is no time of the day"),
             ("23:45", "“23:45” is too late"),
             ("Europe/Pari", "I could not read “Europe/Pari”. Did you mean Europe/Paris?"),
+            ("month", "I could not read “month”."),
+            ("friendship", "I could not read “friendship”."),
             ("<!channel>", "I could not read “<!channel>”."),
         ],
     )

@@ -14,14 +14,14 @@ from urllib.parse import urlencode
 import pytest
 
 from bot.ledger import Ledger
-from bot.playground.demo import CHANNEL, NOW, Stage
+from bot.playground.demo import ADMIN, CHANNEL, NOW, Stage
 from bot.playground.dispatch import send_command, send_event, send_interaction, signed_headers
 from bot.playground.generate_export import MAIN_FILE
 from bot.slack.access import NOT_ADMIN, NOT_TEAM
 from bot.slack.listeners import commands
 from bot.store.database import Database
 from bot.store.identity import unassigned
-from bot.store.teams import set_team
+from tests.usage import crowded_team
 
 
 def ask(stage: Stage, text: str, number: int = 0) -> Any:
@@ -133,6 +133,24 @@ class TestMentionsAndMessages:
         assert (answer["user"], answer["channel"]) == ("U003", CHANNEL)
         assert answer["text"].startswith("$3.60 on Claude Opus 5.5")
 
+    def test_the_bot_s_own_mention_is_no_part_of_the_question_wherever_it_stands(self, stage: Stage) -> None:
+        list(stage.installation.importer().import_path(MAIN_FILE, NOW))
+        event = {"type": "app_mention", "user": ADMIN, "channel": CHANNEL, "ts": "1", "thread_ts": "0.5"}
+        text = "link ci-nightly <@U002> <@U0BOT>"
+        send_event(stage.app_url, event | {"text": text}, authorizations=[{"user_id": "U0BOT", "is_bot": True}])
+        answer = whispered(stage)[0]
+        assert answer["text"] == "ci-nightly is bilal@example.com from now on, with all its history."
+        assert answer["thread_ts"] == "0.5"
+
+    def test_an_event_that_comes_again_is_answered_once(self, stage: Stage) -> None:
+        event = {"type": "app_mention", "user": "U003", "channel": CHANNEL, "text": "<@U0BOT> 5k in", "ts": "1"}
+        for _ in range(3):
+            send_event(stage.app_url, event, event_id="Ev7")
+        send_event(stage.app_url, event, event_id="Ev8")
+        whispered(stage, 2)
+        time.sleep(0.1)
+        assert len(stage.workspace.ephemeral) == 2
+
     def test_a_message_to_the_bot(self, stage: Stage) -> None:
         list(stage.installation.importer().import_path(MAIN_FILE, NOW))
         for text in ("me", "500k in 80k out opus"):
@@ -199,7 +217,7 @@ class TestMoreCommands:
         assert self.said(stage, "link nosuch ada@example.com", 13, 4)["text"].startswith("No export has named “nosuch”")
 
     def test_a_team_is_seen_by_its_people_its_lead_and_admins(self, stage: Stage) -> None:
-        set_team(stage.installation.database, "core", ["ada@example.com"], lead="U002")
+        crowded_team(stage.installation.database, "core", ["ada@example.com"], lead="U002")
         for number, (user, text, expected) in enumerate(
             [
                 (0, "team", "Claude Code spend · core · Thu 19 Nov"),
@@ -266,11 +284,13 @@ def test_a_misspelt_command_gets_the_nearest(stage: Stage) -> None:
 def test_nobody_sees_anothers_spend(stage: Stage) -> None:
     list(stage.installation.importer().import_path(MAIN_FILE, NOW))
     for number in (0, 5):
-        ask(stage, "me freya@example.com", number)
+        ask(stage, "me", number)
     ada, freya = sorted(whispered(stage, 2), key=lambda message: str(message["user"]))
     assert ada["text"] != freya["text"]
     assert "29.18" in freya["text"]
     assert "29.18" not in json.dumps(ada)
+    ask(stage, "me freya@example.com", 0)
+    assert whispered(stage, 3)[2]["text"].startswith("“freya@example.com” is no time that I can add up")
 
 
 def test_a_stranger_hears_that_nothing_is_known(stage: Stage) -> None:

@@ -34,7 +34,7 @@ from bot.spend.amounts import Amount, Quantity, amount
 from bot.spend.causes import Comparison, Saving
 from bot.spend.days import Period
 from bot.spend.digest import Freshness, ModelSpend, PeopleCount, digest_facts
-from bot.spend.records import Problem
+from bot.spend.records import Actor, Problem
 from bot.store.answers import Answered
 from bot.store.audit import Look
 from bot.store.people import Person, Wishes
@@ -132,7 +132,14 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
     found = Recommendation(DAY, advice, advise_team(usages, plans), plans, [name(1)], 10**12, unknown)
     lines = [name(n) for n in range(min(count, 300))]
     looks = [Look(NOW, "U014", name(n)) for n in range(5)]
-    health = Health(lines, lines, [(line, "$1.00") for line in lines], [(line, line) for line in lines], looks, LABEL)
+    health = Health(
+        lines,
+        lines,
+        [(Actor("api_key", line), "$1.00") for line in lines],
+        [(line, line) for line in lines],
+        looks,
+        LABEL,
+    )
     changes = [DayChange(DAY - timedelta(days=n), Decimal(1), Decimal(2)) for n in range(min(count, 40))]
     recorded = Recorded(1, 2, 3, [DAY], changes, [])
     report = FileReport(

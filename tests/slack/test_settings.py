@@ -2,6 +2,7 @@
 
 import json
 import time as clock
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -36,17 +37,19 @@ AS_IT_IS = {
 PEOPLE = [f"{name}@example.com" for name in ("ada", "finn", "freya", "hugo", "noor")]
 
 
-def save(stage: Stage, user: str = ADMIN, **changed: str) -> dict[str, Any]:
-    """Submit the window with some entries changed; what Slack is answered."""
+def save(stage: Stage, user: str = ADMIN, opened: Mapping[str, str] | None = None, **changed: Any) -> dict[str, Any]:
+    """Submit the window with some entries changed since it was opened; what Slack is answered."""
+    opened = {**AS_IT_IS, **(opened or {})}
     values: dict[str, Any] = {
-        name: {"value": {"type": "plain_text_input", "value": text}} for name, text in AS_IT_IS.items()
+        name: {"value": {"type": "plain_text_input", "value": text}} for name, text in opened.items()
     }
     for name, text in changed.items():
         values[name] = {"value": {"type": "plain_text_input", "value": text or None}}
     for name in ("names", "picture"):
         chosen = values[name]["value"]["value"]
         values[name] = {"value": {"type": "radio_buttons", "selected_option": {"value": chosen}}}
-    view = {"id": "V1", "type": "modal", "callback_id": "settings", "private_metadata": "", "state": {"values": values}}
+    view = {"id": "V1", "type": "modal", "callback_id": "settings", "state": {"values": values}}
+    view["private_metadata"] = json.dumps(opened)
     received = send_interaction(stage.app_url, {"type": "view_submission", "user": {"id": user}, "view": view})
     answer: dict[str, Any] = json.loads(received)
     return answer
@@ -103,7 +106,7 @@ class TestWindow:
         self, stage: Stage, name: str, said: str, why: str
     ) -> None:
         set_team(stage.installation.database, "core", [])
-        answer = save(stage, **{"limit_usd": "20", name: said})
+        answer = save(stage, opened=None, **{"limit_usd": "20", name: said})
         assert answer["response_action"] == "errors"
         assert answer["errors"][name].startswith(why)
         assert stage.installation.policy().limit_usd == 12
@@ -111,7 +114,9 @@ class TestWindow:
 
     def test_what_is_saved_holds_at_once_and_is_kept_with_who_and_when(self, stage: Stage) -> None:
         set_team(stage.installation.database, "core", [], budget_usd=Decimal(1))
-        answer = save(stage, timezone="America/New_York", limit_usd="20", holidays="DE-BY", **{"team|1": "750"})
+        answer = save(
+            stage, timezone="America/New_York", limit_usd="20", holidays="DE-BY", opened=None, **{"team|1": "750"}
+        )
         said = json.dumps(answer["view"], ensure_ascii=False)
         assert answer["response_action"] == "update"
         for line in (
@@ -141,10 +146,20 @@ class TestWindow:
         assert last_entries(stage.installation.database) == []
         assert stage.installation.policy.chosen == []
 
+    def test_two_admins_at_once_do_not_undo_each_other(self, stage: Stage) -> None:
+        save(stage, limit_usd="20")
+        assert "monthly budget: none → 4000" in json.dumps(save(stage, budget_usd="4000")["view"], ensure_ascii=False)
+        policy = stage.installation.policy()
+        assert (policy.limit_usd, policy.budget_usd) == (Decimal(20), Decimal(4000))
+        assert [entry.what for entry in last_entries(stage.installation.database)] == [
+            "changed the monthly budget: none → 4000",
+            "changed the daily limit: 12 → 20",
+        ]
+
     def test_back_to_the_environment_s_value(self, stage: Stage) -> None:
         save(stage, limit_usd="20")
         assert stage.installation.policy.chosen == ["daily limit 20"]
-        save(stage)
+        save(stage, opened={"limit_usd": "20"}, limit_usd="12")
         assert stage.installation.policy.chosen == []
 
 
@@ -182,6 +197,29 @@ class TestWhatHolds:
         assert finn is not None
         set_wishes(stage.installation.database, finn.id, hides_name=True)
         assert "set their own): ada@example.com, freya@example.com and 1 more" in digest_text(stage)
+
+    def test_waiting_alerts_follow_at_once(self, stage: Stage) -> None:
+        bot, night = stage.installation, NOW.replace(hour=21)
+        team_of_five(stage, 8)
+        bot.jobs.tick(night)
+        assert [one for one in all_deliveries(bot.database) if one.kind == "alert"] == []
+        save(stage, limit_usd="5")
+        bot.jobs.tick(night)
+        assert [one.state for one in all_deliveries(bot.database) if one.kind == "alert"] == ["due"]
+        save(stage, opened={"limit_usd": "5"}, limit_usd="5", quiet_hours="off")
+        bot.jobs.tick(night)
+        assert [one.state for one in all_deliveries(bot.database) if one.kind == "alert"] == ["sent"]
+
+    def test_no_names_on_a_day_with_few_people(self, stage: Stage) -> None:
+        """Friday five people, Sunday one: Monday's digest of three days names nobody of Sunday."""
+        save(stage, names="on")
+        team_of_five(stage, 2, 2, 2, 2, 2)
+        freya = Actor("email", "freya@example.com")
+        store(stage.installation.database, used(opus_for(50), day=DAY + timedelta(days=2), actor=freya))
+        facts = stage.installation.ledger.digest(DAY + timedelta(days=2), start=DAY)
+        said = json.dumps(digest_message(facts).blocks)
+        assert "1 person reached" in said
+        assert "@example.com" not in said
 
     def test_no_names_in_smaller_groups(self, stage: Stage) -> None:
         save(stage, names="on")

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from slack_sdk import WebClient
 from slack_sdk.oauth.installation_store import Bot
+from slack_sdk.oauth.installation_store import Installation as Installed
 from sqlalchemy import text
 
 from bot.playground.demo import NOW, team_workspace
@@ -138,8 +139,6 @@ class TestInstalling:
 
 def installed(workspaces: Workspaces, team: str, user: str = "U014") -> None:
     """What Slack's flow leaves behind."""
-    from slack_sdk.oauth.installation_store import Installation as Installed
-
     workspaces.store.save(
         Installed(app_id="A1", team_id=team, bot_token=BOT_TOKEN, bot_id="B1", bot_user_id="U0BOT", user_id=user)
     )
@@ -222,6 +221,78 @@ class TestTwoWorkspaces:
             assert again is not None
             assert again.ledger.spend(None, None, ()).total.usd == 100
 
+    def test_the_first_installer_stays_the_admin_and_nobody_becomes_one_by_installing_again(
+        self, database_url: str
+    ) -> None:
+        with two(database_url) as (workspaces, *_):
+            installed(workspaces, TEAM_ID, "U002")
+            found = workspaces.of(TEAM_ID)
+            assert found is not None
+            assert found.settings.admins == ("U014",)
+
+    def test_rows_of_a_token_s_workspace_are_its_own_when_others_install(self, database_url: str) -> None:
+        from bot.store.database import open_database
+        from bot.store.workspaces import remember_single
+
+        single = open_database(database_url)
+        store(single, used(opus_for(100), day=DAY))
+        with two(database_url) as (workspaces, *_):
+            for theirs in workspaces.all():
+                assert theirs.ledger.spend(None, None, ()).period is None
+            remember_single(single, "T0FIRST", None)
+            installed(workspaces, "T0FIRST")
+            ours = workspaces.of("T0FIRST")
+            assert ours is not None
+            assert ours.ledger.spend(None, None, ()).total.usd == 100
+        single.close()
+
+    def test_a_workspace_that_joined_an_organisation_installs_again(self, database_url: str) -> None:
+        with two(database_url) as (workspaces, *_):
+            before = workspaces.of(TEAM_ID)
+            assert before is not None
+            workspaces.store.save(
+                Installed(
+                    app_id="A1", enterprise_id="E1", team_id=TEAM_ID, bot_token="xoxb-new", bot_id="B1", user_id="U1"
+                )
+            )
+            found = workspaces.of(TEAM_ID)
+            assert found is not None
+            assert found.settings.secret("SLACK_BOT_TOKEN") == "xoxb-new"
+            assert found.database.workspace_id == before.database.workspace_id
+            workspaces.forget(TEAM_ID)
+            assert workspaces.of(TEAM_ID) is None
+
+    def test_news_of_a_removal_that_come_after_the_next_installation_are_late(self, database_url: str) -> None:
+        with two(database_url) as (workspaces, *_, app):
+            for event_time, is_left in ((int(time.time()) - 300, True), (int(time.time()) + 5, False)):
+                event = {"type": "event_callback", "team_id": TEAM_ID, "event_time": event_time}
+                send(app, json.dumps({**event, "event": {"type": "app_uninstalled"}}), "application/json")
+                assert (workspaces.of(TEAM_ID) is not None) is is_left
+
+    def test_a_request_under_way_ends_on_the_threads_of_its_workspace(self, database_url: str) -> None:
+        with two(database_url) as (workspaces, *_):
+            before = workspaces.of(TEAM_ID)
+            assert before is not None
+            threads = before.background
+            installed_with = workspaces.store.find_bot(enterprise_id=None, team_id=TEAM_ID)
+            assert installed_with is not None
+            workspaces.store.save_bot(Bot(**installed_with.to_dict_for_copying() | {"bot_token": "xoxb-other"}))
+            after = workspaces.of(TEAM_ID)
+            assert after is not None
+            assert after is not before
+            assert after.background is threads
+            assert threads.submit(lambda: 5).result() == 5
+
+    def test_usage_of_a_removed_workspace_is_not_kept_for_longer(self, database_url: str) -> None:
+        with two(database_url) as (workspaces, *_):
+            ours = workspaces.of(TEAM_ID)
+            assert ours is not None
+            store(ours.database, used(opus_for(3), day=DAY), used(opus_for(4), day=DAY - timedelta(days=200)))
+            ours.policy.choose({"retention_days": "90"}, "U014", NOW)
+            workspaces.forget(TEAM_ID)
+            workspaces.delete_old(NOW)
+            assert ours.ledger.spend(None, None, ()).total.usage.input == 750_000
+
     def test_a_forged_removal_is_refused(self, database_url: str) -> None:
         with two(database_url) as (workspaces, *_, app):
             body = json.dumps({"type": "event_callback", "team_id": TEAM_ID, "event": {"type": "app_uninstalled"}})
@@ -239,7 +310,7 @@ class TestTwoWorkspaces:
             ):
                 workspaces.chosen()
             workspaces.settings = workspaces.settings.model_copy(update={"workspace": "T0OTHER"})
-            assert workspaces.chosen().database.workspace_id == 2
+            assert workspaces.chosen().database.workspace_id == 3  # 1 is kept for that of a token
 
 
 class TestRotation:
@@ -289,7 +360,9 @@ class TestTokensAtRest:
 
 
 # A look at somebody's day is kept, and a link is made once: their answers change with each call.
-COMMANDS = [command for command in MATRIX if not command.startswith(("article", "link", "explain 2026-11-19 freya"))]
+COMMANDS = [
+    command for command in MATRIX if not command.startswith(("article", "changes", "link", "explain 2026-11-19 freya"))
+]
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))

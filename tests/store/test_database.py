@@ -21,7 +21,7 @@ from tests.conftest import new_database
 def test_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        of_the_sdk = [InstallationStore("id", "secret", database.engine).metadata]
+        of_the_sdk = [InstallationStore("id", "secret", database).metadata]
         of_the_sdk.append(SQLAlchemyOAuthStateStore(STATE_SECONDS, database.engine).metadata)
         assert compare_metadata(context, [metadata, *of_the_sdk]) == []  # type: ignore[arg-type]  # it takes several
 

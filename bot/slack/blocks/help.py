@@ -12,7 +12,7 @@ _COMMANDS = (
     ("compare", "your last 30 days on other models; only you see it"),
     ("explain 2026-11-19", "where your figure of a day comes from; only you see it"),
     ("digest", "yesterday's digest of the team, or of a day: digest 2026-11-19; only you see it"),
-    ("limit 20", "your own daily limit; mute 3d and unmute for a while without alerts; quiet 21-7 for nights"),
+    ("limit 20", "your own daily limit; limit usual takes it back; mute 3d and unmute; quiet 21-7"),
     ("team", "yesterday of your team, or team NAME for its lead and admins"),
     ("plans", "what subscriptions cost; plans $6 a day compares them for a spend"),
     ("recommend", "which plan fits you, from what you used; only you see it"),
@@ -20,6 +20,7 @@ _COMMANDS = (
     ("import", "how to bring an export: drop the file into my messages, for admins"),
     ("link KEY @person", "whose a key or account is, for admins"),
     ("settings", "time zone, limit, budgets, names, quiet hours, holidays, retention, picture; for admins"),
+    ("changes", "the last changes, and looks at people's figures, for admins"),
     ("article", "the figures of an article on session costs beside ours"),
 )
 _EXAMPLES = (

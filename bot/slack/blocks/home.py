@@ -1,6 +1,5 @@
 """The Home tab: one's own figures for everybody, and how the installation is doing for admins."""
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
@@ -8,13 +7,25 @@ from typing import NamedTuple
 from bot.ledger import OwnPeriod, OwnSpend
 from bot.pricing.money import rounded, shown
 from bot.slack.blocks.answer import RUN
-from bot.slack.blocks.message import Block, actions, button, context, counted, escape, header, quoting_section, section
+from bot.slack.blocks.message import (
+    Block,
+    actions,
+    button,
+    by_whom,
+    context,
+    counted,
+    escape,
+    header,
+    quoting_section,
+    section,
+)
 from bot.slack.blocks.message import short_day as day_words
 from bot.slack.blocks.notice import SEND_AGAIN
 from bot.slack.blocks.personal import ALERT_LIMIT, about, no_own_spend_message, own_spend_message
 from bot.slack.blocks.settings import open_settings_button
 from bot.spend.amounts import ZERO
 from bot.spend.days import ONE_DAY
+from bot.spend.records import Actor
 from bot.store.answers import Answered
 from bot.store.audit import Look
 from bot.store.people import Wishes
@@ -27,10 +38,10 @@ WEEK, BAR = 7, 10
 """Days of the picture, and the characters of its longest bar."""
 
 ASSIGN_BLOCK = "assign|"
-"""How the block of a picker is called, before the name that is to be assigned."""
+"""How the block of a picker is called, before the kind and the name that is to be assigned."""
 
-MAX_ID = 200
-"""Characters of a name that fit into a block's id, of 255."""
+MAX_ID = 255
+"""Characters of a block's id."""
 
 MAX_LINES = 8
 
@@ -44,20 +55,24 @@ class Health(NamedTuple):
 
     feeds: list[str]
     subscriptions: list[str]
-    unassigned: list[tuple[str, str]]
+    unassigned: list[tuple[Actor, str]]
     stuck: list[tuple[str, str]]
     changes: list[Look]
     prices: str
 
 
 class Own(NamedTuple):
-    """One person's part of the tab. ``week`` are the last days, ``answers`` their last questions; None is unknown."""
+    """One person's part of the tab. ``week`` are the last days, ``answers`` their last questions; None is unknown.
+
+    ``looks`` are those of others at their figures.
+    """
 
     email: str | None
     spend: OwnSpend | None
     wishes: Wishes | None
     week: OwnPeriod | None
     answers: Sequence[Answered] = ()
+    looks: Sequence[Look] = ()
 
 
 def home_view(own: Own, today: date, price_label: str, health: Health | None, *, names: bool = False) -> Block:
@@ -66,7 +81,7 @@ def home_view(own: Own, today: date, price_label: str, health: Health | None, *,
     if own.spend is None:
         blocks += no_own_spend_message(own.email).blocks
     else:
-        blocks += own_spend_message(own.spend, today, price_label).blocks
+        blocks += own_spend_message(own.spend, today, price_label, own.looks).blocks
         if own.week is not None:
             blocks.append(_week(own.week))
         blocks += _alerts(own.spend, own.wishes, today, names=names)
@@ -127,9 +142,10 @@ def _health(health: Health) -> list[Block]:
         what = counted(len(health.unassigned), "name")
         hint = "choose whose it is; its whole history moves along"
         blocks.append(quoting_section(f"Unassigned, {what}: {hint}", *_more(health.unassigned)))
-    for name, usd in health.unassigned[:MAX_LINES]:
-        line = quoting_section(f"• {escape(name)}: {usd}")
-        picker = {"block_id": ASSIGN_BLOCK + name, "accessory": _picker()} if len(name) <= MAX_ID else {}
+    for actor, usd in health.unassigned[:MAX_LINES]:
+        line = quoting_section(f"• {escape(actor.name)} ({escape(actor.kind.replace('_', ' '))}): {usd}")
+        block_id = f"{ASSIGN_BLOCK}{actor.kind}|{actor.name}"
+        picker = {"block_id": block_id, "accessory": _picker()} if len(block_id) <= MAX_ID else {}
         blocks.append({**line, **picker})
     if health.changes:
         blocks.append(quoting_section("Last changes and looks:", *map(_change, health.changes)))
@@ -138,8 +154,7 @@ def _health(health: Health) -> list[Block]:
 
 
 def _change(look: Look) -> str:
-    who = f"<@{look.who}>" if re.fullmatch(r"[UW][A-Z0-9]+", look.who) else escape(look.who)
-    return f"• {day_words(look.at.date())}: {who} {escape(look.what, 150)}"
+    return f"• {day_words(look.at.date())}: {by_whom(look.who)} {escape(look.what, 150)}"
 
 
 def _more(lines: Sequence[object]) -> list[str]:

@@ -1,5 +1,6 @@
 """The pieces every message is made of, within Slack's limits, and how text from outside is made harmless."""
 
+import re
 import unicodedata
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -68,6 +69,11 @@ def image(file_id: str, alt_text: str) -> Block:
 def short_day(day: date) -> str:
     """ "Thu 19 Nov", with the year where it is needed to tell the day."""
     return f"{day:%a} {day.day} {day:%b}"
+
+
+def by_whom(who: str) -> str:
+    """A mention of a Slack user; whatever else changed something is named."""
+    return f"<@{who}>" if re.fullmatch(r"[UW][A-Z0-9]+", who) else escape(who)
 
 
 def percent(fraction: Decimal) -> str:

@@ -17,15 +17,16 @@ SEND_AGAIN = "send_again"
 """What the button is called in Slack's payloads; its value is the key of a message that was not delivered."""
 
 
-def notice_message(text: str, key: str | None = None) -> Message:
-    """One sentence for an admin, and where to look; ``key`` is of a message that can be sent again."""
+def notice_message(text: str, key: str | None = None, *, is_for_admins: bool = True) -> Message:
+    """One sentence for an admin, and where to look, or for whom it concerns; ``key`` is of one to send again."""
+    basis = "to admins only · claudecost doctor shows every feed" if is_for_admins else "to you only"
     sentence = escape(text, MAX_SENTENCE)
     return Message(
         sentence,
         [
             quoting_section(sentence),
             *([actions(button(SEND_AGAIN, "Send again", key))] if key else []),
-            context("Sent once, to admins only · claudecost doctor shows every feed"),
+            context(f"Sent once, {basis}"),
         ],
     )
 

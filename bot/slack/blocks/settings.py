@@ -1,10 +1,11 @@
 """The window in which admins choose what holds for the workspace, and what they are told when it is saved."""
 
+import json
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from bot.policy import MIN_GROUP, Policy
+from bot.policy import MIN_GROUP, TITLES, Policy
 from bot.slack.blocks.message import Block, actions, button, escape, quoting_section, section
 from bot.store.teams import Team
 
@@ -30,7 +31,10 @@ def open_settings_button() -> Block:
 
 
 def settings_view(policy: Policy, teams: Sequence[Team]) -> Block:
-    """The window, filled with what holds now."""
+    """The window, filled with what holds now, which it also remembers: only what differs from it is a change."""
+    opened = {name: policy.said(name) for name in TITLES} | {
+        f"{TEAM_BLOCK}{team.id}": _plain(team) for team in teams[:MAX_TEAMS]
+    }
     blocks: list[Block] = [
         section("These hold for the whole workspace at once. Each change is kept with your name."),
         _text("timezone", "Time zone of a day", policy, "Days already imported keep theirs until they are read again."),
@@ -72,6 +76,7 @@ def settings_view(policy: Policy, teams: Sequence[Team]) -> Block:
     return {
         "type": "modal",
         "callback_id": SETTINGS,
+        "private_metadata": json.dumps(opened),
         "title": _plain_text("Settings"),
         "submit": _plain_text("Save"),
         "close": _plain_text("Cancel"),
@@ -93,17 +98,18 @@ def saved_view(changed: Sequence[str]) -> Block:
     }
 
 
-def chosen_values(values: dict[str, Any]) -> dict[str, str]:
-    """What the window holds: each setting's text, without the budgets of teams."""
-    return {name: _said(entry) for name, entry in values.items() if not name.startswith(TEAM_BLOCK)}
+def changed_values(view: Block) -> dict[str, str]:
+    """What somebody changed in the window: texts by the names of settings, and of the blocks of teams' budgets."""
+    opened = json.loads(view["private_metadata"])
+    said = {name: _said(entry) for name, entry in view["state"]["values"].items()}
+    return {name: text for name, text in said.items() if text != opened.get(name, "")}
 
 
-def chosen_budgets(values: dict[str, Any]) -> dict[int, Decimal | None]:
+def chosen_budgets(changed: dict[str, str]) -> dict[int, Decimal | None]:
     """The budgets of teams by their id. Raises ValueError with the name of the block that is wrong."""
     found: dict[int, Decimal | None] = {}
-    for name, entry in values.items():
+    for name, said in changed.items():
         if name.startswith(TEAM_BLOCK):
-            said = _said(entry)
             try:
                 usd = Decimal(said) if said else None
             except InvalidOperation:

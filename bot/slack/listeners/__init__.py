@@ -55,4 +55,7 @@ def register(
     app.action(HOME_NAME)(ack=home.acknowledge, lazy=[home.change_name])
     app.action(HOME_ASSIGN)(ack=home.acknowledge, lazy=[home.assign])
     app.action(SEND_AGAIN)(ack=home.acknowledge, lazy=[home.send_again])
+    # The manifest for HTTP asks for these; with one token there is nothing to forget.
+    app.event("app_uninstalled")(router.acknowledge)
+    app.event("tokens_revoked")(router.acknowledge)
     app.error(answer_failure)

@@ -24,6 +24,7 @@ from bot.slack.blocks.personal import (
 )
 from bot.slack.directory import Directory
 from bot.slack.listeners.failures import answers_failures
+from bot.store.audit import looks_at
 from bot.store.people import Person, person_by_id, set_wishes
 from bot.store.settings import write_setting
 
@@ -42,7 +43,16 @@ class _Alert(NamedTuple):
 class Actions:
     """The listeners of buttons and windows."""
 
-    def __init__(self, ledger: Ledger, directory: Directory, access: Access, today: Callable[[], date]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        directory: Directory,
+        access: Access,
+        today: Callable[[], date],
+        publish_home: Callable[[str, WebClient], None],
+    ) -> None:
+        """``publish_home`` makes the Home tab of a user anew."""
+        self.publish_home = publish_home
         self.ledger = ledger
         self.directory = directory
         self.access = access
@@ -57,8 +67,11 @@ class Actions:
         """The spend of whoever pressed the button, for them alone."""
         email = self.directory.email_of(body["user"]["id"])
         own = self.ledger.own_spend(email, self.today()) if email else None
-        message = own_spend_message(own, self.today(), self.ledger.book.label) if own else no_own_spend_message(email)
-        _whisper(respond, message)
+        if own is None:
+            _whisper(respond, no_own_spend_message(email))
+            return
+        looks = looks_at(self.ledger.database, own.latest.person.id)
+        _whisper(respond, own_spend_message(own, self.today(), self.ledger.book.label, looks))
 
     @answers_failures
     def share_answer(self, respond: Respond, body: dict[str, Any]) -> None:
@@ -127,6 +140,8 @@ class Actions:
         if channel and ts:
             message = self._message(changed, f"Your limit is {shown(usd)} a day now")
             client.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks)
+        else:
+            self.publish_home(body["user"]["id"], client)
 
     def _alert(self, body: dict[str, Any]) -> _Alert | None:
         return self._about(body["actions"][0]["value"], body["user"]["id"])

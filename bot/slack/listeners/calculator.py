@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import date
+from http import HTTPStatus
 from typing import Any
 
 from slack_bolt import Ack
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient
 
 from bot.ask import Answer, Refusal, ask
@@ -13,7 +15,11 @@ from bot.pricing import PriceBook
 from bot.slack.blocks.answer import answer_message
 from bot.slack.blocks.calculator import Entries, calculator_view, open_button, read_entries
 from bot.slack.blocks.message import Block, Message, context, section
+from bot.slack.clients import HASTY_TIMEOUT
 from bot.slack.listeners.replies import Command, Reply, say
+
+NOT_SHARED = "Slack no longer takes an answer from this window; open the calculator again in the channel"
+MAX_WINDOWS = 1000
 
 
 class Calculator:
@@ -22,6 +28,8 @@ class Calculator:
     def __init__(self, book: PriceBook, today: Callable[[], date]) -> None:
         self.book = book
         self.today = today
+        self._newest: dict[str, str] = {}
+        """When each open window was last changed, as Slack says it."""
 
     def show(self, reply: Reply, command: Command, client: WebClient) -> None:
         """Open it; where nothing can be opened, as after a mention, offer a button that does."""
@@ -39,9 +47,18 @@ class Calculator:
     def change(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """Something was typed or chosen: work it out again."""
         ack()
-        view = body["view"]
+        view, at = body["view"], str(body["actions"][0].get("action_ts") or "")
+        self._newest[view["id"]] = max(at, self._newest.pop(view["id"], ""))
+        while len(self._newest) > MAX_WINDOWS:
+            del self._newest[next(iter(self._newest))]
         changed = self._view(read_entries(view["state"]["values"]), view["private_metadata"])
-        client.views_update(view_id=view["id"], hash=view.get("hash"), view=changed)
+        try:
+            client.views_update(view_id=view["id"], hash=view.get("hash"), view=changed)
+        except SlackApiError as error:
+            # Somebody types faster than Slack answers: the last change holds, whichever update was first.
+            if error.response.get("error") != "hash_conflict" or at != self._newest.get(view["id"]):
+                return
+            client.views_update(view_id=view["id"], view=changed)
 
     def share(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
         """Say the answer in the channel that the window was opened from."""
@@ -50,12 +67,21 @@ class Calculator:
         if isinstance(answer, Refusal):
             ack(response_action="errors", errors={"tokens": answer.sentence[:150]})
             return
-        ack()
         message = answer_message(answer, is_shared=True)
         asked = context(f"Asked by <@{body['user']['id']}>")
-        WebhookClient(view["private_metadata"]).send(
-            text=message.text, blocks=[*message.blocks, asked], response_type="in_channel", replace_original=False
-        )
+        if self._said(view["private_metadata"], message.text, [*message.blocks, asked]):
+            ack()
+        else:
+            ack(response_action="errors", errors={"tokens": NOT_SHARED})
+
+    def _said(self, url: str, text: str, blocks: list[Block]) -> bool:
+        """Whether Slack took it; its address of a command holds for half an hour."""
+        try:
+            hook = WebhookClient(url, timeout=HASTY_TIMEOUT)
+            answer = hook.send(text=text, blocks=blocks, response_type="in_channel", replace_original=False)
+        except (OSError, ValueError, SlackClientError):
+            return False
+        return bool(answer.status_code == HTTPStatus.OK)
 
     def _answer(self, entries: Entries) -> Answer | Refusal:
         try:

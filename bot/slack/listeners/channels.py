@@ -11,9 +11,10 @@ from bot.slack.blocks.answer import refusal_message
 from bot.slack.listeners.replies import Command, Reply, say, say_lines
 from bot.slack.subscribing import EXAMPLE, Defaults, Unreadable, in_words, read_subscription
 from bot.spend.digest import EDITIONS
+from bot.store.audit import note_change
 from bot.store.database import Database
 from bot.store.subscriptions import Subscription, all_subscriptions, subscribe, unsubscribe
-from bot.store.teams import find_team
+from bot.store.teams import TOO_SMALL, find_team, is_too_small
 
 
 class Channels:
@@ -50,8 +51,12 @@ class Channels:
             if team is None:
                 say(reply, refusal_message(Refusal(f"No team is called “{wanted.team}”.", EXAMPLE)))
                 return
+            if is_too_small(self.database, team):
+                say_lines(reply, TOO_SMALL)
+                return
             wanted = wanted._replace(team=team.name)
         subscribe(self.database, wanted, self.clock())
+        note_change(self.database, self.clock(), command["user_id"], f"subscribed {wanted.channel}: {in_words(wanted)}")
         say_lines(reply, f"This channel gets the {in_words(wanted)}. Invite me, if you have not: /invite @claudecost")
 
     def unsubscribe(self, reply: Reply, command: Command, _client: WebClient) -> None:
@@ -64,6 +69,9 @@ class Channels:
             say(reply, refusal_message(Refusal(f"I could not read “{' '.join(words)}”.", "unsubscribe weekly")))
             return
         ended = unsubscribe(self.database, command["channel_id"], words[0] if words else None)
+        if ended:
+            what = f"ended {ended} digests of {command['channel_id']}"
+            note_change(self.database, self.clock(), command["user_id"], what)
         left = [one for one in self.settled() if one.channel == command["channel_id"]]
         also = " The one of CLAUDECOST_DIGEST_CHANNEL stays, as the settings say so." if left else ""
         say_lines(reply, (f"Ended {ended} of this channel's digests." if ended else "There was none to end.") + also)

@@ -9,6 +9,7 @@ from typing import Any
 from slack_bolt import BoltRequest, BoltResponse, Respond
 
 from bot.slack.blocks.help import failure_message
+from bot.slack.blocks.message import Message
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,11 @@ def answer_failure(error: Exception, request: BoltRequest) -> BoltResponse:
     """Bolt's error handler: the acknowledgement itself carries the sentence."""
     reference = _log_failure(str(request.body.get("command") or request.body.get("type") or "request"), error)
     return BoltResponse(status=200, body=_sentence(reference), headers={"content-type": ["application/json"]})
+
+
+def failed_message(what: str) -> Message:
+    """What to say where an exception is being handled; the log has it under the same reference."""
+    return failure_message(_log_failure(what))
 
 
 def _log_failure(what: str, error: Exception | None = None) -> str:

@@ -12,11 +12,12 @@ from bot.ledger import Ledger
 from bot.pricing.money import rounded
 from bot.slack.access import Access
 from bot.slack.blocks.home import ASSIGN_BLOCK, HIDE, WEEK, Health, Own, home_view
+from bot.slack.blocks.message import context
 from bot.slack.directory import Directory
 from bot.slack.subscribing import in_words
 from bot.spend.days import ONE_DAY, Period
 from bot.store.answers import last_answers
-from bot.store.audit import last_entries, note_change
+from bot.store.audit import last_entries, looks_at, note_change
 from bot.store.deliveries import all_deliveries, reopen
 from bot.store.feeds import feed_states, silent_sources
 from bot.store.identity import UnknownIdentity, unassigned
@@ -40,9 +41,9 @@ class Home:
         today: Callable[[], date],
         settled: Callable[[], list[Subscription]],
         access: Access,
-        give: Callable[[str, str, str], None],
+        give: Callable[[str, str, str, str], None],
     ) -> None:
-        """``give`` links a name to an address for somebody."""
+        """``give`` links a name to an address for somebody, who says which kind of name."""
         self.ledger = ledger
         self.directory = directory
         self.clock = clock
@@ -58,7 +59,7 @@ class Home:
     def show(self, event: dict[str, Any], client: WebClient) -> None:
         """Publish the tab for whoever opened it."""
         if event.get("tab", "home") == "home":
-            self._publish(event["user"], client)
+            self.publish(event["user"], client)
 
     def unmute(self, body: dict[str, Any], client: WebClient) -> None:
         """Alerts come again."""
@@ -67,7 +68,7 @@ class Home:
         person = person_by_email(self.ledger.database, email) if email else None
         if person is not None:
             set_wishes(self.ledger.database, person.id, muted_until=None, planned_day=None)
-        self._publish(user, client)
+        self.publish(user, client)
 
     def change_name(self, body: dict[str, Any], client: WebClient) -> None:
         """Keep one's own name out of digests, or let it be said again."""
@@ -76,19 +77,19 @@ class Home:
         person = person_by_email(self.ledger.database, email) if email else None
         if person is not None:
             set_wishes(self.ledger.database, person.id, hides_name=body["actions"][0]["value"] == HIDE)
-        self._publish(user, client)
+        self.publish(user, client)
 
     def assign(self, body: dict[str, Any], client: WebClient) -> None:
         """An admin chose whose a name is."""
         user, action = body["user"]["id"], body["actions"][0]
-        name = str(action["block_id"]).removeprefix(ASSIGN_BLOCK)
+        kind, _, name = str(action["block_id"]).removeprefix(ASSIGN_BLOCK).partition("|")
         email = self.directory.email_of(str(action["selected_user"])) if self.access.is_admin(user) else None
         if email is not None:
             try:
-                self.give(name, email, user)
+                self.give(name, email, user, kind)
             except UnknownIdentity as error:
                 logger.warning("%s was not assigned: %s", name, error)
-        self._publish(user, client)
+        self.publish(user, client)
 
     def send_again(self, body: dict[str, Any], client: WebClient) -> None:
         """An admin wants a message sent that was not delivered; the next turn does it."""
@@ -97,9 +98,16 @@ class Home:
             reopen(self.ledger.database, key, self.clock())
             note_change(self.ledger.database, self.clock(), user, f"sent {key} again")
         if body.get("view", {}).get("type") == "home":
-            self._publish(user, client)
+            self.publish(user, client)
+        elif body.get("message") and self.access.is_admin(user):
+            said = body["message"]
+            blocks = [block for block in said["blocks"] if block["type"] != "actions"]
+            blocks.append(context(f"<@{user}> had it sent again"))
+            channel, ts = body["container"]["channel_id"], body["container"]["message_ts"]
+            client.chat_update(channel=channel, ts=ts, text=said["text"], blocks=blocks)
 
-    def _publish(self, user: str, client: WebClient) -> None:
+    def publish(self, user: str, client: WebClient) -> None:
+        """Make the tab of somebody anew."""
         try:
             email = self.directory.email_of(user)
             health = self._health() if self.access.is_admin(user) else None
@@ -120,7 +128,7 @@ class Home:
         remember_slack_user(database, spend.latest.person.id, user)
         wishes = wishes_of(database, spend.latest.person.id)
         week = self.ledger.own_period(email, Period(today - (WEEK - 1) * ONE_DAY, today + ONE_DAY))
-        return Own(email, spend, wishes, week, answers)
+        return Own(email, spend, wishes, week, answers, looks_at(database, spend.latest.person.id))
 
     def _health(self) -> Health:
         database, now, zone = self.ledger.database, self.clock(), self.ledger.zone
@@ -137,11 +145,11 @@ class Home:
             for source in silent_sources(database, now)
         ]
         since = self.today() - RECENT
-        stuck = [one for one in all_deliveries(database, ("held", "failed")) if one.day >= since]
+        stuck = [one for one in all_deliveries(database, since=since) if one.state in ("held", "failed") or one.is_late]
         return Health(
             feeds,
             [f"{one.channel}: {in_words(one)}" for one in [*self.settled(), *all_subscriptions(database)]],
-            [(entry.actor.name, rounded(entry.usd)) for entry in unassigned(database, since)],
+            [(entry.actor, rounded(entry.usd)) for entry in unassigned(database, since)],
             [(one.key, one.problem or "") for one in stuck],
             last_entries(database),
             f"{self.ledger.book.label}; unassigned and not delivered of the last {RECENT.days} days",

@@ -1,9 +1,10 @@
 """“link KEY @person”: an admin says whose a name in the exports is."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 
 from bot.ask import Refusal
 from bot.pricing import PriceBook
@@ -14,7 +15,9 @@ from bot.slack.listeners.replies import Command, Reply, say, say_lines
 from bot.store.alerting import AlertPolicy
 from bot.store.audit import note_change
 from bot.store.database import Database
+from bot.store.deliveries import owe_notice
 from bot.store.identity import BY_ADMIN, UnknownIdentity, link_actor
+from bot.store.people import Person, person_by_email
 
 EXAMPLE = "link claude_code_key_dana_ab12 dana@example.com"
 
@@ -44,20 +47,34 @@ class Identities:
             say_lines(reply, NOT_ADMIN)
             return
         words = str(command["text"]).split()[1:]
-        email = self.directory.address_in(words[1]) if len(words) == 2 else None
+        name = " ".join(words[:-1]).strip("“”\"'")  # the person is the last word
+        email = self.directory.address_in(words[-1]) if name else None
         if email is None:
             what = f"“{' '.join(words)}” is no name and person" if words else "Say a name and whose it is"
             say(reply, refusal_message(Refusal(f"{what}.", EXAMPLE)))
             return
         try:
-            self.give(words[0], email, command["user_id"])
+            self.give(name, email, command["user_id"])
         except UnknownIdentity as error:
             say(reply, refusal_message(Refusal(str(error), EXAMPLE)))
             return
-        say_lines(reply, f"{words[0]} is {email} from now on, with all its history.")
+        say_lines(reply, f"{name} is {email} from now on, with all its history.")
 
-    def give(self, name: str, email: str, who: str) -> None:
-        """Link a name to an address, and keep who said so. Raises UnknownIdentity."""
-        now = self.clock()
-        link_actor(self.database, name, email, BY_ADMIN, self.book, self.policy(), now)
+    def give(self, name: str, email: str, who: str, kind: str | None = None) -> None:
+        """Link a name to an address, keep who said so, and tell whoever had it. Raises UnknownIdentity."""
+        now, before = self.clock(), person_by_email(self.database, name)
+        policy = self.policy()
+        link_actor(self.database, name, email, BY_ADMIN, self.book, policy, now, kind)
         note_change(self.database, now, who, f"linked {name} to {email}")
+        if before is not None and before.email != email.lower():
+            self._tell(before, email, policy.today, now)
+
+    def _tell(self, before: Person, email: str, today: date, now: datetime) -> None:
+        """Their figures are somebody else's from now on: nobody finds that out by accident."""
+        try:
+            user = self.directory.slack_user_of(before)
+        except (SlackApiError, OSError):
+            return  # nobody of this workspace any more, as after a change of address
+        text = f"An admin counts your usage, under {before.email}, as that of {email} from now on."
+        about = f"linked:{before.id}:{email}:{now.isoformat()}"
+        owe_notice(self.database, about, user, text, today, now, is_for_admins=False)

@@ -31,9 +31,12 @@ from bot.spend.alerts import OFF, read_quiet_hours
 from bot.spend.days import ONE_DAY, Period
 from bot.store.audit import Look, looks_at, note_look
 from bot.store.people import Person, person_by_email, set_wishes, team_of
-from bot.store.teams import find_team
+from bot.store.teams import TOO_SMALL, find_team, is_too_small
 
 COMPARED_DAYS = 30
+USUAL = ("usual", "default")
+"""Takes back a limit or quiet hours of one's own."""
+
 EXPLAIN_EXAMPLE = "explain 2026-11-19"
 
 
@@ -68,6 +71,12 @@ class Own:
         """The spend of the person who asks, and of nobody else."""
         email = self.directory.email_of(command["user_id"])
         named = _named_period(str(command["text"]), self.today())
+        if named is None and words_after(command):
+            said = Refusal(
+                f"“{words_after(command)}” is no time that I can add up: today, yesterday, week, month.", "me week"
+            )
+            say(reply, refusal_message(said))
+            return
         if email and named is not None:
             period, what = named
             found = self.ledger.own_period(email, period)
@@ -117,6 +126,8 @@ class Own:
             say_lines(reply, NOT_TEAM)
         elif team is None:
             say(reply, refusal_message(Refusal(f"No team is called “{name}”.", "team")))
+        elif is_too_small(self.ledger.database, team):
+            say_lines(reply, TOO_SMALL)
         else:
             say(reply, digest_message(self.ledger.digest(self.today() - ONE_DAY, team=team)))
 
@@ -204,6 +215,7 @@ def _named_period(text: str, today: date) -> tuple[Period, str] | None:
     tomorrow = today + ONE_DAY
     return {
         "today": (Period(today, tomorrow), "today"),
+        "yesterday": (Period(today - ONE_DAY, today), "yesterday"),
         "week": (Period(tomorrow - 7 * ONE_DAY, tomorrow), "in the last 7 days"),
         "month": (Period(today.replace(day=1), tomorrow), f"in {today:%B}"),
     }.get(word.removeprefix("this "))
@@ -225,6 +237,8 @@ def _alert_change(word: str, said: str, today: date) -> tuple[dict[str, Any], st
     """What changes of a person's alerts, and the sentence that says so; None where it cannot be read."""
     if word == "unmute":
         return ({"muted_until": None, "planned_day": None}, "You hear of expensive days again.") if not said else None
+    if word == "limit" and said in USUAL:
+        return {"limit_usd": None}, "Your limit is the one of your team or of everybody here again."
     if word == "limit":
         match = re.fullmatch(r"\$? ?(\d{1,5}(?:\.\d{1,2})?) ?(?:\$|usd|dollars?)?(?: a day)?", said, re.ASCII)
         usd = Decimal(match[1]) if match else Decimal(0)
@@ -243,7 +257,7 @@ MAX_MUTED_DAYS = 365
 
 
 def _quiet_change(said: str) -> tuple[dict[str, Any], str] | None:
-    if said == "usual":
+    if said in USUAL:
         return {"quiet_hours": None}, "Your alerts wait as everybody's do here."
     try:
         hours = read_quiet_hours(said)

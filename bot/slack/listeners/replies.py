@@ -3,7 +3,7 @@
 import re
 from typing import Any, Protocol
 
-from bot.slack.blocks.message import Message, escape, quoting_section
+from bot.slack.blocks.message import Message, context, escape, quoting_section
 
 Command = dict[str, Any]
 """``text`` after the command, ``user_id``, ``channel_id`` and, where a window may be opened, ``trigger_id``."""
@@ -14,6 +14,9 @@ class Reply(Protocol):
 
     def __call__(self, *, text: str, blocks: Any = None, response_type: str = "ephemeral") -> Any: ...
 
+
+MAX_LINES = 32
+"""Lines of one answer; each may have 300 characters, and a message 13,200."""
 
 _LINK = re.compile(r"<(?:mailto:|https?://|tel:)[^|>]*\|([^>]*)>")
 
@@ -42,5 +45,7 @@ def say(reply: Reply, message: Message) -> None:
 
 def say_lines(reply: Reply, *lines: str) -> None:
     """One sentence, or several as a list."""
-    bullets = [f"• {escape(line, 300)}" if len(lines) > 1 else escape(line, 300) for line in lines]
-    say(reply, Message(lines[0], [quoting_section(*bullets)]))
+    bullets = [f"• {escape(line, 300)}" if len(lines) > 1 else escape(line, 300) for line in lines[:MAX_LINES]]
+    more = [context(f"and {len(lines) - MAX_LINES:,} more")] if len(lines) > MAX_LINES else []
+    parts = [bullets[start : start + 8] for start in range(0, len(bullets), 8)]
+    say(reply, Message(escape(lines[0], 300), [*(quoting_section(*part) for part in parts), *more]))

@@ -17,7 +17,8 @@ Instant = Callable[[Reply, Command], None]
 
 Slow = Callable[[Reply, Command, WebClient], None]
 
-_MENTION = re.compile(r"<@[UW][A-Z0-9]+(?:\|[^>]*)?>")
+MAX_EVENTS = 1000
+_MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Router:
         self.question = question
         self.instant = instant
         self.slow = slow
+        self._events: dict[str, None] = {}
 
     def is_slow(self, command: Command) -> bool:
         """Whether the answer must follow the acknowledgement."""
@@ -68,15 +70,16 @@ class Router:
 
         self._answer(reply, command, client)
 
-    def answer_mention(self, event: dict[str, Any], client: WebClient) -> None:
-        """A mention in a channel: the answer is for whoever wrote it alone."""
+    def answer_mention(self, event: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
+        """A mention in a channel or a thread: the answer is for whoever wrote it alone."""
         user, channel = event.get("user"), event["channel"]
-        if user is None or event.get("bot_id"):
+        if user is None or event.get("bot_id") or self._is_known(body):
             return
-        reply = _said_to(client.chat_postEphemeral, channel=channel, user=user)
-        self._answer_event(reply, event, client)
+        where = {"thread_ts": event["thread_ts"]} if event.get("thread_ts") else {}
+        reply = _said_to(client.chat_postEphemeral, channel=channel, user=user, **where)
+        self._answer_event(reply, event, body, client)
 
-    def answer_message(self, event: dict[str, Any], client: WebClient) -> None:
+    def answer_message(self, event: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
         """A message to the bot itself."""
         if (
             event.get("channel_type") != "im"
@@ -84,13 +87,24 @@ class Router:
             or event.get("files")
             or event.get("bot_id")
             or not event.get("user")
+            or self._is_known(body)
         ):
             return
-        self._answer_event(_said_to(client.chat_postMessage, channel=event["channel"]), event, client)
+        self._answer_event(_said_to(client.chat_postMessage, channel=event["channel"]), event, body, client)
 
-    def _answer_event(self, reply: Reply, event: dict[str, Any], client: WebClient) -> None:
+    def _is_known(self, body: dict[str, Any]) -> bool:
+        """Whether Slack sends an event again that is answered already, as it does after a slow acknowledgement."""
+        known, event_id = self._events, str(body.get("event_id") or "")
+        if event_id and event_id in known:
+            return True
+        known[event_id] = None
+        while len(known) > MAX_EVENTS:
+            del known[next(iter(known))]
+        return False
+
+    def _answer_event(self, reply: Reply, event: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
         said = str(event.get("text") or "")
-        text = plain(_MENTION.sub(" ", said, count=1) if event["type"] == "app_mention" else said)
+        text = plain(_without_mention(said, body) if event["type"] == "app_mention" else said)
         command = {"text": text, "user_id": event["user"], "channel_id": event["channel"], "trigger_id": ""}
 
         @answers_failures
@@ -105,6 +119,15 @@ class Router:
             self.slow[word](reply, command, client)
         else:
             self.instant.get(word, self.question)(reply, command)
+
+
+def _without_mention(said: str, body: dict[str, Any]) -> str:
+    """The words without the mention of the bot; its first one, where Slack does not say who the bot is."""
+    bots = {str(one.get("user_id")) for one in body.get("authorizations") or []}
+    found = [match for match in _MENTION.finditer(said) if match[1] in bots] or list(_MENTION.finditer(said))[:1]
+    for match in reversed(found):
+        said = f"{said[: match.start()]} {said[match.end() :]}"
+    return said
 
 
 def _said_to(method: Callable[..., Any], **where: str) -> Reply:

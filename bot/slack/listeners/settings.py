@@ -7,31 +7,40 @@ from typing import Any
 from slack_bolt import Ack
 from slack_sdk import WebClient
 
-from bot.policy import Policies, PolicyProblem
+from bot.policy import TITLES, Policies, PolicyProblem
 from bot.slack.access import NOT_ADMIN, Access
-from bot.slack.blocks.message import Block, Message, section
+from bot.slack.blocks.message import Block, Message, by_whom, context, escape, quoting_section, section
 from bot.slack.blocks.settings import (
+    changed_values,
     chosen_budgets,
-    chosen_values,
     open_settings_button,
     saved_view,
     settings_view,
 )
 from bot.slack.listeners.replies import Command, Reply, say, say_lines
-from bot.store.audit import note_change
+from bot.store.audit import last_entries, note_change
 from bot.store.database import Database
 from bot.store.teams import all_teams, set_team
 
 MAX_ERROR = 150
+MAX_CHANGES = 30
 
 
 class SettingsWindow:
     """The listeners of the settings."""
 
-    def __init__(self, database: Database, policies: Policies, access: Access, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policies: Policies,
+        access: Access,
+        hasty_access: Access,
+        clock: Callable[[], datetime],
+    ) -> None:
         self.database = database
         self.policies = policies
         self.access = access
+        self.hasty_access = hasty_access
         self.clock = clock
 
     def show(self, reply: Reply, command: Command, client: WebClient) -> None:
@@ -44,6 +53,20 @@ class SettingsWindow:
             sentence = "The settings open in a window."
             say(reply, Message(sentence, [section(sentence), open_settings_button()]))
 
+    def show_changes(self, reply: Reply, command: Command, _client: WebClient) -> None:
+        """The last changes and looks at people's figures, for admins."""
+        if not self.access.is_admin(command["user_id"]):
+            say_lines(reply, NOT_ADMIN)
+            return
+        zone = self.policies().timezone
+        found = last_entries(self.database, MAX_CHANGES)
+        lines = [
+            f"• {one.at.astimezone(zone):%Y-%m-%d %H:%M} {by_whom(one.who)} {escape(one.what, 150)}" for one in found
+        ]
+        sentence = "The last changes, and looks at people's figures" if lines else "Nothing was changed so far."
+        parts = [quoting_section(*lines[start : start + 10]) for start in range(0, len(lines), 10)]
+        say(reply, Message(sentence, [section(f"*{sentence}*"), *parts, context(f"{zone.key} · only you see this")]))
+
     def open(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """Open it from a button; Slack lets it be opened within seconds of the press alone."""
         ack()
@@ -52,18 +75,19 @@ class SettingsWindow:
 
     def save(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
         """Let what was chosen hold, or say beside each entry what is wrong with it."""
-        user, values = body["user"]["id"], view["state"]["values"]
-        if not self.access.is_admin(user):
+        user = body["user"]["id"]
+        if not self.hasty_access.is_admin(user):
             ack(response_action="errors", errors={"timezone": NOT_ADMIN[:MAX_ERROR]})
             return
+        entries = changed_values(view)
         try:
-            budgets = chosen_budgets(values)
+            budgets = chosen_budgets(entries)
         except ValueError as error:
             ack(response_action="errors", errors={str(error): "Write an amount of dollars above 0, such as 4000"})
             return
         now = self.clock()
         try:
-            changed = self.policies.choose(chosen_values(values), user, now)
+            changed = self.policies.choose({name: entries[name] for name in TITLES if name in entries}, user, now)
         except PolicyProblem as problem:
             ack(response_action="errors", errors={name: said[:MAX_ERROR] for name, said in problem.sentences.items()})
             return

@@ -20,6 +20,7 @@ from bot.slack.blocks.imported import (
 )
 from bot.slack.blocks.message import Message
 from bot.slack.directory import Directory
+from bot.slack.listeners.failures import failed_message
 from bot.slack.listeners.replies import Command, Reply, say_lines
 from bot.slack.uploads import Refused, fetched
 from bot.store.audit import note_change
@@ -42,6 +43,7 @@ class Uploads:
         self,
         importer: Callable[[], Importer],
         access: Access,
+        hasty_access: Access,
         directory: Directory,
         clock: Callable[[], datetime],
         token: str,
@@ -49,6 +51,7 @@ class Uploads:
     ) -> None:
         self.importer = importer
         self.access = access
+        self.hasty_access = hasty_access
         self.directory = directory
         self.clock = clock
         self.token = token
@@ -66,7 +69,7 @@ class Uploads:
     def acknowledge_chosen(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
         """The window closes, or says what is wrong."""
         files = chosen_files(view["state"]["values"])
-        if not self.access.is_admin(body["user"]["id"]):
+        if not self.hasty_access.is_admin(body["user"]["id"]):
             ack(response_action="errors", errors={"files": NOT_ADMIN})
         elif not files:
             ack(response_action="errors", errors={"files": "Choose at least one file"})
@@ -96,7 +99,10 @@ class Uploads:
     def _take(self, file: dict[str, Any], user: str, channel: str, client: WebClient) -> None:
         said = importing_message(str(file.get("name") or "a file"))
         posted = client.chat_postMessage(channel=channel, text=said.text, blocks=said.blocks)
-        done = self._imported(file, user)
+        try:
+            done = self._imported(file, user)
+        except Exception:
+            done = failed_message("an import")
         client.chat_update(channel=channel, ts=posted["ts"], text=done.text, blocks=done.blocks)
 
     def _imported(self, file: dict[str, Any], user: str) -> Message:

@@ -13,6 +13,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("team_id", sa.Text(), nullable=False, comment="Slack's id of the workspace"),
         sa.Column("enterprise_id", sa.Text(), nullable=True, comment="of the organisation that it belongs to"),
+        sa.Column("installer", sa.Text(), nullable=True, comment="the Slack user who installed the app first, an admin"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspaces")),
         sa.UniqueConstraint("team_id", name=op.f("uq_workspaces_team_id")),
     )

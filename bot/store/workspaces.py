@@ -1,0 +1,49 @@
+"""Which workspaces the database has rows of, and under which number."""
+
+from typing import NamedTuple
+
+from sqlalchemy import func, insert, select, update
+
+from bot.store.database import SINGLE_WORKSPACE, Database
+from bot.store.tables import workspaces
+
+
+class Workspace(NamedTuple):
+    """A workspace's number in every table, Slack's ids of it and of its organisation, and who installed it first."""
+
+    id: int
+    team_id: str
+    enterprise_id: str | None
+    installer: str | None
+
+
+def known_workspaces(database: Database) -> list[Workspace]:
+    """Every workspace that was ever installed, in the order of their numbers."""
+    columns = (workspaces.c.id, workspaces.c.team_id, workspaces.c.enterprise_id, workspaces.c.installer)
+    with database.read() as connection:
+        return [Workspace(*row) for row in connection.execute(select(*columns).order_by(workspaces.c.id))]
+
+
+def remember_single(database: Database, team_id: str, enterprise_id: str | None) -> None:
+    """The token of the settings is of this workspace: it keeps its rows if several workspaces are served later."""
+    with database.write() as connection:
+        if connection.execute(select(workspaces.c.id).where(workspaces.c.id == SINGLE_WORKSPACE)).scalar() is None:
+            row = {"id": SINGLE_WORKSPACE, "team_id": team_id, "enterprise_id": enterprise_id}
+            connection.execute(insert(workspaces).values(**row))
+
+
+def remember_installed(database: Database, team_id: str, enterprise_id: str | None, installer: str) -> None:
+    """A workspace installed the app. The first installer stays its admin, whoever installs it again.
+
+    The number of SINGLE_WORKSPACE is kept for the workspace of a token, whose rows are nobody else's.
+    """
+    with database.write_usage() as connection:
+        known = select(workspaces.c.installer).where(workspaces.c.team_id == team_id)
+        found = connection.execute(known).first()
+        if found is None:
+            newest = connection.execute(select(func.max(workspaces.c.id))).scalar() or SINGLE_WORKSPACE
+            row = {"id": newest + 1, "team_id": team_id, "enterprise_id": enterprise_id, "installer": installer}
+            connection.execute(insert(workspaces).values(**row))
+        else:
+            values = {"enterprise_id": enterprise_id, "installer": found.installer or installer}
+            connection.execute(update(workspaces).where(workspaces.c.team_id == team_id).values(**values))
