@@ -30,7 +30,7 @@ def utc_policy() -> Policy:
 
 def crowded_team(database: Database, name: str, members: Sequence[str], **values: Any) -> Team:
     """A team of these and of enough others who use nothing, so that it has figures of its own."""
-    idle = [f"idle{number}.{name}@example.com" for number in range(MIN_TEAM)]
+    idle = [f"idle{number}.{name.lower()}@example.com" for number in range(MIN_TEAM)]
     source = "enterprise_members"
     tally = Tally(Member(row, email) for row, email in enumerate(idle, start=2))
     record(database, source, [FileTally("members.csv", tally, [])], NOW, POLICY, default_price_book())

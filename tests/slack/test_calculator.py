@@ -9,6 +9,7 @@ from slack_sdk.models.blocks import Block as SlackBlock
 
 from bot.playground.demo import CHANNEL, Stage
 from bot.playground.dispatch import send_command, send_interaction
+from bot.playground.workspace import Fault
 from bot.slack.blocks.calculator import Entries
 
 USER = "U003"
@@ -111,3 +112,16 @@ def test_nonsense_is_not_shared(stage: Stage) -> None:
 
 def test_the_usual_entries_are_a_question() -> None:
     assert Entries().question == "500k in 80k out opus"
+
+
+def test_the_last_change_holds_however_fast_somebody_types(stage: Stage) -> None:
+    view = opened(stage)
+    conflict = {"ok": False, "error": "hash_conflict"}
+    stage.workspace.faults.append(Fault("views.update", 200, keeps=False, body=conflict))
+    assert "$20.00" in change(stage, view, values(tokens="1M out", model="opus"))
+
+
+def test_an_address_that_slack_forgot_is_said_in_the_window(stage: Stage) -> None:
+    view = {**opened(stage), "private_metadata": f"{stage.slack_url}/nowhere"}
+    answer = submit(stage, view, values(tokens="1M out", model="opus"))
+    assert answer["errors"]["tokens"].startswith("Slack no longer takes an answer from this window")

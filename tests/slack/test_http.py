@@ -21,6 +21,8 @@ from bot.slack.access import NOT_ADMIN, NOT_TEAM
 from bot.slack.listeners import commands
 from bot.store.database import Database
 from bot.store.identity import unassigned
+from bot.store.subscriptions import all_subscriptions
+from bot.store.teams import all_teams, set_team
 from tests.usage import crowded_team
 
 
@@ -215,6 +217,28 @@ class TestMoreCommands:
         assert unassigned(stage.installation.database, date(2026, 1, 1)) == []
         assert self.said(stage, "link nothing", 13, 3)["text"].startswith("“nothing” is no name and person.")
         assert self.said(stage, "link nosuch ada@example.com", 13, 4)["text"].startswith("No export has named “nosuch”")
+
+    def test_a_team_s_name_may_have_accents_and_any_case(self, stage: Stage) -> None:
+        crowded_team(stage.installation.database, "Équipe", ["ada@example.com"])
+        set_team(stage.installation.database, "équipe", [], budget_usd=Decimal(5))
+        assert [team.name for team, _ in all_teams(stage.installation.database)] == ["Équipe"]
+        ask(stage, "team ÉQUIPE", 13)
+        assert whispered(stage)[0]["text"].startswith("Claude Code spend · Équipe · Thu 19 Nov")
+
+    def test_a_team_of_two_keeps_what_each_of_them_spent(self, stage: Stage) -> None:
+        set_team(stage.installation.database, "duo", ["ada@example.com", "bilal@example.com"], lead="U001")
+        for number, (user, text) in enumerate(((0, "team"), (13, "team duo"), (13, "subscribe team duo")), start=1):
+            ask(stage, text, user)
+            assert whispered(stage, number)[number - 1]["text"].startswith(
+                "A team of fewer than 3 people has no figures"
+            )
+        assert all_subscriptions(stage.installation.database) == []
+
+    def test_a_limit_of_one_s_own_is_taken_back(self, stage: Stage) -> None:
+        for number, text in enumerate(("limit 50", "limit usual", "me"), start=1):
+            ask(stage, text)
+            said = json.dumps(whispered(stage, number)[number - 1])
+        assert "your daily limit is $12.00" in said
 
     def test_a_team_is_seen_by_its_people_its_lead_and_admins(self, stage: Stage) -> None:
         crowded_team(stage.installation.database, "core", ["ada@example.com"], lead="U002")

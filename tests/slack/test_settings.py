@@ -3,18 +3,20 @@
 import json
 import time as clock
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.playground.demo import ADMIN, NOW, Stage
 from bot.playground.dispatch import send_interaction
+from bot.pricing import TokenUsage
 from bot.slack.access import NOT_ADMIN
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.home import HIDE
-from bot.spend.records import Actor
+from bot.spend.records import Actor, Request
 from bot.store.audit import last_entries
 from bot.store.deliveries import all_deliveries
 from bot.store.people import person_by_email, set_wishes
@@ -267,3 +269,34 @@ class TestRetention:
         assert whole.usd == 3
         assert last_entries(bot.database, 1)[0].what == f"deleted 1 rows of usage before {kept}"
         assert all(one.day >= kept for one in all_deliveries(bot.database))
+
+    def test_what_is_not_kept_does_not_come_back_with_an_old_file(self, stage: Stage, tmp_path: Path) -> None:
+        bot, export = stage.installation, tmp_path / "usage.csv"
+        header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+        rows = ("2026-08-21,claude-opus-4-6,ci,1000000,0", "2026-08-22,claude-opus-4-6,ci,2000000,0")
+        export.write_text("\n".join((header, *rows, "")), encoding="utf-8")
+        (report,) = bot.importer().import_path(export, NOW)
+        assert (report.recorded.accepted, report.problems) == (2, [])
+        save(stage, retention_days="90")
+        assert bot.jobs.delete_old(NOW) == 1
+        (report,) = bot.importer().import_path(export, NOW)
+        said = "Row 2 and others were left out: usage before 2026-08-22 is not kept."
+        assert [problem.problem for problem in report.problems] == [said]
+        assert bot.ledger.spend(None, None, ()).total.usage.input == 2_000_000
+
+    def test_counts_since_a_start_stay_right(self, stage: Stage) -> None:
+        """1M on the last day that goes, 3M by the next: the next day used 2M, before and after."""
+        bot, first = stage.installation, date(2026, 8, 21)
+        for day, tokens in ((first, 1), (first + timedelta(days=1), 3)):
+            at = datetime.combine(day, time(12), UTC)
+            request = Request(str(day).encode() * 2, at, series=b"series", restates=True)
+            usage = used(TokenUsage(input=tokens * 10**6), day=day)._replace(request=request)
+            store(bot.database, usage, source="otlp_metrics")
+        assert bot.ledger.spend(None, None, ()).total.usage.input == 3_000_000
+        save(stage, retention_days="90")
+        bot.jobs.delete_old(NOW)
+        assert bot.ledger.spend(None, None, ()).total.usage.input == 2_000_000
+        again = Request(b"later" * 3, datetime(2026, 8, 22, 13, tzinfo=UTC), series=b"other", restates=True)
+        more = used(TokenUsage(input=5), day=date(2026, 8, 22))._replace(request=again)
+        store(bot.database, more, source="otlp_metrics")
+        assert bot.ledger.spend(None, None, ()).total.usage.input == 2_000_005
