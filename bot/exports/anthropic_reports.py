@@ -41,6 +41,9 @@ Other dimensions may be null in all rows of a page (the default workspace, usage
 tell one report from another.
 """
 
+_CONDITIONS = ("context_window", "inference_geo", "service_tier", "speed")
+"""Dimensions that split usage by what its price depends on; a split by kind has them without being asked."""
+
 
 class _CacheCreation(Struct):
     ephemeral_1h_input_tokens: Count = 0
@@ -119,11 +122,14 @@ class _Page(Struct):
 
 
 class _Row(Struct):
+    """A row of any of the reports. ``group`` is set in the beta, whose pages hold rows and not whole buckets."""
+
     start: datetime
     end: datetime
     dimensions: _Dimensions
     counts: _Counts
     cost: _Cost
+    group: dict[str, Any] | None = None
 
 
 class _ReportReader:
@@ -139,11 +145,7 @@ class _ReportReader:
         rows = [row for page in pages for raw in page.data for row in _rows(raw)]
         known = [row for row in rows if isinstance(row, _Row)]
         said = [row.dimensions for row in known]
-        # The same usage by kind, or in hours instead of days, is a view of its own, never added to the other.
-        views = ["by_kind"] if any(getattr(one, name) for one in said for name in _KINDS) else []
-        width = min((row.end - row.start for row in known), default=_DAY_LONG)
-        if width < _DAY_LONG:
-            views.append(f"{int(width.total_seconds())}s")
+        views = _views(known)
         if views:
             yield View("_".join(views))
         is_by_person = any(_named(dimensions) for dimensions in said)
@@ -244,8 +246,29 @@ def _is_enterprise(head: bytes) -> bool:
     return b'"product"' in head or b'"user_email"' in head or b'"list_amount"' in head
 
 
+def _views(rows: list[_Row]) -> list[str]:
+    """What tells a report from another one of the same usage: by kind, in hours, or grouped otherwise.
+
+    Each is a view of its own, never added to the others. A page holds whole buckets, so that what groups a bucket of a
+    day stands on its page; of narrower buckets and the rows of the beta a day may lie on several pages.
+    """
+    said = [row.dimensions for row in rows]
+    width = min((row.end - row.start for row in rows), default=_DAY_LONG)
+    views = ["by_kind"] if _any_has(said, _KINDS) else []
+    if rows and width >= _DAY_LONG and all(row.group is None for row in rows):
+        names = ("product", "workspace_id", *(() if views else _CONDITIONS))
+        views += [name for name in names if _any_has(said, (name,))]
+        views += [] if _any_has(said, ("model",)) else ["all_models"]
+    return views if width >= _DAY_LONG else [*views, f"{int(width.total_seconds())}s"]
+
+
+def _any_has(said: list[_Dimensions], names: tuple[str, ...]) -> bool:
+    return any(getattr(one, name) for one in said for name in names)
+
+
 def _rows(raw: Raw) -> Iterator[_Row | str]:
     """The rows of one entry of a page's data, each read by itself so that one bad row costs only that row."""
+    group = None
     try:
         if b'"results"' in bytes(raw):
             bucket = msgspec.json.decode(raw, type=_Bucket)
@@ -255,6 +278,7 @@ def _rows(raw: Raw) -> Iterator[_Row | str]:
             row = msgspec.json.decode(raw, type=_Grouped)
             start, end = as_instant(row.starting_at, "starting_at"), as_instant(row.ending_at, "ending_at")
             parts = [(row.group, _object(row.usage), _object(row.cost))]
+            group = msgspec.json.decode(row.group, type=dict[str, Any])
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         yield shortened(error)
         return
@@ -266,6 +290,7 @@ def _rows(raw: Raw) -> Iterator[_Row | str]:
                 msgspec.json.decode(dimensions, type=_Dimensions),
                 msgspec.json.decode(counts, type=_Counts),
                 msgspec.json.decode(cost, type=_Cost),
+                group,
             )
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             yield shortened(error)
@@ -299,12 +324,15 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
         reported_usd=_reported(row.cost),
         until=until,
     )
-    if row.end - row.start >= _DAY_LONG:
+    if row.group is None and row.end - row.start >= _DAY_LONG:
         return record
-    # Pages may cut a day anywhere: buckets of minutes and hours add up like single requests, each of them as it was
-    # said last. Every dimension tells them apart, also those that the stored rows do not have.
-    bucket = f"{row.start.isoformat()} {row.end.isoformat()} {said}"
+    # Pages may cut a day anywhere: rows of the beta and buckets of minutes and hours add up like single requests, each
+    # of them as it was said last. Every dimension tells them apart, also those that the stored rows do not have.
+    told_apart = said if row.group is None else sorted((row.group | {"actor": actor}).items())
+    bucket = f"{row.start.isoformat()} {row.end.isoformat()} {told_apart}"
     key = hashlib.blake2b(bucket.encode(), digest_size=16).digest()
+    if until is not None:
+        return record._replace(part=f"{record.part} {key.hex()}".strip())
     return record._replace(request=Request(key, row.start, restates=True))
 
 

@@ -2,7 +2,7 @@
 
 Days are UTC days, there are no dollars, and people appear as API keys. A row is told apart by every column that is not
 a count. Rows that our words do not tell apart (a column of a newer header) are added up within a file, so that a later
-export of the same days replaces an earlier one. An old export without workspaces means the default one.
+export of the same days replaces an earlier one.
 """
 
 from bot.exports.reader import (
@@ -24,6 +24,7 @@ from bot.spend.records import Actor, Problem, UsageRecord, View
 _DAY, _MODEL, _KEY, _WORKSPACE = "usage_date_utc", "model_version", "api_key", "workspace"
 _DEFAULT = "Default"
 _INPUT, _OUTPUT = "usage_input_tokens_no_cache", "usage_output_tokens"
+_CACHE_WRITE_1H = "usage_input_tokens_cache_write_1h"
 _COUNTS = {
     _INPUT: "input",
     _OUTPUT: "output",
@@ -31,11 +32,14 @@ _COUNTS = {
     "usage_input_tokens_cache_write_5m": "cache_write_5m",
     # The header before lifetimes were told apart; all writes were 5-minute writes then.
     "usage_input_tokens_cache_write": "cache_write_5m",
-    "usage_input_tokens_cache_write_1h": "cache_write_1h",
+    _CACHE_WRITE_1H: "cache_write_1h",
     "web_search_count": "web_searches",
 }
 _OPTIONAL = {"speed", "inference_geo"}
 """Columns that older headers lack and that rows are told apart by."""
+
+_USUAL = (_WORKSPACE, "usage_type", "context_window", "usage_input_tokens_cache_read", _CACHE_WRITE_1H)
+"""Columns without which a header says less of the same usage."""
 
 _REQUIRED = (_DAY, _MODEL, _KEY, _OUTPUT)
 
@@ -53,9 +57,10 @@ class ConsoleUsage:
         """One record per row; ``row`` is the line of the file, the header being 1."""
         lines = csv_rows(export)
         header = csv_header(lines, _REQUIRED, _COUNTS)
-        told_apart = sorted(set(header) & _OPTIONAL)
+        missing = [f"no_{name.removeprefix('usage_input_tokens_')}" for name in _USUAL if name not in header]
+        told_apart = [*sorted(set(header) & _OPTIONAL), *missing]
         if told_apart:
-            # A newer header tells the same usage apart more finely: it is a view of its own, never added to the other.
+            # Another header tells the same usage apart more finely or less: a view of its own, added to no other.
             yield View("_".join(told_apart))
         names = [place for place, name in enumerate(header) if name not in _COUNTS]
         first_seen: dict[tuple[str, ...], tuple[int, TokenUsage]] = {}

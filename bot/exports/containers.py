@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import sys
 import tempfile
 import zipfile
@@ -29,7 +30,8 @@ _EMPTY_ZIP = b"PK\x05\x06"
 def files_below(path: Path) -> Iterator[Path]:
     """The path itself, or every export file in and below a folder, in name order; empty files are passed over.
 
-    Claude Code keeps files of its own beside the transcripts; those are no exports either.
+    What a browser saved beside an older file of the same name, such as "usage (1).csv", comes after it, as the later
+    of two exports holds. Claude Code keeps files of its own beside the transcripts; those are no exports either.
     """
     try:
         is_folder = path.is_dir()
@@ -44,9 +46,17 @@ def files_below(path: Path) -> Iterator[Path]:
         for folder, _, names in os.walk(path, onerror=lambda error: unreadable.append(Path(error.filename)))
         for name in names
     ]
-    yield from sorted(file for file in found if _is_export(file))
+    yield from sorted((file for file in found if _is_export(file)), key=_age)
     # What cannot be looked into is passed on, so that opening it says why.
     yield from unreadable
+
+
+def _age(file: Path) -> tuple[Path, int, Path]:
+    """Sorts by name, and "usage.csv", "usage (1).csv", "usage (10).csv" in the order in which they were saved."""
+    copied = re.fullmatch(r"(?P<stem>.+) \((?P<number>\d{1,4})\)", file.stem)
+    if copied is None:
+        return file, 0, file
+    return file.with_name(copied["stem"] + file.suffix), int(copied["number"]), file
 
 
 def _is_export(file: Path) -> bool:

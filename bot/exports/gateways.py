@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -31,7 +32,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import spend_day
-from bot.spend.records import ANTHROPIC, Actor, Problem, Request, UsageRecord
+from bot.spend.records import ANTHROPIC, GATEWAY, Actor, Member, Problem, Request, UsageRecord
 
 _UNKNOWN_SIZE = PriceConditions(prompt_tier="unknown")
 
@@ -74,6 +75,26 @@ class _Activity(Struct):
     results: list[Raw]
 
 
+class _Owners:
+    """Whose the keys of a file are: the activity and the logs name a key by its owner, its alias or its hash."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, set[Actor]] = defaultdict(set)
+
+    def add(self, actor: Actor, *names: str | None) -> None:
+        """Note a key's names beside the one that its usage is counted under."""
+        for name in names:
+            if name and name.strip() and name != actor.name:
+                self._found[as_name(name, "api key")].add(actor)
+
+    def members(self) -> Iterator[Member]:
+        """Who has which key, of those that are one person's alone."""
+        for name, owners in self._found.items():
+            for kind, owner in owners if len(owners) == 1 else ():
+                if kind == "email":
+                    yield Member(0, owner, account=name, kind="api_key")
+
+
 class LiteLlmActivity:
     name = "litellm_activity"
     title = "LiteLLM daily activity"
@@ -89,6 +110,7 @@ class LiteLlmActivity:
         pages = (
             decoded(text, list[_Activity], self.title) if text[:1] == b"[" else [decoded(text, _Activity, self.title)]
         )
+        owners = _Owners()
         for number, raw in enumerate((raw for page in pages for raw in page.results), start=1):
             try:
                 entry = msgspec.json.decode(raw, type=_Day)
@@ -96,22 +118,25 @@ class LiteLlmActivity:
                 if not entry.breakdown.models and (entry.metrics.spend or entry.metrics.prompt_tokens):
                     raise ValueError("it has spend but no breakdown by model; ask for /user/daily/activity with it")
                 for name, model in entry.breakdown.models.items():
-                    yield from _model_records(number, day, name, model)
+                    yield from _model_records(number, day, name, model, owners)
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 yield Problem(number, f"Day {number} was left out: {why(error, raw)}.")
+        yield from owners.members()
 
 
-def _model_records(number: int, day: date, name: str, raw: Raw) -> Reading:
+def _model_records(number: int, day: date, name: str, raw: Raw, owners: _Owners) -> Reading:
     try:
         model = msgspec.json.decode(raw, type=_Model)
         keys = model.api_key_breakdown or {"(no key)": _Key(model.metrics)}
         for key, entry in keys.items():
             usage = _usage(entry.metrics)
             spend = money(entry.metrics.spend, "spend")
+            actor = _key_actor(key, entry.metadata)
+            owners.add(actor, entry.metadata.key_alias, key)
             yield UsageRecord(
                 row=number,
                 day=day,
-                actor=_key_actor(key, entry.metadata),
+                actor=actor,
                 model=_model_name(name),
                 usage=usage,
                 conditions=_UNKNOWN_SIZE,
@@ -178,11 +203,17 @@ class LiteLlmLogs:
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per request; ``row`` counts them from 1."""
+        owners = _Owners()
         for number, raw in enumerate(_logs(export.document(), self.title), start=1):
             try:
-                yield _log_record(number, msgspec.json.decode(raw, type=_Log), context)
+                log = msgspec.json.decode(raw, type=_Log)
+                said = _log_metadata(log.metadata)
+                record = _log_record(number, log, said, context)
+                owners.add(record.actor, said.user_api_key_alias, log.api_key)
+                yield record
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 yield Problem(number, f"Log {number} was left out: {why(error, raw)}.")
+        yield from owners.members()
 
 
 def _logs(text: bytes, title: str) -> Iterator[Raw]:
@@ -195,8 +226,7 @@ def _logs(text: bytes, title: str) -> Iterator[Raw]:
         yield from decoded(bytes(pages["data"]), list[Raw], title)
 
 
-def _log_record(number: int, log: _Log, context: ReadingContext) -> UsageRecord:
-    said = _log_metadata(log.metadata)
+def _log_record(number: int, log: _Log, said: _LogMetadata, context: ReadingContext) -> UsageRecord:
     at = _instant(log.started)
     usage = _log_usage(log, said)
     spend = money(log.spend, "spend")
@@ -256,7 +286,7 @@ class OpenRouter:
                 yield UsageRecord(
                     row=number,
                     day=as_day(row["Date"], "Date"),
-                    actor=Actor("gateway", "OpenRouter"),
+                    actor=Actor(GATEWAY, "OpenRouter"),
                     model=_openrouter_model(row["Slug"]),
                     usage=TokenUsage(
                         as_count(row["Prompt Tokens"], "Prompt Tokens"),

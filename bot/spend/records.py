@@ -13,14 +13,14 @@ API = "api"
 ANTHROPIC, GITHUB, CURSOR = "anthropic", "github", "cursor"
 """Whose product was used. Only the first is Claude spend; the others are kept apart from it."""
 
-ORGANIZATION = "organization"
+ORGANIZATION, GATEWAY = "organization", "gateway"
 
 
 class Actor(NamedTuple):
     """Who an export names. Only an "email" is a person by itself.
 
     ``kind`` is "email", "api_key", "account" (an id of an account or user), "login" (a name at another vendor),
-    "machine", "gateway", or ORGANIZATION for a source that knows no people at all.
+    "machine", GATEWAY for what one bills to nobody named, or ORGANIZATION for a source that knows no people at all.
     """
 
     kind: str
@@ -75,13 +75,17 @@ class Sessions(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A person that a directory names: no usage, but who is behind an address or an account id."""
+    """A person that a directory names: no usage, but who is behind an address or an account id.
+
+    ``kind`` is the kind of actor that ``account`` is.
+    """
 
     row: int
     email: str
     name: str | None = None
     account: str | None = None
     seat: str | None = None
+    kind: str = "account"
 
 
 class View(NamedTuple):

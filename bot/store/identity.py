@@ -78,7 +78,7 @@ def learn_members(connection: Connection, workspace_id: int, members: Iterable[M
         if changed:
             connection.execute(update(people).where(people.c.id == person_id).values(**changed))
         linked = member.account is not None and _learn_account(
-            connection, workspace_id, member.account, person_id, book
+            connection, workspace_id, Actor(member.kind, member.account), person_id, book
         )
         new += bool(changed) or linked
     return new
@@ -269,8 +269,7 @@ def _person_of_email(connection: Connection, workspace_id: int, email: str) -> i
     return int(found)
 
 
-def _learn_account(connection: Connection, workspace_id: int, account: str, person_id: int, book: PriceBook) -> bool:
-    actor = Actor("account", account)
+def _learn_account(connection: Connection, workspace_id: int, actor: Actor, person_id: int, book: PriceBook) -> bool:
     if _erased_ids(connection, workspace_id, [actor]):
         return False
     query = select(actors.c.id, actors.c.linked_by).where(

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Connection, and_, cast, delete, func, insert,
 from bot.pricing import PriceBook
 from bot.spend.amounts import Amount, amount
 from bot.spend.precedence import SourceDay, fullest
-from bot.spend.records import ANTHROPIC
+from bot.spend.records import ANTHROPIC, GATEWAY
 from bot.store.bulk import batches, insert_rows, replace_rows
 from bot.store.quantities import COUNTS, LINE, read_quantity, summed
 from bot.store.tables import (
@@ -94,12 +94,17 @@ class DayRollup:
         return (*day, *key, *values[:-2], values[-2] if key[1] else None, values[-1])
 
     def _refresh_organization(self) -> None:
-        """The organization speaks for a day only while no source with people does."""
+        """The organization speaks for a day only while no source with people does; a gateway bills on top of it."""
         spent = person_days.c
-        others = select(spent.person_id).where(
-            spent.workspace_id == self.workspace_id,
-            spent.day == self.day,
-            spent.person_id.not_in(self.organization),
+        others = (
+            select(spent.person_id)
+            .join(actors, actors.c.person_id == spent.person_id)
+            .where(
+                spent.workspace_id == self.workspace_id,
+                spent.day == self.day,
+                spent.person_id.not_in(self.organization),
+                actors.c.kind != GATEWAY,
+            )
         )
         if self.connection.execute(others.limit(1)).first() is None:
             self._refresh_people(self.organization)

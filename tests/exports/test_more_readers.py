@@ -267,3 +267,11 @@ def test_a_zip_that_promises_ten_gigabytes_is_refused_unread(
     path.write_bytes(bytes(data))
     (report,) = imported(database, book, path)
     assert "it unpacks to 3,814 MB" in (report.refused or "")
+
+
+def test_a_download_saved_again_is_the_later_one(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    for number, name in enumerate(("usage.csv", "usage (1).csv", "usage (2).csv", "usage (10).csv"), start=1):
+        row = f"2026-11-10,claude-opus-5,key,Default,standard,≤ 200k,{number}000000,0,0,0,0,0,global,"
+        (tmp_path / name).write_text(f"{HEADER}\n{row}\n", encoding="utf-8")
+    imported(database, book, tmp_path)
+    assert ledger_of(database, book).spend(None, None, ()).total.usage.input == 4_000_000

@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.imports import FileReport
 from bot.pricing import PriceBook
 from bot.store.database import Database
@@ -99,12 +101,90 @@ def test_another_grouping_is_the_same_usage(database: Database, book: PriceBook,
     assert usd(database, book) == Decimal("10.005")
 
 
+@pytest.mark.parametrize(
+    "finer",
+    [
+        [usage(600_000, account_id="a", speed="standard"), usage(400_000, account_id="a", speed="fast")],
+        [usage(600_000, account_id="a", inference_geo="global"), usage(400_000, account_id="a", inference_geo="us")],
+        [usage(600_000, account_id="a", context_window="0-200k"), usage(400_000, account_id="a", context_window=">")],
+        [usage(600_000, account_id="a", workspace_id="w"), usage(400_000, account_id="a", workspace_id=None)],
+        [usage(1_000_000, account_id="a", model=None)],
+    ],
+)
+def test_a_finer_or_coarser_grouping_is_the_same_usage(
+    database: Database, book: PriceBook, tmp_path: Path, finer: list[dict[str, Any]]
+) -> None:
+    parts = write(tmp_path, "parts.json", day(*finer))
+    load(database, book, parts, write(tmp_path, "plain.json", day(usage(1_000_000, account_id="a"))))
+    assert ledger_of(database, book).spend(None, None, ()).total.usage.tokens == 1_000_000
+
+
+def test_workspaces_are_parts_of_the_organization(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    parts = day({"amount": "600", "workspace_id": "w1"}, {"amount": "400", "workspace_id": None})
+    load(database, book, write(tmp_path, "a.json", parts), write(tmp_path, "b.json", day({"amount": "1000"})))
+    assert usd(database, book) == 10
+
+
 def test_a_newer_header_is_the_same_usage(database: Database, book: PriceBook, tmp_path: Path) -> None:
     start = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
     old = write(tmp_path, "old.csv", f"{start}\n2026-11-10,{MODEL},key,1000000,0\n")
     new = write(tmp_path, "new.csv", f"{start},inference_geo\n2026-11-10,{MODEL},key,1000000,0,us\n")
     load(database, book, old, new, old)
     assert usd(database, book) == Decimal("5.5")  # 1M x $5 x 1.1 for the US
+
+
+@pytest.mark.parametrize(
+    ("fuller", "dollars"),
+    [
+        # 1M x $5, and $6.25 or $10 for the cache writes: 0.4M for five minutes and 0.6M for an hour
+        ("usage_input_tokens_cache_write_5m,usage_input_tokens_cache_write_1h\n{row},400000,600000", "13.5"),
+        ("workspace\n{part},600000,0,Default\n{part},400000,0,Other", "5"),
+        ("usage_type\n{part},600000,0,standard\n{part},400000,0,batch", "5"),
+        ("usage_input_tokens_cache_read\n{row},1000000", "5.5"),
+    ],
+)
+def test_an_export_with_fewer_columns_takes_nothing_away(
+    database: Database, book: PriceBook, tmp_path: Path, fuller: str, dollars: str
+) -> None:
+    start = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+    part = f"2026-11-10,{MODEL},key"
+    row = f"{part},1000000,0"
+    new = write(tmp_path, "new.csv", f"{start},{fuller.format(part=part, row=row)}\n")
+    load(database, book, new, write(tmp_path, "old.csv", f"{start}\n{row}\n"))
+    assert usd(database, book) == Decimal(dollars)
+
+
+def test_both_exports_of_litellm_are_the_same_usage(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    used = {"spend": 5, "prompt_tokens": 1_000_000}
+
+    def activity(key: str, **metadata: str) -> dict[str, Any]:
+        model = {"metrics": used, "api_key_breakdown": {key: {"metrics": used, "metadata": metadata}}}
+        return {"date": "2026-11-10", "metrics": used, "breakdown": {"models": {MODEL: model}}}
+
+    def log(key: str, user: str, alias: str) -> dict[str, Any]:
+        said = {"user": user, "metadata": json.dumps({"user_api_key_alias": alias})}
+        return {"request_id": key, "api_key": key, "model": MODEL, "startTime": "2026-11-10T10:00:00Z", **used, **said}
+
+    days = [
+        activity("hash1", key_alias="ada"),
+        activity("hash2", key_alias="bob", user_email="bob@example.com"),
+        activity("hash3"),
+    ]
+    logs = [log("hash1", "ada@example.com", "ada"), log("hash2", "u2", "bob"), log("hash3", "cy@example.com", "cy")]
+    paths = [write(tmp_path, "a.json", {"results": days}), write(tmp_path, "b.json", json.dumps(logs))]
+    load(database, book, *paths, *paths)
+    assert by_person(database, book) == {f"{name}@example.com": Decimal(5) for name in ("ada", "bob", "cy")}
+
+
+def test_a_key_of_several_people_is_nobodys(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    log = {"api_key": "k", "model": MODEL, "startTime": "2026-11-10T10:00:00Z", "spend": 5, "prompt_tokens": 1}
+    logs = [{**log, "request_id": user, "user": user} for user in ("ada@example.com", "bob@example.com", "service")]
+    load(database, book, write(tmp_path, "logs.json", json.dumps(logs)))
+    assert by_person(database, book) == {
+        "ada@example.com": Decimal(5),
+        "bob@example.com": Decimal(5),
+        "unassigned (service)": Decimal(5),
+    }
 
 
 def test_sessions_of_several_days_add_up(database: Database, book: PriceBook, tmp_path: Path) -> None:
@@ -235,6 +315,26 @@ def test_pages_of_one_report_add_up_where_a_dimension_is_null(
         write(tmp_path, "p2.json", cost("200", workspace_id=None, product=None)),
     )
     assert usd(database, book) == 7
+
+
+@pytest.mark.parametrize("name", ["session_id", "api_key_id", "slack_channel_id", "claude_tag_user_id", "newer_id"])
+@pytest.mark.parametrize("end", ["2026-11-11T00:00:00Z", "2026-11-13T00:00:00Z"])
+def test_pages_of_the_beta_add_up_whatever_tells_their_rows_apart(
+    database: Database, book: PriceBook, tmp_path: Path, name: str, end: str
+) -> None:
+    def page(value: str | None, cents: str, who: str = "Ada") -> dict[str, Any]:
+        actor = {"type": "user_actor", "email_address": "a@example.com", "name": who}
+        group = {"actor": actor, "model": MODEL, name: value}
+        return {
+            "data": [
+                {"starting_at": "2026-11-10T00:00:00Z", "ending_at": end, "group": group, "cost": {"amount": cents}}
+            ]
+        }
+
+    pages = [page("one", "500"), page("two", "200"), page(None, "100"), page("one", "400", "Ada L.")]
+    for number, one in enumerate(pages):
+        load(database, book, write(tmp_path, f"p{number}.json", one))
+    assert usd(database, book) == 7  # the first was restated to $4, then $2 and $1
 
 
 def test_a_damaged_first_line_costs_itself_alone(database: Database, book: PriceBook, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from bot.pricing import PriceBook
 from bot.spend.amounts import total
 from bot.spend.days import Period
-from bot.spend.records import ORGANIZATION, Actor, Member
+from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Member
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
@@ -149,3 +149,17 @@ class TestOrganization:
             store(database, *company, source="admin_cost_report")
         assert dollars(database, book) == 9  # 5 of Dana's day, 4 of the day before
         assert spenders(database) == {"dana@example.com": Decimal(5)}
+
+    @pytest.mark.parametrize("is_company_first", [True, False])
+    def test_what_a_gateway_bills_comes_on_top(
+        self, database: Database, book: PriceBook, is_company_first: bool
+    ) -> None:
+        said = [
+            (used(opus_for(9), actor=self.COMPANY), "admin_cost_report"),
+            (used(opus_for(5), actor=Actor(GATEWAY, "OpenRouter")), "openrouter_csv"),
+        ]
+        for usage, source in said if is_company_first else reversed(said):
+            store(database, usage, source=source)
+        assert dollars(database, book) == 14
+        store(database, used(opus_for(1)), source="claude_code_analytics_api")
+        assert dollars(database, book) == 6  # Dana's day is known, so the company's is not used
