@@ -232,6 +232,40 @@ def test_the_window_of_a_limit_is_its_owner_s(stage: Stage, kind: str) -> None:
     assert (b"This is not your alert" in answer) is (kind != "developer")
 
 
+WINDOWS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    # window: (what is submitted, who may)
+    "settings": (
+        {
+            "private_metadata": json.dumps({"limit_usd": "12"}),
+            "state": {"values": {"limit_usd": {"value": {"type": "number_input", "value": "77"}}}},
+        },
+        {"admin"},
+    ),
+    "import_files": (
+        {"state": {"values": {"files": {"chosen": {"type": "file_input", "files": [{"id": "F1", "name": "x.csv"}]}}}}},
+        {"admin"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("window", WINDOWS)
+def test_every_window_for_everybody(stage: Stage, window: str, kind: str) -> None:
+    submitted, who_may = WINDOWS[window]
+    view = {"id": "V1", "type": "modal", "callback_id": window, **submitted}
+    answer = send_interaction(stage.app_url, {"type": "view_submission", "user": {"id": USER[kind]}, "view": view})
+    assert (NOT_ADMIN.encode() in answer) is (kind not in who_may)
+    assert (stage.installation.policy().limit_usd == 77) is (window == "settings" and kind in who_may)
+    deadline = time.monotonic() + 5
+    direct = stage.workspace.direct_channel(USER[kind])
+    while kind in who_may and window == "import_files" and time.monotonic() < deadline:
+        if any("is no file that Slack keeps" in one["text"] for one in stage.workspace.messages.get(direct, [])):
+            break
+        time.sleep(0.01)
+    said = [one["text"] for one in stage.workspace.messages.get(direct, [])]
+    assert bool(said) is (kind in who_may and window == "import_files")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_home_tab_of_everybody(stage: Stage, kind: str) -> None:
     user = USER[kind]
