@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.exports.formats import READERS
+from bot.exports.formats import READERS, has_utc_days
 from bot.policy import MIN_GROUP, Policy
 from bot.pricing import PriceBook
 from bot.spend.alerts import Alert, step_reached
@@ -382,8 +382,7 @@ class Ledger:
 
     def _zone_of(self, speaking: Iterable[str]) -> str:
         """Whose days the figures of some sources are."""
-        utc_days = {reader.name for reader in READERS if reader.utc_days}
-        return "UTC" if utc_days.intersection(speaking) else self.zone.key
+        return "UTC" if any(map(has_utc_days, speaking)) else self.zone.key
 
     def alert_steps(self, person: Person, day: date) -> set[int]:
         """The steps of a day that a person was, or is about to be, told of."""
@@ -408,7 +407,7 @@ class Ledger:
         if period is None or newest is None:
             return None
         received = day_sources(self.database, day) or {newest.source: newest.imported_at}
-        utc_days = any(reader.utc_days for reader in READERS if reader.name in received)
+        utc_days = any(map(has_utc_days, received))
         silent = silent_sources(self.database, now) if now else []
         titles = {reader.name: reader.title for reader in READERS}
         since = tuple((titles.get(source.name, source.name), source.last_at) for source in silent)

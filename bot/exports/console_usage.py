@@ -5,6 +5,9 @@ a count. Rows that our words do not tell apart (a column of a newer header) are 
 export of the same days replaces an earlier one.
 """
 
+import hashlib
+from collections.abc import Iterable
+
 from bot.exports.reader import (
     Export,
     Reading,
@@ -63,7 +66,7 @@ class ConsoleUsage:
             # Another header tells the same usage apart more finely or less: a view of its own, added to no other.
             yield View("_".join(told_apart))
         names = [place for place, name in enumerate(header) if name not in _COUNTS]
-        first_seen: dict[tuple[str, ...], tuple[int, TokenUsage]] = {}
+        first_seen: dict[bytes, tuple[int, bytes]] = {}
         for number, values in lines:
             if isinstance(values, str):
                 yield Problem(number, f"Row {number} was left out: {values}.")
@@ -73,9 +76,9 @@ class ConsoleUsage:
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
                 continue
-            grain = tuple([values[place].strip() for place in names])
-            first = first_seen.setdefault(grain, (number, record.usage))
-            yield record if first[0] == number else _repeated(record, *first)
+            figures = _digest(map(str, record.usage))
+            first = first_seen.setdefault(_digest(values[place].strip() for place in names), (number, figures))
+            yield record if first[0] == number else _repeated(record, first[0], first[1] == figures)
 
 
 def _read_row(number: int, header: list[str], values: list[str]) -> UsageRecord:
@@ -108,8 +111,13 @@ def _conditions(row: dict[str, str]) -> PriceConditions:
     )
 
 
-def _repeated(record: UsageRecord, first_row: int, usage: TokenUsage) -> Problem:
-    if record.usage == usage:
+def _digest(words: Iterable[str]) -> bytes:
+    """What stands for words in a table of all rows, as an export may have millions of them."""
+    return hashlib.blake2b("\0".join(words).encode(), digest_size=12).digest()
+
+
+def _repeated(record: UsageRecord, first_row: int, is_same: bool) -> Problem:
+    if is_same:
         return Problem(record.row, f"Row {record.row} repeats row {first_row} and was counted once.")
     return Problem(
         record.row,

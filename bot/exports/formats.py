@@ -1,5 +1,7 @@
 """All formats that can be read, and which one a file is."""
 
+import re
+
 from bot.exports.analytics_api import AnalyticsApi
 from bot.exports.anthropic_reports import (
     AdminCost,
@@ -57,6 +59,16 @@ def reader_named(name: str) -> Reader:
             return reader
     names = ", ".join(sorted(reader.name for reader in READERS))
     raise UnreadableExport(f"“{name}” is no format; formats are {names}")
+
+
+def has_utc_days(source: str) -> bool:
+    """Whether the days of a source are UTC days; a view of a source is named after it.
+
+    Buckets narrower than a day, whose view ends in their seconds, are put on the days of the installation.
+    """
+    if re.search(r"_\d+s$", source):
+        return False
+    return any(reader.utc_days and f"{source}_".startswith(f"{reader.name}_") for reader in READERS)
 
 
 def recognise(export: Export) -> Reader:

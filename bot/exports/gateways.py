@@ -283,17 +283,20 @@ class OpenRouter:
                 if isinstance(row, str):
                     raise ValueError(row)
                 usd = as_dollars(row["Usage"], "Usage") + as_dollars(row.get("BYOK Usage") or "0", "BYOK Usage")
+                usage = TokenUsage(
+                    as_count(row["Prompt Tokens"], "Prompt Tokens"),
+                    as_count(row["Completion Tokens"], "Completion Tokens"),
+                )
+                # No dollars for tokens means that no cost is known, except where the model is called free.
+                is_stated = usd or not usage.tokens or row["Slug"].endswith(":free")
                 yield UsageRecord(
                     row=number,
                     day=as_day(row["Date"], "Date"),
                     actor=Actor(GATEWAY, "OpenRouter"),
                     model=_openrouter_model(row["Slug"]),
-                    usage=TokenUsage(
-                        as_count(row["Prompt Tokens"], "Prompt Tokens"),
-                        as_count(row["Completion Tokens"], "Completion Tokens"),
-                    ),
+                    usage=usage,
                     conditions=_UNKNOWN_SIZE,
-                    reported_usd=usd,
+                    reported_usd=usd if is_stated else None,
                     vendor=_openrouter_vendor(row["Slug"]),
                 )
             except ValueError as error:

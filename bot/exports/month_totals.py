@@ -108,7 +108,7 @@ def _record(number: int, row: dict[str, str], actor: Actor, start: date, until: 
     stated = net or gross
     channels = (row.get("slack_channel_id"), row.get("teams_channel_id"))
     model = as_name(row["model"] or "all models", "model")
-    listed = _list_usd(usage, model, start, book)
+    least = _least_usd(row, usage, model, start, book)
     return UsageRecord(
         row=number,
         day=start,
@@ -116,17 +116,29 @@ def _record(number: int, row: dict[str, str], actor: Actor, start: date, until: 
         model=model,
         usage=usage,
         conditions=PriceConditions(prompt_tier="unknown"),
-        billing=API if net and _pays_for(net, listed) else SUBSCRIPTION,
+        billing=API if net and _pays_for(net, least) else SUBSCRIPTION,
         part=" ".join(as_name(word, "part") for word in (row[_PRODUCT] or "other", *channels) if word),
         # Seat plans state only what they charge on top of what the seat covers: that is no cost of the usage.
-        reported_usd=stated if _pays_for(stated, listed) and (stated or not usage.tokens) else None,
+        reported_usd=stated if _pays_for(stated, least) and (stated or not usage.tokens) else None,
         until=until,
     )
 
 
-def _pays_for(usd: Decimal, listed: Decimal | None) -> bool:
+def _pays_for(usd: Decimal, least: Decimal) -> bool:
     """Whether dollars can be the price of usage: no contract takes off more than half."""
-    return listed is None or usd * 2 >= listed
+    return usd * 2 >= least
+
+
+def _least_usd(row: dict[str, str], usage: TokenUsage, model: str, day: date, book: PriceBook) -> Decimal:
+    """The least that the usage can cost at API prices: of a model without a price, what the cheapest one would cost.
+
+    Where the report does not split the prompt, all of it may have been read from a cache.
+    """
+    if "total_uncached_input_tokens" not in row:
+        usage = usage._replace(input=0, cache_read=usage.input)
+    listed = _list_usd(usage, model, day, book)
+    known = [_list_usd(usage, other.id, day, book) for other in book.models] if listed is None else [listed]
+    return min((usd for usd in known if usd is not None), default=Decimal(0))
 
 
 def _list_usd(usage: TokenUsage, model: str, day: date, book: PriceBook) -> Decimal | None:

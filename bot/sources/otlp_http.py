@@ -8,7 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from bot.exports.otlp import LOGS, METRICS, decode_events, decode_points, event_records, point_records
-from bot.exports.reader import Reading, ReadingContext, UnreadableExport
+from bot.exports.reader import Reading, ReadingContext, UnreadableExport, shortened
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -62,7 +62,13 @@ def _sent(environ: "WSGIEnvironment") -> bytes:
         raise Refused(400, "The content length is no number.")
     elif int(length) > MAX_BODY:
         raise Refused(413, f"The body is over {MAX_BODY // 2**20} MB; make smaller batches.")
-    data: bytes = environ["wsgi.input"].read(int(length))
+    try:
+        data: bytes = environ["wsgi.input"].read(int(length))
+    except (ConnectionError, TimeoutError):
+        raise
+    except Exception as error:
+        # Servers have errors of their own for a chunk that is none or was cut; sent again, it is no better.
+        raise Refused(400, f"The body's chunks cannot be read: {shortened(error)}.") from error
     if len(data) > MAX_BODY:
         raise Refused(413, f"The body is over {MAX_BODY // 2**20} MB; make smaller batches.")
     return data

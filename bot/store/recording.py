@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
@@ -266,7 +267,7 @@ class _Writer:
         tally, actor_of, line_of = part
         counted = _Counted()
         empty = self.whole_days - {day for day, _ in tally.dailies()}
-        for day, rows in (*tally.dailies(), *((day, []) for day in sorted(empty))):
+        for day, rows in chain(tally.dailies(), ((day, []) for day in sorted(empty))):
             wanted = {(actor_of[actor], line_of[line]): (values, records) for actor, line, values, records in rows}
             counted = counted.plus(self._store_day(day, wanted))
         return counted

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.exports.containers import MAX_UNPACKED
-from bot.exports.formats import recognise
+from bot.exports.formats import has_utc_days, recognise
 from bot.exports.reader import ReadingContext, UnreadableExport
 from bot.imports import FileReport
 from bot.ledger import Ledger
@@ -275,3 +275,26 @@ def test_a_download_saved_again_is_the_later_one(database: Database, book: Price
         (tmp_path / name).write_text(f"{HEADER}\n{row}\n", encoding="utf-8")
     imported(database, book, tmp_path)
     assert ledger_of(database, book).spend(None, None, ()).total.usage.input == 4_000_000
+
+
+def test_openrouter_states_no_dollars_for_tokens_that_no_cost_is_known_of(book: PriceBook) -> None:
+    rows = [f"2026-05-12,{slug},0,0,1,1000,10,0" for slug in ("anthropic/claude-new", "anthropic/claude-new:free")]
+    header = "Date,Slug,Usage,BYOK Usage,Requests,Prompt Tokens,Completion Tokens,Reasoning Tokens"
+    records, _ = read("\n".join([header, *rows]), book)
+    assert [record.reported_usd for record in records] == [None, 0]
+
+
+@pytest.mark.parametrize(
+    ("source", "is_utc"),
+    [
+        ("console_usage_csv", True),
+        ("console_usage_csv_inference_geo_speed", True),
+        ("admin_cost_report_by_kind", True),
+        ("admin_usage_report_3600s", False),
+        ("transcripts", False),
+        ("ccusage_project", False),
+        ("", False),
+    ],
+)
+def test_a_view_has_the_days_of_its_source(source: str, is_utc: bool) -> None:
+    assert has_utc_days(source) == is_utc

@@ -1,6 +1,7 @@
 """The three readers on real exports and on damaged ones."""
 
 import json
+import tracemalloc
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -381,3 +382,15 @@ def test_formats_are_told_from_content(tmp_path: Path) -> None:
 def test_other_content_is_refused_by_quoting_it(data: bytes, said: str) -> None:
     with pytest.raises(UnreadableExport, match=said):
         recognise(as_export(data))
+
+
+def test_a_long_export_is_read_in_little_memory(book: PriceBook) -> None:
+    count = 20_000
+    rows = (ROW.replace(",app,", f",claude_code_key_dana{number:06}_ab12,") for number in range(count))
+    export = as_export("\n".join([HEADER, *rows]))
+    tracemalloc.start()
+    for _ in recognise(export).read(export, ReadingContext(ZoneInfo("UTC"), book)):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak / count < 600

@@ -233,6 +233,35 @@ def test_an_overage_does_not_stand_for_what_the_seat_covers(
     assert explained.sources["spend_report_csv"].usd == 5
 
 
+@pytest.mark.parametrize(
+    ("model", "split", "spent", "dollars", "unpriced"),
+    [
+        ("claude-unheard-of", True, "0.01", "0", 1_000_000),  # an overage of a cent is no price of a million tokens
+        ("claude-unheard-of", True, "5.00", "5", 0),
+        (MODEL, True, "0.60", "5", 0),
+        (MODEL, False, "0.60", "0.60", 0),  # at $0.50 per million tokens read from a cache
+        (MODEL, False, "0.01", "5", 0),
+    ],
+)
+def test_dollars_of_a_report_are_believed_if_they_can_be_the_price(
+    database: Database,
+    book: PriceBook,
+    tmp_path: Path,
+    model: str,
+    split: bool,
+    spent: str,
+    dollars: str,
+    unpriced: int,
+) -> None:
+    header = "user_email,product,model,total_prompt_tokens,total_completion_tokens,total_net_spend_usd"
+    row = f"ada@example.com,Claude Code,{model},1000000,0,{spent}"
+    if split:
+        header, row = f"{header},total_uncached_input_tokens", f"{row},1000000"
+    load(database, book, write(tmp_path, "spend-report-2026-11-10-to-2026-11-10.csv", f"{header}\n{row}\n"))
+    total = ledger_of(database, book).spend(None, None, ()).total
+    assert (total.usd, total.unpriced_tokens) == (Decimal(dollars), unpriced)
+
+
 def test_a_sidechain_repeats_a_response_under_another_request(
     database: Database, book: PriceBook, tmp_path: Path
 ) -> None:

@@ -9,9 +9,12 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn.http.body import Body, ChunkedReader
+from gunicorn.http.unreader import IterUnreader
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
@@ -172,6 +175,15 @@ def test_a_body_in_chunks_is_read_whole() -> None:
     chunked = {"HTTP_TRANSFER_ENCODING": "chunked"}
     assert accept(environ(data, **chunked), TOKEN).data == data
     assert accept(environ(packed, HTTP_CONTENT_ENCODING="gzip", **chunked), TOKEN).data == data
+
+
+@pytest.mark.parametrize("sent", [b"zz\r\n{}\r\n0\r\n\r\n", b"5\r\n{}0\r\n\r\n", b"50\r\n{}", b"2\r\n{}\r\n"])
+def test_chunks_that_are_broken_are_a_bad_request(sent: bytes) -> None:
+    broken = environ(b"", HTTP_TRANSFER_ENCODING="chunked")
+    broken["wsgi.input"] = Body(ChunkedReader(SimpleNamespace(version=(1, 1)), IterUnreader(iter([sent]))))
+    with pytest.raises(Refused, match="chunks") as refused:
+        accept(broken, TOKEN)
+    assert refused.value.status == 400
 
 
 def test_a_body_without_a_length_or_over_the_limit_is_refused() -> None:
