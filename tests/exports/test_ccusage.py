@@ -5,6 +5,8 @@ Intended differences, each for a reason, so that the corpus has none of them or 
 - US-only inference: ccusage takes the standard price; tokens are the same, and dollars are not compared here.
 - Lines without a message id: ccusage counts each, even the same line in two files; we count equal lines once.
 - ``<synthetic>`` answers: ccusage has their tokens in its totals and not in its models; we have no use for them.
+- One message id under several request ids in several files: ccusage counts each request; we count the response once,
+  as a session that is resumed or copied repeats it. Within one file both count each request.
 - A model of fast mode: ccusage calls it "…-fast"; we call it by its name and keep the speed beside it.
 """
 
