@@ -41,6 +41,9 @@ Other dimensions may be null in all rows of a page (the default workspace, usage
 tell one report from another.
 """
 
+_FINER = ("api_key_id", "session_id", "slack_channel_id", "teams_channel_id")
+"""Dimensions that a record does not have."""
+
 _CONDITIONS = ("context_window", "inference_geo", "service_tier", "speed")
 """Dimensions that split usage by what its price depends on; a split by kind has them without being asked."""
 
@@ -180,7 +183,7 @@ class EnterpriseUsage(_ReportReader):
     title = "Enterprise Analytics usage report"
 
     def recognises(self, head: bytes) -> bool:
-        return has_keys(head, "results", "uncached_input_tokens") and _is_enterprise(head)
+        return has_keys(head, "uncached_input_tokens") and _is_enterprise(head) and _has_rows(head)
 
 
 class EnterpriseCost(_ReportReader):
@@ -188,7 +191,7 @@ class EnterpriseCost(_ReportReader):
     title = "Enterprise Analytics cost report"
 
     def recognises(self, head: bytes) -> bool:
-        return has_keys(head, "results", "amount") and _is_enterprise(head)
+        return has_keys(head, "amount") and _is_enterprise(head) and _has_rows(head)
 
 
 class BetaUsage(_ReportReader):
@@ -246,6 +249,10 @@ def _is_enterprise(head: bytes) -> bool:
     return b'"product"' in head or b'"user_email"' in head or b'"list_amount"' in head
 
 
+def _has_rows(head: bytes) -> bool:
+    return has_keys(head, "results") or has_keys(head, "actor", "starting_at")
+
+
 def _views(rows: list[_Row]) -> list[str]:
     """What tells a report from another one of the same usage: by kind, in hours, or grouped otherwise.
 
@@ -277,8 +284,13 @@ def _rows(raw: Raw) -> Iterator[_Row | str]:
         else:
             row = msgspec.json.decode(raw, type=_Grouped)
             start, end = as_instant(row.starting_at, "starting_at"), as_instant(row.ending_at, "ending_at")
-            parts = [(row.group, _object(row.usage), _object(row.cost))]
             group = msgspec.json.decode(row.group, type=dict[str, Any])
+            parts = [(row.group, _object(row.usage), _object(row.cost))]
+            if b'"group"' not in bytes(raw):
+                # Enterprise's reports by user have such rows as well, but nothing in them lies a level down.
+                parts = [(raw, raw, raw)]
+                said = msgspec.json.decode(raw, type=dict[str, Any])
+                group = {name: value for name, value in said.items() if name in _Dimensions.__struct_fields__}
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         yield shortened(error)
         return
@@ -328,12 +340,25 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
         return record
     # Pages may cut a day anywhere: rows of the beta and buckets of minutes and hours add up like single requests, each
     # of them as it was said last. Every dimension tells them apart, also those that the stored rows do not have.
-    told_apart = said if row.group is None else sorted((row.group | {"actor": actor}).items())
+    told_apart = _told_apart(row, actor)
     bucket = f"{row.start.isoformat()} {row.end.isoformat()} {told_apart}"
     key = hashlib.blake2b(bucket.encode(), digest_size=16).digest()
-    if until is not None:
-        return record._replace(part=f"{record.part} {key.hex()}".strip())
-    return record._replace(request=Request(key, row.start, restates=True))
+    if until is None:
+        return record._replace(request=Request(key, row.start, restates=True))
+    is_finer = any(value for name, value in (row.group or {}).items() if name in _FINER or name in _newer(row))
+    return record._replace(part=f"{record.part} {key.hex()}".strip()) if is_finer else record
+
+
+def _told_apart(row: _Row, actor: Actor) -> Any:
+    """Every dimension of a row. Hours are told apart as they always were, so that stored ones are known again."""
+    if row.group is None or row.end - row.start < _DAY_LONG:
+        return (row.dimensions, sorted(_newer(row).items())) if any(_newer(row).values()) else row.dimensions
+    return sorted((row.group | {"actor": actor}).items())
+
+
+def _newer(row: _Row) -> dict[str, Any]:
+    """Dimensions that are not known here."""
+    return {name: value for name, value in (row.group or {}).items() if name not in _Dimensions.__struct_fields__}
 
 
 def _days(row: _Row, context: ReadingContext) -> tuple[date, date | None]:

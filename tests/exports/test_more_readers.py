@@ -298,3 +298,17 @@ def test_openrouter_states_no_dollars_for_tokens_that_no_cost_is_known_of(book: 
 )
 def test_a_view_has_the_days_of_its_source(source: str, is_utc: bool) -> None:
     assert has_utc_days(source) == is_utc
+
+
+def test_rows_of_the_enterprise_reports_by_user(book: PriceBook) -> None:
+    times = {"starting_at": "2026-11-01T00:00:00Z", "ending_at": "2026-11-02T00:00:00Z"}
+    for figures, counted, reported in (
+        (USAGE, TokenUsage(1, 5, 4, 2, 3, 6), None),
+        ({"amount": "123.5", "list_amount": "150", "currency": "USD"}, TokenUsage(), Decimal("1.235")),
+    ):
+        rows = [{**GROUP, **times, "product": name, "speed": None, **figures} for name in ("chat", "claude_code")]
+        found, problems = read(rows_page(*rows), book)
+        assert problems == []
+        assert {(record.actor, record.day) for record in found} == {(Actor("email", "dana@x.com"), date(2026, 11, 1))}
+        assert [(record.usage, record.reported_usd) for record in found] == [(counted, reported)] * 2
+        assert len({record.request for record in found}) == 2
