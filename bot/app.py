@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from bot.imports import Importer
 from bot.ledger import Ledger
-from bot.policy import Policies
+from bot.policy import Policies, delete_old
 from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
-from bot.spend.days import spend_day
-from bot.store.alerting import AlertPolicy
+from bot.spend.days import ONE_DAY, spend_day
+from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.database import Database, open_database
+from bot.store.deliveries import hasten_alerts
 from bot.store.recording import rebuild_rollups
 from bot.store.settings import read_setting, write_setting
 
@@ -52,6 +53,9 @@ class Installation:
 
     threads: ThreadPoolExecutor | None = None
     """Where listeners work, where it outlives this installation."""
+
+    slack_ids: tuple[str, str] | None = None
+    """Slack's ids of the workspace and of its organisation (or nothing), once they are known."""
 
     @cached_property
     def database(self) -> Database:
@@ -103,7 +107,7 @@ class Installation:
     def directory(self) -> "Directory":
         from bot.slack.directory import Directory
 
-        return Directory(self.database, self.reading)
+        return Directory(self.database, self.reading, lambda: self.slack_ids)
 
     @cached_property
     def jobs(self) -> "Jobs":
@@ -150,6 +154,10 @@ class Installation:
             return []
         return [Subscription(channel, settings.digest_time, self.policy().timezone, settings.digest_weekdays)]
 
+    def delete_old(self, now: datetime) -> int:
+        """Delete usage that is older than the policy keeps; returns how many rows. Raises where it cannot be read."""
+        return delete_old(self.database, self.policy.read(), now)
+
     def today(self) -> date:
         """The spend day of this moment."""
         return spend_day(self.clock(), self.policy().timezone)
@@ -158,6 +166,14 @@ class Installation:
         """An importer that owes alerts by today's limit."""
         policy, today = self.policy(), self.today()
         return Importer(self.database, policy.timezone, self.book, self.alert_policy(), policy.first_kept(today))
+
+    def look_again(self, person_id: int) -> None:
+        """Let a person's alerts follow their limit, quiet hours and mute from now on."""
+        policy, now = self.alert_policy(), self.clock()
+        with self.database.write_usage() as connection:
+            recent = {(policy.today - days * ONE_DAY, person_id) for days in range(-1, 2)}
+            owe_alerts(connection, self.database.workspace_id, recent, policy, now)
+            hasten_alerts(connection, self.database.workspace_id, now)
 
     def alert_policy(self) -> AlertPolicy:
         """What alerts are owed by now."""
@@ -232,7 +248,7 @@ class Installation:
         from bot.slack.directory import Directory
 
         client = hasty_client(self.settings.secret("SLACK_BOT_TOKEN"), self.settings.api_url)
-        directory = Directory(self.database, client)
+        directory = Directory(self.database, client, lambda: self.slack_ids)
         return Access(directory, self.settings.admins, follows_slack=self.settings.slack_admins)
 
     @cached_property
@@ -255,8 +271,9 @@ class Installation:
             return spend_day(self.clock(), self.policy.last.timezone)
 
         questions = Questions(self.book, self.plan_book, today, lambda: words, keep)
-        own = Own(self.ledger, self.directory, self.access, self.advisor, self.clock, self.today, questions.answer)
-        channels = Channels(self.database, self.clock, defaults, self.settled, self.access)
+        answer, again = questions.answer, self.look_again
+        own = Own(self.ledger, self.directory, self.access, self.advisor, self.clock, self.today, answer, again)
+        channels = Channels(self.database, self.clock, defaults, self.settled, self.access, self.ledger.tells_too_much)
         instant = {"help": questions.show_help, "article": questions.show_article, "plans": questions.show_plans}
         slow = {
             "": own.show_menu,

@@ -481,11 +481,13 @@ def team(
 ) -> None:
     """Make a team or change it, or list the teams."""
     from bot.pricing.money import shown
-    from bot.store.teams import all_teams, set_team
+    from bot.store.teams import MAX_TEAM_NAME, all_teams, set_team
 
     database = _installation().database
     if name is not None:
         said = {"limit_usd": limit, "budget_usd": budget, "lead": lead}
+        if len(name.strip()) > MAX_TEAM_NAME:
+            _refuse(f"“{name[:40]}…” is too long for a team's name; {MAX_TEAM_NAME} characters fit into a digest.")
         set_team(database, name, members or [], **{key: value for key, value in said.items() if value is not None})
     for found, people_of in all_teams(database):
         if name is None or found.name.lower() == name.lower():

@@ -32,13 +32,17 @@ STORED_TOGETHER = 20_000
 
 
 class FileReport(NamedTuple):
-    """What became of one file. ``refused`` is the sentence for a file that was not imported at all."""
+    """What became of one file. ``refused`` is the sentence for a file that was not imported at all.
+
+    ``not_kept`` counts rows that are older than usage is kept.
+    """
 
     path: str
     format: str | None
     recorded: Recorded
     problems: list[Problem]
     refused: str | None = None
+    not_kept: int = 0
 
     @property
     def rows(self) -> int:
@@ -165,7 +169,6 @@ class Importer:
         """Add up what a reader finds, without what cannot be: days to come, and days before there was a Claude."""
         tally = Tally()
         problems: list[Problem] = []
-        too_old: Problem | None = None
         latest = self.policy.today + ONE_DAY
         for found in reading:
             if isinstance(found, Problem):
@@ -177,13 +180,10 @@ class Importer:
                 problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is in the future."))
             elif isinstance(found, UsageRecord) and found.day < FIRST_DAY:
                 problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is before Claude."))
-            elif isinstance(found, UsageRecord) and (found.until or found.day) < self.first_kept:
-                too_old = too_old or Problem(found.row, "")
+            elif isinstance(found, UsageRecord) and (found.until or found.day + ONE_DAY) <= self.first_kept:
+                tally.not_kept += 1
             else:
                 tally.add(found)
-        if too_old is not None:
-            said = f"Row {too_old.row} and others were left out: usage before {self.first_kept} is not kept."
-            problems.append(too_old._replace(problem=said))
         return tally, problems
 
     def context(self, person: str | None = None) -> ReadingContext:
@@ -241,7 +241,7 @@ class Importer:
             if isinstance(one, FileReport):
                 yield one
                 continue
-            report = FileReport(one.path, one.format, next(stored), one.problems)
+            report = FileReport(one.path, one.format, next(stored), one.problems, not_kept=one.tally.not_kept)
             if one.state and keep and not one.problems:
                 remembered.append((one.state, ReadFile(one.format, report.rows, report.recorded.days)))
             yield report

@@ -1,5 +1,6 @@
 """The jobs, each one turn that anybody may call at any time: plan what is owed, then send what is due."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +10,6 @@ from slack_sdk.errors import SlackApiError
 
 from bot.advice import Advisor
 from bot.ledger import Ledger, OwnDay
-from bot.policy import Policy
 from bot.pricing.money import rounded
 from bot.pricing.tiers import MIN_SAVING_USD, WORKING_DAYS, what_if
 from bot.schedule import LONGEST_PAUSE, DueDigest, caught_up, digest_due, finished
@@ -27,15 +27,13 @@ from bot.spend.days import ONE_DAY, Period, spend_day
 from bot.spend.digest import MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
-from bot.store.database import Database
 from bot.store.deliveries import ALERT, DIGEST, NOTICE, TOO_LATE, Covered, Delivery
 from bot.store.feeds import silent_sources
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
-from bot.store.people import Person, person_by_id, wishes_of
-from bot.store.retention import delete_before
+from bot.store.people import Person, people_of_team, person_by_id, wishes_of
 from bot.store.settings import read_setting, write_setting
 from bot.store.subscriptions import Subscription, all_subscriptions
-from bot.store.teams import TOO_SMALL, find_team, is_too_small
+from bot.store.teams import TOO_SMALL, find_team
 
 CORRECTED_FOR = timedelta(days=3)
 TOLD_FOR = timedelta(days=3)
@@ -91,17 +89,15 @@ class Jobs:
                 continue
             if delivery.kind == DIGEST and before is not None and before.problem == delivery.problem:
                 continue  # a channel that is gone is said once
-            text = (
-                f"The {self._what(delivery)} of {delivery.day} ({delivery.key}) was not sent: {delivery.problem}. "
-                "claudecost doctor lists what waits."
-            )
+            text = f"The {self._what(delivery)} was not sent: {delivery.problem}. claudecost doctor lists what waits."
             self._tell_admins(f"{delivery.state}:{delivery.key}", text, now, delivery.key)
 
     def _what(self, delivery: Delivery) -> str:
         person = person_by_id(self.ledger.database, int(delivery.target)) if delivery.kind == ALERT else None
         if delivery.kind != ALERT:
-            return "digest"
-        return f"alert for {person.label}" if person else "alert"
+            return f"digest of {delivery.day} ({delivery.key})"
+        # Without its step, which would say how much they spent.
+        return f"alert for {person.label} of {delivery.day}" if person else f"alert of {delivery.day}"
 
     def plan_digests(self, now: datetime) -> None:
         """Owe each subscribed channel the digest that is due."""
@@ -130,6 +126,8 @@ class Jobs:
         """
         database, corrected = self.ledger.database, 0
         for delivery in deliveries.correctable(database, now - CORRECTED_FOR):
+            if delivery.members != self.composer.members(delivery):
+                continue  # somebody came or went: the difference would be what they spent
             facts = self.composer.digest_facts(delivery, now)
             if facts.amount is None and delivery.usd is None:
                 self._tell_no_data(delivery, now)
@@ -175,10 +173,6 @@ class Jobs:
             text = silence_sentence(source.name, source.last_at.astimezone(self.ledger.zone), source.usual)
             self._tell_admins(about, text, now)
 
-    def delete_old(self, now: datetime) -> int:
-        """Delete usage that is older than the policy keeps; returns how many rows."""
-        return delete_old(self.ledger.database, self.ledger.policy(), now)
-
     def find_owners(self, now: datetime) -> int:
         """Ask Slack who is behind the keys that nobody is known for; each address is asked for once a day."""
         database, found = self.ledger.database, 0
@@ -202,12 +196,6 @@ class Jobs:
                     found += 1
                     break
         return found
-
-
-def delete_old(database: Database, policy: Policy, now: datetime) -> int:
-    """Delete a workspace's usage that is older than its policy keeps; returns how many rows."""
-    first = policy.first_kept(spend_day(now, policy.timezone))
-    return 0 if first is None else delete_before(database, first, now)
 
 
 def _correction(delivery: Delivery, facts: DigestFacts, at: datetime) -> str | None:
@@ -246,10 +234,18 @@ class Composer:
             )
             return Composed(self.directory.direct_channel(delivery.target), message)
         team = find_team(self.ledger.database, delivery.covers.team) if delivery.covers.team else None
-        if team is not None and is_too_small(self.ledger.database, team):
+        if team is not None and self.ledger.tells_too_much(team):
             raise Undeliverable("expired", f"{team.name}: {TOO_SMALL[0].lower()}{TOO_SMALL[1:-1]}")
         facts = self.digest_facts(delivery, now)
-        return Composed(delivery.target, self.digest(facts), facts.told_usd, facts.is_partial)
+        return Composed(delivery.target, self.digest(facts), facts.told_usd, facts.is_partial, self.members(delivery))
+
+    def members(self, delivery: Delivery) -> str | None:
+        """A hash of who is in the team whose digest it is; None where it is everybody's."""
+        team = find_team(self.ledger.database, delivery.covers.team) if delivery.covers.team else None
+        if team is None:
+            return None
+        ids = sorted(people_of_team(self.ledger.database, team.id))
+        return hashlib.blake2b(repr(ids).encode(), digest_size=8).hexdigest()
 
     def digest_facts(self, delivery: Delivery, now: datetime) -> DigestFacts:
         """The facts of a digest as they are now."""

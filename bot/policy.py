@@ -18,7 +18,8 @@ from bot.store.alerting import AlertPolicy, owe_recent_alerts
 from bot.store.audit import write_audit
 from bot.store.database import Database, DatabaseProblem
 from bot.store.deliveries import hasten_alerts
-from bot.store.settings import read_setting, write_setting_in
+from bot.store.retention import delete_before
+from bot.store.settings import read_setting, read_setting_in, write_setting_in
 
 FOLLOWED_SECONDS = 1.0
 """Every process follows a change so soon after it was made."""
@@ -93,6 +94,11 @@ class Policies:
             self._follow()
         return self._policy
 
+    def read(self) -> Policy:
+        """What holds now. Raises SQLAlchemyError or PolicyProblem where it cannot be read."""
+        chosen = read_setting(self.database(), CHOSEN)
+        return self._with(json.loads(chosen or "{}"))
+
     @property
     def last(self) -> Policy:
         """What held when it was last asked, without asking: answers to questions take no database."""
@@ -104,19 +110,18 @@ class Policies:
         Who changed what is kept. Raises PolicyProblem, and then nothing changed.
         """
         database = self.database()
-        self._follow()
-        before = self._policy
-        chosen = json.loads(self._chosen or "{}") | dict(values)
-        after = self._with(chosen)
-        usual = self._with({})
-        differs = {name: value for name, value in chosen.items() if after.said(name) != usual.said(name)}
-        changed = [
-            f"{TITLES[name]}: {before.said(name) or 'none'} → {after.said(name) or 'none'}"
-            for name in TITLES
-            if before.said(name) != after.said(name)
-        ]
-        alerting = AlertPolicy(after.limit_usd, spend_day(now, after.timezone))
         with database.write_usage() as connection:
+            # Read where it is written: another process may have changed something else a moment ago.
+            kept, before = self._kept(read_setting_in(connection, database.workspace_id, CHOSEN))
+            usual, chosen = self._with({}), kept | dict(values)
+            after = self._with(chosen)
+            differs = {name: value for name, value in chosen.items() if after.said(name) != usual.said(name)}
+            changed = [
+                f"{TITLES[name]}: {before.said(name) or 'none'} → {after.said(name) or 'none'}"
+                for name in TITLES
+                if before.said(name) != after.said(name)
+            ]
+            alerting = AlertPolicy(after.limit_usd, spend_day(now, after.timezone))
             write_setting_in(connection, database.workspace_id, CHOSEN, json.dumps(differs))
             for one in changed:
                 write_audit(connection, database.workspace_id, now, who, f"changed the {one}")
@@ -131,6 +136,18 @@ class Policies:
         """What admins chose in place of the environment's settings, in words."""
         policy = self()
         return [f"{TITLES[name]} {policy.said(name) or 'none'}" for name in json.loads(self._chosen or "{}")]
+
+    def check(self, values: Mapping[str, str]) -> None:
+        """See whether values could be chosen, without asking the database. Raises PolicyProblem."""
+        self._with(self._kept(self._chosen)[0] | dict(values))
+
+    def _kept(self, chosen: str | None) -> tuple[dict[str, str], Policy]:
+        """What was chosen, and what holds by that; nothing where it cannot be read any more."""
+        kept: dict[str, str] = json.loads(chosen or "{}")
+        try:
+            return kept, self._with(kept)
+        except PolicyProblem:
+            return {}, self._with({})
 
     def _follow(self) -> None:
         try:
@@ -170,3 +187,9 @@ TITLES = {
 
 def _read(name: str, value: str) -> Any:
     return None if not value and name in ("budget_usd", "retention_days") else value.replace("$", "").strip()
+
+
+def delete_old(database: Database, policy: Policy, now: datetime) -> int:
+    """Delete a workspace's usage that is older than its policy keeps; returns how many rows."""
+    first = policy.first_kept(spend_day(now, policy.timezone))
+    return 0 if first is None else delete_before(database, first, now)

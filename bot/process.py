@@ -23,7 +23,7 @@ from bot.scheduler import (
 from bot.settings import EXAMPLES, Settings, SettingsProblem
 from bot.slack.errors import Meaning, classify
 from bot.store.database import Database
-from bot.store.workspaces import remember_single
+from bot.store.workspaces import OtherWorkspace, remember_single
 from bot.web import SharedWebApp, WebApp, serve
 from bot.workspaces import Workspaces
 
@@ -150,11 +150,22 @@ def check_token(installation: Installation) -> None:
     """Ask Slack who the bot is. Raises SettingsProblem if Slack refuses the token; an outage is only logged."""
     try:
         answer = installation.reading.auth_test()
-        logger.info("signed in to %s as %s", answer.get("team"), answer.get("user"))
-        remember_single(installation.database, str(answer["team_id"]), answer.get("enterprise_id"))
     except (SlackApiError, OSError) as error:
         code = _outage("SLACK_BOT_TOKEN", error)
         logger.warning("Slack cannot be reached now (%s); going on, and trying again as needed", code)
+        return
+    logger.info("signed in to %s as %s", answer.get("team"), answer.get("user"))
+    installation.slack_ids = str(answer["team_id"]), str(answer.get("enterprise_id") or "")
+    try:
+        remember_single(installation.database, *installation.slack_ids)
+    except OtherWorkspace as error:
+        raise SettingsProblem(str(error)) from error
+
+
+def _learn_workspace(installation: Installation) -> None:
+    """Ask Slack later whose the token is, where it could not say at the start."""
+    if installation.slack_ids is None:
+        check_token(installation)
 
 
 def _outage(token: str, error: SlackApiError | OSError) -> str:
@@ -182,7 +193,8 @@ def _turns(installation: Installation) -> dict[Turn, int]:
         installation.jobs.watch_sources: WATCH_SECONDS,
         installation.jobs.correct_digests: CORRECT_SECONDS,
         installation.jobs.find_owners: OWNERS_SECONDS,
-        installation.jobs.delete_old: DELETE_SECONDS,
+        installation.delete_old: DELETE_SECONDS,
+        lambda _now: _learn_workspace(installation): OWNERS_SECONDS,
     }
 
 

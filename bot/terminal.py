@@ -88,6 +88,8 @@ def print_import(report: FileReport) -> None:
     for change in report.changes:
         if recorded.restated and change.before:
             _say(f"  {change.day}: {rounded(change.before)} → {rounded(change.after)}")
+    if report.not_kept:
+        _say(f"  {report.not_kept:,} rows are older than usage is kept, and were left out")
     for problem in report.problems[:MAX_PROBLEMS]:
         _say(f"  {problem.problem}")
     if len(report.problems) > MAX_PROBLEMS:

@@ -26,8 +26,7 @@ from slack_sdk.oauth.token_rotation import TokenRotator
 from sqlalchemy import Dialect, Text, TypeDecorator
 
 from bot.app import Installation, background_threads
-from bot.jobs import delete_old
-from bot.policy import Policies
+from bot.policy import Policies, delete_old
 from bot.settings import Settings, SettingsProblem
 from bot.slack.app_manifest import REDIRECT_PATH
 from bot.slack.scopes import SCOPES
@@ -140,8 +139,8 @@ class Workspaces:
         """Delete what the policy of each workspace does not keep, whether it has the app now or not."""
         for workspace in known_workspaces(self.database):
             rows = self._database_of(workspace)
-            policy = Policies(self.settings, lambda rows=rows: rows)()  # type: ignore[misc]
-            delete_old(rows, policy, now)
+            policies = Policies(self.settings, lambda rows=rows: rows)  # type: ignore[misc]
+            delete_old(rows, policies.read(), now)
 
     def close(self) -> None:
         """End what was begun."""
@@ -162,7 +161,8 @@ class Workspaces:
             # The token was exchanged: what is under way ends with the old one, on the same threads.
             threads = self._executors.setdefault(workspace.team_id, background_threads())
             rows = self._database_of(workspace)
-            found = Installation(self._settings_of(workspace, token), self.clock, rows, threads)
+            ids = (workspace.team_id, workspace.enterprise_id or "")
+            found = Installation(self._settings_of(workspace, token), self.clock, rows, threads, ids)
             self._made[workspace.team_id] = (token, found)
         return found
 
@@ -250,6 +250,8 @@ class InstallationStore(SQLAlchemyInstallationStore):
                 table.c[name].type = encrypted
 
     def save(self, installation: Installed) -> None:
+        if installation.team_id is None:
+            raise ValueError("an organisation cannot install the app as a whole; install it in each workspace")
         super().save(installation)
         team_id, installer = str(installation.team_id), installation.user_id
         remember_installed(self.database, team_id, installation.enterprise_id, installer)

@@ -96,7 +96,7 @@ class Theatre:
         if said.get("response_action") != "errors":
             self.workspace.views.clear()
         if said.get("response_action") == "update":
-            self.workspace.show(said["view"], self._trigger(user))
+            self.workspace.show({**said["view"], "id": view["id"]}, self._trigger(user))
         return said
 
     def change(self, user: User, view: Fields, values: Fields, action: Fields) -> None:
@@ -145,7 +145,7 @@ class Theatre:
         jobs = self.installation.jobs
         sent = jobs.tick(self.now)
         jobs.correct_digests(self.now)
-        jobs.delete_old(self.now)
+        self.installation.delete_old(self.now)
         return sent
 
     def _crash(self) -> None:

@@ -242,6 +242,7 @@ def _user(user: User) -> Fields:
         "deleted": user.deleted,
         "is_bot": user.is_bot,
         "is_admin": user.is_admin,
+        "is_restricted": user.is_guest,
         "name": user.name.split()[0].lower(),
         "real_name": user.name,
         "tz": user.tz,

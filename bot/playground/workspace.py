@@ -29,6 +29,7 @@ class User(NamedTuple):
     deleted: bool = False
     is_bot: bool = False
     is_admin: bool = False
+    is_guest: bool = False
 
 
 HANGS = -1

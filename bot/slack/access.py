@@ -10,7 +10,7 @@
 | digests of channels, who is who,  |          |        |                  |       |
 | imports, another person's day     |          |        |                  | yes   |
 
-A stranger is anybody of another workspace, a deactivated person, or a bot.
+A stranger is anybody of another workspace, a deactivated person, or a bot. Guests see their own figures alone.
 """
 
 from collections.abc import Collection
@@ -33,8 +33,9 @@ class Access:
         self.follows_slack = follows_slack
 
     def is_member(self, user: str) -> bool:
-        """Whether it is a person of this workspace."""
-        return self.directory.member(user) is not None
+        """Whether it is a person of this workspace, and no guest in some of its channels."""
+        member = self.directory.member(user)
+        return member is not None and not member.is_guest
 
     def is_admin(self, user: str) -> bool:
         """Whether they look after the installation."""

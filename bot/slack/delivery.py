@@ -54,12 +54,16 @@ class Postponed(Exception):
 
 
 class Composed(NamedTuple):
-    """Where a message goes, what it says, and the total that it tells (None for messages that tell none)."""
+    """Where a message goes, what it says, and the total that it tells (None for messages that tell none).
+
+    ``members`` is a hash of whose total it is, where it is a team's.
+    """
 
     channel: str
     message: Message
     usd: Decimal | None = None
     is_partial: bool = False
+    members: str | None = None
 
 
 Compose = Callable[[Delivery, datetime], Composed]
@@ -133,10 +137,11 @@ class Sender:
         return self._post(delivery, composed, now, claimed_at)
 
     def _post(self, delivery: Delivery, composed: Composed, now: datetime, claimed_at: float) -> Failure | None:
-        channel, message, usd, is_partial = composed
+        channel, message, usd, is_partial, members = composed
         payload: dict[str, Any] = {"text": message.text, "blocks": message.blocks}
         self._keep_pace(channel)
-        if not deliveries.start_sending(self.database, delivery, channel, payload, now, usd, is_partial=is_partial):
+        told = deliveries.Told(usd, is_partial, members)
+        if not deliveries.start_sending(self.database, delivery, channel, payload, now, told):
             return Failure(Meaning.RETRY, "another process took it over")
         if time.monotonic() - claimed_at > _LAST_SAFE_START:
             return Failure(Meaning.RETRY, "this process was stalled; the next one that looks sends it")

@@ -1,6 +1,7 @@
 """Who is who between people and Slack users."""
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,18 +16,23 @@ _ADDRESS = re.compile(r"[^@\s<>|]+@[^@\s<>|]+")
 
 
 class Member(NamedTuple):
-    """A person of this workspace. ``email`` is None where the app may not see it."""
+    """A person of this workspace, or a guest in it. ``email`` is None where the app may not see it."""
 
     email: str | None
     is_workspace_admin: bool
+    is_guest: bool = False
 
 
 class Directory:
     """Finds the Slack user of a person by e-mail address, and the address of a Slack user."""
 
-    def __init__(self, database: Database, client: WebClient) -> None:
+    def __init__(
+        self, database: Database, client: WebClient, known: Callable[[], tuple[str, str] | None] = lambda: None
+    ) -> None:
+        """``known`` says Slack's ids of the workspace and its organisation, where they are known without asking."""
         self.database = database
         self.client = client
+        self.known = known
         self._workspace: tuple[str, str] | None = None
 
     def slack_user_of(self, person: Person) -> str:
@@ -91,7 +97,8 @@ class Directory:
             return None
         email = user.get("profile", {}).get("email")
         is_admin = any(user.get(role) for role in ("is_admin", "is_owner", "is_primary_owner"))
-        return Member(str(email) if email else None, is_admin)
+        is_guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
+        return Member(str(email) if email else None, is_admin, is_guest)
 
     def _is_member(self, user: dict[str, Any]) -> bool:
         """Whether it is a person of this workspace who still works here."""
@@ -100,6 +107,7 @@ class Directory:
 
     def _is_here(self, user: dict[str, Any]) -> bool:
         """Whether a user belongs to the app's workspace, or to its organisation of several."""
+        self._workspace = self._workspace or self.known()
         if self._workspace is None:
             own = self.client.auth_test()
             self._workspace = (str(own["team_id"]), str(own.get("enterprise_id") or ""))

@@ -48,6 +48,7 @@ class Delivery(NamedTuple):
     edition: str | None
     usd: Decimal | None
     is_partial: bool | None
+    members: str | None
 
     @property
     def is_late(self) -> bool:
@@ -59,6 +60,14 @@ class Delivery(NamedTuple):
         """Which digest it is: edition, first day and team."""
         edition, start, team = (self.edition or f"daily|{self.day}|").split("|", 2)
         return Covered(edition, date.fromisoformat(start), team)
+
+
+class Told(NamedTuple):
+    """What a message tells: a total, whether the day may not be all, and a hash of the team whose it is."""
+
+    usd: Decimal | None = None
+    is_partial: bool = False
+    members: str | None = None
 
 
 class Covered(NamedTuple):
@@ -260,13 +269,11 @@ def start_sending(
     channel: str,
     payload: dict[str, Any],
     now: datetime,
-    usd: Decimal | None = None,
-    *,
-    is_partial: bool = False,
+    told: Told,
 ) -> bool:
     """Freeze what is sent and where, just before Slack is called. False if the lease was lost meanwhile."""
     values = {"state": "sending", "channel": channel, "payload": json.dumps(payload), "send_started_at": now}
-    return _change(database, delivery, **values, usd=usd, is_partial=is_partial)
+    return _change(database, delivery, **values, **told._asdict())
 
 
 def mark_sent(database: Database, delivery: Delivery, channel: str, ts: str) -> bool:

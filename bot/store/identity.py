@@ -93,10 +93,10 @@ def link_actor(
     policy: AlertPolicy,
     now: datetime,
     kind: str | None = None,
-) -> None:
+) -> set[int]:
     """Say that a key, account or address is a person's, who may reach a limit by that; of one kind only if said.
 
-    Raises UnknownIdentity for a name that no export has used.
+    Returns the ids of people whose it was. Raises UnknownIdentity for a name that no export has used.
     """
     with database.write_usage() as connection:
         found = _actors_named(connection, database.workspace_id, name, kind)
@@ -106,9 +106,13 @@ def link_actor(
         if person_id is None:
             raise UnknownIdentity(f"The data of {email} were erased; nothing is linked to that address any more.")
         touched: set[date] = set()
+        owners = select(people.c.id).join(actors, actors.c.person_id == people.c.id)
+        owners = owners.where(actors.c.id.in_(found), people.c.email.is_not(None), people.c.id != person_id)
+        before = set(connection.execute(owners).scalars())
         for actor_id in found:
             touched |= _move(connection, database.workspace_id, actor_id, person_id, by, book)
         owe_alerts(connection, database.workspace_id, {(day, person_id) for day in touched}, policy, now)
+    return before
 
 
 def unassigned(database: Database, since: date) -> list[Unassigned]:

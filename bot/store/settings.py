@@ -9,9 +9,14 @@ from bot.store.upsert import upsert
 
 def read_setting(database: Database, name: str) -> str | None:
     """The remembered value, or None."""
-    query = select(settings.c.value).where(settings.c.workspace_id == database.workspace_id, settings.c.name == name)
     with database.read() as connection:
-        found: str | None = connection.execute(query).scalar()
+        return read_setting_in(connection, database.workspace_id, name)
+
+
+def read_setting_in(connection: Connection, workspace_id: int, name: str) -> str | None:
+    """The same as a part of a larger change."""
+    query = select(settings.c.value).where(settings.c.workspace_id == workspace_id, settings.c.name == name)
+    found: str | None = connection.execute(query).scalar()
     return found
 
 

@@ -419,6 +419,7 @@ deliveries = Table(
     Column("corrected_at", Instant),
     Column("is_partial", Boolean, comment="whether it said that the day's data may not be all"),
     Column("edition", Text, comment="of a digest, and its team"),
+    Column("members", Text, comment="a hash of who was in the team whose digest it is"),
     UniqueConstraint("workspace_id", "key"),
 )
 """The outbox: one row for each message owed to Slack. See bot/store/deliveries.py for the states."""

@@ -52,6 +52,9 @@ class Tally:
         self.sessions: Counter[tuple[int, int]] = Counter()
         """Sessions by day and place of the actor."""
 
+        self.not_kept = 0
+        """Rows that were read and are older than usage is kept."""
+
         self.view = ""
         self._places: dict[int, int] = {}
         self._columns = [array("q") for _ in range(_WIDTH)]

@@ -14,6 +14,9 @@ MIN_TEAM = 3
 """A total of fewer people tells each of them, or whoever else sees it, what the other one spent."""
 
 
+MAX_TEAM_NAME = 80
+
+
 class UnknownMember(Exception):
     """Somebody is to join a team of whom no export has told; one sentence that quotes the address."""
 

@@ -6,6 +6,7 @@ from sqlalchemy import func, insert, select, update
 
 from bot.store.database import SINGLE_WORKSPACE, Database
 from bot.store.tables import workspaces
+from bot.store.upsert import insert_missing
 
 
 class Workspace(NamedTuple):
@@ -24,12 +25,29 @@ def known_workspaces(database: Database) -> list[Workspace]:
         return [Workspace(*row) for row in connection.execute(select(*columns).order_by(workspaces.c.id))]
 
 
+class OtherWorkspace(Exception):
+    """The rows of the database are another workspace's; one sentence that says so and what to do."""
+
+
 def remember_single(database: Database, team_id: str, enterprise_id: str | None) -> None:
-    """The token of the settings is of this workspace: it keeps its rows if several workspaces are served later."""
+    """The token of the settings is of this workspace: it keeps its rows if several workspaces are served later.
+
+    Raises OtherWorkspace where the rows that a token sees are not its own.
+    """
+    known = {one.id: one.team_id for one in known_workspaces(database)}
+    ours = known.get(SINGLE_WORKSPACE)
+    if ours == team_id:
+        return
+    if ours is not None:
+        raise OtherWorkspace(
+            f"SLACK_BOT_TOKEN is of the workspace {team_id}, and the database has what {ours} spent. Give {team_id} a "
+            "DATABASE_URL of its own, or serve both with SLACK_CLIENT_ID."
+        )
+    if team_id in known.values():
+        raise OtherWorkspace(f"The database has {team_id} as one of several workspaces: leave SLACK_BOT_TOKEN out.")
     with database.write() as connection:
-        if connection.execute(select(workspaces.c.id).where(workspaces.c.id == SINGLE_WORKSPACE)).scalar() is None:
-            row = {"id": SINGLE_WORKSPACE, "team_id": team_id, "enterprise_id": enterprise_id}
-            connection.execute(insert(workspaces).values(**row))
+        row = {"id": SINGLE_WORKSPACE, "team_id": team_id, "enterprise_id": enterprise_id}
+        insert_missing(connection, workspaces, [row], "id")
 
 
 def remember_installed(database: Database, team_id: str, enterprise_id: str | None, installer: str) -> None:

@@ -26,7 +26,7 @@ from bot.slack.errors import Meaning, classify
 from bot.spend.digest import DigestFacts
 from bot.spend.records import Actor
 from bot.store.alerting import AlertPolicy
-from bot.store.deliveries import Delivery, all_deliveries, claim, owe_digest, reopen, start_sending
+from bot.store.deliveries import Delivery, Told, all_deliveries, claim, owe_digest, reopen, start_sending
 from tests.usage import DAY, opus_for, store, used
 
 
@@ -307,8 +307,8 @@ class TestClaims:
         second = claim(bot.database, "two", NOW + timedelta(seconds=61))
         assert first is not None
         assert second is not None
-        assert not start_sending(bot.database, first, CHANNEL, {}, NOW)
-        assert start_sending(bot.database, second, CHANNEL, {}, NOW)
+        assert not start_sending(bot.database, first, CHANNEL, {}, NOW, Told())
+        assert start_sending(bot.database, second, CHANNEL, {}, NOW, Told())
 
     def test_many_workers_share_the_work_without_doubles(self, bot: Installation, workspace: Workspace) -> None:
         for number in range(30):

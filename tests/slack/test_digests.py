@@ -138,7 +138,7 @@ class TestSituations:
 
     def test_a_restated_day(self, book: PriceBook) -> None:
         text = lines(facts(book, FRIDAY, opus(50, FRIDAY)), corrected="Corrected 10:42: $48.90 → $50.00")
-        assert "Corrected 10:42: $48.90 → $50.00" in text
+        assert "Corrected 10:42: $48.90 → $50.00 · Usage to Fri 20 Nov, received Sat 21 Nov 07:00 UTC" in text
 
     def test_a_model_without_a_price(self, book: PriceBook) -> None:
         unknown = Quantity(FRIDAY, "claude-zephyr-9", STANDARD, "api", TokenUsage(12_500_000), None)
@@ -721,3 +721,20 @@ def test_every_figure_is_what_sql_adds_up(stage: Stage, book: PriceBook, seed: i
             assert nanos(found.baseline.usd) == statistics.median(usd for usd in thursdays if usd is not None)
         for trend in found.trend:
             assert nanos(sum(trend.models.values(), Decimal(0))) == total.get(int(f"{trend.day:%Y%m%d}"), 0)
+
+
+def test_a_team_s_digest_is_not_corrected_by_who_comes_and_goes(stage: Stage, bot: Installation) -> None:
+    """The difference would be what somebody spent."""
+    boss = Actor("email", "boss@example.com")
+    store(bot.database, used(opus_for(500), day=date(2026, 11, 19), actor=boss), policy=NO_ALERTS)
+    crowded_team(bot.database, "core", ["dana@example.com", "boss@example.com"])
+    _post_digest(bot, CHANNEL, date(2026, 11, 19), "core")
+    assert posted(stage)[0]["text"].count("$600.00") == 1
+    set_team(bot.database, "other", ["boss@example.com"])
+    assert bot.jobs.correct_digests(NOW) == 0
+    assert "$100" not in json.dumps(posted(stage))
+    set_team(bot.database, "core", ["boss@example.com"])
+    store(bot.database, used(opus_for(501), day=date(2026, 11, 19), actor=boss), policy=NO_ALERTS)
+    store(bot.database, used(opus_for(520), day=date(2026, 11, 19), actor=boss), policy=NO_ALERTS)
+    assert bot.jobs.correct_digests(NOW) == 1
+    assert "$620" in json.dumps(posted(stage))

@@ -97,7 +97,7 @@ def test_a_digest_whose_answer_was_lost_is_found_and_not_sent_again(bot: Install
         deliveries.owe_digest(bot.database, channel, day, NOW)
         claimed = deliveries.claim(bot.database, "a process that died", NOW)
         assert claimed is not None
-        deliveries.start_sending(bot.database, claimed, channel, {"text": "x"}, NOW)
+        deliveries.start_sending(bot.database, claimed, channel, {"text": "x"}, NOW, deliveries.Told())
         if reached_slack:
             metadata = {"event_type": "claudecost_delivery", "event_payload": {"key": key}}
             client.chat_postMessage(channel=channel, text="x", metadata=metadata)

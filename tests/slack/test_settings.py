@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bot.playground.demo import ADMIN, NOW, Stage
 from bot.playground.dispatch import send_interaction
@@ -52,8 +53,16 @@ def save(stage: Stage, user: str = ADMIN, opened: Mapping[str, str] | None = Non
         values[name] = {"value": {"type": "radio_buttons", "selected_option": {"value": chosen}}}
     view = {"id": "V1", "type": "modal", "callback_id": "settings", "state": {"values": values}}
     view["private_metadata"] = json.dumps(opened)
+    stage.workspace.views[:] = [{"id": "V1", "type": "modal", "blocks": []}]
     received = send_interaction(stage.app_url, {"type": "view_submission", "user": {"id": user}, "view": view})
     answer: dict[str, Any] = json.loads(received)
+    deadline = clock.monotonic() + 10
+    while answer["response_action"] == "update" and clock.monotonic() < deadline:
+        if stage.workspace.views[0]["blocks"]:
+            # Settings are saved after the acknowledgement, which Slack waits three seconds for.
+            assert "Saving" in json.dumps(answer["view"])
+            return {"response_action": "update", "view": stage.workspace.views[0]}
+        clock.sleep(0.01)
     return answer
 
 
@@ -158,6 +167,17 @@ class TestWindow:
             "changed the daily limit: 12 → 20",
         ]
 
+    def test_what_two_processes_save_at_once_is_all_kept(self, stage: Stage) -> None:
+        from bot.policy import Policies
+
+        bot = stage.installation
+        others = [Policies(bot.settings, lambda: bot.database) for _ in range(2)]
+        assert {other().limit_usd for other in others} == {Decimal(12)}
+        others[0].choose({"limit_usd": "20"}, "U1", NOW)
+        others[1].choose({"budget_usd": "4000"}, "U2", NOW)
+        policy = bot.policy.read()
+        assert (policy.limit_usd, policy.budget_usd) == (Decimal(20), Decimal(4000))
+
     def test_back_to_the_environment_s_value(self, stage: Stage) -> None:
         save(stage, limit_usd="20")
         assert stage.installation.policy.chosen == ["daily limit 20"]
@@ -258,10 +278,10 @@ class TestRetention:
             used(opus_for(4), day=gone, reported="4"),
             used(opus_for(5), day=DAY),
         )
-        assert bot.jobs.delete_old(NOW) == 0
+        assert bot.delete_old(NOW) == 0
         save(stage, retention_days="90")
-        assert bot.jobs.delete_old(NOW) == 1
-        assert bot.jobs.delete_old(NOW) == 0
+        assert bot.delete_old(NOW) == 1
+        assert bot.delete_old(NOW) == 0
         assert bot.ledger.spend(None, None, ()).total.usd == 8
         assert bot.ledger.digest(gone).amount is None
         whole = bot.ledger.digest(kept).amount
@@ -278,11 +298,28 @@ class TestRetention:
         (report,) = bot.importer().import_path(export, NOW)
         assert (report.recorded.accepted, report.problems) == (2, [])
         save(stage, retention_days="90")
-        assert bot.jobs.delete_old(NOW) == 1
+        assert bot.delete_old(NOW) == 1
         (report,) = bot.importer().import_path(export, NOW)
-        said = "Row 2 and others were left out: usage before 2026-08-22 is not kept."
-        assert [problem.problem for problem in report.problems] == [said]
+        assert (report.problems, report.not_kept) == ([], 1)
         assert bot.ledger.spend(None, None, ()).total.usage.input == 2_000_000
+
+    def test_nothing_is_deleted_while_it_is_not_known_what_to_keep(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bot = stage.installation
+        save(stage, retention_days="730")
+        bot.policy.settings = bot.settings.model_copy(update={"retention_days": 90})
+        store(bot.database, used(opus_for(3), day=date(2026, 3, 1), reported="3"))
+
+        def locked(*_: object) -> None:
+            raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+        with monkeypatch.context() as patched:
+            patched.setattr("bot.policy.read_setting", locked)
+            with pytest.raises(OperationalError):
+                bot.delete_old(NOW)
+        assert bot.delete_old(NOW) == 0
+        assert bot.ledger.spend(None, None, ()).total.usd == 3
 
     def test_counts_since_a_start_stay_right(self, stage: Stage) -> None:
         """1M on the last day that goes, 3M by the next: the next day used 2M, before and after."""
@@ -294,7 +331,7 @@ class TestRetention:
             store(bot.database, usage, source="otlp_metrics")
         assert bot.ledger.spend(None, None, ()).total.usage.input == 3_000_000
         save(stage, retention_days="90")
-        bot.jobs.delete_old(NOW)
+        bot.delete_old(NOW)
         assert bot.ledger.spend(None, None, ()).total.usage.input == 2_000_000
         again = Request(b"later" * 3, datetime(2026, 8, 22, 13, tzinfo=UTC), series=b"other", restates=True)
         more = used(TokenUsage(input=5), day=date(2026, 8, 22))._replace(request=again)

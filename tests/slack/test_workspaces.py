@@ -246,6 +246,19 @@ class TestTwoWorkspaces:
             assert ours.ledger.spend(None, None, ()).total.usd == 100
         single.close()
 
+    def test_a_token_of_another_workspace_sees_no_rows(self, database_url: str) -> None:
+        from bot.store.database import open_database
+        from bot.store.workspaces import OtherWorkspace, remember_single
+
+        single = open_database(database_url)
+        remember_single(single, "T0FIRST", None)
+        remember_single(single, "T0FIRST", None)
+        with pytest.raises(OtherWorkspace, match="SLACK_BOT_TOKEN is of the workspace T0SECOND"):
+            remember_single(single, "T0SECOND", None)
+        with two(database_url), pytest.raises(OtherWorkspace, match="what T0FIRST spent"):
+            remember_single(single, TEAM_ID, None)
+        single.close()
+
     def test_a_workspace_that_joined_an_organisation_installs_again(self, database_url: str) -> None:
         with two(database_url) as (workspaces, *_):
             before = workspaces.of(TEAM_ID)

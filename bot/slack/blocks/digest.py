@@ -47,17 +47,16 @@ def digest_message(
     worth_a_look = [*_worth_a_look(facts, facts.amount), *([plans] if plans else [])]
     if worth_a_look:
         blocks.append(quoting_section(_WORTH, *(f"• {line}" for line in worth_a_look)))
-    notes = [_coverage(facts), money_label(facts.amount, facts.price_label)]
-    blocks.append(_footer(corrected, *notes))
+    blocks.append(_footer(corrected, _coverage(facts), money_label(facts.amount, facts.price_label)))
     blocks.append(_buttons(facts))
     return Message(f"{escape(title, MAX_HEADER)}: {total} {headline}", blocks)
 
 
-def _footer(corrected: str | None, *notes: str) -> Block:
-    found = context(*notes)
+def _footer(corrected: str | None, coverage: str, *notes: str) -> Block:
+    found = context(coverage, *notes)
     if corrected:
         # As plain text, in which the “:42:” of a time is no emoji.
-        found["elements"].insert(0, {"type": "plain_text", "text": corrected, "emoji": False})
+        found["elements"][0] = {"type": "plain_text", "text": f"{corrected} · {coverage}", "emoji": False}
     return found
 
 

@@ -49,8 +49,8 @@ MAX_LINES = 8
 class Health(NamedTuple):
     """How the installation is doing, in lines for admins.
 
-    ``unassigned`` are names with what was spent under them, ``stuck`` are keys of messages with what keeps them back,
-    ``changes`` are the last entries of the audit log.
+    ``unassigned`` are names with what was spent under them; ``stuck``, keys of messages with what each is and what keeps
+    it back; ``changes``, the last entries of the audit log.
     """
 
     feeds: list[str]
@@ -135,8 +135,8 @@ def _health(health: Health) -> list[Block]:
     blocks.append(
         quoting_section("Not delivered:" if health.stuck else "Everything is delivered.", *_more(health.stuck))
     )
-    for key, problem in health.stuck[:MAX_LINES]:
-        line = quoting_section(f"• {escape(key)}: {escape(problem, 300)}")
+    for key, said in health.stuck[:MAX_LINES]:
+        line = quoting_section(f"• {escape(said, 300)}")
         blocks.append({**line, "accessory": button(SEND_AGAIN, "Send again", key)})
     if health.unassigned:
         what = counted(len(health.unassigned), "name")

@@ -67,6 +67,7 @@ def imported_message(reports: list[FileReport]) -> Message:
             f"• {short_day(change.day)}: {rounded(change.before)} → {rounded(change.after)}"
             for change in moved[:MAX_LINES]
         ]
+        lines += [f"• {report.not_kept:,} rows are older than usage is kept"] if report.not_kept else []
         lines += [f"• {escape(problem.problem, 200)}" for problem in report.problems[:MAX_LINES]]
         left = max(0, len(moved) - MAX_LINES) + max(0, len(report.problems) - MAX_LINES)
         lines += [f"and {left:,} more"] if left else []

@@ -87,9 +87,10 @@ def settings_view(policy: Policy, teams: Sequence[Team]) -> Block:
 MAX_LABEL = 150
 
 
-def saved_view(changed: Sequence[str]) -> Block:
-    """What the window becomes once it is saved."""
-    said = [f"• {escape(one, 200)}" for one in changed[:MAX_SAID]] or ["Nothing was changed."]
+def saved_view(changed: Sequence[str] | None) -> Block:
+    """What the window becomes while it is saved (None), and once it is."""
+    said = [f"• {escape(one, 200)}" for one in changed[:MAX_SAID]] if changed else ["Nothing was changed."]
+    said = ["Saving …"] if changed is None else said
     return {
         "type": "modal",
         "title": _plain_text("Settings"),

@@ -41,7 +41,7 @@ def register(
     app.action(re.compile(f"^{CALCULATOR}_"))(calculator.change)
     app.view(CALCULATOR)(calculator.share)
     app.action(SETTINGS)(settings.open)
-    app.view(SETTINGS)(settings.save)
+    app.view(SETTINGS)(ack=settings.check, lazy=[settings.save])
     app.view(IMPORT)(ack=uploads.acknowledge_chosen, lazy=[uploads.take_chosen])
     app.action(MY_SPEND)(ack=actions.acknowledge, lazy=[actions.show_own_spend])
     app.action(EXPECTED)(ack=actions.acknowledge, lazy=[actions.note_expected])

@@ -77,7 +77,7 @@ class Calculator:
     def _said(self, url: str, text: str, blocks: list[Block]) -> bool:
         """Whether Slack took it; its address of a command holds for half an hour."""
         try:
-            hook = WebhookClient(url, timeout=HASTY_TIMEOUT)
+            hook = WebhookClient(url, timeout=HASTY_TIMEOUT, retry_handlers=[])
             answer = hook.send(text=text, blocks=blocks, response_type="in_channel", replace_original=False)
         except (OSError, ValueError, SlackClientError):
             return False

@@ -14,7 +14,7 @@ from bot.spend.digest import EDITIONS
 from bot.store.audit import note_change
 from bot.store.database import Database
 from bot.store.subscriptions import Subscription, all_subscriptions, subscribe, unsubscribe
-from bot.store.teams import TOO_SMALL, find_team, is_too_small
+from bot.store.teams import TOO_SMALL, Team, find_team
 
 
 class Channels:
@@ -27,8 +27,10 @@ class Channels:
         defaults: Callable[[], Defaults],
         settled: Callable[[], list[Subscription]],
         access: Access,
+        tells_too_much: Callable[[Team], bool],
     ) -> None:
-        """``settled`` are subscriptions of the settings, which no command ends."""
+        """``settled`` are subscriptions of the settings, which no command ends; of some teams no total is told."""
+        self.tells_too_much = tells_too_much
         self.database = database
         self.clock = clock
         self.defaults = defaults
@@ -51,7 +53,7 @@ class Channels:
             if team is None:
                 say(reply, refusal_message(Refusal(f"No team is called “{wanted.team}”.", EXAMPLE)))
                 return
-            if is_too_small(self.database, team):
+            if self.tells_too_much(team):
                 say_lines(reply, TOO_SMALL)
                 return
             wanted = wanted._replace(team=team.name)

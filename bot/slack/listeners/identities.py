@@ -13,11 +13,11 @@ from bot.slack.blocks.answer import refusal_message
 from bot.slack.directory import Directory
 from bot.slack.listeners.replies import Command, Reply, say, say_lines
 from bot.store.alerting import AlertPolicy
-from bot.store.audit import note_change
+from bot.store.audit import note_change, note_look
 from bot.store.database import Database
 from bot.store.deliveries import owe_notice
 from bot.store.identity import BY_ADMIN, UnknownIdentity, link_actor
-from bot.store.people import Person, person_by_email
+from bot.store.people import Person, person_by_id
 
 EXAMPLE = "link claude_code_key_dana_ab12 dana@example.com"
 
@@ -62,19 +62,21 @@ class Identities:
 
     def give(self, name: str, email: str, who: str, kind: str | None = None) -> None:
         """Link a name to an address, keep who said so, and tell whoever had it. Raises UnknownIdentity."""
-        now, before = self.clock(), person_by_email(self.database, name)
-        policy = self.policy()
-        link_actor(self.database, name, email, BY_ADMIN, self.book, policy, now, kind)
+        now, policy = self.clock(), self.policy()
+        before = link_actor(self.database, name, email, BY_ADMIN, self.book, policy, now, kind)
         note_change(self.database, now, who, f"linked {name} to {email}")
-        if before is not None and before.email != email.lower():
-            self._tell(before, email, policy.today, now)
+        for person_id in sorted(before):
+            person = person_by_id(self.database, person_id)
+            note_look(self.database, now, who, person_id, f"the usage under {name}, and gave it to {email}")
+            if person is not None:
+                self._tell(person, name, email, policy.today, now)
 
-    def _tell(self, before: Person, email: str, today: date, now: datetime) -> None:
+    def _tell(self, before: Person, name: str, email: str, today: date, now: datetime) -> None:
         """Their figures are somebody else's from now on: nobody finds that out by accident."""
         try:
             user = self.directory.slack_user_of(before)
         except (SlackApiError, OSError):
             return  # nobody of this workspace any more, as after a change of address
-        text = f"An admin counts your usage, under {before.email}, as that of {email} from now on."
-        about = f"linked:{before.id}:{email}:{now.isoformat()}"
+        text = f"An admin counts the usage under {name}, which was yours, as that of {email} from now on."
+        about = f"linked:{before.id}:{name}:{email}:{now.isoformat()}"
         owe_notice(self.database, about, user, text, today, now, is_for_admins=False)

@@ -31,7 +31,7 @@ from bot.spend.alerts import OFF, read_quiet_hours
 from bot.spend.days import ONE_DAY, Period
 from bot.store.audit import Look, looks_at, note_look
 from bot.store.people import Person, person_by_email, set_wishes, team_of
-from bot.store.teams import TOO_SMALL, find_team, is_too_small
+from bot.store.teams import TOO_SMALL, find_team
 
 COMPARED_DAYS = 30
 USUAL = ("usual", "default")
@@ -52,7 +52,10 @@ class Own:
         clock: Callable[[], datetime],
         today: Callable[[], date],
         question: Callable[[Reply, Command], None],
+        look_again: Callable[[int], None],
     ) -> None:
+        """``look_again`` lets a person's alerts follow what they wish from now on."""
+        self.look_again = look_again
         self.ledger = ledger
         self.directory = directory
         self.access = access
@@ -126,7 +129,7 @@ class Own:
             say_lines(reply, NOT_TEAM)
         elif team is None:
             say(reply, refusal_message(Refusal(f"No team is called “{name}”.", "team")))
-        elif is_too_small(self.ledger.database, team):
+        elif self.ledger.tells_too_much(team):
             say_lines(reply, TOO_SMALL)
         else:
             say(reply, digest_message(self.ledger.digest(self.today() - ONE_DAY, team=team)))
@@ -190,12 +193,15 @@ class Own:
             return
         values, sentence = changed
         set_wishes(self.ledger.database, person.id, **values)
+        self.look_again(person.id)
         say(reply, Message(sentence, [section(sentence)]))
 
     def _team_recommendation(self, user: str, name: str | None) -> Message:
         team = find_team(self.ledger.database, name) if name else None
         if not self.access.advises_team(user, team):
             return Message(NOT_LEAD, [section(NOT_LEAD)])
+        if team is not None and self.ledger.tells_too_much(team):
+            return Message(TOO_SMALL, [section(TOO_SMALL)])
         found = self.advisor.for_team(self.today(), name)
         if found is None:
             return refusal_message(Refusal(f"No team is called “{name}”.", "recommend team"))

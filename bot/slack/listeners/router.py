@@ -90,7 +90,8 @@ class Router:
             or self._is_known(body)
         ):
             return
-        self._answer_event(_said_to(client.chat_postMessage, channel=event["channel"]), event, body, client)
+        where = {"thread_ts": event["thread_ts"]} if event.get("thread_ts") else {}
+        self._answer_event(_said_to(client.chat_postMessage, channel=event["channel"], **where), event, body, client)
 
     def _is_known(self, body: dict[str, Any]) -> bool:
         """Whether Slack sends an event again that is answered already, as it does after a slow acknowledgement."""

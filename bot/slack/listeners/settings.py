@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from slack_bolt import Ack
@@ -9,6 +10,7 @@ from slack_sdk import WebClient
 
 from bot.policy import TITLES, Policies, PolicyProblem
 from bot.slack.access import NOT_ADMIN, Access
+from bot.slack.blocks.answer import answer_view
 from bot.slack.blocks.message import Block, Message, by_whom, context, escape, quoting_section, section
 from bot.slack.blocks.settings import (
     changed_values,
@@ -17,6 +19,7 @@ from bot.slack.blocks.settings import (
     saved_view,
     settings_view,
 )
+from bot.slack.listeners.failures import failed_message
 from bot.slack.listeners.replies import Command, Reply, say, say_lines
 from bot.store.audit import last_entries, note_change
 from bot.store.database import Database
@@ -73,24 +76,44 @@ class SettingsWindow:
         if self.access.is_admin(body["user"]["id"]):
             client.views_open(trigger_id=body["trigger_id"], view=self._view())
 
-    def save(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
-        """Let what was chosen hold, or say beside each entry what is wrong with it."""
+    def check(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
+        """Say beside each entry what is wrong with it, else that it is being saved: Slack waits for three seconds."""
         user = body["user"]["id"]
         if not self.hasty_access.is_admin(user):
             ack(response_action="errors", errors={"timezone": NOT_ADMIN[:MAX_ERROR]})
             return
         entries = changed_values(view)
         try:
-            budgets = chosen_budgets(entries)
+            chosen_budgets(entries)
         except ValueError as error:
             ack(response_action="errors", errors={str(error): "Write an amount of dollars above 0, such as 4000"})
             return
-        now = self.clock()
         try:
-            changed = self.policies.choose({name: entries[name] for name in TITLES if name in entries}, user, now)
+            self.policies.check({name: entries[name] for name in TITLES if name in entries})
         except PolicyProblem as problem:
             ack(response_action="errors", errors={name: said[:MAX_ERROR] for name, said in problem.sentences.items()})
             return
+        ack(response_action="update", view=saved_view(None))
+
+    def save(self, body: dict[str, Any], view: dict[str, Any], client: WebClient) -> None:
+        """Let what was chosen hold, and say so in the window."""
+        user, entries = body["user"]["id"], changed_values(view)
+        try:
+            budgets = chosen_budgets(entries)
+            self.policies.check(chosen := {name: entries[name] for name in TITLES if name in entries})
+        except (ValueError, PolicyProblem):
+            return  # the window says what is wrong
+        if not self.access.is_admin(user):
+            return
+        try:
+            said = saved_view(self._saved(chosen, budgets, user))
+        except Exception:
+            said = answer_view(failed_message("settings").blocks)
+        client.views_update(view_id=view["id"], view=said)
+
+    def _saved(self, chosen: dict[str, str], budgets: dict[int, Decimal | None], user: str) -> list[str]:
+        now = self.clock()
+        changed = self.policies.choose(chosen, user, now)
         for team, _ in all_teams(self.database):
             if team.id in budgets and budgets[team.id] != team.budget_usd:
                 usd = budgets[team.id]
@@ -98,7 +121,7 @@ class SettingsWindow:
                 said = "none" if usd is None else f"{usd:f}"
                 changed.append(f"monthly budget of {team.name}: {said}")
                 note_change(self.database, now, user, f"changed the monthly budget of {team.name} to {said}")
-        ack(response_action="update", view=saved_view(changed))
+        return changed
 
     def _view(self) -> Block:
         return settings_view(self.policies(), [team for team, _ in all_teams(self.database)])

@@ -20,6 +20,9 @@ def upgrade() -> None:
     comment = "whether digests leave the name out where they say names"
     with op.batch_alter_table("people") as people:
         people.add_column(sa.Column("hides_name", sa.Boolean(), nullable=True, comment=comment))
+    comment = "a hash of who was in the team whose digest it is"
+    with op.batch_alter_table("deliveries") as deliveries:
+        deliveries.add_column(sa.Column("members", sa.Text(), nullable=True, comment=comment))
     op.create_table(
         "answers",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
