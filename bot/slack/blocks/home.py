@@ -49,8 +49,8 @@ MAX_LINES = 8
 class Health(NamedTuple):
     """How the installation is doing, in lines for admins.
 
-    ``unassigned`` are names with what was spent under them; ``stuck``, keys of messages with what each is and what keeps
-    it back; ``changes``, the last entries of the audit log.
+    ``unassigned`` are names with what was spent under them; ``stuck``, keys of messages with what each is and what
+    keeps it back; ``changes``, the last entries of the audit log.
     """
 
     feeds: list[str]
