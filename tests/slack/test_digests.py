@@ -136,6 +136,27 @@ class TestSituations:
         assert ended.month.forecast is None
         assert lines(ended)[2] == "October so far: $310.00 · 22 of 22 working days"
 
+    def test_everything_at_once_is_still_read_in_ten_seconds(self, book: PriceBook) -> None:
+        earlier = [opus(40, FRIDAY - timedelta(days=back)) for back in range(1, 29)]
+        unknown = Quantity(FRIDAY, "claude-zephyr-9", STANDARD, "api", TokenUsage(input=10**6), None)
+        people = PeopleCount(14, 5, 3, Decimal(5), 2, ("ada@example.com", "dana@example.com", "freya@example.com"))
+        silent = fresh(FRIDAY)._replace(silent=(("Claude Code Analytics API", NOW),))
+        found = facts(
+            book,
+            FRIDAY,
+            *earlier,
+            opus(200, FRIDAY),
+            unknown,
+            people=people,
+            freshness=silent,
+            budget_usd=Decimal(1300),
+        )
+        text = lines(found, corrected="Corrected 10:42: $148.90 → $200.00")
+        said = " ".join(text)
+        for part in ("budget is at risk", "times the usual", "and 2 more", "had no price", "no person", "silent since"):
+            assert part in said
+        assert "Corrected 10:42" in said
+
     def test_a_restated_day(self, book: PriceBook) -> None:
         text = lines(facts(book, FRIDAY, opus(50, FRIDAY)), corrected="Corrected 10:42: $48.90 → $50.00")
         assert "Corrected 10:42: $48.90 → $50.00 · Usage to Fri 20 Nov, received Sat 21 Nov 07:00 UTC" in text
