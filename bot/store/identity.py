@@ -190,6 +190,7 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             "team_id": None,
             "muted_until": None,
             "planned_day": None,
+            "planned_before": None,
             "quiet_hours": None,
         }
         user = connection.execute(select(people.c.slack_user_id).where(people.c.id == person_id)).scalar()

@@ -110,6 +110,7 @@ def person_by_id(database: Database, person_id: int) -> Person | None:
 class Wishes(NamedTuple):
     """What a person said about their own alerts: none before ``muted_until``, none for ``planned_day``.
 
+    Alerts are about two days at most, so that one more planned day before it is enough.
     ``hides_name`` keeps their name out of digests that say names.
     ``quiet_hours`` is as they said it: two times, or "off"; None where the installation's hold.
     """
@@ -118,20 +119,31 @@ class Wishes(NamedTuple):
     planned_day: date | None
     quiet_hours: str | None = None
     hides_name: bool = False
+    planned_before: date | None = None
 
     def allow(self, day: date) -> bool:
         """Whether an alert about a day is wanted."""
-        return day != self.planned_day and (self.muted_until is None or day >= self.muted_until)
+        return day not in (self.planned_day, self.planned_before) and (
+            self.muted_until is None or day >= self.muted_until
+        )
 
 
 def wishes_of(database: Database, person_id: int) -> Wishes:
     """What a person said about their own alerts."""
-    query = select(people.c.muted_until, people.c.planned_day, people.c.quiet_hours, people.c.hides_name).where(
-        people.c.id == person_id
-    )
+    query = select(*(people.c[name] for name in Wishes._fields)).where(people.c.id == person_id)
     with database.read() as connection:
-        muted_until, planned_day, quiet_hours, hides_name = connection.execute(query).one()
-    return Wishes(muted_until, planned_day, quiet_hours, bool(hides_name))
+        found = Wishes(*connection.execute(query).one())
+    return found._replace(hides_name=bool(found.hides_name))
+
+
+def plan_day(database: Database, person_id: int, day: date) -> None:
+    """A person planned to work much on a day: no alerts about it."""
+    mine = (people.c.workspace_id == database.workspace_id, people.c.id == person_id)
+    is_new = (people.c.planned_day.is_(None), people.c.planned_day != day)
+    with database.write() as connection:
+        connection.execute(
+            update(people).where(*mine, or_(*is_new)).values(planned_before=people.c.planned_day, planned_day=day)
+        )
 
 
 def set_wishes(database: Database, person_id: int, **values: Any) -> None:

@@ -168,6 +168,7 @@ people = Table(
     Column("team_id", ForeignKey("teams.id")),
     Column("muted_until", Day, comment="the first day with alerts again"),
     Column("planned_day", Day, comment="a day of planned work: no alert"),
+    Column("planned_before", Day, comment="the day of planned work that was said before it"),
     Column("quiet_hours", Text, comment="HH:MM-HH:MM on their own clock, or off; the installation's where null"),
     Column("hides_name", Boolean, comment="whether digests leave the name out where they say names"),
     UniqueConstraint("workspace_id", "email"),

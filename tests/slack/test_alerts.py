@@ -21,7 +21,7 @@ from bot.spend.records import Actor, Sessions
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
 from bot.store.identity import link_actor
-from bot.store.people import Wishes, person_by_email, set_wishes, wishes_of
+from bot.store.people import Wishes, person_by_email, plan_day, set_wishes, wishes_of
 from bot.store.recording import FileTally, record
 from bot.store.tally import Tally
 from bot.store.teams import set_team
@@ -265,6 +265,16 @@ class TestButtons:
                 return True
             clock.sleep(0.01)
         return False
+
+    def test_two_planned_days_are_both_remembered(self, told: Stage) -> None:
+        database = told.installation.database
+        person = person_by_email(database, "ada@example.com")
+        assert person is not None
+        thursday, friday = date(2026, 11, 19), date(2026, 11, 20)
+        for day in (thursday, friday, friday):
+            plan_day(database, person.id, day)
+        wishes = wishes_of(database, person.id)
+        assert [wishes.allow(thursday), wishes.allow(friday), wishes.allow(date(2026, 11, 21))] == [False, False, True]
 
     def test_planned_work_ends_the_day_s_alerts_and_says_so(self, told: Stage) -> None:
         self.press(told, ALERT_PLANNED)

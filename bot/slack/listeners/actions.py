@@ -25,7 +25,7 @@ from bot.slack.blocks.personal import (
 from bot.slack.directory import Directory
 from bot.slack.listeners.failures import answers_failures
 from bot.store.audit import looks_at
-from bot.store.people import Person, person_by_id, set_wishes
+from bot.store.people import Person, person_by_id, plan_day, set_wishes
 from bot.store.settings import write_setting
 
 MAX_LIMIT = Decimal(100_000)
@@ -102,7 +102,7 @@ class Actions:
         """No more alerts about that day."""
         alert = self._alert(body)
         if alert is not None:
-            set_wishes(self.ledger.database, alert.person.id, planned_day=alert.day)
+            plan_day(self.ledger.database, alert.person.id, alert.day)
             self._settle(respond, alert, f"Planned work: nothing more about {short_day(alert.day)}")
 
     @answers_failures

@@ -67,7 +67,7 @@ class Home:
         email = self.directory.email_of(user)
         person = person_by_email(self.ledger.database, email) if email else None
         if person is not None:
-            set_wishes(self.ledger.database, person.id, muted_until=None, planned_day=None)
+            set_wishes(self.ledger.database, person.id, muted_until=None, planned_day=None, planned_before=None)
         self.publish(user, client)
 
     def change_name(self, body: dict[str, Any], client: WebClient) -> None:

@@ -242,7 +242,11 @@ def _named_day(text: str, usual: date) -> date | None:
 def _alert_change(word: str, said: str, today: date) -> tuple[dict[str, Any], str] | None:
     """What changes of a person's alerts, and the sentence that says so; None where it cannot be read."""
     if word == "unmute":
-        return ({"muted_until": None, "planned_day": None}, "You hear of expensive days again.") if not said else None
+        return (
+            ({"muted_until": None, "planned_day": None, "planned_before": None}, "You hear of expensive days again.")
+            if not said
+            else None
+        )
     if word == "limit" and said in USUAL:
         return {"limit_usd": None}, "Your limit is the one of your team or of everybody here again."
     if word == "limit":

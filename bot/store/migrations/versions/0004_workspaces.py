@@ -20,6 +20,8 @@ def upgrade() -> None:
     comment = "whether digests leave the name out where they say names"
     with op.batch_alter_table("people") as people:
         people.add_column(sa.Column("hides_name", sa.Boolean(), nullable=True, comment=comment))
+        comment = "the day of planned work that was said before it"
+        people.add_column(sa.Column("planned_before", sa.Integer(), nullable=True, comment=comment))
     comment = "a hash of who was in the team whose digest it is"
     with op.batch_alter_table("deliveries") as deliveries:
         deliveries.add_column(sa.Column("members", sa.Text(), nullable=True, comment=comment))
