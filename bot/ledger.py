@@ -55,7 +55,7 @@ from bot.store.quantities import (
     vendor_spend,
 )
 from bot.store.settings import read_setting
-from bot.store.teams import Team, is_too_small
+from bot.store.teams import MIN_TEAM, Team, is_too_small
 
 HISTORY = timedelta(days=60)
 MIN_USUAL_DAYS = 5
@@ -287,9 +287,9 @@ class Ledger:
         whole = self.spend(month_to_date(day).start, day + ONE_DAY, ()).total.usd
         return facts._replace(month_usd=whole, month=facts.month._replace(usd=whole, forecast=None))
 
-    def tells_too_much(self, team: Team) -> bool:
+    def tells_too_much(self, team: Team, fewest: int = MIN_TEAM) -> bool:
         """Whether a team's total would tell what its people spent, where names are not to be said."""
-        return not self.policy().names and is_too_small(self.database, team)
+        return not self.policy().names and is_too_small(self.database, team, fewest)
 
     def alerts(self, day: date) -> list[Alert]:
         """Who reached which step of their limit on a day, the largest spend first; unassigned spenders included."""

@@ -141,6 +141,7 @@ def _model_records(number: int, day: date, name: str, raw: Raw, owners: _Owners)
                 usage=usage,
                 conditions=_UNKNOWN_SIZE,
                 reported_usd=spend if spend or not usage.tokens else None,
+                vendor=_vendor(name),
             )
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         yield Problem(number, f"A model of day {number} was left out: {why(error, raw)}.")
@@ -163,8 +164,18 @@ def _key_actor(key: str, said: _KeyMetadata) -> Actor:
     return Actor("api_key", as_name(said.key_alias or said.user_id or key, "api key"))
 
 
+_CLAUDE_AT = ("anthropic", "bedrock", "vertex_ai", "openrouter")
+
+
 def _model_name(name: str) -> str:
     return as_name(re.sub(r"^(?:anthropic|bedrock|vertex_ai|openrouter)/", "", name), "model")
+
+
+def _vendor(name: str) -> str:
+    """Other makers' models are kept apart from Claude, where LiteLLM names the maker; its own aliases name none."""
+    maker, separator, model = name.lower().partition("/")
+    is_other = separator and maker not in _CLAUDE_AT and "claude" not in model
+    return as_name(maker, "model") if is_other else ANTHROPIC
 
 
 class _Log(Struct):
@@ -243,6 +254,7 @@ def _log_record(number: int, log: _Log, said: _LogMetadata, context: ReadingCont
         part=STATED if spend or not usage.tokens else "",
         reported_usd=spend if spend or not usage.tokens else None,
         request=Request(hashlib.blake2b(log.request_id.encode(), digest_size=16).digest(), at),
+        vendor=_vendor(log.model),
     )
 
 

@@ -67,11 +67,11 @@ def all_teams(database: Database) -> list[tuple[Team, list[str]]]:
 TOO_SMALL = f"A team of fewer than {MIN_TEAM} people has no figures of its own: they would tell what each one spent."
 
 
-def is_too_small(database: Database, team: Team) -> bool:
-    """Whether a team's total would tell what its people spent."""
+def is_too_small(database: Database, team: Team, fewest: int = MIN_TEAM) -> bool:
+    """Whether a team has fewer people than a total is told of: it would tell what each of them spent."""
     query = select(func.count()).where(people.c.team_id == team.id, people.c.email.is_not(None))
     with database.read() as connection:
-        return int(connection.execute(query).scalar_one()) < MIN_TEAM
+        return int(connection.execute(query).scalar_one()) < fewest
 
 
 def set_team(database: Database, name: str, members: Sequence[str], **values: Any) -> Team:

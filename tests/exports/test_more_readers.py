@@ -312,3 +312,15 @@ def test_rows_of_the_enterprise_reports_by_user(book: PriceBook) -> None:
         assert {(record.actor, record.day) for record in found} == {(Actor("email", "dana@x.com"), date(2026, 11, 1))}
         assert [(record.usage, record.reported_usd) for record in found] == [(counted, reported)] * 2
         assert len({record.request for record in found}) == 2
+
+
+def test_other_makers_models_of_litellm_are_no_claude_spend(book: PriceBook) -> None:
+    used = {"spend": 5, "prompt_tokens": 1_000_000}
+    models = {"openai/gpt-6": "openai", "azure_ai/claude-opus-5": "anthropic", "our-alias": "anthropic"}
+    page = {
+        "results": [
+            {"date": "2026-11-10", "metrics": used, "breakdown": {"models": {m: {"metrics": used} for m in models}}}
+        ]
+    }
+    records, _ = read(json.dumps(page), book)
+    assert [record.vendor for record in records] == [*models.values()]

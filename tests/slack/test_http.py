@@ -227,12 +227,26 @@ class TestMoreCommands:
 
     def test_a_team_of_two_keeps_what_each_of_them_spent(self, stage: Stage) -> None:
         set_team(stage.installation.database, "duo", ["ada@example.com", "bilal@example.com"], lead="U001")
-        for number, (user, text) in enumerate(((0, "team"), (13, "team duo"), (13, "subscribe team duo")), start=1):
+        set_team(stage.installation.database, "solo", ["freya@example.com"], lead="U001")
+        asked = ((0, "team"), (1, "team duo"), (0, "team solo"), (13, "team solo"), (13, "subscribe team duo"))
+        for number, (user, text) in enumerate(asked, start=1):
             ask(stage, text, user)
             assert whispered(stage, number)[number - 1]["text"].startswith(
                 "A team of fewer than 3 people has no figures"
             )
         assert all_subscriptions(stage.installation.database) == []
+
+    def test_who_cannot_tell_them_apart_sees_a_small_team(self, stage: Stage) -> None:
+        set_team(stage.installation.database, "duo", ["ada@example.com", "bilal@example.com"])
+        set_team(stage.installation.database, "solo", ["freya@example.com"])
+        for number, (user, text) in enumerate(((13, "team duo"), (5, "team")), start=1):
+            ask(stage, text, user)
+            assert whispered(stage, number)[number - 1]["text"].startswith("Claude Code spend")
+
+    def test_a_team_of_one_gets_no_recommendation(self, stage: Stage) -> None:
+        set_team(stage.installation.database, "solo", ["freya@example.com"], lead="U001")
+        ask(stage, "recommend team solo")
+        assert whispered(stage)[0]["text"].startswith("A team of one person has no recommendation of its own")
 
     def test_a_limit_of_one_s_own_is_taken_back(self, stage: Stage) -> None:
         for number, text in enumerate(("limit 50", "limit usual", "me"), start=1):

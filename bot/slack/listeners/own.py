@@ -31,12 +31,13 @@ from bot.spend.alerts import OFF, read_quiet_hours
 from bot.spend.days import ONE_DAY, Period
 from bot.store.audit import Look, looks_at, note_look
 from bot.store.people import Person, person_by_email, set_wishes, team_of
-from bot.store.teams import TOO_SMALL, find_team
+from bot.store.teams import MIN_TEAM, TOO_SMALL, Team, find_team
 
 COMPARED_DAYS = 30
 USUAL = ("usual", "default")
 """Takes back a limit or quiet hours of one's own."""
 
+ONE_PERSON = "A team of one person has no recommendation of its own: they ask for theirs with “recommend”."
 EXPLAIN_EXAMPLE = "explain 2026-11-19"
 
 
@@ -129,10 +130,15 @@ class Own:
             say_lines(reply, NOT_TEAM)
         elif team is None:
             say(reply, refusal_message(Refusal(f"No team is called “{name}”.", "team")))
-        elif self.ledger.tells_too_much(team):
+        elif self._tells_too_much(team, is_own=is_own):
             say_lines(reply, TOO_SMALL)
         else:
             say(reply, digest_message(self.ledger.digest(self.today() - ONE_DAY, team=team)))
+
+    def _tells_too_much(self, team: Team, *, is_own: bool) -> bool:
+        """Whether whoever asks could tell what somebody else spent: of two by their own figure, of one at once."""
+        is_alone = is_own and self.ledger.tells_too_much(team, fewest=2)
+        return not is_alone and self.ledger.tells_too_much(team, fewest=MIN_TEAM if is_own else 2)
 
     def show_recommendation(self, reply: Reply, command: Command, client: WebClient) -> None:
         """The plan that fits whoever asks; with “team”, and for leads and admins alone, the mix for a team.
@@ -200,8 +206,9 @@ class Own:
         team = find_team(self.ledger.database, name) if name else None
         if not self.access.advises_team(user, team):
             return Message(NOT_LEAD, [section(NOT_LEAD)])
-        if team is not None and self.ledger.tells_too_much(team):
-            return Message(TOO_SMALL, [section(TOO_SMALL)])
+        if team is not None and self.ledger.tells_too_much(team, fewest=2):
+            # Leads and admins are no third one who could tell two people's spend apart by their own.
+            return Message(ONE_PERSON, [section(ONE_PERSON)])
         found = self.advisor.for_team(self.today(), name)
         if found is None:
             return refusal_message(Refusal(f"No team is called “{name}”.", "recommend team"))
