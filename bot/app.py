@@ -15,6 +15,7 @@ from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
 from bot.spend.days import ONE_DAY, spend_day
 from bot.store.alerting import AlertPolicy, owe_alerts
+from bot.store.answers import Answers
 from bot.store.database import Database, open_database
 from bot.store.deliveries import hasten_alerts
 from bot.store.recording import rebuild_rollups
@@ -136,6 +137,11 @@ class Installation:
         return Feeds(self.database, found)
 
     @cached_property
+    def answers(self) -> Answers:
+        """The last questions of each person."""
+        return Answers(lambda: self.database, self.background.submit)
+
+    @cached_property
     def background(self) -> ThreadPoolExecutor:
         """Where listeners work that answer after the acknowledgement."""
         return self.threads or background_threads()
@@ -143,6 +149,7 @@ class Installation:
     def close(self) -> None:
         """End what was begun: answers under way are given first."""
         self.background.shutdown(wait=True)
+        self.answers.write()
         self.database.close()
 
     def settled(self) -> "list[Subscription]":
@@ -202,7 +209,14 @@ class Installation:
         )
         self.policy()  # questions go by what is known of it, and ask nothing themselves
         home = Home(
-            self.ledger, self.directory, self.clock, self.today, self.settled, self.access, self.identities.give
+            self.ledger,
+            self.directory,
+            self.clock,
+            self.today,
+            self.settled,
+            self.access,
+            self.identities.give,
+            self.answers,
         )
         actions = Actions(self.ledger, self.directory, self.access, self.today, home.publish)
         register(app, self.router, actions, home, self.calculator, self.uploads, self.settings_window)
@@ -259,18 +273,14 @@ class Installation:
         from bot.slack.listeners.own import Own
         from bot.slack.listeners.router import Router
         from bot.slack.subscribing import Defaults
-        from bot.store.answers import Answered, keep_answer
 
         def defaults() -> Defaults:
             return Defaults(self.settings.digest_time, self.policy().timezone)
 
-        def keep(user: str, question: str, answer: str) -> None:
-            self.background.submit(keep_answer, self.database, user, Answered(question, answer))
-
         def today() -> date:
             return spend_day(self.clock(), self.policy.last.timezone)
 
-        questions = Questions(self.book, self.plan_book, today, lambda: words, keep)
+        questions = Questions(self.book, self.plan_book, today, lambda: words, self.answers.keep)
         answer, again = questions.answer, self.look_again
         own = Own(self.ledger, self.directory, self.access, self.advisor, self.clock, self.today, answer, again)
         channels = Channels(self.database, self.clock, defaults, self.settled, self.access, self.ledger.tells_too_much)

@@ -146,6 +146,8 @@ class Workspaces:
         """End what was begun."""
         for executor in self._executors.values():
             executor.shutdown(wait=True)
+        for _, installation in self._made.values():
+            installation.answers.write()
         self.database.close()
 
     def _workspace(self, team_id: str) -> Workspace | None:

@@ -14,6 +14,7 @@ from bot.slack.blocks.article import article_message
 from bot.slack.blocks.help import help_message
 from bot.slack.blocks.plans import plan_list_message, what_if_message
 from bot.slack.listeners.replies import Command, Reply, plain, say, words_after
+from bot.store.answers import Answered
 
 MAX_KEPT = 200
 """Characters of a question and of its answer that are remembered."""
@@ -28,7 +29,7 @@ class Questions:
         plans: PlanBook,
         today: Callable[[], date],
         words: Callable[[], Collection[str]],
-        keep: Callable[[str, str, str], None],
+        keep: Callable[[str, Answered], None],
     ) -> None:
         """``words`` are the first words that are commands; ``keep`` remembers whose question had which answer."""
         self.book = book
@@ -42,7 +43,7 @@ class Questions:
         text = str(command["text"])
         try:
             message = answer_message(ask(text, self.today(), self.book))
-            self.keep(command["user_id"], text[:MAX_KEPT], plain(message.text)[:MAX_KEPT])
+            self.keep(command["user_id"], Answered(text[:MAX_KEPT], plain(message.text)[:MAX_KEPT]))
         except Refusal as refusal:
             near = self._nearest_command(text)
             message = refusal_message(near or refusal, runs=near is not None)

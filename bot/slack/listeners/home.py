@@ -16,7 +16,7 @@ from bot.slack.blocks.message import context
 from bot.slack.directory import Directory
 from bot.slack.subscribing import in_words
 from bot.spend.days import ONE_DAY, Period
-from bot.store.answers import last_answers
+from bot.store.answers import Answers, last_answers
 from bot.store.audit import last_entries, looks_at, note_change
 from bot.store.deliveries import ALERT, Delivery, all_deliveries, reopen
 from bot.store.feeds import feed_states, silent_sources
@@ -42,6 +42,7 @@ class Home:
         settled: Callable[[], list[Subscription]],
         access: Access,
         give: Callable[[str, str, str, str], None],
+        answers: Answers,
     ) -> None:
         """``give`` links a name to an address for somebody, who says which kind of name."""
         self.ledger = ledger
@@ -51,6 +52,7 @@ class Home:
         self.settled = settled
         self.access = access
         self.give = give
+        self.answers = answers
 
     def acknowledge(self, ack: Ack) -> None:
         """Tell Slack that it arrived."""
@@ -125,6 +127,7 @@ class Home:
 
     def _own(self, user: str, email: str | None) -> Own:
         database, today = self.ledger.database, self.today()
+        self.answers.write()
         answers = last_answers(database, user)
         spend = self.ledger.own_spend(email, today) if email else None
         if email is None or spend is None:
