@@ -13,11 +13,10 @@ from bot.ledger import Ledger
 from bot.policy import Policies, delete_old
 from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
-from bot.spend.days import ONE_DAY, spend_day
-from bot.store.alerting import AlertPolicy, owe_alerts
+from bot.spend.days import spend_day
+from bot.store.alerting import AlertPolicy, look_again
 from bot.store.answers import Answers
 from bot.store.database import Database, open_database
-from bot.store.deliveries import hasten_alerts
 from bot.store.recording import rebuild_rollups
 from bot.store.settings import read_setting, write_setting
 
@@ -176,11 +175,8 @@ class Installation:
 
     def look_again(self, person_id: int) -> None:
         """Let a person's alerts follow their limit, quiet hours and mute from now on."""
-        policy, now = self.alert_policy(), self.clock()
         with self.database.write_usage() as connection:
-            recent = {(policy.today - days * ONE_DAY, person_id) for days in range(-1, 2)}
-            owe_alerts(connection, self.database.workspace_id, recent, policy, now)
-            hasten_alerts(connection, self.database.workspace_id, now)
+            look_again(connection, self.database.workspace_id, self.alert_policy(), self.clock(), person_id)
 
     def alert_policy(self) -> AlertPolicy:
         """What alerts are owed by now."""
@@ -218,7 +214,7 @@ class Installation:
             self.identities.give,
             self.answers,
         )
-        actions = Actions(self.ledger, self.directory, self.access, self.today, home.publish)
+        actions = Actions(self.ledger, self.directory, self.access, self.today, home.publish, self.look_again)
         register(app, self.router, actions, home, self.calculator, self.uploads, self.settings_window)
         return app
 

@@ -89,15 +89,9 @@ class Jobs:
                 continue
             if delivery.kind == DIGEST and before is not None and before.problem == delivery.problem:
                 continue  # a channel that is gone is said once
-            text = f"The {self._what(delivery)} was not sent: {delivery.problem}. claudecost doctor lists what waits."
+            what = self.ledger.what(delivery)
+            text = f"The {what} was not sent: {delivery.problem}. claudecost doctor lists what waits."
             self._tell_admins(f"{delivery.state}:{delivery.key}", text, now, delivery.key)
-
-    def _what(self, delivery: Delivery) -> str:
-        person = person_by_id(self.ledger.database, int(delivery.target)) if delivery.kind == ALERT else None
-        if delivery.kind != ALERT:
-            return f"digest of {delivery.day} ({delivery.key})"
-        # Without its step, which would say how much they spent.
-        return f"alert for {person.label} of {delivery.day}" if person else f"alert of {delivery.day}"
 
     def plan_digests(self, now: datetime) -> None:
         """Owe each subscribed channel the digest that is due."""

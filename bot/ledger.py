@@ -30,8 +30,9 @@ from bot.spend.precedence import SourceDay, fullest
 from bot.spend.workdays import WorkCalendar
 from bot.store import deliveries
 from bot.store.database import Database
+from bot.store.deliveries import Delivery
 from bot.store.feeds import silent_sources
-from bot.store.people import Person, people_of_team, person_by_email, person_by_name
+from bot.store.people import Person, people_of_team, person_by_email, person_by_id, person_by_name
 from bot.store.quantities import (
     RangeShare,
     Share,
@@ -387,6 +388,13 @@ class Ledger:
     def _zone_of(self, speaking: Iterable[str]) -> str:
         """Whose days the figures of some sources are."""
         return "UTC" if any(map(has_utc_days, speaking)) else self.zone.key
+
+    def what(self, delivery: Delivery) -> str:
+        """What a message is, for admins; of an alert without its step, which would say how much somebody spent."""
+        if delivery.kind != deliveries.ALERT:
+            return f"digest of {delivery.day} ({delivery.key})"
+        person = person_by_id(self.database, int(delivery.target))
+        return f"alert for {person.label} of {delivery.day}" if person else f"alert of {delivery.day}"
 
     def alert_steps(self, person: Person, day: date) -> set[int]:
         """The steps of a day that a person was, or is about to be, told of."""

@@ -6,18 +6,17 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.settings import Country, Picture, Quiet, Settings, Usd, Zone, reason
+from bot.settings import Country, Days, Picture, Quiet, Settings, Usd, Zone, reason
 from bot.spend.days import ONE_DAY, spend_day
 from bot.spend.workdays import WorkCalendar
-from bot.store.alerting import AlertPolicy, owe_recent_alerts
+from bot.store.alerting import AlertPolicy, look_again
 from bot.store.audit import write_audit
 from bot.store.database import Database, DatabaseProblem
-from bot.store.deliveries import hasten_alerts
 from bot.store.retention import delete_before
 from bot.store.settings import read_setting, read_setting_in, write_setting_in
 
@@ -48,7 +47,7 @@ class Policy(BaseModel):
     quiet_hours: Quiet = None
     picture: Picture = "image"
     names: bool = False
-    retention_days: Annotated[int, Field(ge=90, le=3650)] | None = None
+    retention_days: Days | None = None
 
     @cached_property
     def calendar(self) -> WorkCalendar:
@@ -126,8 +125,7 @@ class Policies:
             for one in changed:
                 write_audit(connection, database.workspace_id, now, who, f"changed the {one}")
             # Who is over the new limit, and whose alert waited for the old quiet hours, is told now.
-            owe_recent_alerts(connection, database.workspace_id, alerting, now)
-            hasten_alerts(connection, database.workspace_id, now)
+            look_again(connection, database.workspace_id, alerting, now)
         self._follow()
         return changed
 

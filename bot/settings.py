@@ -140,6 +140,7 @@ def _clock_time(value: time) -> time:
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Country = Annotated[str, AfterValidator(_country)]
 Usd = Annotated[Decimal, Field(gt=0, lt=10**9, decimal_places=9)]
+Days = Annotated[int, Field(ge=90, le=3650)]
 Quiet = Annotated[QuietHours | None, NoDecode, BeforeValidator(_quiet_hours)]
 Picture = Literal["image", "native", "off"]
 
@@ -154,10 +155,10 @@ _WHY = {
     "decimal_parsing": "it is no number",
     "finite_number": "it is no number",
     "decimal_max_places": "it has more than nine decimals",
-    "greater_than": "it is too small",
-    "greater_than_equal": "it is too small",
-    "less_than": "it is too large",
-    "less_than_equal": "it is too large",
+    "greater_than": "it must be over {gt}",
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than": "it must be under {lt}",
+    "less_than_equal": "it must be at most {le}",
     "int_parsing": "it is no whole number",
     "time_parsing": "it is no time",
     "bool_parsing": "it is neither true nor false",
@@ -167,7 +168,8 @@ _PREFIX = "CLAUDECOST_"
 
 def reason(wrong: Mapping[str, Any]) -> str:
     """Why pydantic refused a value, in our words where it has its own."""
-    return _WHY.get(wrong["type"], str(wrong["msg"]).removeprefix("Value error, "))
+    ours = _WHY.get(wrong["type"])
+    return ours.format_map(wrong.get("ctx") or {}) if ours else str(wrong["msg"]).removeprefix("Value error, ")
 
 
 def _check_names() -> None:
@@ -211,7 +213,7 @@ class Settings(BaseSettings):
     quiet_hours: Quiet = _named("CLAUDECOST_QUIET_HOURS", QuietHours(time(21), time(7)))
     picture: Picture = _named("CLAUDECOST_PICTURE", "image")
     names: bool = _named("CLAUDECOST_NAMES", False)
-    retention_days: int | None = _named("CLAUDECOST_RETENTION_DAYS", ge=90, le=3650)
+    retention_days: Days | None = _named("CLAUDECOST_RETENTION_DAYS")
     bind: Annotated[str, AfterValidator(_address)] | None = _named("CLAUDECOST_BIND")
     admins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_user_ids)] = _named("CLAUDECOST_ADMINS", ())
     slack_admins: bool = _named("CLAUDECOST_SLACK_ADMINS", False)

@@ -52,9 +52,7 @@ class WebApp:
             return self._metrics(environ, start_response)
         if path in otlp_http.PATHS and self.token:
             return self._receive(environ, start_response)
-        refused = _refused(environ) if path == SLACK_PATH else HTTPStatus.NOT_FOUND
-        if refused is None:
-            refused = _unsigned(environ, self.verifier)
+        refused = _refused(environ) or _unsigned(environ, self.verifier) if path == SLACK_PATH else HTTPStatus.NOT_FOUND
         if refused is not None:
             return _plain(start_response, refused, refused.phrase)
         try:
@@ -110,9 +108,7 @@ class SharedWebApp:
             return _plain(start_response, HTTPStatus.OK, "ok")
         if path in (INSTALL_PATH, REDIRECT_PATH):
             return self.installing(environ, start_response)
-        refused = _refused(environ) if path == SLACK_PATH else HTTPStatus.NOT_FOUND
-        if refused is None:
-            refused = _unsigned(environ, self.verifier)
+        refused = _refused(environ) or _unsigned(environ, self.verifier) if path == SLACK_PATH else HTTPStatus.NOT_FOUND
         if refused is not None:
             return _plain(start_response, refused, refused.phrase)
         try:

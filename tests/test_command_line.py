@@ -329,7 +329,7 @@ class TestSettings:
         ("name", "value", "said"),
         [
             ("CLAUDECOST_TIMEZONE", "Mars/Base", "CLAUDECOST_TIMEZONE is wrong: it is no IANA time zone. Example"),
-            ("CLAUDECOST_LIMIT_USD", "-3", "CLAUDECOST_LIMIT_USD is wrong: it is too small. Example"),
+            ("CLAUDECOST_LIMIT_USD", "-3", "CLAUDECOST_LIMIT_USD is wrong: it must be over 0. Example"),
             ("CLAUDECOST_DIGEST_CHANNEL", "general", "CLAUDECOST_DIGEST_CHANNEL is wrong"),
             ("CLAUDECOST_DIGEST_TIME", "9 o'clock", "CLAUDECOST_DIGEST_TIME is wrong"),
             ("SLACK_BOT_TOKEN", "xapp-secret", "SLACK_BOT_TOKEN is wrong: it does not start with xoxb-. Example"),

@@ -20,13 +20,21 @@ class AlertPolicy(NamedTuple):
     today: date
 
 
-def owe_recent_alerts(connection: Connection, workspace_id: int, policy: AlertPolicy, now: datetime) -> None:
-    """Owe what a change of limits makes due: everybody's recent days are looked at."""
+def look_again(
+    connection: Connection, workspace_id: int, policy: AlertPolicy, now: datetime, person_id: int | None = None
+) -> None:
+    """Let alerts follow limits and quiet hours that were changed: everybody's, or one person's.
+
+    Recent days that reach a limit by now are owed, and alerts that wait are looked at now.
+    """
     spent = person_days.c
     first = policy.today - MAX_AGE_DAYS * ONE_DAY
     query = select(spent.day, spent.person_id).where(spent.workspace_id == workspace_id, spent.day >= first)
-    touched = {(day, person_id) for day, person_id in connection.execute(query)}
+    if person_id is not None:
+        query = query.where(spent.person_id == person_id)
+    touched = {(day, who) for day, who in connection.execute(query)}
     owe_alerts(connection, workspace_id, touched, policy, now)
+    deliveries.hasten_alerts(connection, workspace_id, now)
 
 
 def owe_alerts(

@@ -64,7 +64,10 @@ def all_teams(database: Database) -> list[tuple[Team, list[str]]]:
     return list(found.values())
 
 
-TOO_SMALL = f"A team of fewer than {MIN_TEAM} people has no figures of its own: they would tell what each one spent."
+TOO_SMALL = (
+    f"A team of fewer than {MIN_TEAM} people has no figures of its own: they would tell what each one spent. "
+    "An admin adds people with claudecost team."
+)
 
 
 def is_too_small(database: Database, team: Team, fewest: int = MIN_TEAM) -> bool:

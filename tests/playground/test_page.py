@@ -15,6 +15,7 @@ import pytest
 from bot.playground.demo import ADMIN, CHANNEL
 from bot.playground.page import Theatre, create_page, opened_theatre
 from bot.playground.server import served
+from bot.store.deliveries import all_deliveries
 from tests.ports import free_port
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -72,12 +73,16 @@ class TestWhatPeopleSee:
         post(url, "/clock", user="U001", to="hour")
         assert len(texts(url, "U001", CHANNEL)) == 1
 
-    def test_a_worker_that_crashes_makes_no_second_digest(self, url: str) -> None:
+    def test_a_worker_that_crashes_makes_no_second_digest(self, theatre: Theatre, url: str) -> None:
         post(url, "/fault", user="U001", kind="crash")
         assert seen(url, "U001")["faults"] == 1
         post(url, "/clock", user="U001", to="hour")
         assert seen(url, "U001")["faults"] == 0
+        database = theatre.installation.database
+        (killed,) = [one for one in all_deliveries(database) if one.state != "sent"]
+        assert (killed.state, killed.send_started_at is None, killed.ts) == ("sending", False, None)
         post(url, "/clock", user="U001", to="hour")
+        assert {one.state for one in all_deliveries(database)} == {"sent"}
         (said,) = texts(url, "U001", CHANNEL)
         assert said.startswith("Claude Code spend · Thu 19 Nov")
 
@@ -139,6 +144,25 @@ class TestInABrowser:
         page.press("#text", "Enter")
         page.click("text=Share here")
         page.wait_for_selector("text=Asked by @Ada Moreau")
+
+    def test_tomorrow_brings_the_digest(self, page: Any) -> None:
+        page.click("text=Tomorrow 09:00")
+        page.wait_for_selector("article >> text=Claude Code spend · Thu 19 Nov")
+        page.wait_for_selector("header >> text=Sat 21 Nov 2026 09:00")
+
+    @pytest.mark.parametrize(
+        ("pressed", "said"),
+        [
+            ("Planned work", "Planned work: nothing more about Thu 19 Nov"),
+            ("Mute until Monday", "Muted until Mon 23 Nov"),
+        ],
+    )
+    def test_the_buttons_of_an_alert(self, page: Any, pressed: str, said: str) -> None:
+        page.click("text=+1 hour")
+        page.click('nav button:has-text("claudecost (")')
+        page.click(f"text={pressed}")
+        page.wait_for_selector(f"article >> text={said}")
+        page.wait_for_selector(f'article button:has-text("{pressed}")', state="detached")
 
     def test_digest_alert_and_its_window(self, page: Any) -> None:
         page.click("text=+1 hour")

@@ -54,7 +54,7 @@ def calculator_view(entries: Entries, models: list[str], answer: Answer | Refusa
         "blocks": [
             _select("preset", "What", _PRESETS, entries.preset),
             _typed(TOKENS, "Tokens", entries.tokens, "500k in 80k out 2M cache read"),
-            _select("model", "Model", tuple((name, name) for name in models), entries.model),
+            _select("model", "Model", tuple((name, _model_words(name)) for name in models), entries.model),
             _select("cached", "Input from the cache", _CACHED, entries.cached),
             _checkboxes(entries.conditions),
             _number("times", "Times a day", entries.times),
@@ -99,6 +99,10 @@ def _result(answer: Answer | Refusal) -> list[Block]:
 def open_button() -> Block:
     """Opens the calculator, where a command cannot."""
     return {"type": "actions", "elements": [button(CALCULATOR, "Open the calculator", "-")]}
+
+
+def _model_words(name: str) -> str:
+    return f"Compare {name}" if " vs " in name else name
 
 
 def _plain(text: str) -> Block:

@@ -83,7 +83,7 @@ def home_view(own: Own, today: date, price_label: str, health: Health | None, *,
     else:
         blocks += own_spend_message(own.spend, today, price_label, own.looks).blocks
         if own.week is not None:
-            blocks.append(_week(own.week))
+            blocks.append(_week(own.week, own.spend.latest.zone))
         blocks += _alerts(own.spend, own.wishes, today, names=names)
     if own.answers:
         blocks.append(quoting_section("*Your last questions*"))
@@ -96,7 +96,7 @@ def home_view(own: Own, today: date, price_label: str, health: Health | None, *,
     return {"type": "home", "blocks": blocks}
 
 
-def _week(week: OwnPeriod) -> Block:
+def _week(week: OwnPeriod, zone: str) -> Block:
     """A bar a day, the longest for the dearest one."""
     spent = dict(week.days)
     days = [week.period.start + count * ONE_DAY for count in range((week.period.end - week.period.start).days)]
@@ -106,7 +106,7 @@ def _week(week: OwnPeriod) -> Block:
         usd = spent.get(day, ZERO)
         length = max(1, int((usd / most * BAR).to_integral_value())) if most and usd else 0
         lines.append(f"{day:%a} {day.day:>2} {'█' * length:<{BAR}} {rounded(usd) if usd else '–':>9}")
-    return section("```" + "\n".join(lines) + "```")
+    return section(f"Your last {WEEK} days ({zone} days)", "```" + "\n".join(lines) + "```")
 
 
 def _alerts(own: OwnSpend, wishes: Wishes | None, today: date, *, names: bool) -> list[Block]:

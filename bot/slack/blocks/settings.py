@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from bot.policy import MIN_GROUP, TITLES, Policy
+from bot.settings import Usd
 from bot.slack.blocks.message import Block, actions, button, escape, quoting_section, section
 from bot.store.teams import Team
 
@@ -18,7 +21,8 @@ TEAM_BLOCK = "team|"
 MAX_TEAMS = 40
 """Teams whose budgets fit into one window; claudecost team sets those of more."""
 
-MAX_BUDGET = Decimal(100_000_000)
+MAX_LABEL = 150
+_BUDGET: TypeAdapter[Decimal | None] = TypeAdapter(Usd | None)
 MAX_SAID = 20
 _VALUE = "value"
 _ON, _OFF = "on", "off"
@@ -84,9 +88,6 @@ def settings_view(policy: Policy, teams: Sequence[Team]) -> Block:
     }
 
 
-MAX_LABEL = 150
-
-
 def saved_view(changed: Sequence[str] | None) -> Block:
     """What the window becomes while it is saved (None), and once it is."""
     said = [f"• {escape(one, 200)}" for one in changed[:MAX_SAID]] if changed else ["Nothing was changed."]
@@ -112,12 +113,9 @@ def chosen_budgets(changed: dict[str, str]) -> dict[int, Decimal | None]:
     for name, said in changed.items():
         if name.startswith(TEAM_BLOCK):
             try:
-                usd = Decimal(said) if said else None
-            except InvalidOperation:
+                found[int(name.removeprefix(TEAM_BLOCK))] = _BUDGET.validate_python(said or None)
+            except ValidationError:
                 raise ValueError(name) from None
-            if usd is not None and not (usd.is_finite() and 0 < usd <= MAX_BUDGET):
-                raise ValueError(name)
-            found[int(name.removeprefix(TEAM_BLOCK))] = usd
     return found
 
 

@@ -50,9 +50,11 @@ class Actions:
         access: Access,
         today: Callable[[], date],
         publish_home: Callable[[str, WebClient], None],
+        look_again: Callable[[int], None],
     ) -> None:
-        """``publish_home`` makes the Home tab of a user anew."""
+        """``publish_home`` makes the Home tab of a user anew; ``look_again`` lets a person's alerts follow a change."""
         self.publish_home = publish_home
+        self.look_again = look_again
         self.ledger = ledger
         self.directory = directory
         self.access = access
@@ -136,6 +138,7 @@ class Actions:
             return
         ack()
         set_wishes(self.ledger.database, alert.person.id, limit_usd=usd)
+        self.look_again(alert.person.id)
         changed = alert._replace(person=person_by_id(self.ledger.database, alert.person.id) or alert.person)
         if channel and ts:
             message = self._message(changed, f"Your limit is {shown(usd)} a day now")

@@ -18,10 +18,10 @@ from bot.slack.subscribing import in_words
 from bot.spend.days import ONE_DAY, Period
 from bot.store.answers import Answers, last_answers
 from bot.store.audit import last_entries, looks_at, note_change
-from bot.store.deliveries import ALERT, Delivery, all_deliveries, reopen
+from bot.store.deliveries import all_deliveries, reopen
 from bot.store.feeds import feed_states, silent_sources
 from bot.store.identity import UnknownIdentity, unassigned
-from bot.store.people import person_by_email, person_by_id, remember_slack_user, set_wishes, wishes_of
+from bot.store.people import person_by_email, remember_slack_user, set_wishes, wishes_of
 from bot.store.quantities import last_import
 from bot.store.subscriptions import Subscription, all_subscriptions
 
@@ -120,11 +120,6 @@ class Home:
             # Nobody waits for an answer here: the tab stays as it was, and the log says why.
             logger.exception("the Home tab of %s could not be made", user)
 
-    def _what(self, delivery: Delivery) -> str:
-        """What was not delivered; of an alert without its step, which would say how much somebody spent."""
-        person = person_by_id(self.ledger.database, int(delivery.target)) if delivery.kind == ALERT else None
-        return f"alert for {person.label} of {delivery.day}" if person else delivery.key
-
     def _own(self, user: str, email: str | None) -> Own:
         database, today = self.ledger.database, self.today()
         self.answers.write()
@@ -158,7 +153,7 @@ class Home:
             feeds,
             [f"{one.channel}: {in_words(one)}" for one in [*self.settled(), *all_subscriptions(database)]],
             [(entry.actor, rounded(entry.usd)) for entry in unassigned(database, since)],
-            [(one.key, f"{self._what(one)}: {one.problem or ''}") for one in stuck],
+            [(one.key, f"{self.ledger.what(one)}: {one.problem or ''}") for one in stuck],
             last_entries(database),
             f"{self.ledger.book.label}; unassigned and not delivered of the last {RECENT.days} days",
         )

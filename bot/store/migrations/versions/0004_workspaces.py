@@ -7,6 +7,18 @@ revision = "0004"
 down_revision = "0003"
 
 
+def _of_the_bot():
+    """The columns that the tables of bots and of installations share; tokens are encrypted, and longer by that."""
+    return [
+            sa.Column("bot_token", sa.Text()),
+            sa.Column("bot_id", sa.String(32)),
+            sa.Column("bot_user_id", sa.String(32)),
+            sa.Column("bot_scopes", sa.String(1000)),
+            sa.Column("bot_refresh_token", sa.Text()),
+            sa.Column("bot_token_expires_at", sa.DateTime()),
+    ]
+
+
 def upgrade() -> None:
     op.create_table(
         "workspaces",
@@ -50,12 +62,7 @@ def upgrade() -> None:
         sa.Column("enterprise_name", sa.String(200)),
         sa.Column("team_id", sa.String(32)),
         sa.Column("team_name", sa.String(200)),
-        sa.Column("bot_token", sa.Text()),
-        sa.Column("bot_id", sa.String(32)),
-        sa.Column("bot_user_id", sa.String(32)),
-        sa.Column("bot_scopes", sa.String(1000)),
-        sa.Column("bot_refresh_token", sa.Text()),
-        sa.Column("bot_token_expires_at", sa.DateTime()),
+        *_of_the_bot(),
         sa.Column("is_enterprise_install", sa.Boolean(), nullable=False),
         sa.Column("installed_at", sa.DateTime(), nullable=False),
         sa.Index("slack_bots_idx", "client_id", "enterprise_id", "team_id", "installed_at"),
@@ -70,12 +77,7 @@ def upgrade() -> None:
         sa.Column("enterprise_url", sa.String(200)),
         sa.Column("team_id", sa.String(32)),
         sa.Column("team_name", sa.String(200)),
-        sa.Column("bot_token", sa.Text()),
-        sa.Column("bot_id", sa.String(32)),
-        sa.Column("bot_user_id", sa.String(32)),
-        sa.Column("bot_scopes", sa.String(1000)),
-        sa.Column("bot_refresh_token", sa.Text()),
-        sa.Column("bot_token_expires_at", sa.DateTime()),
+        *_of_the_bot(),
         sa.Column("user_id", sa.String(32), nullable=False),
         sa.Column("user_token", sa.Text()),
         sa.Column("user_scopes", sa.String(1000)),
