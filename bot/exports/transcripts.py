@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from bot.exports.reader import (
-    BOM,
     STATED,
     Count,
     Export,
@@ -26,6 +25,7 @@ from bot.exports.reader import (
     money,
     why,
 )
+from bot.exports.response_lines import response_lines
 from bot.pricing import STANDARD, PriceConditions, TokenUsage
 from bot.spend.days import spend_day
 from bot.spend.records import Problem, Request, UsageRecord
@@ -98,17 +98,13 @@ class Transcripts:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per response, in the order of their first lines; ``row`` is the fullest line's number."""
         lines = _Lines(context)
-        for row, line in enumerate(export.file, start=1):
-            # A key in quotes cannot stand inside a JSON string, where its quotes would be escaped: without it there is
-            # no usage, whatever else the line says. A line that is no object at all is looked at, to say so.
-            if b'"usage"' in line or not line.startswith(b"{"):
-                text = line.removeprefix(BOM) if row == 1 else line
-                if text.strip():
-                    try:
-                        lines.add(row, text)
-                    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-                        if not _is_of_the_user(text):
-                            yield Problem(row, f"Line {row} was left out: {why(error, text)}.")
+        for row, line in response_lines(export.file):
+            try:
+                lines.add(row, line)
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+                text = bytes(line)
+                if text.strip() and not _is_of_the_user(text):
+                    yield Problem(row, f"Line {row} was left out: {why(error, text)}.")
         yield from lines.records()
 
 
@@ -118,15 +114,19 @@ class _Response(NamedTuple):
     row: int
     at: datetime
     model: str
-    usage: TokenUsage
     counts: _Usage
     sidechain: bool
-    reported_usd: Decimal | None
+    cost: Decimal | None
+
+    def is_fuller_than(self, other: "_Response") -> bool:
+        """Earlier lines of one response carry partial counts: the one with the most output is the final one."""
+        if self.counts.output_tokens != other.counts.output_tokens:
+            return self.counts.output_tokens > other.counts.output_tokens
+        return self._fullness > other._fullness
 
     @property
-    def fullness(self) -> tuple[int, int, bool, Decimal]:
-        """Earlier lines of one response carry partial counts: the one with the most output is the final one."""
-        return self.usage.output, self.usage.tokens, not self.sidechain, self.reported_usd or Decimal(0)
+    def _fullness(self) -> tuple[int, bool, Decimal]:
+        return _token_usage(self.counts).tokens, not self.sidechain, self.cost or Decimal(0)
 
 
 class _Lines:
@@ -139,7 +139,7 @@ class _Lines:
         self.limits: dict[tuple[str, date], int | None] = {}
         self.names: dict[str, str] = {}
 
-    def add(self, row: int, line: bytes) -> None:
+    def add(self, row: int, line: memoryview) -> None:
         """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
         entry = _LINES.decode(line)
         message = entry.message
@@ -152,15 +152,14 @@ class _Lines:
         model = self.names.get(message.model)
         if model is None:
             model = self.names[message.model] = as_name(message.model, "model")
-        cost, is_sidechain = entry.cost, bool(entry.sidechain)
-        key = self._key(message.id, entry.request_id, is_sidechain) if message.id else _digest(line.strip())
+        counts, is_sidechain = message.usage, bool(entry.sidechain)
+        key = self._key(message.id, entry.request_id, is_sidechain) if message.id else _digest(bytes(line).strip())
         before = self.responses.get(key)
-        if before is not None and cost is None and before.counts == message.usage and before.sidechain == is_sidechain:
-            return  # one content block more of a response that is known: two lines in three
-        usage = _token_usage(message.usage)
-        reported = money(cost, "costUSD") if cost is not None and (cost or not usage.tokens) else None
-        found = _Response(row, entry.timestamp, model, usage, message.usage, is_sidechain, reported)
-        if before is None or found.fullness > before.fullness:
+        if before is not None and before.counts == counts and before.sidechain == is_sidechain and entry.cost is None:
+            return  # one content block more of a response that is known: half of all lines
+        cost = None if entry.cost is None else money(entry.cost, "costUSD")
+        found = _Response(row, entry.timestamp, model, counts, is_sidechain, cost)
+        if before is None or found.is_fuller_than(before):
             self.responses[key] = found
 
     def _key(self, message: str, request: str | None, is_sidechain: bool) -> str | tuple[str, str | None]:
@@ -177,16 +176,17 @@ class _Lines:
         """What the lines came to."""
         actor = self.context.someone
         for key, one in self.responses.items():
-            day = spend_day(one.at, self.context.zone)
+            day, usage = spend_day(one.at, self.context.zone), _token_usage(one.counts)
+            reported = one.cost if one.cost or not usage.tokens else None
             yield UsageRecord(
-                row=one.row,
-                day=day,
-                actor=actor,
-                model=one.model,
-                usage=one.usage,
-                conditions=self._conditions(one.model, day, one.usage, one.counts),
-                part=STATED if one.reported_usd is not None else "",
-                reported_usd=one.reported_usd,
+                one.row,
+                day,
+                actor,
+                one.model,
+                usage,
+                self._conditions(one.model, day, usage, one.counts),
+                part=STATED if reported is not None else "",
+                reported_usd=reported,
                 request=Request(_key(key), one.at, one.sidechain),
             )
 

@@ -1,0 +1,65 @@
+"""The lines of a transcript that may hold a response, found without decoding the others.
+
+One buffer is filled again and again: fresh memory for every line costs more than looking through it does.
+"""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from ahocorasick_rs import BytesAhoCorasick
+
+from bot.exports.reader import BOM, MAX_LINE, UnreadableExport
+
+_BUFFER = 1024 * 1024
+_USAGE = BytesAhoCorasick([b'"usage"'])
+_OF_USER = b'"type":"user"'
+_BRACE = b"{"
+
+
+def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview]]:
+    """Line numbers from 1, with the lines that name a usage and those that are no JSON object.
+
+    Each line is valid until the next one is asked for. A key in quotes cannot stand inside a JSON string, where its
+    quotes would be escaped: without it there is no usage, whatever else the line says. What is no object is for the
+    caller to say so. A line that says before any second brace that it is of the user is passed over: a tool's result
+    may tell of a usage of its own. Raises UnreadableExport for a line of more than MAX_LINE bytes.
+    """
+    buffer = bytearray(_BUFFER)
+    row = kept = 0
+    while True:
+        view = memoryview(buffer)
+        got = file.readinto(view[kept:])  # type: ignore[attr-defined]  # every binary file but typeshed's BinaryIO has it
+        filled = kept + got
+        # Up to the end of the last whole line, or to the end of the file.
+        end = buffer.rfind(b"\n", kept, filled) + 1 if got else filled
+        hits = [place for _, place, _ in _USAGE.find_matches_as_indexes(view[:end])]
+        hits.append(end)
+        hit = 0
+        start = len(BOM) if row == 0 and buffer.startswith(BOM, 0, end) else 0
+        while start < end:
+            row += 1
+            stop = buffer.find(b"\n", start, end)
+            if stop < 0:
+                stop = end
+            if hits[hit] < stop:
+                if not _is_of_user(buffer, start, stop):
+                    yield row, view[start:stop]
+                while hits[hit] < stop:
+                    hit += 1
+            elif not buffer.startswith(_BRACE, start):
+                yield row, view[start:stop]
+            start = stop + 1
+        if not got:
+            return
+        kept = filled - end
+        if kept == len(buffer):
+            if kept >= MAX_LINE:
+                raise UnreadableExport(f"its line {row + 1} is longer than {MAX_LINE // 2**20} MB, as in no transcript")
+            buffer = buffer + bytes(kept)
+        else:
+            buffer[:kept] = buffer[end:filled]
+
+
+def _is_of_user(buffer: bytearray, start: int, stop: int) -> bool:
+    brace = buffer.find(_BRACE, start + 1, stop)
+    return buffer.startswith(_BRACE, start) and buffer.find(_OF_USER, start, brace if brace > 0 else stop) >= 0

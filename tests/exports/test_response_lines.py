@@ -1,0 +1,49 @@
+"""Which lines of a transcript are looked at, against the plain reading of the same bytes line by line."""
+
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.exports import response_lines as scanner
+from bot.exports.reader import UnreadableExport
+from bot.exports.response_lines import response_lines
+
+RESPONSE = b'{"sessionId":"s","message":{"id":"m","usage":{"input_tokens":1}},"type":"assistant"}'
+PROMPT = b'{"type":"user","message":{"content":"how much \\"usage\\" is that?"}}'
+RESULT = b'{"type":"user","message":{"content":[{"usage":{"input_tokens":5}}]}}'
+LATE = b'{"message":{"usage":{"input_tokens":5}},"type":"user"}'
+OTHER = b'{"type":"summary","summary":"done"}'
+CUT = b'sage":{"input_tokens":1}}}'
+kinds = st.sampled_from([RESPONSE, PROMPT, RESULT, LATE, OTHER, CUT, b"", b"   ", b"[1]", b'"usage"', b"\xef\xbb\xbf{}", b"{"])
+
+
+def plainly(data: bytes) -> list[tuple[int, bytes]]:
+    """Every line that names a usage or is no object, and that does not begin as one of the user."""
+    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    return [
+        (row, line)
+        for row, line in enumerate(lines, start=1)
+        if (b'"usage"' in line or not line.startswith(b"{"))
+        and not line.startswith(b'{"type":"user"')
+        and (line or row < len(lines))  # what follows the last line break is no line
+    ]
+
+
+@given(lines=st.lists(kinds, max_size=30), size=st.integers(4, 200), ended=st.booleans(), bom=st.booleans())
+def test_the_lines_that_matter_are_found_wherever_the_buffer_ends(
+    lines: list[bytes], size: int, ended: bool, bom: bool
+) -> None:
+    data = (b"\xef\xbb\xbf" if bom else b"") + b"\n".join(lines) + (b"\n" if ended else b"")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scanner, "_BUFFER", size)
+        found = [(row, bytes(line)) for row, line in response_lines(BytesIO(data))]
+    assert found == plainly(data)
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanner, "_BUFFER", 1024)
+    monkeypatch.setattr(scanner, "MAX_LINE", 8 * 1024 * 1024)
+    with pytest.raises(UnreadableExport, match="its line 2 is longer than 8 MB"):
+        list(response_lines(BytesIO(OTHER + b"\n" + b"x" * (9 * 1024 * 1024))))
