@@ -1,13 +1,20 @@
-"""The one function in which a token count meets a price."""
+"""The one place where a token count meets a price: ``list_cost`` for one usage, ``units`` for millions of rows."""
 
+from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import NamedTuple
 
 from bot.pricing.price_book import PriceBook, TokenPrices
 from bot.pricing.usage import STANDARD, PriceConditions, TokenUsage
 
 _PER_TOKEN = Decimal("0.000001")
+
+UNITS_PER_NANO = 10**25
+"""Units in a nanodollar: fine enough for every price with all its factors, so that integers hold any cost exactly."""
+
+_UNITS_PER_USD = UNITS_PER_NANO * 10**9
+_WIDE = Context(prec=80)
 
 
 class CostLine(NamedTuple):
@@ -57,3 +64,27 @@ def list_cost(
         + usage.cache_write_1h * rates.cache_write_1h
     ) * _PER_TOKEN + usage.web_searches * rates.web_search
     return Cost(usd, usage, rates)
+
+
+def unit_prices(rates: TokenPrices) -> tuple[int, ...]:
+    """What one token of each kind, and one search, costs in units: whole numbers, in the order of TokenUsage."""
+    searches = _WIDE.multiply(rates.web_search, Decimal(_UNITS_PER_USD))
+    tokens = (_WIDE.multiply(price, Decimal(_UNITS_PER_USD // 10**6)) for price in rates[:5])
+    return tuple(int(price) for price in (*tokens, searches))
+
+
+def units(usage: Sequence[int], prices: Sequence[int]) -> int:
+    """The list-price cost of one usage in units, exactly: what ``list_cost`` answers, a dozen times faster."""
+    return (
+        usage[0] * prices[0]
+        + usage[1] * prices[1]
+        + usage[2] * prices[2]
+        + usage[3] * prices[3]
+        + usage[4] * prices[4]
+        + usage[5] * prices[5]
+    )
+
+
+def usd_of_units(count: int) -> Decimal:
+    """Units as US dollars, exactly and without trailing zeros."""
+    return _WIDE.divide(Decimal(count), Decimal(_UNITS_PER_USD)).normalize(_WIDE)

@@ -3,7 +3,9 @@
 Values are what the database holds: days as YYYYMMDD, money in nanodollars, nothing as None.
 """
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -14,6 +16,18 @@ _ROWS_AT_ONCE = 200
 _COPIED_FROM = 500
 _IN_AT_ONCE = 500
 _T = TypeVar("_T")
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles: it would look through millions of rows, which hold none, again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -52,6 +66,13 @@ def select_in(connection: Connection, sql: str, fixed: Sequence[Any], values: It
     """Rows of a query that ends in ``IN`` and is asked for many values, some hundreds at a time."""
     for some in batches(list(values), _IN_AT_ONCE):
         yield from select_rows(connection, f"{sql} ({', '.join('?' * len(some))})", [*fixed, *some])
+
+
+def run_sql(connection: Connection, sql: str, values: Sequence[Any]) -> None:
+    """A statement whose parameters are written as ``?``."""
+    cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+    cursor.execute(sql if _is_sqlite(connection) else sql.replace("?", "%s"), values)
+    cursor.close()
 
 
 def batches(values: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

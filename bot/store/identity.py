@@ -25,7 +25,7 @@ from bot.store.audit import write_audit
 from bot.store.bulk import select_in
 from bot.store.database import Database
 from bot.store.people import ERASED, normalised_email
-from bot.store.rollups import DayRollup
+from bot.store.rollups import Rollups
 from bot.store.tables import actors, audit, deliveries, people, person_days, settings, usage_daily
 from bot.store.upsert import insert_missing, upsert
 
@@ -359,7 +359,8 @@ def _move(
     touched: list[date] = []
     if before != person_id:
         touched = sorted(connection.execute(days.distinct()).scalars())
-        rollups = [DayRollup(connection, workspace_id, day, {before, person_id}, book) for day in touched]
+        around = Rollups(connection, workspace_id, book)
+        rollups = [around.of(day, {before, person_id}) for day in touched]
         connection.execute(update(actors).where(actors.c.id == actor_id).values(person_id=person_id))
         for rollup in rollups:
             rollup.refresh()

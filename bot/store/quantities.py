@@ -1,6 +1,6 @@
 """The questions asked about spend: quantities by day, model and person, and how current they are."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -79,11 +79,6 @@ def read_quantity(day: date, values: Sequence[Any]) -> Quantity:
     model, speed, geo, service, prompt, billing, *counts, reported = values
     conditions = PriceConditions(speed, geo, service, prompt)
     return Quantity(day, model, conditions, billing, TokenUsage(*counts), reported)
-
-
-def day_quantities(connection: Connection, workspace_id: int, days: Iterable[date]) -> list[Quantity]:
-    """What everybody used on these days, from the fullest source of each person."""
-    return _from_models(connection, model_days.c.workspace_id == workspace_id, model_days.c.day.in_(sorted(days)))
 
 
 def quantities(database: Database, period: Period) -> list[Quantity]:

@@ -4,22 +4,19 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
 from bot.pricing import PriceBook
-from bot.spend.amounts import Amount, amount
 from bot.spend.records import Problem
 from bot.store.alerting import AlertPolicy, owe_alerts
-from bot.store.bulk import Row, batches, insert_rows, replace_rows, select_in, select_rows
+from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows, uncollected
 from bot.store.database import Database
 from bot.store.identity import actor_ids, learn_members
-from bot.store.quantities import COUNTS, LINE, day_quantities
-from bot.store.rollups import DayRollup
+from bot.store.quantities import COUNTS, LINE
+from bot.store.rollups import DayRollup, Rollups
 from bot.store.tables import (
-    actors,
     day_number,
     import_problems,
     imports,
@@ -37,7 +34,10 @@ from bot.store.upsert import insert_missing, upsert
 ONE_ARRIVAL = timedelta(minutes=10)
 _FEW_ACTORS = 200
 _COUNT_NAMES = ", ".join(column.name for column in COUNTS(usage_daily))
-_DAILY = f"SELECT actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM usage_daily"  # noqa: S608
+_DAILY = (
+    f"SELECT workspace_id, day, source_id, actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM usage_daily "  # noqa: S608
+    "WHERE workspace_id = ? AND day = ? AND source_id = ?"
+)
 _REQUEST = f"SELECT key, sidechain, day, actor_id, line_id, {_COUNT_NAMES}, reported_usd, at FROM seen_requests"  # noqa: S608
 
 
@@ -102,7 +102,7 @@ def record(
     records replace the row of the same source, day, actor, model, conditions and part; of ``whole_days`` the rows that
     the file lacks are removed. With ``keep=False`` everything is worked out and undone.
     """
-    with database.write_usage() as connection:
+    with uncollected(), database.write_usage() as connection:
         view = files[0].tally.view
         writer = _Writer(connection, database.workspace_id, f"{source}_{view}" if view else source, book)
         writer.is_stream = is_stream
@@ -120,18 +120,11 @@ def record(
 def rebuild_rollups(database: Database, book: PriceBook) -> None:
     """Work out every roll-up again, as after a change of the price book."""
     table = usage_daily.c
-    query = (
-        select(table.day, actors.c.person_id)
-        .join(actors, table.actor_id == actors.c.id)
-        .where(table.workspace_id == database.workspace_id)
-        .distinct()
-    )
+    query = select(table.day).where(table.workspace_id == database.workspace_id).distinct().order_by(table.day)
     with database.write_usage() as connection:
-        by_day: dict[date, set[int]] = defaultdict(set)
-        for day, person_id in connection.execute(query):
-            by_day[day].add(person_id)
-        for day in sorted(by_day):
-            DayRollup(connection, database.workspace_id, day, by_day[day], book).refresh()
+        rollups = Rollups(connection, database.workspace_id, book)
+        for day in connection.execute(query).scalars().all():
+            rollups.of(day, (), is_whole_day=True).refresh()
 
 
 class _Part(NamedTuple):
@@ -149,9 +142,11 @@ class _Writer:
         self.connection = connection
         self.workspace_id = workspace_id
         self.book = book
+        self.rollups = Rollups(connection, workspace_id, book)
         self.source_id = source_id(connection, workspace_id, source)
         self.touched_people: set[tuple[date, int]] = set()
         self.before: dict[date, Decimal] = {}
+        self.person_of: dict[int, int] = {}
         self.whole_days: set[int] = set()
         self.is_stream = False
 
@@ -175,7 +170,7 @@ class _Writer:
         recorded = [
             Recorded(*counted, tally.days, [], tally.periods) for counted, tally in zip(counts, tallies, strict=True)
         ]
-        after = self._totals(self.before)
+        after = {day: self.rollups.day_usd(day) for day in self.before}
         changes = [DayChange(d, self.before[d], after[d]) for d in sorted(after) if self.before[d] != after[d]]
         return [*recorded[:-1], recorded[-1]._replace(changes=changes)]
 
@@ -231,20 +226,19 @@ class _Writer:
         )
         return True
 
-    def _totals(self, days: Iterable[date]) -> dict[date, Decimal]:
-        found = {day: Amount() for day in days}
-        for quantity in day_quantities(self.connection, self.workspace_id, found):
-            found[quantity.day] = found[quantity.day].plus(amount(quantity, self.book))
-        return {day: cost.usd for day, cost in found.items()}
-
     def _rollup(self, day: int, actor_ids: Iterable[int]) -> DayRollup:
         """The roll-ups of a day before these actors' usage changes; the day's total is remembered."""
         when = number_day(day)
-        people_ids = {person for _, person in select_in(self.connection, _PERSON_OF, [], sorted(set(actor_ids)))}
+        people_ids = self._people_of(set(actor_ids))
         if when not in self.before:
-            self.before |= self._totals([when])
+            self.before[when] = self.rollups.day_usd(when)
         self.touched_people |= {(when, person) for person in people_ids}
-        return DayRollup(self.connection, self.workspace_id, when, people_ids, self.book)
+        return self.rollups.of(when, people_ids)
+
+    def _people_of(self, actor_ids: set[int]) -> set[int]:
+        missing = sorted(actor_ids - self.person_of.keys())
+        self.person_of |= {row[0]: row[1] for row in select_in(self.connection, _PERSON_OF, (), missing)}
+        return {self.person_of[actor] for actor in actor_ids}
 
     def _store_sessions(self, part: _Part) -> None:
         """What a file says of a day's sessions takes the place of what was said."""
@@ -266,28 +260,38 @@ class _Writer:
     def _store_dailies(self, part: _Part) -> _Counted:
         tally, actor_of, line_of = part
         counted = _Counted()
-        empty = self.whole_days - {day for day, _ in tally.dailies()}
-        for day, rows in chain(tally.dailies(), ((day, []) for day in sorted(empty))):
-            wanted = {(actor_of[actor], line_of[line]): (values, records) for actor, line, values, records in rows}
-            counted = counted.plus(self._store_day(day, wanted))
+        empty = set(self.whole_days)
+        for day, rows in tally.dailies():
+            empty.discard(day)
+            wanted = [
+                (self._daily_row(day, actor_of[actor], line_of[line], values), records)
+                for actor, line, values, records in rows
+            ]
+            counted = counted.plus(self._store_day(day, _merged(wanted, 5)))
+        for day in sorted(empty):
+            counted = counted.plus(self._store_day(day, []))
         return counted
 
-    def _store_day(self, day: int, wanted: dict[tuple[int, int], tuple[Values, int]]) -> _Counted:
+    def _store_day(self, day: int, wanted: list[tuple[Row, int]]) -> _Counted:
+        """Store the rows that a file has of a day, each with the number of its records."""
         is_whole = day in self.whole_days
-        existing = self._existing_dailies(day, None if is_whole else {actor for actor, _ in wanted})
-        gone = sorted(existing.keys() - wanted.keys()) if is_whole else []
+        stored = self._existing_dailies(day, None if is_whole else {row[3] for row, _ in wanted})
+        records = sum(count for _, count in wanted)
+        if stored == [row for row, _ in wanted]:
+            return _Counted(same=records)
+        existing = {row[3:5]: row for row in stored}
         new, changed = [], []
         same = restated = 0
-        for key in sorted(wanted):
-            values, records = wanted[key]
-            before = existing.get(key)
+        for row, count in wanted:
+            before = existing.pop(row[3:5], None)
             if before is None:
-                new.append(self._daily_row(day, *key, values))
-            elif before == values:
-                same += records
+                new.append(row)
+            elif before == row:
+                same += count
             else:
-                restated += records
-                changed.append(self._daily_row(day, *key, values))
+                restated += count
+                changed.append(row)
+        gone = list(existing) if is_whole else []
         if new or changed or gone:
             rollup = self._rollup(day, [*(row[3] for row in (*new, *changed)), *(actor for actor, _ in gone)])
             for actor_id, line_id in gone:
@@ -296,17 +300,14 @@ class _Writer:
             insert_rows(self.connection, usage_daily, new)
             replace_rows(self.connection, usage_daily, changed)
             rollup.refresh()
-        records = sum(count for _, count in wanted.values())
         return _Counted(records - same - restated, same, restated + len(gone))
 
-    def _existing_dailies(self, day: int, actors_of_file: set[int] | None) -> dict[tuple[int, int], Values]:
-        where = f"{_DAILY} WHERE workspace_id = ? AND day = ? AND source_id = ?"
+    def _existing_dailies(self, day: int, actors_of_file: set[int] | None) -> list[Row]:
+        """What is stored of a day, of some actors only unless they are many, in the order of the primary key."""
         fixed = (self.workspace_id, day, self.source_id)
         if actors_of_file is None or len(actors_of_file) > _FEW_ACTORS:
-            rows = select_rows(self.connection, where, fixed)
-        else:
-            rows = list(select_in(self.connection, f"{where} AND actor_id IN", fixed, sorted(actors_of_file)))
-        return {(row[0], row[1]): (*row[2:-1], NOT_STATED if row[-1] is None else row[-1]) for row in rows}
+            return sorted(select_rows(self.connection, _DAILY, fixed))
+        return sorted(select_in(self.connection, f"{_DAILY} AND actor_id IN", fixed, sorted(actors_of_file)))
 
     def _daily_row(self, day: int, actor_id: int, line_id: int, values: Values) -> Row:
         return (self.workspace_id, day, self.source_id, actor_id, line_id, *_stored(values))
@@ -408,17 +409,24 @@ class _Writer:
         new, changed, same = [], [], 0
         chains = {(key.start, key.until) for key in tally.ranges}
         stored = {chain: self._existing_ranges(*chain) for chain in chains}
-        for key, values in sorted(tally.ranges.items()):
-            actor_id, line_id = actor_of[key.actor], line_of[key.line]
-            before = stored[key.start, key.until].get((actor_id, line_id))
-            row = (self.workspace_id, self.source_id, key.start, key.until, actor_id, line_id, *_stored(values))
+        source = (self.workspace_id, self.source_id)
+        wanted = [
+            (
+                (*source, key.start, key.until, actor_of[key.actor], line_of[key.line], *_stored(values)),
+                1,
+            )
+            for key, values in tally.ranges.items()
+        ]
+        for row, _ in _merged(wanted, 6):
+            _, _, start, until, actor_id, line_id = row[:6]
+            before = stored[start, until].get((actor_id, line_id))
             if before is None:
                 new.append(row)
-            elif before == values:
+            elif _stored(before) == row[6:]:
                 same += 1
             else:
                 changed.append(row)
-        insert_rows(self.connection, usage_ranges, sorted(new))
+        insert_rows(self.connection, usage_ranges, new)
         replace_rows(self.connection, usage_ranges, changed)
         if new or changed:
             for start in sorted({start for start, _ in chains}):
@@ -443,8 +451,7 @@ class _Writer:
 
     def _replace_day(self, day: int, rows: dict[tuple[int, int], Values]) -> None:
         """Make a source's day exactly these rows."""
-        sql = f"{_DAILY} WHERE workspace_id = ? AND day = ? AND source_id = ?"
-        before = {row[:2] for row in select_rows(self.connection, sql, (self.workspace_id, day, self.source_id))}
+        before = {row[3:5] for row in self._existing_dailies(day, None)}
         if not before and not rows:
             return
         rollup = self._rollup(day, {actor for actor, _ in (*before, *rows)})
@@ -483,6 +490,24 @@ def day_differences(
     return found
 
 
+def _merged(wanted: list[tuple[Row, int]], width: int) -> list[tuple[Row, int]]:
+    """Rows in the order of their primary key of ``width`` columns, each once, with the number of records.
+
+    Several names of an erased person are one actor, whose rows add up.
+    """
+    wanted.sort(key=lambda one: one[0][:width])
+    merged: list[tuple[Row, int]] = []
+    for row, count in wanted:
+        if merged and merged[-1][0][:width] == row[:width]:
+            before, count_before = merged.pop()
+            pairs = zip(before[width:], row[width:], strict=True)
+            values = (None if None in pair else sum(pair) for pair in pairs)
+            merged.append(((*row[:width], *values), count_before + count))
+        else:
+            merged.append((row, count))
+    return merged
+
+
 def _smaller(one: Values, other: Values) -> Values:
     return tuple(min(mine, theirs) for mine, theirs in zip(one, other, strict=True))
 
@@ -493,13 +518,6 @@ def _difference(values: Values, before: Values | None) -> Values:
     counts = (mine - theirs for mine, theirs in zip(values[:-1], before[:-1], strict=True))
     is_stated = values[-1] != NOT_STATED
     return (*counts, values[-1] - max(before[-1], 0) if is_stated else NOT_STATED)
-
-
-def run_sql(connection: Connection, sql: str, values: Iterable[Any]) -> None:
-    """A statement whose parameters are written as ``?``, through the driver."""
-    cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-    cursor.execute(sql if connection.dialect.name == "sqlite" else sql.replace("?", "%s"), list(values))
-    cursor.close()
 
 
 def source_id(connection: Connection, workspace_id: int, name: str) -> int:

@@ -1,253 +1,245 @@
-"""The roll-ups day x person and day x model, kept up to date for what an import touched and nothing else."""
+"""The roll-ups day x person and day x model, kept up to date for what an import touched and nothing else.
+
+Rows are read and written through the driver and priced as whole numbers: an import may touch a million of them.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
 
-from sqlalchemy import BigInteger, Connection, and_, cast, delete, func, insert, literal, select, type_coerce
+from sqlalchemy import Connection
 
-from bot.pricing import PriceBook
-from bot.spend.amounts import Amount, amount
+from bot.pricing import PriceBook, PriceConditions, PricingError
+from bot.pricing.cost import UNITS_PER_NANO, unit_prices, units, usd_of_units
 from bot.spend.precedence import SourceDay, fullest
 from bot.spend.records import ANTHROPIC, GATEWAY
-from bot.store.bulk import batches, insert_rows, replace_rows
-from bot.store.quantities import COUNTS, LINE, read_quantity, summed
-from bot.store.tables import (
-    actors,
-    day_number,
-    model_days,
-    people,
-    person_days,
-    sources,
-    to_nano,
-    usage_daily,
-    usage_lines,
-)
+from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
+from bot.store.quantities import COUNTS, LINE
+from bot.store.tables import day_number, model_days, number_day, person_days, usage_daily
 
 MANY_PEOPLE = 200
-"""From so many touched people of one day on, the day's models are added up anew instead of by difference."""
+"""From so many touched people of one day on, the day is rolled up anew instead of by difference."""
 
-_Contributions = dict[tuple[int, bool], tuple[int, ...]]
+_NAMES = ", ".join(column.name for column in COUNTS(usage_daily))
+_DAY = "workspace_id = ? AND day = ?"
+_USED = f"SELECT source_id, actor_id, line_id, {_NAMES}, reported_usd FROM usage_daily WHERE {_DAY}"  # noqa: S608
+_USED_BY = f"{_USED} AND source_id IN (SELECT id FROM sources WHERE workspace_id = ?) AND actor_id IN"  # noqa: S608
+_MODELS = f"SELECT line_id, is_reported, {_NAMES}, reported_usd, row_count FROM model_days WHERE {_DAY}"  # noqa: S608
+_LINES = f"SELECT id, vendor, {', '.join(column.name for column in LINE)} FROM usage_lines WHERE id IN"  # noqa: S608
+_SOMEBODY = (
+    "SELECT 1 FROM person_days JOIN actors ON actors.person_id = person_days.person_id "  # noqa: S608
+    f"WHERE person_days.workspace_id = ? AND day = ? AND kind NOT IN ('{GATEWAY}', 'organization') LIMIT 1"
+)
+
+Models = dict[tuple[int, bool], tuple[int, ...]]
+"""By line and whether a cost is stated: the counts, the stated nanodollars and how many rows of usage_daily."""
+
+
+class _Said:
+    """What one source says of one person's day: ``rows`` of usage_daily, their tokens and their cost in units."""
+
+    __slots__ = ("rows", "source_id", "tokens", "units", "unpriced")
+
+    def __init__(self, source_id: int) -> None:
+        self.source_id = source_id
+        self.tokens = self.units = self.unpriced = 0
+        self.rows: list[Row] = []
+
+
+class Rollups:
+    """The roll-ups of one workspace while its usage is being changed, and what is known of it meanwhile."""
+
+    def __init__(self, connection: Connection, workspace_id: int, book: PriceBook) -> None:
+        self.connection = connection
+        self.workspace_id = workspace_id
+        self.book = book
+        self._lines: dict[int, tuple[str, ...]] = {}
+        self._prices: dict[tuple[int, int], tuple[int, ...] | None] = {}
+
+    def of(self, day: date, people_ids: Collection[int], *, is_whole_day: bool = False) -> "DayRollup":
+        """One day's roll-ups before the usage of these people, or of everybody, changes."""
+        return DayRollup(self, day_number(day), people_ids, is_whole_day=is_whole_day)
+
+    def day_usd(self, day: date) -> Decimal:
+        """The team's total of a day in US dollars, exact, as it is rolled up at this moment."""
+        number = day_number(day)
+        rows = select_rows(self.connection, _MODELS, (self.workspace_id, number))
+        prices = self.prices(number, {row[0] for row in rows})
+        whole = 0
+        for line_id, is_reported, *counts, reported, _ in rows:
+            price = prices[line_id]
+            whole += reported * UNITS_PER_NANO if is_reported else units(counts, price) if price else 0
+        return usd_of_units(whole)
+
+    def prices(self, day: int, line_ids: Iterable[int]) -> dict[int, tuple[int, ...] | None]:
+        """What these lines cost on a day, in units; None without a price. Other vendors' lines are left out."""
+        wanted = set(line_ids)
+        for line_id, *line in select_in(self.connection, _LINES, (), sorted(wanted - self._lines.keys())):
+            self._lines[line_id] = tuple(line)
+        found = {}
+        for line_id in wanted:
+            vendor, model, *conditions, _ = self._lines[line_id]
+            if vendor != ANTHROPIC:
+                continue
+            if (line_id, day) not in self._prices:
+                self._prices[line_id, day] = self._unit_prices(model, number_day(day), PriceConditions(*conditions))
+            found[line_id] = self._prices[line_id, day]
+        return found
+
+    def _unit_prices(self, model: str, day: date, conditions: PriceConditions) -> tuple[int, ...] | None:
+        try:
+            return unit_prices(self.book.rates(model, day, conditions))
+        except PricingError:
+            return None
+
+    @cached_property
+    def organization(self) -> list[int]:
+        """The people that stand for a whole organization, once all actors are known."""
+        query = "SELECT id FROM people WHERE workspace_id = ? AND is_organization = ?"
+        return [row[0] for row in select_rows(self.connection, query, (self.workspace_id, True))]
+
+    @cached_property
+    def source_names(self) -> dict[int, str]:
+        """The names of the sources by their ids."""
+        query = "SELECT id, name FROM sources WHERE workspace_id = ?"
+        return {row[0]: row[1] for row in select_rows(self.connection, query, (self.workspace_id,))}
+
+    @cached_property
+    def person_of(self) -> dict[int, int]:
+        """Everybody's person by actor. Asked for when a whole day is refreshed: by then nobody moves any more."""
+        query = "SELECT id, person_id FROM actors WHERE workspace_id = ?"
+        return {row[0]: row[1] for row in select_rows(self.connection, query, (self.workspace_id,))}
 
 
 class DayRollup:
     """One day's roll-ups while the usage of some people is being changed: make it before, ``refresh`` it after."""
 
-    def __init__(
-        self, connection: Connection, workspace_id: int, day: date, people_ids: Collection[int], book: PriceBook
-    ) -> None:
-        self.connection = connection
-        self.workspace_id = workspace_id
-        self.day = day
-        self.organization = _organization_ids(connection, workspace_id)
-        self.people_ids = sorted({*people_ids, *self.organization})
-        self.book = book
-        self.is_whole_day = len(self.people_ids) > MANY_PEOPLE
-        self.before = {} if self.is_whole_day else self._contributions()
+    def __init__(self, rollups: Rollups, day: int, people_ids: Collection[int], *, is_whole_day: bool = False) -> None:
+        self.rollups = rollups
+        self.connection = rollups.connection
+        self.day = (rollups.workspace_id, day)
+        self.people_ids = sorted({*people_ids, *rollups.organization})
+        self.is_whole_day = is_whole_day or len(self.people_ids) > MANY_PEOPLE
+        self.before = {} if self.is_whole_day else self._told()
 
     def refresh(self) -> None:
         """Bring both roll-ups up to date with usage_daily."""
-        if self.is_whole_day and self._refresh_whole_day():
-            return
-        known = [person for person in self.people_ids if person not in self.organization]
-        self._refresh_people(known)
-        if self.organization:
-            self._refresh_organization()
+        said = self._said(*self._used())
+        organization = [self._fullest(who, said.pop(who)) for who in self.rollups.organization if who in said]
+        speaking = [self._fullest(who, said[who]) for who in sorted(said)]
+        self._forget_people()
+        self._insert_people(speaking)
+        # The organization speaks for a day only while no source with people does; a gateway bills on top of it.
+        if organization and not select_rows(self.connection, _SOMEBODY, self.day):
+            self._insert_people(organization)
+            speaking += organization
+        after = _added_up(row for _, one in speaking for row in one.rows)
         if self.is_whole_day:
-            _add_up_models(self.connection, self.workspace_id, self.day)
+            run_sql(self.connection, f"DELETE FROM model_days WHERE {_DAY}", self.day)  # noqa: S608
+            insert_rows(self.connection, model_days, [self._model_row(key, after[key]) for key in sorted(after)])
         else:
-            self._shift_models(self.before, self._contributions())
+            self._shift_models(after)
 
-    def _refresh_whole_day(self) -> bool:
-        """Work out everybody's day and the models from one pass over the day's usage; False if no people have any."""
-        table = usage_daily.c
-        query = self._usage(table.line_id, func.count()).group_by(table.line_id)
-        if self.organization:
-            query = query.where(actors.c.person_id.not_in(self.organization))
-        said: dict[int, dict[tuple[int, str], Amount]] = defaultdict(lambda: defaultdict(Amount))
-        lines: dict[tuple[int, int], list[tuple[tuple[int, bool], tuple[int, ...]]]] = defaultdict(list)
-        for person_id, source_id, source, line_id, count, *rest in self.connection.execute(query):
-            quantity = read_quantity(self.day, rest)
-            cost = amount(quantity, self.book)
-            said[person_id][source_id, source] = said[person_id][source_id, source].plus(cost)
-            reported = quantity.reported_usd
-            sums = (*quantity.usage, to_nano(reported or Decimal(0)), count)
-            lines[person_id, source_id].append(((line_id, reported is not None), sums))
-        if not said:
-            return False
-        rows = [self._person_row(who, said[who]) for who in sorted(said)]
-        models: _Contributions = {}
+    def _used(self) -> tuple[list[Row], dict[int, int]]:
+        """What these people used, as every source says it, and the people by actor."""
+        if self.is_whole_day:
+            return select_rows(self.connection, _USED, self.day), self.rollups.person_of
+        query = "SELECT id, person_id FROM actors WHERE person_id IN"
+        person_of = {row[0]: row[1] for row in select_in(self.connection, query, (), self.people_ids)}
+        fixed = (*self.day, self.rollups.workspace_id)
+        return list(select_in(self.connection, _USED_BY, fixed, sorted(person_of))), person_of
+
+    def _said(self, rows: list[Row], person_of: dict[int, int]) -> dict[int, dict[int, _Said]]:
+        """What each source says of each person's day."""
+        prices = self.rollups.prices(self.day[1], {row[2] for row in rows})
+        found: dict[int, dict[int, _Said]] = defaultdict(dict)
         for row in rows:
-            for key, values in lines[row[2], row[3]]:
-                models[key] = _plus(models.get(key), values)
-        day = (self.workspace_id, day_number(self.day))
-        for rolled_up in (person_days, model_days):
-            where = rolled_up.c.workspace_id == self.workspace_id
-            self.connection.execute(delete(rolled_up).where(where, rolled_up.c.day == self.day))
+            if row[2] not in prices:
+                continue
+            by_source, source_id = found[person_of[row[1]]], row[0]
+            said = by_source.get(source_id)
+            if said is None:
+                said = by_source[source_id] = _Said(source_id)
+            said.rows.append(row)
+            tokens = row[3] + row[4] + row[5] + row[6] + row[7]
+            said.tokens += tokens
+            price = prices[row[2]]
+            if row[9] is not None:
+                said.units += row[9] * UNITS_PER_NANO
+            elif price is not None:
+                said.units += units(row[3:9], price)
+            else:
+                said.unpriced += tokens
+        return found
+
+    def _fullest(self, person_id: int, by_source: dict[int, _Said]) -> tuple[int, _Said]:
+        if len(by_source) == 1:
+            return person_id, next(iter(by_source.values()))
+        names = self.rollups.source_names
+        by_name = {names[source_id]: said for source_id, said in by_source.items()}
+        best = fullest(SourceDay(name, said.tokens, usd_of_units(said.units)) for name, said in by_name.items())
+        return person_id, by_name[best.source]
+
+    def _forget_people(self) -> None:
+        delete = f"DELETE FROM person_days WHERE {_DAY}"  # noqa: S608
+        if self.is_whole_day:
+            run_sql(self.connection, delete, self.day)
+            return
+        for some in batches(self.people_ids, 500):
+            places = ", ".join("?" * len(some))
+            run_sql(self.connection, f"{delete} AND person_id IN ({places})", (*self.day, *some))
+
+    def _insert_people(self, speaking: list[tuple[int, _Said]]) -> None:
+        rows = [
+            (*self.day, person_id, said.source_id, said.tokens, said.units // UNITS_PER_NANO, said.unpriced)
+            for person_id, said in speaking
+        ]
         insert_rows(self.connection, person_days, rows)
-        insert_rows(self.connection, model_days, [self._model_row(day, key, models[key]) for key in sorted(models)])
-        return True
 
-    def _model_row(self, day: tuple[int, int], key: tuple[int, bool], values: tuple[int, ...]) -> tuple[Any, ...]:
-        return (*day, *key, *values[:-2], values[-2] if key[1] else None, values[-1])
+    def _model_row(self, key: tuple[int, bool], values: tuple[int, ...]) -> Row:
+        return (*self.day, *key, *values[:-2], values[-2] if key[1] else None, values[-1])
 
-    def _refresh_organization(self) -> None:
-        """The organization speaks for a day only while no source with people does; a gateway bills on top of it."""
-        spent = person_days.c
-        others = (
-            select(spent.person_id)
-            .join(actors, actors.c.person_id == spent.person_id)
-            .where(
-                spent.workspace_id == self.workspace_id,
-                spent.day == self.day,
-                spent.person_id.not_in(self.organization),
-                actors.c.kind != GATEWAY,
-            )
-        )
-        if self.connection.execute(others.limit(1)).first() is None:
-            self._refresh_people(self.organization)
-        else:
-            self._forget(self.organization)
+    def _told(self) -> Models:
+        """What these people add to the day's models as it is rolled up now."""
+        rows, person_of = self._used()
+        query = f"SELECT person_id, source_id FROM person_days WHERE {_DAY} AND person_id IN"  # noqa: S608
+        taken = {(row[0], row[1]) for row in select_in(self.connection, query, self.day, self.people_ids)}
+        prices = self.rollups.prices(self.day[1], {row[2] for row in rows})
+        return _added_up(row for row in rows if (person_of[row[1]], row[0]) in taken and row[2] in prices)
 
-    def _forget(self, people_ids: Iterable[int]) -> None:
-        spent = person_days.c
-        self.connection.execute(
-            delete(person_days).where(
-                spent.workspace_id == self.workspace_id, spent.day == self.day, spent.person_id.in_(people_ids)
-            )
-        )
-
-    def _refresh_people(self, people_ids: list[int]) -> None:
-        for some in batches(people_ids, 500):
-            said: dict[int, dict[tuple[int, str], Amount]] = defaultdict(lambda: defaultdict(Amount))
-            for person_id, source_id, source, *rest in self.connection.execute(self._usage_of(some)):
-                cost = amount(read_quantity(self.day, rest), self.book)
-                said[person_id][source_id, source] = said[person_id][source_id, source].plus(cost)
-            self._forget(some)
-            insert_rows(self.connection, person_days, [self._person_row(who, said[who]) for who in sorted(said)])
-
-    def _usage_of(self, people_ids: Collection[int]) -> Any:
-        return self._usage().where(actors.c.person_id.in_(people_ids))
-
-    def _usage(self, *more: Any) -> Any:
-        table = usage_daily.c
-        return (
-            select(actors.c.person_id, table.source_id, sources.c.name, *more, *LINE, *summed(usage_daily))
-            .join(actors, table.actor_id == actors.c.id)
-            .join(sources, table.source_id == sources.c.id)
-            .join(usage_lines, table.line_id == usage_lines.c.id)
-            .where(
-                table.workspace_id == self.workspace_id,
-                table.day == self.day,
-                usage_lines.c.vendor == ANTHROPIC,
-            )
-            .group_by(actors.c.person_id, table.source_id, sources.c.name, *LINE, table.reported_usd.is_not(None))
-        )
-
-    def _person_row(self, person_id: int, said: dict[tuple[int, str], Amount]) -> tuple[Any, ...]:
-        best = fullest(SourceDay(source, cost.usage.tokens, cost.usd) for (_, source), cost in said.items())
-        source_id, cost = next((key[0], cost) for key, cost in said.items() if key[1] == best.source)
-        return (
-            self.workspace_id,
-            day_number(self.day),
-            person_id,
-            source_id,
-            cost.usage.tokens,
-            to_nano(cost.usd),
-            cost.unpriced_tokens,
-        )
-
-    def _contributions(self) -> _Contributions:
-        """What these people add to the day's models: counts, reported nanodollars (or None) and rows by line."""
-        query = _day_sums(self.workspace_id, self.day).where(actors.c.person_id.in_(self.people_ids))
-        return {(row[0], bool(row[1])): tuple(row[2:]) for row in self.connection.execute(query)}
-
-    def _shift_models(self, before: _Contributions, after: _Contributions) -> None:
-        moved = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    def _shift_models(self, after: Models) -> None:
+        moved = sorted(key for key in self.before.keys() | after.keys() if self.before.get(key) != after.get(key))
         if not moved:
             return
-        table = model_days.c
-        columns = (*COUNTS(model_days), type_coerce(table.reported_usd, BigInteger), table.row_count)
-        query = select(table.line_id, table.is_reported, *columns).where(
-            table.workspace_id == self.workspace_id,
-            table.day == self.day,
-            table.line_id.in_({line_id for line_id, _ in moved}),
-        )
-        stored = {(row[0], bool(row[1])): tuple(row[2:]) for row in self.connection.execute(query)}
+        stored = {
+            (row[0], bool(row[1])): (*row[2:-2], row[-2] or 0, row[-1])
+            for row in select_rows(self.connection, _MODELS, self.day)
+        }
         rows = []
-        for key in sorted(moved):
-            values = _minus(_plus(stored.get(key), after.get(key)), before.get(key))
-            if values[-1]:
-                rows.append(self._model_row((self.workspace_id, day_number(self.day)), key, values))
-            else:
-                self._forget_model(*key)
-        replace_rows(self.connection, model_days, rows)
-
-    def _forget_model(self, line_id: int, is_reported: bool) -> None:
-        table = model_days.c
-        self.connection.execute(
-            delete(model_days).where(
-                table.workspace_id == self.workspace_id,
-                table.day == self.day,
-                table.line_id == line_id,
-                table.is_reported == is_reported,
+        for key in moved:
+            parts = zip(
+                stored.get(key, _NOTHING), after.get(key, _NOTHING), self.before.get(key, _NOTHING), strict=True
             )
-        )
-
-
-def _plus(one: tuple[int, ...] | None, other: tuple[int, ...] | None) -> tuple[int, ...]:
-    return tuple((mine or 0) + (theirs or 0) for mine, theirs in zip(one or _NOTHING, other or _NOTHING, strict=True))
-
-
-def _minus(one: tuple[int, ...], other: tuple[int, ...] | None) -> tuple[int, ...]:
-    return tuple(mine - (theirs or 0) for mine, theirs in zip(one, other or _NOTHING, strict=True))
+            values = tuple(mine + now - then for mine, now, then in parts)
+            if values[-1]:
+                rows.append(self._model_row(key, values))
+            else:
+                sql = f"DELETE FROM model_days WHERE {_DAY} AND line_id = ? AND is_reported = ?"  # noqa: S608
+                run_sql(self.connection, sql, (*self.day, *key))
+        replace_rows(self.connection, model_days, rows)
 
 
 _NOTHING = (0,) * 8
 
 
-def _day_sums(workspace_id: int, day: date) -> Any:
-    """Counts, reported nanodollars and rows by line and is_reported, of the fullest source of each person."""
-    table, winner = usage_daily.c, person_days.c
-    is_reported = table.reported_usd.is_not(None)
-    counts = [_whole_sum(column) for column in COUNTS(usage_daily)]
-    reported = _whole_sum(type_coerce(table.reported_usd, BigInteger))
-    return (
-        select(table.line_id, is_reported, *counts, reported, func.count())
-        .join(actors, table.actor_id == actors.c.id)
-        .join(
-            person_days,
-            and_(
-                winner.workspace_id == table.workspace_id,
-                winner.day == table.day,
-                winner.person_id == actors.c.person_id,
-                winner.source_id == table.source_id,
-            ),
-        )
-        .where(table.workspace_id == workspace_id, table.day == day)
-        .group_by(table.line_id, is_reported)
-    )
-
-
-def _whole_sum(column: Any) -> Any:
-    return cast(func.sum(column), BigInteger)
-
-
-def _add_up_models(connection: Connection, workspace_id: int, day: date) -> None:
-    connection.execute(delete(model_days).where(model_days.c.workspace_id == workspace_id, model_days.c.day == day))
-    sums = _day_sums(workspace_id, day).subquery()
-    line_id, is_reported, *values = sums.c
-    names = ["workspace_id", "day", "line_id", "is_reported", *(column.name for column in COUNTS(model_days))]
-    connection.execute(
-        insert(model_days).from_select(
-            [*names, "reported_usd", "row_count"],
-            select(literal(workspace_id), literal(day_number(day)), line_id, is_reported, *values),
-        )
-    )
-
-
-def _organization_ids(connection: Connection, workspace_id: int) -> list[int]:
-    query = select(people.c.id).where(people.c.workspace_id == workspace_id, people.c.is_organization)
-    return list(connection.execute(query).scalars())
+def _added_up(rows: Iterable[Row]) -> Models:
+    by_line: dict[tuple[int, bool], list[Row]] = defaultdict(list)
+    for row in rows:
+        by_line[row[2], row[9] is not None].append(row)
+    found = {}
+    for key, some in by_line.items():
+        counts = list(zip(*some, strict=True))[3:9]
+        found[key] = (*(sum(column) for column in counts), sum(row[9] or 0 for row in some), len(some))
+    return found

@@ -19,6 +19,8 @@ Values = tuple[int, ...]
 _WIDTH = 7
 _ACTOR_BITS = 32
 _LINE_BITS = 24
+_ACTOR_MASK = (1 << _ACTOR_BITS) - 1
+_LINE_MASK = (1 << _LINE_BITS) - 1
 
 
 class SingleRequest(NamedTuple):
@@ -108,12 +110,12 @@ class Tally:
         for key in self._places:
             by_day[key >> (_ACTOR_BITS + _LINE_BITS)].append(key)
         for day in sorted(by_day):
-            yield day, [self._row(key) for key in by_day[day]]
-
-    def _row(self, key: int) -> tuple[int, int, Values, int]:
-        place = self._places[key]
-        values = tuple(column[place] for column in self._columns)
-        return key >> _LINE_BITS & (1 << _ACTOR_BITS) - 1, key & (1 << _LINE_BITS) - 1, values, self._records[place]
+            keys = by_day[day]
+            places = list(map(self._places.__getitem__, keys))
+            values = zip(*(map(column.__getitem__, places) for column in self._columns), strict=True)
+            actors = [key >> _LINE_BITS & _ACTOR_MASK for key in keys]
+            lines = [key & _LINE_MASK for key in keys]
+            yield day, list(zip(actors, lines, values, map(self._records.__getitem__, places), strict=True))
 
     def _add_daily(self, day: int, actor: int, line: int, values: Values) -> None:
         key = (day << _ACTOR_BITS | actor) << _LINE_BITS | line
