@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 SINGLE_WORKSPACE = 1
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration in bot/store/migrations/versions."""
 
 _MIGRATION_LOCK = 7_204_117

@@ -331,22 +331,28 @@ class _Writer:
                     new += 1
                 elif _replaces(one, actor_id, actor_id in named, before):
                     touched[before[2]].add(before[3])
+                    touched[one.day].add(actor_id)
                 else:
                     same += 1
                     continue
                 line_id, stored = line_of[one.line], _stored(one.values)
-                touched[one.day].add(actor_id)
                 rows[key] = self._request_row(key, one, actor_id, line_id, stored)
                 existing[key] = (key, one.request.sidechain, one.day, actor_id, line_id, *stored, rows[key][3])
                 if one.request.series is not None:
                     series.add(one.request.series)
+                    touched[one.day].add(actor_id)
             counts.append(_Counted(new, same, len(tally.requests) - new - same))
-        # Roll-ups look at the day as it was before, so they are made before anything is written.
         self._touch_later_days(series, touched)
-        rollups = [self._rollup(day, touched[day]) for day in sorted(touched)]
-        insert_rows(self.connection, seen_requests, [rows[key] for key in sorted(rows.keys() - first)])
+        added = [rows[key] for key in sorted(rows.keys() - first)]
+        grown = _sums([row for row in added if row[7] not in touched.get(row[6], ())])
+        # Roll-ups look at the day as it was before, so they are made before anything is written.
+        days = sorted(touched.keys() | grown.keys())
+        rollups = [self._rollup(day, {*touched.get(day, ()), *(a for a, _ in grown.get(day, ()))}) for day in days]
+        insert_rows(self.connection, seen_requests, added)
         replace_rows(self.connection, seen_requests, [rows[key] for key in sorted(rows.keys() & first)])
         self._add_up_requests(touched)
+        for day in sorted(grown):
+            self._add_to_day(day, grown[day])
         for rollup in rollups:
             rollup.refresh()
         return counts
@@ -367,6 +373,14 @@ class _Writer:
         for day, actor_id in select_in(self.connection, where, (self.workspace_id, self.source_id), sorted(series)):
             touched[day].add(actor_id)
 
+    def _add_to_day(self, day: int, sums: dict[tuple[int, int], Row]) -> None:
+        """Requests that are new, and of which nothing was known before, are added to what the day has."""
+        stored = {row[3:5]: row for row in self._existing_dailies(day, {actor for actor, _ in sums})}
+        rows = {key: (self.workspace_id, day, self.source_id, *key, *sums[key]) for key in sorted(sums)}
+        insert_rows(self.connection, usage_daily, [row for key, row in rows.items() if key not in stored])
+        known = [(row, stored[key]) for key, row in rows.items() if key in stored]
+        replace_rows(self.connection, usage_daily, [(*row[:5], *_sum([row[5:], before[5:]])) for row, before in known])
+
     def _add_up_requests(self, touched: _Touched) -> None:
         """Make usage_daily of the touched days and actors the sum of their requests again."""
         for day, used_by in touched.items():
@@ -380,6 +394,25 @@ class _Writer:
         run_sql(self.connection, f"DELETE FROM usage_daily WHERE {known}", [*fixed, *actor_ids])  # noqa: S608
         columns = [column.name for column in COUNTS(seen_requests)]
         sums = ", ".join(f"SUM({name})" for name in (*columns, "reported_usd"))
+        single = f"SELECT day, actor_id, line_id, {', '.join(columns)}, reported_usd FROM seen_requests WHERE {known}"  # noqa: S608
+        parts, values = f"{single} AND series IS NULL", [*fixed, *actor_ids]
+        if select_rows(self.connection, f"{single} AND series IS NOT NULL LIMIT 1", values):
+            parts = f"{parts} UNION ALL {self._counted_since(known, columns)}"
+            values = [*values, self.workspace_id, self.source_id, *values, day]
+        rows = select_rows(
+            self.connection,
+            f"SELECT actor_id, line_id, {sums} FROM ({parts}) AS used GROUP BY actor_id, line_id",  # noqa: S608
+            values,
+        )
+        used = [tuple(None if value is None else int(value) for value in row) for row in rows]
+        insert_rows(
+            self.connection,
+            usage_daily,
+            [(self.workspace_id, day, self.source_id, *row) for row in sorted(used, key=lambda row: row[:2])],
+        )
+
+    def _counted_since(self, known: str, columns: list[str]) -> str:
+        """SQL for the shares of a day of what counts up since a start, with the columns of single requests."""
         # What counted up since a start before this day was used on the days before.
         earlier = ", ".join(f"{name} - COALESCE(LAG({name}) OVER since, 0) AS {name}" for name in columns)
         reported = "reported_usd - COALESCE(LAG(reported_usd) OVER since, 0) AS reported_usd"
@@ -388,19 +421,7 @@ class _Writer:
             "WHERE workspace_id = ? AND source_id = ? AND series IN (SELECT series FROM seen_requests "
             f"WHERE {known} AND series IS NOT NULL) WINDOW since AS (PARTITION BY series ORDER BY day)"
         )
-        single = f"SELECT day, actor_id, line_id, {', '.join(columns)}, reported_usd FROM seen_requests WHERE {known}"  # noqa: S608
-        rows = select_rows(
-            self.connection,
-            f"SELECT actor_id, line_id, {sums} FROM ({single} AND series IS NULL UNION ALL "  # noqa: S608
-            f"SELECT * FROM ({counting}) AS counted WHERE day = ?) AS used GROUP BY actor_id, line_id",
-            [*fixed, *actor_ids, self.workspace_id, self.source_id, *fixed, *actor_ids, day],
-        )
-        used = [tuple(None if value is None else int(value) for value in row) for row in rows]
-        insert_rows(
-            self.connection,
-            usage_daily,
-            [(self.workspace_id, day, self.source_id, *row) for row in sorted(used, key=lambda row: row[:2])],
-        )
+        return f"SELECT * FROM ({counting}) AS counted WHERE day = ?"  # noqa: S608
 
     # Sources that know no days
 
@@ -490,6 +511,23 @@ def day_differences(
     return found
 
 
+def _sums(requests: list[Row]) -> dict[int, dict[tuple[int, int], Row]]:
+    """Counts and stated nanodollars of rows of seen_requests, by day, then actor and line."""
+    found: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
+    for row in requests:
+        found[row[6], row[7], row[8]].append(row[9:])
+    by_day: dict[int, dict[tuple[int, int], Row]] = defaultdict(dict)
+    for (day, actor_id, line_id), rows in found.items():
+        by_day[day][actor_id, line_id] = _sum(rows)
+    return by_day
+
+
+def _sum(rows: list[Row]) -> Row:
+    """Column by column, as SQL adds up: what is None does not count, and only nothing but None comes to None."""
+    stated = ([value for value in column if value is not None] for column in zip(*rows, strict=True))
+    return tuple(sum(values) if values else None for values in stated)
+
+
 def _merged(wanted: list[tuple[Row, int]], width: int) -> list[tuple[Row, int]]:
     """Rows in the order of their primary key of ``width`` columns, each once, with the number of records.
 
@@ -501,6 +539,7 @@ def _merged(wanted: list[tuple[Row, int]], width: int) -> list[tuple[Row, int]]:
         if merged and merged[-1][0][:width] == row[:width]:
             before, count_before = merged.pop()
             pairs = zip(before[width:], row[width:], strict=True)
+            # A cost that is stated for only some of the rows would pass for the cost of all of them.
             values = (None if None in pair else sum(pair) for pair in pairs)
             merged.append(((*row[:width], *values), count_before + count))
         else:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
@@ -253,7 +254,14 @@ seen_requests = Table(
     *_counts(),
     Column("reported_usd", Money),
     Index("ix_seen_requests_day", "workspace_id", "source_id", "day", "actor_id"),
-    Index("ix_seen_requests_series", "workspace_id", "source_id", "series"),
+    Index(
+        "ix_seen_requests_series",
+        "workspace_id",
+        "source_id",
+        "series",
+        sqlite_where=text("series IS NOT NULL"),
+        postgresql_where=text("series IS NOT NULL"),
+    ),
     sqlite_with_rowid=False,
 )
 """Single requests of sources that know them; their days in usage_daily are added up from here."""
