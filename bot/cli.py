@@ -154,6 +154,7 @@ def import_exports(
 ) -> None:
     """Import usage exports."""
     from bot.exports.containers import SUFFIXES, files_below
+    from bot.store.bulk import uncollected
 
     if person is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", person):
         _refuse(f"--person is “{person}”; expected an e-mail address such as dana@example.com.")
@@ -162,7 +163,7 @@ def import_exports(
     installation = _installation()
     importer = installation.importer()
     files = [file for path in paths for file in files_below(path)]
-    with _progress(files) as wrap:
+    with _progress(files) as wrap, uncollected():
         reports = list(
             importer.import_files(files, installation.clock(), format_name, person, keep=not dry_run, wrap=wrap)
         )

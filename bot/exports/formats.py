@@ -23,6 +23,7 @@ from bot.exports.otlp import OtlpEvents, OtlpMetrics
 from bot.exports.reader import Export, Reader, UnreadableExport, error_said
 from bot.exports.transcripts import Transcripts
 
+TRANSCRIPTS = Transcripts()
 READERS: tuple[Reader, ...] = (
     OtlpEvents(),
     OtlpMetrics(),
@@ -47,7 +48,7 @@ READERS: tuple[Reader, ...] = (
     AdminUsage(),
     AdminUsers(),
     AnalyticsApi(),
-    Transcripts(),
+    TRANSCRIPTS,
 )
 """In the order in which they are asked: what has unmistakable words comes first."""
 
@@ -76,6 +77,8 @@ def recognise(export: Export) -> Reader:
     head = export.head()
     if not head.strip():
         raise UnreadableExport("it is empty")
+    if TRANSCRIPTS.is_certain(head):
+        return TRANSCRIPTS  # what a tool was given stands in it as it is, and may have the words of any other export
     for reader in READERS:
         if reader.recognises(head):
             return reader

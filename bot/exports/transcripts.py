@@ -87,6 +87,11 @@ class Transcripts:
     utc_days = False
     names_people = False
 
+    def is_certain(self, head: bytes) -> bool:
+        """Whether the first object is a line that Claude Code writes, whatever other words stand in the file."""
+        line = next((line for line in head.split(b"\n", 50) if line.startswith(b"{")), b"")
+        return b'"sessionId"' in line and _TYPE.search(line) is not None
+
     def recognises(self, head: bytes) -> bool:
         lines = head.strip().split(b"\n")[:50]
         return any(
@@ -229,13 +234,13 @@ def _token_usage(counts: _Usage) -> TokenUsage:
     short = split.ephemeral_5m_input_tokens if split else 0
     searches = counts.server_tool_use.web_search_requests if counts.server_tool_use else 0
     return TokenUsage(
-        input=counts.input_tokens,
-        output=counts.output_tokens,
-        cache_read=counts.cache_read_input_tokens or 0,
+        counts.input_tokens,
+        counts.output_tokens,
+        counts.cache_read_input_tokens or 0,
         # Before the split was written, every cache write was a 5-minute one.
-        cache_write_5m=short + max(0, written - short - long),
-        cache_write_1h=long,
-        web_searches=searches or 0,
+        short + max(0, written - short - long),
+        long,
+        searches or 0,
     )
 
 
