@@ -171,18 +171,18 @@ class Importer:
         problems: list[Problem] = []
         latest = self.policy.today + ONE_DAY
         for found in reading:
-            if isinstance(found, Problem):
-                problems.append(found)
-            elif isinstance(found, Sessions):
-                if self.first_kept <= found.day <= latest:
+            if isinstance(found, UsageRecord):
+                if found.day > latest:
+                    problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is in the future."))
+                elif found.day < FIRST_DAY:
+                    problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is before Claude."))
+                elif found.day < self.first_kept and (found.until or found.day) <= self.first_kept:
+                    tally.not_kept += 1
+                else:
                     tally.add(found)
-            elif isinstance(found, UsageRecord) and found.day > latest:
-                problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is in the future."))
-            elif isinstance(found, UsageRecord) and found.day < FIRST_DAY:
-                problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is before Claude."))
-            elif isinstance(found, UsageRecord) and (found.until or found.day + ONE_DAY) <= self.first_kept:
-                tally.not_kept += 1
-            else:
+            elif isinstance(found, Problem):
+                problems.append(found)
+            elif not isinstance(found, Sessions) or self.first_kept <= found.day <= latest:
                 tally.add(found)
         return tally, problems
 

@@ -5,10 +5,12 @@ a count. Rows that our words do not tell apart (a column of a newer header) are 
 export of the same days replaces an earlier one.
 """
 
-import hashlib
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from bot.exports.reader import (
+    MAX_DIGITS,
     Export,
     Reading,
     ReadingContext,
@@ -65,40 +67,88 @@ class ConsoleUsage:
         if told_apart:
             # Another header tells the same usage apart more finely or less: a view of its own, added to no other.
             yield View("_".join(told_apart))
-        names = [place for place, name in enumerate(header) if name not in _COUNTS]
-        first_seen: dict[bytes, tuple[int, bytes]] = {}
+        yield from _Rows(header).records(lines)
+
+
+class _Name(NamedTuple):
+    """What the columns of a row say that are neither counts nor the day. ``number`` is its own."""
+
+    number: int
+    actor: Actor
+    model: str
+    conditions: PriceConditions
+    part: str
+
+
+class _Rows:
+    """Rows under one header. Few names stand in many rows, so each is read once."""
+
+    def __init__(self, header: list[str]) -> None:
+        self.header = header
+        self.day_at = header.index(_DAY)
+        self.named_at = [place for place, name in enumerate(header) if name not in _COUNTS and name != _DAY]
+        self.counted_at = [place for place, name in enumerate(header) if name in _COUNTS]
+        self.kinds = [TokenUsage._fields.index(_COUNTS[header[place]]) for place in self.counted_at]
+        self.names: dict[str, _Name] = {}
+        self.first_rows: dict[int, int] = {}
+        """The rows that were seen, by number of the name and day: places in the two arrays."""
+
+        self.row_numbers, self.figures = array("q"), array("q")
+
+    def records(self, lines: Iterator[tuple[int, list[str] | str]]) -> Reading:
+        """One record per row; of rows that only repeat another one, a problem."""
         for number, values in lines:
-            if isinstance(values, str):
-                yield Problem(number, f"Row {number} was left out: {values}.")
-                continue
             try:
-                record = _read_row(number, header, values)
+                if isinstance(values, str):
+                    raise ValueError(values)
+                if len(values) != len(self.header):
+                    raise ValueError(f"it has {len(values)} columns where the header has {len(self.header)}")
+                usage = self._usage(values)
+                day = as_day(values[self.day_at].strip(), _DAY)
+                # No value holds a line break.
+                name = self._name("\n".join([values[place] for place in self.named_at]))
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
                 continue
-            figures = _digest(map(str, record.usage))
-            first = first_seen.setdefault(_digest(values[place].strip() for place in names), (number, figures))
-            yield record if first[0] == number else _repeated(record, first[0], first[1] == figures)
+            record = UsageRecord(number, day, name.actor, name.model, usage, name.conditions, part=name.part)
+            place = self.first_rows.setdefault(name.number << 32 | day.toordinal(), len(self.row_numbers))
+            if place == len(self.row_numbers):
+                self.row_numbers.append(number)
+                self.figures.append(hash(usage))
+                yield record
+            else:
+                yield _repeated(record, self.row_numbers[place], self.figures[place] == hash(usage))
 
+    def _usage(self, values: list[str]) -> TokenUsage:
+        texts = [values[place] for place in self.counted_at]
+        joined = "".join(texts)
+        # Looked at together where nothing is wrong with any of them, else one by one to say which.
+        if "" not in texts and joined.isdigit() and joined.isascii() and max(map(len, texts)) <= MAX_DIGITS:
+            numbers = list(map(int, texts))
+        else:
+            places = zip(texts, self.counted_at, strict=True)
+            numbers = [as_count(text.strip() or "0", self.header[place]) for text, place in places]
+        counts = [0] * len(TokenUsage._fields)
+        for kind, number in zip(self.kinds, numbers, strict=True):
+            counts[kind] += number
+        return TokenUsage(*counts)
 
-def _read_row(number: int, header: list[str], values: list[str]) -> UsageRecord:
-    if len(values) != len(header):
-        raise ValueError(f"it has {len(values)} columns where the header has {len(header)}")
-    row = dict(zip(header, map(str.strip, values), strict=True))
-    counts: dict[str, int] = {}
-    for column, kind in _COUNTS.items():
-        if column in row:
-            counts[kind] = counts.get(kind, 0) + as_count(row[column] or "0", column)
-    day, model = as_day(row[_DAY], _DAY), as_name(row[_MODEL], _MODEL)
-    return UsageRecord(
-        row=number,
-        day=day,
-        actor=Actor("api_key", as_name(row[_KEY] or "(no key)", _KEY)),
-        model=model,
-        usage=TokenUsage(**counts),
-        conditions=_conditions(row),
-        part=as_name(row[_WORKSPACE], _WORKSPACE) if row.get(_WORKSPACE, _DEFAULT) not in ("", _DEFAULT) else "",
-    )
+    def _name(self, joined: str) -> _Name:
+        found = self.names.get(joined)
+        if found is None:
+            words = [word.strip() for word in joined.split("\n")]
+            stripped = "\n".join(words)
+            found = self.names.get(stripped) or self._read_name(len(self.names), words)
+            self.names[joined] = self.names[stripped] = found
+        return found
+
+    def _read_name(self, number: int, words: list[str]) -> _Name:
+        row = dict(zip((self.header[place] for place in self.named_at), words, strict=True))
+        model = as_name(row[_MODEL], _MODEL)
+        actor = Actor("api_key", as_name(row[_KEY] or "(no key)", _KEY))
+        workspace = row.get(_WORKSPACE, _DEFAULT)
+        part = as_name(workspace, _WORKSPACE) if workspace not in ("", _DEFAULT) else ""
+        return _Name(number, actor, model, _conditions(row), part)
 
 
 def _conditions(row: dict[str, str]) -> PriceConditions:
@@ -109,11 +159,6 @@ def _conditions(row: dict[str, str]) -> PriceConditions:
         # "≤ 200k" leaves open on which side of a limit of 100,000 tokens a request was.
         prompt_tier="long" if row.get("context_window", "").startswith((">", "200k-")) else "unknown",
     )
-
-
-def _digest(words: Iterable[str]) -> bytes:
-    """What stands for words in a table of all rows, as an export may have millions of them."""
-    return hashlib.blake2b("\0".join(words).encode(), digest_size=12).digest()
 
 
 def _repeated(record: UsageRecord, first_row: int, is_same: bool) -> Problem:

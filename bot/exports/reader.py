@@ -190,9 +190,9 @@ def has_keys(head: bytes, *names: str) -> bool:
 
 def as_count(text: str, field: str) -> int:
     """A count written in plain digits. Raises ValueError with a sentence."""
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
-        raise ValueError(f"{field} is “{shortened(text)}”; expected a whole number of 0 or more")
-    return int(text)
+    if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
+        return int(text)
+    raise ValueError(f"{field} is “{shortened(text)}”; expected a whole number of 0 or more")
 
 
 @lru_cache(maxsize=4096)

@@ -16,7 +16,7 @@ Line = tuple[str, ...]
 Values = tuple[int, ...]
 """The six counts in the order of TokenUsage, then the reported nanodollars or NOT_STATED."""
 
-_WIDTH = 7
+_WIDTH = 8
 _ACTOR_BITS = 32
 _LINE_BITS = 24
 _ACTOR_MASK = (1 << _ACTOR_BITS) - 1
@@ -59,8 +59,9 @@ class Tally:
 
         self.view = ""
         self._places: dict[int, int] = {}
-        self._columns = [array("q") for _ in range(_WIDTH)]
-        self._records = array("q")
+        self._values = array("q")
+        """Row after row, at the places: the values and how many records they are the sum of."""
+
         for record in records:
             self.add(record)
 
@@ -109,26 +110,24 @@ class Tally:
         by_day: dict[int, list[int]] = defaultdict(list)
         for key in self._places:
             by_day[key >> (_ACTOR_BITS + _LINE_BITS)].append(key)
+        columns = [self._values[column::_WIDTH] for column in range(_WIDTH)]
         for day in sorted(by_day):
             keys = by_day[day]
             places = list(map(self._places.__getitem__, keys))
-            values = zip(*(map(column.__getitem__, places) for column in self._columns), strict=True)
+            *values, records = (map(column.__getitem__, places) for column in columns)
             actors = [key >> _LINE_BITS & _ACTOR_MASK for key in keys]
             lines = [key & _LINE_MASK for key in keys]
-            yield day, list(zip(actors, lines, values, map(self._records.__getitem__, places), strict=True))
+            yield day, list(zip(actors, lines, zip(*values, strict=True), records, strict=True))
 
     def _add_daily(self, day: int, actor: int, line: int, values: Values) -> None:
         key = (day << _ACTOR_BITS | actor) << _LINE_BITS | line
-        place = self._places.setdefault(key, len(self._records))
-        if place == len(self._records):
-            self._records.append(1)
-            for column, value in zip(self._columns, values, strict=True):
-                column.append(value)
+        place = self._places.setdefault(key, len(self._places))
+        start = place * _WIDTH
+        if start == len(self._values):
+            self._values.extend((*values, 1))
             return
-        self._records[place] += 1
-        before = tuple(column[place] for column in self._columns)
-        for column, value in zip(self._columns, _added(before, values), strict=True):
-            column[place] = value
+        *before, records = self._values[start : start + _WIDTH]
+        self._values[start : start + _WIDTH] = array("q", (*_added(tuple(before), values), records + 1))
 
     def _add_request(self, one: SingleRequest) -> None:
         before = self.requests.get(one.request.key)

@@ -16,7 +16,9 @@ RESULT = b'{"type":"user","message":{"content":[{"usage":{"input_tokens":5}}]}}'
 LATE = b'{"message":{"usage":{"input_tokens":5}},"type":"user"}'
 OTHER = b'{"type":"summary","summary":"done"}'
 CUT = b'sage":{"input_tokens":1}}}'
-kinds = st.sampled_from([RESPONSE, PROMPT, RESULT, LATE, OTHER, CUT, b"", b"   ", b"[1]", b'"usage"', b"\xef\xbb\xbf{}", b"{"])
+kinds = st.sampled_from(
+    [RESPONSE, PROMPT, RESULT, LATE, OTHER, CUT, b"", b"   ", b"[1]", b'"usage"', b"\xef\xbb\xbf{}", b"{"]
+)
 
 
 def plainly(data: bytes) -> list[tuple[int, bytes]]:
