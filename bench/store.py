@@ -194,18 +194,19 @@ class _PydanticPage(BaseModel):
 
 
 def thirty_rows(database: Database) -> None:
-    """Goal 8: thirty new rows stored, totals refreshed, the alert rule evaluated, committed."""
+    """Goal 8: thirty new rows of a team of 200 stored, totals refreshed, the alert rule evaluated, committed."""
     book = default_price_book()
     took = []
     for number in range(60):
+        day, first = divmod(number * 30, 600)
         records = [
             UsageRecord(
                 1,
-                NOW.date(),
-                Actor("email", f"dana{(number * 30 + row) % 200}@example.com"),
+                NOW.date() - timedelta(days=day % 2),
+                Actor("email", f"dana{(first + row) // 3}@example.com"),
                 MODELS[row % 3],
                 TokenUsage(1000 + number, 50),
-                part=str(number),
+                part="" if day < 2 else "later",
             )
             for row in range(30)
         ]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from bot.pricing.price_book import PriceBook, TokenPrices
@@ -66,6 +67,7 @@ def list_cost(
     return Cost(usd, usage, rates)
 
 
+@lru_cache(maxsize=4096)
 def unit_prices(rates: TokenPrices) -> tuple[int, ...]:
     """What one token of each kind, and one search, costs in units: whole numbers, in the order of TokenUsage."""
     searches = _WIDE.multiply(rates.web_search, Decimal(_UNITS_PER_USD))
