@@ -258,9 +258,13 @@ class Ledger:
     ) -> DigestFacts:
         """The facts of a digest of the days from ``start`` to ``day``, of a team or of everybody.
 
-        With ``now``, also which sources have fallen silent by then.
+        With ``now``, also which sources have fallen silent by then. All figures are of one moment.
         """
-        first, policy = start or day, self.policy()
+        with self.database.read():
+            return self._digest(day, now, start or day, edition, team)
+
+    def _digest(self, day: date, now: datetime | None, first: date, edition: str, team: Team | None) -> DigestFacts:
+        policy = self.policy()
         limit_usd = policy.limit_usd if team is None or team.limit_usd is None else team.limit_usd
         period = needed_period(first, day, edition)
         members = None if team is None else set(people_of_team(self.database, team.id))

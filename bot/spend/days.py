@@ -13,6 +13,11 @@ class Period(NamedTuple):
     start: date
     end: date
 
+    @property
+    def days(self) -> list[date]:
+        """Its days, in order."""
+        return [self.start + count * ONE_DAY for count in range((self.end - self.start).days)]
+
 
 def spend_day(at: datetime, zone: ZoneInfo) -> date:
     """The calendar day in ``zone`` that an instant falls on."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,7 @@ SINGLE_WORKSPACE = 1
 REVISION = "0005"
 """The newest migration in bot/store/migrations/versions."""
 
+_READING: ContextVar[Connection | None] = ContextVar("reading", default=None)
 _MIGRATION_LOCK = 7_204_117
 _SERVER_TIME = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
 
@@ -36,9 +38,21 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads: it waits for nobody, and sees one moment throughout."""
-        with self.engine.connect().execution_options(read_only=True) as connection, connection.begin():
-            yield connection
+        """A transaction that only reads: it waits for nobody, and sees one moment throughout.
+
+        What is read inside of another ``read`` is of that one's moment.
+        """
+        around = _READING.get()
+        if around is not None and around.engine is self.engine:
+            yield around
+            return
+        options = {"read_only": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            token = _READING.set(connection)
+            try:
+                yield connection
+            finally:
+                _READING.reset(token)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -99,18 +99,15 @@ def silent_sources(database: Database, now: datetime) -> list[SilentSource]:
 
 def _arrivals(database: Database) -> dict[str, list[datetime]]:
     """The latest moments at which each source brought something new, newest first."""
-    query = (
-        select(sources.c.name, imports.c.imported_at)
-        .join(sources, imports.c.source_id == sources.c.id)
-        .where(imports.c.workspace_id == database.workspace_id, imports.c.accepted + imports.c.restated > 0)
-        .order_by(imports.c.imported_at.desc())
-    )
+    mine = imports.c.workspace_id == database.workspace_id
     found: dict[str, list[datetime]] = {}
     with database.read() as connection:
-        for name, at in connection.execute(query):
-            of_source = found.setdefault(name, [])
-            if len(of_source) < ARRIVALS and (not of_source or of_source[-1] != at):
-                of_source.append(at)
+        known = select(sources.c.id, sources.c.name).where(sources.c.workspace_id == database.workspace_id)
+        for source_id, name in connection.execute(known).all():
+            brought = imports.c.accepted + imports.c.restated > 0
+            query = select(imports.c.imported_at).distinct().where(mine, imports.c.source_id == source_id, brought)
+            newest = query.order_by(imports.c.imported_at.desc()).limit(ARRIVALS)
+            found[name] = list(connection.execute(newest).scalars())
     return found
 
 

@@ -5,17 +5,32 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Connection, Table, and_, case, cast, func, literal, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Select,
+    Table,
+    and_,
+    cast,
+    func,
+    literal,
+    select,
+    type_coerce,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.amounts import ZERO, Quantity
 from bot.spend.days import Period
 from bot.spend.records import ANTHROPIC, API, SUBSCRIPTION
+from bot.store.bulk import select_rows
 from bot.store.database import Database
 from bot.store.people import Person, spender_label
 from bot.store.tables import (
     actors,
+    day_number,
+    from_nano,
     imports,
     model_days,
     people,
@@ -23,6 +38,7 @@ from bot.store.tables import (
     session_days,
     sources,
     teams,
+    to_nano,
     usage_daily,
     usage_lines,
     usage_ranges,
@@ -179,25 +195,52 @@ def headcount(
     database: Database, period: Period, limit_usd: Decimal, members: Collection[int] | None, told: Collection[int] = ()
 ) -> Headcount:
     """Counts of a period, of some people only where ``members`` are given; the limit holds for who has no other."""
-    spent, is_known, is_over = person_days.c, people.c.email.is_not(None), _is_over(limit_usd)
-    unassigned = func.sum(case((people.c.email.is_(None), spent.usd), else_=literal(ZERO, spent.usd.type)))
-    query = (
-        select(
-            func.count(case((is_known, spent.person_id)).distinct()),
-            func.count(case((is_over, spent.person_id)).distinct()),
-            func.count(case((and_(is_over, spent.person_id.in_(told)), spent.person_id)).distinct()),
-            type_coerce(cast(unassigned, BigInteger), spent.usd.type),
-            func.count(case((people.c.email.is_(None), spent.person_id)).distinct()),
-        )
-        .join(people, spent.person_id == people.c.id)
-        .outerjoin(teams, people.c.team_id == teams.c.id)
-        .where(spent.workspace_id == database.workspace_id, spent.day >= period.start, spent.day < period.end)
-    )
+    days = [day_number(day) for day in period.days]
+    where, values = f"person_days.workspace_id = ? AND day IN ({_places(days)})", [database.workspace_id, *days]
     if members is not None:
-        query = query.where(spent.person_id.in_(members))
+        where, values = f"{where} AND person_id IN ({_places(members)})", [*values, *members]
+    usual = to_nano(limit_usd)
+    # Most people have an address and the usual limit: they are counted without looking each of them up.
+    counted = _COUNTED if len(days) == 1 else _COUNTED_ONCE
+    special = f"person_days.person_id IN ({_SPECIAL} UNION SELECT id FROM people WHERE id IN ({_places(told)}))"  # noqa: S608
     with database.read() as connection:
-        active, over, know, usd, actors_count = connection.execute(query).one()
-    return Headcount(active, over, know, usd or ZERO, actors_count)
+        active, over = select_rows(connection, f"{counted} FROM person_days WHERE {where}", [usual, *values])[0]
+        rows = select_rows(
+            connection, f"{_SPECIAL_DAYS} WHERE {where} AND {special}", [*values, *[database.workspace_id] * 3, *told]
+        )
+    nobody = {who for who, _, email, *_ in rows if email is None}
+    as_usual = {who for who, usd, *_ in rows if usd >= usual}
+    really = {
+        who
+        for who, usd, email, own, of_team in rows
+        if email is not None and usd >= next(limit for limit in (own, of_team, usual) if limit is not None)
+    }
+    unassigned = sum(usd for _, usd, email, *_ in rows if email is None)
+    return Headcount(
+        active - len(nobody),
+        (over or 0) - len(as_usual) + len(really),
+        len(really.intersection(told)),
+        from_nano(unassigned),
+        len(nobody),
+    )
+
+
+_COUNTED = "SELECT COUNT(*), SUM(CASE WHEN usd >= ? THEN 1 ELSE 0 END)"
+_COUNTED_ONCE = "SELECT COUNT(DISTINCT person_id), COUNT(DISTINCT CASE WHEN usd >= ? THEN person_id END)"
+_SPECIAL_DAYS = (
+    "SELECT person_id, usd, email, people.limit_usd, teams.limit_usd FROM person_days "
+    "JOIN people ON people.id = person_id LEFT JOIN teams ON teams.id = people.team_id"
+)
+_SPECIAL = (
+    "SELECT id FROM people WHERE workspace_id = ? AND email IS NULL "
+    "UNION SELECT id FROM people WHERE workspace_id = ? AND limit_usd IS NOT NULL "
+    "UNION SELECT people.id FROM teams JOIN people ON people.team_id = teams.id "
+    "WHERE teams.workspace_id = ? AND teams.limit_usd IS NOT NULL"
+)
+
+
+def _places(values: Collection[int]) -> str:
+    return ", ".join("?" * len(values)) or "NULL"
 
 
 def over_limit(
@@ -273,11 +316,17 @@ def session_history(database: Database, person_id: int, period: Period) -> dict[
 
 def stored_period(database: Database) -> Period | None:
     """From the first day with usage to the day after the last, or None while there is none."""
-    days = model_days.c.day
-    query = select(func.min(days), func.max(days)).where(model_days.c.workspace_id == database.workspace_id)
+    days = model_days.c
+    query = _ends(days.day, days.day, days.workspace_id == database.workspace_id)
     with database.read() as connection:
         first, last = connection.execute(query).one()
     return Period(first, date.fromordinal(last.toordinal() + 1)) if first else None
+
+
+def _ends(start: Column[date], end: Column[date], mine: ColumnElement[bool]) -> Select[date, date]:
+    """The least and the greatest: each looked up in the index of days, where together they would scan all of it."""
+    least, greatest = select(func.min(start)).where(mine), select(func.max(end)).where(mine)
+    return select(least.scalar_subquery(), greatest.scalar_subquery())
 
 
 def last_import(database: Database) -> LastImport | None:
@@ -306,8 +355,7 @@ def reported_days(database: Database, period: Period) -> set[date]:
     )
     with database.read() as connection:
         spans = connection.execute(query).all()
-    days = [date.fromordinal(day) for day in range(period.start.toordinal(), period.end.toordinal())]
-    return {day for day in days if any(first <= day <= last for first, last in spans)}
+    return {day for day in period.days if any(first <= day <= last for first, last in spans)}
 
 
 def day_sources(database: Database, day: date) -> dict[str, datetime]:
@@ -317,8 +365,8 @@ def day_sources(database: Database, day: date) -> dict[str, datetime]:
         select(sources.c.name, func.max(imports.c.imported_at).label("received"))
         .join(imports, imports.c.source_id == sources.c.id)
         .where(
-            sources.c.workspace_id == database.workspace_id,
-            sources.c.id.in_(
+            imports.c.workspace_id == database.workspace_id,
+            imports.c.source_id.in_(
                 select(spent.source_id).where(spent.workspace_id == database.workspace_id, spent.day == day)
             ),
             imports.c.first_day <= day,
@@ -452,12 +500,10 @@ def stored_everything(database: Database) -> Period | None:
     """Like ``stored_period``, with totals of several days and other vendors' usage as well."""
     daily, ranges = usage_daily.c, usage_ranges.c
     with database.read() as connection:
-        first, last = connection.execute(
-            select(func.min(daily.day), func.max(daily.day)).where(daily.workspace_id == database.workspace_id)
-        ).one()
-        start, until = connection.execute(
-            select(func.min(ranges.start), func.max(ranges.until)).where(ranges.workspace_id == database.workspace_id)
-        ).one()
+        of_days = _ends(daily.day, daily.day, daily.workspace_id == database.workspace_id)
+        first, last = connection.execute(of_days).one()
+        of_ranges = _ends(ranges.start, ranges.until, ranges.workspace_id == database.workspace_id)
+        start, until = connection.execute(of_ranges).one()
     starts = [day for day in (first, start) if day]
     ends = [day for day in (date.fromordinal(last.toordinal() + 1) if last else None, until) if day]
     return Period(min(starts), max(ends)) if starts else None

@@ -173,6 +173,13 @@ people = Table(
     Column("quiet_hours", Text, comment="HH:MM-HH:MM on their own clock, or off; the installation's where null"),
     Column("hides_name", Boolean, comment="whether digests leave the name out where they say names"),
     UniqueConstraint("workspace_id", "email"),
+    Index("ix_people_team_id", "team_id"),
+    Index(
+        "ix_people_limit_usd",
+        "workspace_id",
+        sqlite_where=text("limit_usd IS NOT NULL"),
+        postgresql_where=text("limit_usd IS NOT NULL"),
+    ),
 )
 """One row a spender. Without an e-mail address nobody is known to be behind it yet: the spend is *unassigned*.
 
@@ -335,6 +342,9 @@ imports = Table(
     Column("restated", BigInteger, nullable=False),
     Column("first_day", Day),
     Column("last_day", Day),
+    Index("ix_imports_imported_at", "workspace_id", "imported_at"),
+    Index("ix_imports_source", "workspace_id", "source_id", "imported_at"),
+    Index("ix_imports_last_day", "workspace_id", "last_day"),
 )
 
 read_files = Table(
@@ -430,5 +440,6 @@ deliveries = Table(
     Column("edition", Text, comment="of a digest, and its team"),
     Column("members", Text, comment="a hash of who was in the team whose digest it is"),
     UniqueConstraint("workspace_id", "key"),
+    Index("ix_deliveries_day", "workspace_id", "day"),
 )
 """The outbox: one row for each message owed to Slack. See bot/store/deliveries.py for the states."""
