@@ -18,6 +18,7 @@ from bot.store.alerting import AlertPolicy, look_again
 from bot.store.answers import Answers
 from bot.store.database import Database, open_database
 from bot.store.recording import rebuild_rollups
+from bot.store.rollups import ROLLUP_RULE
 from bot.store.settings import read_setting, write_setting
 
 if TYPE_CHECKING:
@@ -321,7 +322,8 @@ def _authorize_with(token: str) -> "Callable[..., AuthorizeResult]":
 
 
 def _follow_price_book(database: Database, book: PriceBook) -> None:
-    """Work the roll-ups out again if the price book is another one than they were priced with."""
-    if read_setting(database, "price_book") != book.fingerprint:
+    """Work the roll-ups out again if they were priced with another price book, or made by an older rule."""
+    rolled_up_with = f"{book.fingerprint} {ROLLUP_RULE}"
+    if read_setting(database, "price_book") != rolled_up_with:
         rebuild_rollups(database, book)
-        write_setting(database, "price_book", book.fingerprint)
+        write_setting(database, "price_book", rolled_up_with)

@@ -126,7 +126,12 @@ def shares(database: Database, period: Period, person_id: int | None = None) -> 
                 winner.source_id == table.source_id,
             ),
         )
-        .where(table.workspace_id == database.workspace_id, table.day >= period.start, table.day < period.end)
+        .where(
+            table.workspace_id == database.workspace_id,
+            table.day >= period.start,
+            table.day < period.end,
+            usage_lines.c.vendor == ANTHROPIC,
+        )
         .group_by(*by, reported)
         .order_by(table.day, people.c.email, people.c.name, sources.c.name, *LINE)
     )
@@ -165,6 +170,7 @@ def team_quantities(database: Database, period: Period, team_id: int) -> list[Qu
             winner.workspace_id == database.workspace_id,
             winner.day >= period.start,
             winner.day < period.end,
+            usage_lines.c.vendor == ANTHROPIC,
         )
         .group_by(*by, reported)
         .order_by(*by)

@@ -19,6 +19,9 @@ from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, sel
 from bot.store.quantities import COUNTS, LINE
 from bot.store.tables import day_number, model_days, number_day, person_days, usage_daily
 
+ROLLUP_RULE = 2
+"""Goes up when roll-ups are made in another way, so that those that are stored are made anew."""
+
 MANY_PEOPLE = 200
 """From so many touched people of one day on, the day is rolled up anew instead of by difference."""
 

@@ -3,19 +3,25 @@
 import subprocess
 import sys
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.pricing import (
     STANDARD,
     NoPriceForCondition,
     PriceBook,
     PriceConditions,
+    PricingError,
+    TokenPrices,
     TokenUsage,
     UnknownModel,
+    default_price_book,
     list_cost,
 )
+from bot.pricing.cost import UNITS_PER_NANO, unit_prices, units, usd_of_units
 from tests.conftest import TODAY
 
 FAST = PriceConditions(speed="fast")
@@ -144,3 +150,33 @@ def test_the_engine_loads_no_slack_sql_or_http_module() -> None:
     script = f"import sys, bot.pricing; print([name for name in {banned!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+@given(
+    counts=st.tuples(*[st.integers(0, 10**13)] * 6),
+    model=st.sampled_from([model.id for model in default_price_book().models]),
+    conditions=st.builds(
+        PriceConditions,
+        speed=st.sampled_from(["standard", "fast"]),
+        inference_geo=st.sampled_from(["global", "us"]),
+        service_tier=st.sampled_from(["standard", "batch"]),
+        prompt_tier=st.sampled_from(["base", "long", "unknown"]),
+    ),
+)
+def test_units_are_the_same_dollars(counts: tuple[int, ...], model: str, conditions: PriceConditions) -> None:
+    book = default_price_book()
+    try:
+        rates = book.rates(model, TODAY, conditions)
+    except PricingError:
+        return
+    with localcontext(prec=80):
+        by_kind = [count * price for count, price in zip(counts, rates, strict=True)]
+        usd = sum(by_kind[:5], Decimal(0)) / 10**6 + by_kind[5]
+    assert usd_of_units(units(counts, unit_prices(rates))) == usd
+
+
+def test_units_hold_a_price_with_every_factor() -> None:
+    # $4 per million x 0.5 (batch) x 1.1 (US) x 0.876543 (12.3457 % off) = $1.9283946 per million
+    prices = unit_prices(TokenPrices(*[Decimal(4) * Decimal("0.5") * Decimal("1.1") * Decimal("0.876543")] * 5))
+    assert usd_of_units(units((1, 0, 0, 0, 0, 0), prices)) == Decimal("0.0000019283946")
+    assert units((1, 1, 1, 1, 1, 9), prices) == 5 * 19283946 * UNITS_PER_NANO // 10**4

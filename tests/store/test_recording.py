@@ -14,10 +14,19 @@ from bot.spend.records import Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database, connect
 from bot.store.deliveries import all_deliveries
-from bot.store.quantities import people_on, quantities, shares, stored_period
+from bot.store.identity import erase_person
+from bot.store.quantities import (
+    VendorSpend,
+    people_on,
+    quantities,
+    shares,
+    stored_period,
+    team_quantities,
+    vendor_spend,
+)
 from bot.store.recording import DayChange, rebuild_rollups
-from bot.store.tables import imports, usage_daily
-from tests.usage import DANA, DAY, POLICY, opus_for, request, store, used
+from bot.store.tables import imports, usage_daily, usage_ranges
+from tests.usage import DANA, DAY, NOW, POLICY, crowded_team, opus_for, request, store, used
 
 EVER = Period(date(2020, 1, 1), date(2030, 1, 1))
 CI = Actor("api_key", "ci")
@@ -242,3 +251,35 @@ def test_two_imports_at_once_never_miss_the_limit(database: Database, database_u
     for importer in both:
         importer.join()
     assert len(all_deliveries(database)) == people
+
+
+@pytest.mark.parametrize("many_people", [0, 200])
+def test_other_makers_models_of_one_source_are_in_no_figure_of_claude(
+    database: Database, book: PriceBook, monkeypatch: pytest.MonkeyPatch, many_people: int
+) -> None:
+    monkeypatch.setattr("bot.store.rollups.MANY_PEOPLE", many_people)
+    gpt = used(TokenUsage(10**6), model="openai/gpt-6", reported="7")._replace(vendor="openai")
+    store(database, used(opus_for(5)), gpt, source="litellm_activity")
+    store(database, used(opus_for(6)), source="litellm_activity")
+    team = crowded_team(database, "Core", ["dana@example.com"])
+    assert dollars(database, book) == 6
+    assert total((share.quantity for share in shares(database, EVER)), book).usd == 6
+    assert total(team_quantities(database, EVER, team.id), book).usd == 6
+    assert [(one.person.email, one.usd) for one in people_on(database, DAY)] == [("dana@example.com", Decimal(6))]
+    assert vendor_spend(database, EVER) == [VendorSpend("openai", Decimal(7), Decimal(0))]
+
+
+def test_several_names_of_an_erased_person_add_up(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(5)))
+    erase_person(database, "dana@example.com", "admin", NOW)
+    keys = [Actor("api_key", f"claude_code_key_dana_{letters}") for letters in ("abcd", "efgh")]
+    month = [used(opus_for(40), actor=key)._replace(until=DAY + timedelta(days=7)) for key in keys]
+    for _ in range(2):
+        store(database, *(used(opus_for(2), actor=key) for key in keys), source="claude_code_analytics_api")
+        store(database, *month, source="spend_report_csv")
+    by_source = {share.source: total([share.quantity], book).usd for share in shares(database, EVER)}
+    assert by_source == {"console_usage_csv": 5}  # the fullest of the day: 5 against 2 + 2
+    with database.read() as connection:
+        rows = connection.execute(select(usage_daily.c.input).order_by(usage_daily.c.source_id)).scalars().all()
+        assert rows == [opus_for(5).input, opus_for(4).input]
+        assert connection.execute(select(usage_ranges.c.input)).scalars().all() == [opus_for(80).input]
