@@ -110,7 +110,7 @@ class Tally:
         by_day: dict[int, list[int]] = defaultdict(list)
         for key in self._places:
             by_day[key >> (_ACTOR_BITS + _LINE_BITS)].append(key)
-        columns = [self._values[column::_WIDTH] for column in range(_WIDTH)]
+        columns = [memoryview(self._values)[column::_WIDTH] for column in range(_WIDTH)]
         for day in sorted(by_day):
             keys = by_day[day]
             places = list(map(self._places.__getitem__, keys))
