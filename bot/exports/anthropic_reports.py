@@ -257,14 +257,18 @@ def _views(rows: list[_Row]) -> list[str]:
     """What tells a report from another one of the same usage: by kind, in hours, or grouped otherwise.
 
     Each is a view of its own, never added to the others. A page holds whole buckets, so that what groups a bucket of a
-    day stands on its page; of narrower buckets and the rows of the beta a day may lie on several pages.
+    day stands on its page. Of narrower buckets and the rows of the beta a day may lie on several pages, so that only
+    dimensions tell them apart that hardly any row lacks once they are asked for.
     """
     said = [row.dimensions for row in rows]
     width = min((row.end - row.start for row in rows), default=_DAY_LONG)
     views = ["by_kind"] if _any_has(said, _KINDS) else []
+    conditions = () if views else _CONDITIONS
     if rows and width >= _DAY_LONG and all(row.group is None for row in rows):
-        names = ("product", "workspace_id", *(() if views else _CONDITIONS))
-        views += [name for name in names if _any_has(said, (name,))]
+        views += [name for name in ("product", "workspace_id", *conditions) if _any_has(said, (name,))]
+        views += [] if _any_has(said, ("model",)) else ["all_models"]
+    elif rows:
+        views += [name for name in conditions if _any_has(said, (name,))]
         views += [] if _any_has(said, ("model",)) else ["all_models"]
     return views if width >= _DAY_LONG else [*views, f"{int(width.total_seconds())}s"]
 

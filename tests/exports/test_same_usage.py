@@ -371,3 +371,30 @@ def test_a_damaged_first_line_costs_itself_alone(database: Database, book: Price
     (report,) = load(database, book, write(tmp_path, "t.jsonl", "\n".join(["@@ damaged", *lines])))
     assert (report.recorded.accepted, len(report.problems)) == (3, 1)
     assert usd(database, book) == 15
+
+
+@pytest.mark.parametrize(
+    "finer",
+    [
+        [{"model": MODEL}, {"model": "claude-haiku-5-5"}],
+        [{"speed": "standard"}, {"speed": "fast"}],
+        [{"service_tier": "standard"}, {"service_tier": "batch"}],
+        [{"cost_type": "tokens"}, {"cost_type": "web_search"}],
+    ],
+)
+def test_the_beta_by_finer_groups_is_no_further_usage(
+    database: Database, book: PriceBook, tmp_path: Path, finer: list[dict[str, str]]
+) -> None:
+    def page(*groups: dict[str, str], cents: str) -> dict[str, Any]:
+        actor = {"type": "user_actor", "email_address": "a@example.com"}
+        times = {"starting_at": "2026-11-10T00:00:00Z", "ending_at": "2026-11-11T00:00:00Z"}
+        rows = [{**times, "group": {"actor": actor, **group}, "cost": {"amount": cents}} for group in groups]
+        return {"data": rows, "has_more": False}
+
+    plain = {} if "model" in finer[0] else {"model": MODEL}
+    for name, content in (
+        ("coarse.json", page(plain, cents="700")),
+        ("fine.json", page(*({**plain, **group} for group in finer), cents="350")),
+    ):
+        load(database, book, write(tmp_path, name, content))
+    assert usd(database, book) == 7
