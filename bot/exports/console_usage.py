@@ -6,7 +6,8 @@ export of the same days replaces an earlier one.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 from bot.exports.reader import (
@@ -87,8 +88,11 @@ class _Rows:
         self.header = header
         self.day_at = header.index(_DAY)
         self.named_at = [place for place, name in enumerate(header) if name not in _COUNTS and name != _DAY]
-        self.counted_at = [place for place, name in enumerate(header) if name in _COUNTS]
+        counted_at = [place for place, name in enumerate(header) if name in _COUNTS]
+        self.counted_at = sorted(counted_at, key=lambda place: TokenUsage._fields.index(_COUNTS[header[place]]))
         self.kinds = [TokenUsage._fields.index(_COUNTS[header[place]]) for place in self.counted_at]
+        self.has_all_kinds = self.kinds == list(range(len(TokenUsage._fields)))
+        self.name_of, self.counts_of = _picker(self.named_at), _picker(self.counted_at)
         self.names: dict[str, _Name] = {}
         self.first_rows: dict[int, int] = {}
         """The rows that were seen, by number of the name and day: places in the two arrays."""
@@ -106,7 +110,7 @@ class _Rows:
                 usage = self._usage(values)
                 day = as_day(values[self.day_at].strip(), _DAY)
                 # No value holds a line break.
-                name = self._name("\n".join([values[place] for place in self.named_at]))
+                name = self._name("\n".join(self.name_of(values)))
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
                 continue
@@ -120,17 +124,15 @@ class _Rows:
                 yield _repeated(record, self.row_numbers[place], self.figures[place] == hash(usage))
 
     def _usage(self, values: list[str]) -> TokenUsage:
-        texts = [values[place] for place in self.counted_at]
+        texts = self.counts_of(values)
         joined = "".join(texts)
         # Looked at together where nothing is wrong with any of them, else one by one to say which.
-        if "" not in texts and joined.isdigit() and joined.isascii() and max(map(len, texts)) <= MAX_DIGITS:
-            numbers = list(map(int, texts))
-        else:
-            places = zip(texts, self.counted_at, strict=True)
-            numbers = [as_count(text.strip() or "0", self.header[place]) for text, place in places]
+        is_plain = self.has_all_kinds and joined.isdigit() and joined.isascii() and "" not in texts
+        if is_plain and len(max(texts, key=len)) <= MAX_DIGITS:
+            return TokenUsage._make(map(int, texts))
         counts = [0] * len(TokenUsage._fields)
-        for kind, number in zip(self.kinds, numbers, strict=True):
-            counts[kind] += number
+        for text, kind, place in zip(texts, self.kinds, self.counted_at, strict=True):
+            counts[kind] += as_count(text.strip() or "0", self.header[place])
         return TokenUsage(*counts)
 
     def _name(self, joined: str) -> _Name:
@@ -149,6 +151,13 @@ class _Rows:
         workspace = row.get(_WORKSPACE, _DEFAULT)
         part = as_name(workspace, _WORKSPACE) if workspace not in ("", _DEFAULT) else ""
         return _Name(number, actor, model, _conditions(row), part)
+
+
+def _picker(places: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
+    """Picks the values at these places, always as a tuple."""
+    if len(places) == 1:
+        return lambda values: (values[places[0]],)
+    return itemgetter(*places)
 
 
 def _conditions(row: dict[str, str]) -> PriceConditions:

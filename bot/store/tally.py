@@ -73,21 +73,21 @@ class Tally:
         if isinstance(record, Member):
             self.members.append(record)
             return
-        actor = self.actors.setdefault(record.actor, len(self.actors))
         if isinstance(record, Sessions):
+            actor = self.actors.setdefault(record.actor, len(self.actors))
             self.sessions[day_number(record.day), actor] += record.sessions
             return
-        name = (record.model, *record.conditions, record.billing, record.part, record.vendor)
-        line = self.lines.setdefault(name, len(self.lines))
-        values = (*record.usage, NOT_STATED if record.reported_usd is None else to_nano(record.reported_usd))
-        day = day_number(record.day)
-        if record.request is not None:
-            self._add_request(SingleRequest(record.request, day, actor, line, values))
-        elif record.until is not None:
-            key = RangeKey(day, day_number(record.until), actor, line)
+        _, day, who, model, usage, conditions, billing, part, reported, request, until, vendor = record
+        actor = self.actors.setdefault(who, len(self.actors))
+        line = self.lines.setdefault((model, *conditions, billing, part, vendor), len(self.lines))
+        values = (*usage, NOT_STATED if reported is None else to_nano(reported))
+        if request is not None:
+            self._add_request(SingleRequest(request, day_number(day), actor, line, values))
+        elif until is not None:
+            key = RangeKey(day_number(day), day_number(until), actor, line)
             self.ranges[key] = _added(self.ranges[key], values) if key in self.ranges else values
         else:
-            self._add_daily(day, actor, line, values)
+            self._add_daily(day_number(day), actor, line, values)
 
     @property
     def days(self) -> list[date]:
