@@ -117,11 +117,9 @@ class Advisor:
 
     def _usages(self, members: dict[int, str], on: date) -> tuple[list[Usage], int]:
         period = Period(on - timedelta(days=HISTORY_DAYS + STEADY_DAYS - 1), on + ONE_DAY)
-        only = next(iter(members)) if len(members) == 1 else None
         of_person: dict[int, list[Share]] = defaultdict(list)
-        for share in shares(self.database, period, only):
-            if share.person_id in members:
-                of_person[share.person_id].append(share)
+        for share in shares(self.database, period, members):
+            of_person[share.person_id].append(share)
         holidays = self.calendar().holidays_in(period)
         usages, unpriced = [], 0
         for person_id, label in sorted(members.items(), key=lambda member: member[1]):

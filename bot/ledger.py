@@ -189,7 +189,10 @@ class Ledger:
         groups = list(by)
         found: dict[tuple[str, ...], Amount] = defaultdict(Amount)
         whole, undated = Amount(), ZERO
-        for when, person, source, quantity, is_undated in self._fullest(period):
+        # Who used it and where that is known from does not matter to every group.
+        is_by_day = not {"person", "source"}.intersection(groups) and not has_ranges(self.database)
+        found_quantities = self._by_day(period) if is_by_day else self._fullest(period)
+        for when, person, source, quantity, is_undated in found_quantities:
             cost = amount(quantity, self.book)
             values = {
                 "person": person,
@@ -203,6 +206,10 @@ class Ledger:
             undated += cost.usd if is_undated else ZERO
         rows = [SpendRow(group, found[group]) for group in sorted(found)] if groups or found else []
         return SpendReport(period, whole, rows, undated, tuple(vendor_spend(self.database, period)))
+
+    def _by_day(self, period: Period) -> list[tuple[str, str, str, Quantity, bool]]:
+        """The same as ``_fullest`` says, everybody together."""
+        return [(one.day.isoformat(), "", "", one, False) for one in quantities(self.database, period)]
 
     def _fullest(self, period: Period) -> list[tuple[str, str, str, Quantity, bool]]:
         """(when, person, source, quantity, whether it has no days) of what speaks for each person in a period."""
@@ -310,7 +317,7 @@ class Ledger:
         """What a person spent on a day, and what is usual for them."""
         models: dict[str, Decimal] = defaultdict(lambda: ZERO)
         whole, paid = Amount(), ZERO
-        found = shares(self.database, Period(day, day + ONE_DAY), person.id)
+        found = shares(self.database, Period(day, day + ONE_DAY), [person.id])
         used = [share.quantity for share in found]
         for quantity in used:
             cost = amount(quantity, self.book)
@@ -367,7 +374,7 @@ class Ledger:
         person = person_by_email(self.database, email)
         if person is None:
             return None
-        used = [share.quantity for share in shares(self.database, period, person.id)]
+        used = [share.quantity for share in shares(self.database, period, [person.id])]
         return compared(used, self.book, period.end - ONE_DAY)
 
     def explain(self, name: str, day: date) -> Explanation | None:

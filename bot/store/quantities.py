@@ -106,8 +106,8 @@ def quantities(database: Database, period: Period) -> list[Quantity]:
         )
 
 
-def shares(database: Database, period: Period, person_id: int | None = None) -> list[Share]:
-    """The same, told apart by person and source as well; of one person if asked."""
+def shares(database: Database, period: Period, people_ids: Collection[int] | None = None) -> list[Share]:
+    """The same, told apart by person and source as well; of some people only if asked."""
     table, winner = usage_daily.c, person_days.c
     reported = table.reported_usd.is_not(None)
     by = (table.day, people.c.id, people.c.email, people.c.name, sources.c.name, *LINE)
@@ -126,22 +126,33 @@ def shares(database: Database, period: Period, person_id: int | None = None) -> 
                 winner.source_id == table.source_id,
             ),
         )
-        .where(
-            table.workspace_id == database.workspace_id,
-            table.day >= period.start,
-            table.day < period.end,
-            usage_lines.c.vendor == ANTHROPIC,
-        )
+        .where(table.workspace_id == database.workspace_id, usage_lines.c.vendor == ANTHROPIC)
         .group_by(*by, reported)
         .order_by(table.day, people.c.email, people.c.name, sources.c.name, *LINE)
     )
-    if person_id is not None:
-        query = query.where(people.c.id == person_id)
+    if people_ids is None or len(people_ids) > _LOOKED_UP:
+        query = query.where(table.day >= period.start, table.day < period.end)
+    else:
+        query = query.where(*_rows_of(usage_daily, database, period, people_ids))
     with database.read() as connection:
         return [
             Share(person_id, spender_label(email, name), source, read_quantity(day, rest))
             for day, person_id, email, name, source, *rest in connection.execute(query)
+            if people_ids is None or person_id in people_ids
         ]
+
+
+_LOOKED_UP = 1000
+"""Up to so many people are looked up; of more, everybody's rows are read and theirs are picked."""
+
+
+def _rows_of(
+    table: Table, database: Database, period: Period, people_ids: Collection[int]
+) -> list[ColumnElement[bool]]:
+    """Conditions that name the whole key, so that a few people's rows are found among everybody's of many days."""
+    known = select(sources.c.id).where(sources.c.workspace_id == database.workspace_id)
+    theirs = select(actors.c.id).where(actors.c.person_id.in_(people_ids))
+    return [table.c.day.in_(period.days), table.c.source_id.in_(known), table.c.actor_id.in_(theirs)]
 
 
 def team_quantities(database: Database, period: Period, team_id: int) -> list[Quantity]:
@@ -295,7 +306,7 @@ def _is_over(limit_usd: Decimal) -> ColumnElement[bool]:
 def person_history(database: Database, person_id: int, period: Period) -> list[PersonDay]:
     """One person's active days in a period, oldest first."""
     spent = person_days.c
-    found = _person_days(database, spent.person_id == person_id, spent.day >= period.start, spent.day < period.end)
+    found = _person_days(database, spent.person_id == person_id, spent.day.in_(period.days))
     return sorted(found, key=lambda entry: entry.day)
 
 
@@ -304,13 +315,7 @@ def session_history(database: Database, person_id: int, period: Period) -> dict[
     table = session_days.c
     query = (
         select(table.day, table.source_id, cast(func.sum(table.sessions), BigInteger))
-        .join(actors, table.actor_id == actors.c.id)
-        .where(
-            table.workspace_id == database.workspace_id,
-            actors.c.person_id == person_id,
-            table.day >= period.start,
-            table.day < period.end,
-        )
+        .where(table.workspace_id == database.workspace_id, *_rows_of(session_days, database, period, [person_id]))
         .group_by(table.day, table.source_id)
     )
     found: dict[date, int] = {}
@@ -496,7 +501,10 @@ def vendor_spend(database: Database, period: Period) -> list[VendorSpend]:
         .order_by(usage_lines.c.vendor)
     )
     found: dict[str, dict[str, Decimal]] = {}
+    others = select(usage_lines.c.id).where(usage_lines.c.vendor != ANTHROPIC).limit(1)
     with database.read() as connection:
+        if connection.execute(others).first() is None:
+            return []  # as in most places, where looking through everybody's usage would be in vain
         for vendor, billing, spent in connection.execute(query):
             found.setdefault(vendor, {})[billing] = spent or ZERO
     return [VendorSpend(vendor, of.get(API, ZERO), of.get(SUBSCRIPTION, ZERO)) for vendor, of in found.items()]

@@ -411,7 +411,7 @@ deliveries = Table(
     Column("day", Day, nullable=False),
     Column("step", Integer),
     Column("state", Text, nullable=False),
-    Column("due_at", Instant, nullable=False, index=True),
+    Column("due_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("owner", Text),
     Column("lease_until", Instant),
@@ -428,6 +428,7 @@ deliveries = Table(
     Column("edition", Text, comment="of a digest, and its team"),
     Column("members", Text, comment="a hash of who was in the team whose digest it is"),
     UniqueConstraint("workspace_id", "key"),
-    Index("ix_deliveries_day", "workspace_id", "day"),
+    Index("ix_deliveries_day", "workspace_id", "day", "target"),
+    Index("ix_deliveries_state", "workspace_id", "state", "due_at"),
 )
 """The outbox: one row for each message owed to Slack. See bot/store/deliveries.py for the states."""

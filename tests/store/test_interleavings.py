@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -90,6 +91,19 @@ def totals(database: Database, book: PriceBook) -> dict[tuple[str, ...], Amount]
     return {row.group: row.amount for row in ledger.spend(None, None, ("day", "person", "model", "source")).rows}
 
 
+def together(database: Database, book: PriceBook) -> dict[tuple[str, ...], Amount]:
+    """The same without people and sources, which is read from a roll-up of its own."""
+    rows = Ledger(database, book, utc_policy).spend(None, None, ("day", "model")).rows
+    return {row.group: row.amount for row in rows}
+
+
+def summed(found: dict[tuple[str, ...], Amount]) -> dict[tuple[str, ...], Amount]:
+    sums: dict[tuple[str, ...], Amount] = defaultdict(Amount)
+    for (day, _, model, _), one in found.items():
+        sums[day, model] = sums[day, model].plus(one)
+    return sums
+
+
 def empty(database: Database) -> None:
     with database.write() as connection:
         for table in reversed(metadata.sorted_tables):
@@ -114,8 +128,10 @@ def end_in_the_same(database: Database, book: PriceBook, files: list[Path], chos
     for file in reversed(files):
         list(importer(database, book).import_path(file, NOW))
     assert totals(database, book) == expected
+    assert together(database, book) == summed(expected)
     rebuild_rollups(database, book)
     assert totals(database, book) == expected
+    assert together(database, book) == summed(expected)
 
 
 def kill_at(patch: pytest.MonkeyPatch, count: int) -> None:

@@ -23,4 +23,6 @@ def upgrade() -> None:
     op.create_index(
         "ix_people_limit_usd", "people", ["workspace_id"], sqlite_where=limited, postgresql_where=limited
     )
-    op.create_index("ix_deliveries_day", "deliveries", ["workspace_id", "day"])
+    op.create_index("ix_deliveries_day", "deliveries", ["workspace_id", "day", "target"])
+    op.create_index("ix_deliveries_state", "deliveries", ["workspace_id", "state", "due_at"])
+    op.drop_index("ix_deliveries_due_at", "deliveries")
