@@ -267,11 +267,13 @@ class Ledger:
 
         With ``now``, also which sources have fallen silent by then. All figures are of one moment.
         """
-        with self.database.read():
-            return self._digest(day, now, start or day, edition, team)
-
-    def _digest(self, day: date, now: datetime | None, first: date, edition: str, team: Team | None) -> DigestFacts:
         policy = self.policy()
+        with self.database.read():
+            return self._digest(policy, day, now, start or day, edition, team)
+
+    def _digest(
+        self, policy: Policy, day: date, now: datetime | None, first: date, edition: str, team: Team | None
+    ) -> DigestFacts:
         limit_usd = policy.limit_usd if team is None or team.limit_usd is None else team.limit_usd
         period = needed_period(first, day, edition)
         members = None if team is None else set(people_of_team(self.database, team.id))
@@ -281,7 +283,7 @@ class Ledger:
             quantities=quantities(self.database, period)
             if team is None
             else team_quantities(self.database, period, team.id),
-            people=self._people(Period(first, day + ONE_DAY), limit_usd, members),
+            people=self._people(policy, Period(first, day + ONE_DAY), limit_usd, members),
             limit_usd=limit_usd,
             freshness=self._freshness(day, now),
             book=self.book,
@@ -416,11 +418,11 @@ class Ledger:
         """The daily limit in force for a person."""
         return person.limit_usd if person.limit_usd is not None else self.limit_usd
 
-    def _people(self, period: Period, limit_usd: Decimal, members: set[int] | None) -> PeopleCount:
+    def _people(self, policy: Policy, period: Period, limit_usd: Decimal, members: set[int] | None) -> PeopleCount:
         """Counts of a period, with names where the policy lets them be said."""
         told = deliveries.told_people(self.database, period)
         count = PeopleCount(*headcount(self.database, period, limit_usd, members, told))
-        if not self.policy().names:
+        if not policy.names:
             return count
         return count._replace(named=tuple(over_limit(self.database, period, limit_usd, members, MIN_GROUP)))
 

@@ -5,8 +5,10 @@ a count. Rows that our words do not tell apart (a column of a newer header) are 
 export of the same days replaces an earlier one.
 """
 
+import hashlib
 from array import array
 from collections.abc import Callable, Iterator
+from datetime import date
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -47,6 +49,9 @@ _OPTIONAL = {"speed", "inference_geo"}
 _USUAL = (_WORKSPACE, "usage_type", "context_window", "usage_input_tokens_cache_read", _CACHE_WRITE_1H)
 """Columns without which a header says less of the same usage."""
 
+_KNOWN = {_MODEL, _KEY, _WORKSPACE, "usage_type", "context_window", *_OPTIONAL}
+"""Columns whose words a record has; few stand in many rows."""
+
 _REQUIRED = (_DAY, _MODEL, _KEY, _OUTPUT)
 
 
@@ -62,7 +67,7 @@ class ConsoleUsage:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per row; ``row`` is the line of the file, the header being 1."""
         lines = csv_rows(export)
-        header = csv_header(lines, _REQUIRED, _COUNTS)
+        header = csv_header(lines, _REQUIRED, (*_REQUIRED, *_COUNTS))
         missing = [f"no_{name.removeprefix('usage_input_tokens_')}" for name in _USUAL if name not in header]
         told_apart = [*sorted(set(header) & _OPTIONAL), *missing]
         if told_apart:
@@ -87,15 +92,17 @@ class _Rows:
     def __init__(self, header: list[str]) -> None:
         self.header = header
         self.day_at = header.index(_DAY)
-        self.named_at = [place for place, name in enumerate(header) if name not in _COUNTS and name != _DAY]
+        self.named_at = [place for place, name in enumerate(header) if name in _KNOWN]
+        others_at = [p for p, name in enumerate(header) if name != _DAY and name not in _KNOWN | _COUNTS.keys()]
         counted_at = [place for place, name in enumerate(header) if name in _COUNTS]
         self.counted_at = sorted(counted_at, key=lambda place: TokenUsage._fields.index(_COUNTS[header[place]]))
         self.kinds = [TokenUsage._fields.index(_COUNTS[header[place]]) for place in self.counted_at]
         self.has_all_kinds = self.kinds == list(range(len(TokenUsage._fields)))
         self.name_of, self.counts_of = _picker(self.named_at), _picker(self.counted_at)
+        self.others_of = _picker(others_at) if others_at else None
         self.names: dict[str, _Name] = {}
-        self.first_rows: dict[int, int] = {}
-        """The rows that were seen, by number of the name and day: places in the two arrays."""
+        self.first_rows: dict[int | bytes, int] = {}
+        """The rows that were seen: places in the two arrays."""
 
         self.row_numbers, self.figures = array("q"), array("q")
 
@@ -115,13 +122,21 @@ class _Rows:
                 yield Problem(number, f"Row {number} was left out: {error}.")
                 continue
             record = UsageRecord(number, day, name.actor, name.model, usage, name.conditions, part=name.part)
-            place = self.first_rows.setdefault(name.number << 32 | day.toordinal(), len(self.row_numbers))
+            place = self.first_rows.setdefault(self._identity(name, day, values), len(self.row_numbers))
             if place == len(self.row_numbers):
                 self.row_numbers.append(number)
                 self.figures.append(hash(usage))
                 yield record
             else:
                 yield _repeated(record, self.row_numbers[place], self.figures[place] == hash(usage))
+
+    def _identity(self, name: _Name, day: date, values: list[str]) -> int | bytes:
+        """What tells a row apart: every column that is no count. Of others than are known, millions may differ."""
+        identity = name.number << 32 | day.toordinal()
+        if self.others_of is None:
+            return identity
+        others = "\n".join(map(str.strip, self.others_of(values)))
+        return hashlib.blake2b(f"{identity}\n{others}".encode(), digest_size=12).digest()
 
     def _usage(self, values: list[str]) -> TokenUsage:
         texts = self.counts_of(values)

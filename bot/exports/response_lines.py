@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from ahocorasick_rs import BytesAhoCorasick
 
-from bot.exports.reader import BOM, MAX_LINE, UnreadableExport
+from bot.exports.reader import BOM, MAX_LINE
 
 _BUFFER = 1024 * 1024
 _USAGE = BytesAhoCorasick([b'"usage"'])
@@ -16,13 +16,13 @@ _OF_USER = b'"type":"user"'
 _BRACE = b"{"
 
 
-def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview]]:
+def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
     """Line numbers from 1, with the lines that name a usage and those that are no JSON object.
 
     Each line is valid until the next one is asked for. A key in quotes cannot stand inside a JSON string, where its
     quotes would be escaped: without it there is no usage, whatever else the line says. What is no object is for the
     caller to say so. A line that says before any second brace that it is of the user is passed over: a tool's result
-    may tell of a usage of its own. Raises UnreadableExport for a line of more than MAX_LINE bytes.
+    may tell of a usage of its own. None stands for a line of more than MAX_LINE bytes, which is passed over.
     """
     buffer = bytearray(_BUFFER)
     row = kept = 0
@@ -31,7 +31,7 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview]]:
         got = file.readinto(view[kept:])  # type: ignore[attr-defined]  # every binary file but typeshed's BinaryIO has it
         filled = kept + got
         # Up to the end of the last whole line, or to the end of the file.
-        end = buffer.rfind(b"\n", kept, filled) + 1 if got else filled
+        end = buffer.rfind(b"\n", 0, filled) + 1 if got else filled
         hits = [place for _, place, _ in _USAGE.find_matches_as_indexes(view[:end])]
         hits.append(end)
         hit = 0
@@ -53,11 +53,25 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview]]:
             return
         kept = filled - end
         if kept == len(buffer):
-            if kept >= MAX_LINE:
-                raise UnreadableExport(f"its line {row + 1} is longer than {MAX_LINE // 2**20} MB, as in no transcript")
-            buffer = buffer + bytes(kept)
+            if kept < MAX_LINE:
+                buffer = buffer + bytes(kept)
+                continue
+            row += 1
+            if not _is_of_user(buffer, 0, kept):
+                yield row, None
+            kept = _next_line(file, buffer)
         else:
             buffer[:kept] = buffer[end:filled]
+
+
+def _next_line(file: BinaryIO, buffer: bytearray) -> int:
+    """Read on to the end of a line, so that the buffer begins with what follows it; returns how many bytes that is."""
+    while got := file.readinto(buffer):  # type: ignore[attr-defined]
+        end = buffer.find(b"\n", 0, got) + 1
+        if end:
+            buffer[: got - end] = buffer[end:got]
+            return int(got - end)
+    return 0
 
 
 def _is_of_user(buffer: bytearray, start: int, stop: int) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from bot.exports.reader import (
+    MAX_LINE,
     STATED,
     Count,
     Export,
@@ -88,9 +89,8 @@ class Transcripts:
     names_people = False
 
     def is_certain(self, head: bytes) -> bool:
-        """Whether the first object is a line that Claude Code writes, whatever other words stand in the file."""
-        line = next((line for line in head.split(b"\n", 50) if line.startswith(b"{")), b"")
-        return b'"sessionId"' in line and _TYPE.search(line) is not None
+        """Whether a line is one that Claude Code writes, whatever other words stand in the file."""
+        return any(map(_is_own_line, head.split(b"\n", 50)))
 
     def recognises(self, head: bytes) -> bool:
         lines = head.strip().split(b"\n")[:50]
@@ -104,6 +104,9 @@ class Transcripts:
         """One record per response, in the order of their first lines; ``row`` is the fullest line's number."""
         lines = _Lines(context)
         for row, line in response_lines(export.file):
+            if line is None:
+                yield Problem(row, f"Line {row} was left out: it is longer than {MAX_LINE // 2**20} MB.")
+                continue
             try:
                 lines.add(row, line)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -211,6 +214,13 @@ class _Lines:
 
 
 _USUAL = (None, "standard")
+
+
+def _is_own_line(line: bytes) -> bool:
+    """Whether an object names its session and what it is before it holds another object: words in that are no sign."""
+    outer = line[: line.find(b"{", 1)] if line.find(b"{", 1) > 0 else line
+    is_of_session = line.startswith(b"{") and b'"sessionId"' in outer
+    return is_of_session and any(name in outer for name in (b'"type"', b'"parentUuid"', b'"isSidechain"'))
 
 
 def _is_of_the_user(line: bytes) -> bool:

@@ -147,7 +147,7 @@ _LOOKED_UP = 1000
 
 
 def _rows_of(
-    table: Table, database: Database, period: Period, people_ids: Collection[int]
+    table: Table, database: Database, period: Period, people_ids: Collection[int] | Select[int]
 ) -> list[ColumnElement[bool]]:
     """Conditions that name the whole key, so that a few people's rows are found among everybody's of many days."""
     known = select(sources.c.id).where(sources.c.workspace_id == database.workspace_id)
@@ -159,31 +159,25 @@ def team_quantities(database: Database, period: Period, team_id: int) -> list[Qu
     """What a team's people used in a period, from the fullest source of each, by day, model, conditions and billing."""
     table, winner = usage_daily.c, person_days.c
     by = (table.day, *LINE)
-    reported = table.reported_usd.is_not(None)
     query = (
         select(*by, *summed(usage_daily))
-        .select_from(people)
-        .join(actors, actors.c.person_id == people.c.id)
-        .join(person_days, winner.person_id == people.c.id)
+        .join(actors, table.actor_id == actors.c.id)
         .join(
-            usage_daily,
+            person_days,
             and_(
-                table.workspace_id == winner.workspace_id,
-                table.day == winner.day,
-                table.source_id == winner.source_id,
-                table.actor_id == actors.c.id,
+                winner.workspace_id == table.workspace_id,
+                winner.day == table.day,
+                winner.person_id == actors.c.person_id,
+                winner.source_id == table.source_id,
             ),
         )
         .join(usage_lines, table.line_id == usage_lines.c.id)
         .where(
-            people.c.workspace_id == database.workspace_id,
-            people.c.team_id == team_id,
-            winner.workspace_id == database.workspace_id,
-            winner.day >= period.start,
-            winner.day < period.end,
+            table.workspace_id == database.workspace_id,
             usage_lines.c.vendor == ANTHROPIC,
+            *_rows_of(usage_daily, database, period, select(people.c.id).where(people.c.team_id == team_id)),
         )
-        .group_by(*by, reported)
+        .group_by(*by, table.reported_usd.is_not(None))
         .order_by(*by)
     )
     with database.read() as connection:
@@ -394,7 +388,7 @@ def _from_models(connection: Connection, *where: ColumnElement[bool]) -> list[Qu
     query = (
         select(table.day, *LINE, *summed(model_days))
         .join(usage_lines, table.line_id == usage_lines.c.id)
-        .where(*where)
+        .where(*where, usage_lines.c.vendor == ANTHROPIC)
         .group_by(table.day, *LINE, table.is_reported)
         .order_by(table.day, *LINE)
     )

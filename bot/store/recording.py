@@ -340,6 +340,8 @@ class _Writer:
                 existing[key] = (key, one.request.sidechain, one.day, actor_id, line_id, *stored, rows[key][3])
                 if one.request.series is not None:
                     series.add(one.request.series)
+                if one.request.series is not None or one.request.restates:
+                    # Reports restate, and may hold the same day as a whole as well, which their requests replace.
                     touched[one.day].add(actor_id)
             counts.append(_Counted(new, same, len(tally.requests) - new - same))
         self._touch_later_days(series, touched)
@@ -427,32 +429,32 @@ class _Writer:
 
     def _store_ranges(self, part: _Part) -> _Counted:
         tally, actor_of, line_of = part
-        new, changed, same = [], [], 0
+        new, changed = [], []
+        counted = _Counted()
         chains = {(key.start, key.until) for key in tally.ranges}
         stored = {chain: self._existing_ranges(*chain) for chain in chains}
         source = (self.workspace_id, self.source_id)
         wanted = [
-            (
-                (*source, key.start, key.until, actor_of[key.actor], line_of[key.line], *_stored(values)),
-                1,
-            )
+            ((*source, key.start, key.until, actor_of[key.actor], line_of[key.line], *_stored(values)), 1)
             for key, values in tally.ranges.items()
         ]
-        for row, _ in _merged(wanted, 6):
+        for row, count in _merged(wanted, 6):
             _, _, start, until, actor_id, line_id = row[:6]
             before = stored[start, until].get((actor_id, line_id))
             if before is None:
                 new.append(row)
+                counted = counted.plus(_Counted(new=count))
             elif _stored(before) == row[6:]:
-                same += 1
+                counted = counted.plus(_Counted(same=count))
             else:
                 changed.append(row)
+                counted = counted.plus(_Counted(restated=count))
         insert_rows(self.connection, usage_ranges, new)
         replace_rows(self.connection, usage_ranges, changed)
         if new or changed:
             for start in sorted({start for start, _ in chains}):
                 self._tell_days_apart(start)
-        return _Counted(len(new), same, len(changed))
+        return counted
 
     def _existing_ranges(self, start: int, until: int) -> dict[tuple[int, int], Values]:
         sql = (

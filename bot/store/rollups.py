@@ -72,6 +72,8 @@ class Rollups:
         prices = self.prices(number, {row[0] for row in rows})
         whole = 0
         for line_id, is_reported, *counts, reported, _ in rows:
+            if line_id not in prices:
+                continue  # another vendor's, as older versions rolled them up
             price = prices[line_id]
             whole += reported * UNITS_PER_NANO if is_reported else units(counts, price) if price else 0
         return usd_of_units(whole)

@@ -5,6 +5,7 @@ import tracemalloc
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -372,6 +373,37 @@ def test_formats_are_told_from_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "first",
+    [
+        {"type": "summary", "summary": "done", "leafUuid": "u1"},
+        {"type": "file-history-snapshot", "messageId": "m", "snapshot": {"trackedFileBackups": {}}},
+        {"type": "queue-operation", "operation": "enqueue", "sessionId": "s"},
+    ],
+)
+def test_a_transcript_is_one_whatever_its_tools_were_given(first: dict[str, Any]) -> None:
+    given = {"results": [], "amount": "1", "group": {}, "usage": {}, "starting_at": "x", "modelBreakdowns": []}
+    call = {"type": "tool_use", "input": given}
+    line = {"parentUuid": "u1", "sessionId": "s", "message": {"role": "assistant", "content": [call]}}
+    text = "\n".join(json.dumps(one, separators=(",", ":")) for one in (first, line))
+    assert recognise(as_export(text)).name == "transcripts"
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        (
+            "litellm_spend_logs",
+            [{"request_id": "r", "spend": 1, "startTime": "x", "metadata": {"sessionId": "s", "type": 1}}],
+        ),
+        ("analytics_cost", {"data": [{"starting_at": "x", "group": {"type": "user", "sessionId": 1}, "cost": {}}]}),
+        ("ccusage", {"sessions": [{"sessionId": "s", "type": "summary", "modelBreakdowns": []}]}),
+    ],
+)
+def test_a_session_named_in_another_export_makes_no_transcript(name: str, document: object) -> None:
+    assert recognise(as_export(json.dumps(document, separators=(",", ":")))).name == name
+
+
+@pytest.mark.parametrize(
     ("data", "said"),
     [
         (b"", "it is empty"),
@@ -384,16 +416,17 @@ def test_other_content_is_refused_by_quoting_it(data: bytes, said: str) -> None:
         recognise(as_export(data))
 
 
-@pytest.mark.parametrize(("keys", "most"), [(200, 200), (20_000, 1000)])
-def test_a_long_export_is_read_in_little_memory(book: PriceBook, keys: int, most: int) -> None:
+@pytest.mark.parametrize(("keys", "column", "most"), [(200, False, 200), (200, True, 300), (20_000, False, 1000)])
+def test_a_long_export_is_read_in_little_memory(book: PriceBook, keys: int, column: bool, most: int) -> None:
     count = 20_000
     rows = (
-        ROW.replace(",app,", f",claude_code_key_dana{number % keys:06}_ab12,").replace(
+        f"request{number}," * column
+        + ROW.replace(",app,", f",claude_code_key_dana{number % keys:06}_ab12,").replace(
             "2026-08-05", str(date(2026, 1, 1) + timedelta(days=number // keys))
         )
         for number in range(count)
     )
-    export = as_export("\n".join([HEADER, *rows]))
+    export = as_export("\n".join(["request_id," * column + HEADER, *rows]))
     tracemalloc.start()
     found = sum(
         isinstance(one, UsageRecord) for one in recognise(export).read(export, ReadingContext(ZoneInfo("UTC"), book))

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.exports import response_lines as scanner
-from bot.exports.reader import UnreadableExport
 from bot.exports.response_lines import response_lines
 
 RESPONSE = b'{"sessionId":"s","message":{"id":"m","usage":{"input_tokens":1}},"type":"assistant"}'
@@ -40,12 +39,18 @@ def test_the_lines_that_matter_are_found_wherever_the_buffer_ends(
     data = (b"\xef\xbb\xbf" if bom else b"") + b"\n".join(lines) + (b"\n" if ended else b"")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scanner, "_BUFFER", size)
-        found = [(row, bytes(line)) for row, line in response_lines(BytesIO(data))]
+        found = [(row, bytes(line or b"")) for row, line in response_lines(BytesIO(data))]
     assert found == plainly(data)
 
 
-def test_a_line_without_end_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_line_that_never_ends_is_passed_over_before_it_fills_the_memory(
+    monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
     monkeypatch.setattr(scanner, "_BUFFER", 1024)
-    monkeypatch.setattr(scanner, "MAX_LINE", 8 * 1024 * 1024)
-    with pytest.raises(UnreadableExport, match="its line 2 is longer than 8 MB"):
-        list(response_lines(BytesIO(OTHER + b"\n" + b"x" * (9 * 1024 * 1024))))
+    monkeypatch.setattr(scanner, "MAX_LINE", 8192)
+    long = b'{"message":"' + b"x" * 30_000
+    prompt = b'{"type":"user","message":"' + b"x" * 30_000
+    lines = [RESPONSE, long, RESPONSE, prompt, RESPONSE, *([RESPONSE] if ended else [long])]
+    found = [(row, line and bytes(line)) for row, line in response_lines(BytesIO(b"\n".join(lines)))]
+    assert found == [(1, RESPONSE), (2, None), (3, RESPONSE), (5, RESPONSE), (6, RESPONSE if ended else None)]

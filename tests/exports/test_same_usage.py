@@ -12,6 +12,7 @@ import pytest
 from bot.imports import FileReport
 from bot.pricing import PriceBook
 from bot.store.database import Database
+from bot.store.quantities import people_on
 from tests.exports.test_samples import NOW, imported, importer, ledger_of
 
 MODEL = "claude-opus-5"
@@ -398,3 +399,33 @@ def test_the_beta_by_finer_groups_is_no_further_usage(
     ):
         load(database, book, write(tmp_path, name, content))
     assert usd(database, book) == 7
+
+
+def test_the_rows_of_a_day_take_the_place_of_its_bucket(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    times = {"starting_at": "2026-11-19T00:00:00Z", "ending_at": "2026-11-20T00:00:00Z"}
+    row = {"model": MODEL, "product": None, "uncached_input_tokens": 1_000_000, "output_tokens": 0}
+    by_bucket = {"data": [{**times, "results": [{"user_email": "dana@example.com", **row}]}]}
+    actor = {"type": "user", "email_address": "dana@example.com"}
+    files = [
+        write(tmp_path, "buckets.json", by_bucket),
+        write(tmp_path, "users.json", {"data": [{**times, "actor": actor, **row}]}),
+    ]
+    for paths in (files[:1], files[1:], files, files[::-1]):
+        load(database, book, *paths)
+        assert usd(database, book) == 5  # a million at $5
+
+
+def test_the_rows_of_a_day_take_the_place_of_what_totals_tell_of_it(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    def total(first: int, until: int, tokens: int) -> dict[str, Any]:
+        times = {"starting_at": f"2026-11-{first:02}T00:00:00Z", "ending_at": f"2026-11-{until:02}T00:00:00Z"}
+        group = {"actor": {"type": "user", "email_address": "dana@example.com"}, "model": MODEL}
+        return {**times, "group": group, "usage": {"uncached_input_tokens": tokens, "output_tokens": 0}}
+
+    totals = write(tmp_path, "t.json", {"data": [total(1, 19, 5_000_000), total(1, 20, 6_000_000)]})
+    of_day = write(tmp_path, "day.json", {"data": [total(19, 20, 1_000_000)]})
+    for path in (totals, of_day, totals, of_day):
+        load(database, book, path)
+        dated = sum((one.usd for one in people_on(database, date(2026, 11, 19))), Decimal(0))
+        assert dated == 5  # of the last day alone: a million at $5

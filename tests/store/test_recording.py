@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.amounts import total
@@ -25,7 +25,7 @@ from bot.store.quantities import (
     vendor_spend,
 )
 from bot.store.recording import DayChange, rebuild_rollups
-from bot.store.tables import imports, usage_daily, usage_ranges
+from bot.store.tables import imports, model_days, usage_daily, usage_lines, usage_ranges
 from tests.usage import DANA, DAY, NOW, POLICY, crowded_team, opus_for, request, store, used
 
 EVER = Period(date(2020, 1, 1), date(2030, 1, 1))
@@ -267,6 +267,20 @@ def test_other_makers_models_of_one_source_are_in_no_figure_of_claude(
     assert total(team_quantities(database, EVER, team.id), book).usd == 6
     assert [(one.person.email, one.usd) for one in people_on(database, DAY)] == [("dana@example.com", Decimal(6))]
     assert vendor_spend(database, EVER) == [VendorSpend("openai", Decimal(7), Decimal(0))]
+
+
+def test_a_row_that_an_older_version_rolled_up_for_another_vendor_is_passed_over(
+    database: Database, book: PriceBook
+) -> None:
+    gpt = used(TokenUsage(10**6), model="openai/gpt-6", reported="7")._replace(vendor="openai")
+    store(database, used(opus_for(5)), gpt)
+    with database.write() as connection:
+        line = select(usage_lines.c.id).where(usage_lines.c.vendor == "openai").scalar_subquery()
+        zeros = dict.fromkeys(("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches"), 0)
+        old = {"workspace_id": 1, "day": DAY, "is_reported": True, "reported_usd": Decimal(7), "row_count": 1, **zeros}
+        connection.execute(insert(model_days).values(line_id=line, **old))
+    assert store(database, used(opus_for(6))).changes == [DayChange(DAY, Decimal(5), Decimal(6))]
+    assert dollars(database, book) == 6
 
 
 def test_several_names_of_an_erased_person_add_up(database: Database, book: PriceBook) -> None:
