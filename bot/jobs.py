@@ -80,9 +80,7 @@ class Jobs:
             return
         today = spend_day(now, self.ledger.zone)
         seen: dict[tuple[str, str], Delivery] = {}
-        for delivery in deliveries.all_deliveries(database, since=today - TOLD_FOR):
-            if delivery.kind == NOTICE:
-                continue
+        for delivery in deliveries.digests_and_failures(database, today - TOLD_FOR):
             before = seen.get((delivery.kind, delivery.target))
             seen[delivery.kind, delivery.target] = delivery
             if delivery.state not in ("failed", "held") and not delivery.is_late:

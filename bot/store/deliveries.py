@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from bot.spend.days import Period
 from bot.store.database import Database
@@ -22,6 +22,9 @@ DIGEST = "digest"
 ALERT = "alert"
 NOTICE = "notice"
 """A message to an admin about the installation itself."""
+NOT_ARRIVED = ("held", "failed", "expired")
+"""States in which a message stays; some expired because they need not be sent any more."""
+
 TOO_LATE = "its time was over before it could be sent"
 LEASE = timedelta(seconds=60)
 """Far longer than one call to Slack may take (10 s), so that an expired lease means that its owner is gone."""
@@ -309,6 +312,15 @@ def all_deliveries(
         query = query.where(deliveries.c.day >= since)
     with database.read() as connection:
         return [_read(row) for row in connection.execute(query)]
+
+
+def digests_and_failures(database: Database, since: date) -> list[Delivery]:
+    """Digests, and alerts that did not arrive, of days since one (inclusive), oldest first."""
+    table = deliveries.c
+    is_followed = or_(table.kind == DIGEST, and_(table.kind == ALERT, table.state.in_(NOT_ARRIVED)))
+    query = select(*_COLUMNS).where(table.workspace_id == database.workspace_id, table.day >= since, is_followed)
+    with database.read() as connection:
+        return [_read(row) for row in connection.execute(query.order_by(table.id))]
 
 
 def count_by_state(database: Database) -> dict[str, int]:

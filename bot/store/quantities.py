@@ -263,9 +263,7 @@ def over_limit(
     """
     spent = person_days.c
     active = select(spent.day).join(people, spent.person_id == people.c.id).where(people.c.email.is_not(None))
-    active = active.where(
-        spent.workspace_id == database.workspace_id, spent.day >= period.start, spent.day < period.end
-    )
+    active = active.where(spent.workspace_id == database.workspace_id, spent.day.in_(period.days))
     if members is not None:
         active = active.where(spent.person_id.in_(members))
     crowded = active.group_by(spent.day).having(func.count() >= min_people)
@@ -277,8 +275,7 @@ def over_limit(
         .outerjoin(teams, people.c.team_id == teams.c.id)
         .where(
             spent.workspace_id == database.workspace_id,
-            spent.day >= period.start,
-            spent.day < period.end,
+            spent.day.in_(period.days),
             spent.day.in_(crowded),
             _is_over(limit_usd),
             people.c.hides_name.is_not(True),

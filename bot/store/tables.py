@@ -430,5 +430,6 @@ deliveries = Table(
     UniqueConstraint("workspace_id", "key"),
     Index("ix_deliveries_day", "workspace_id", "day", "target"),
     Index("ix_deliveries_state", "workspace_id", "state", "due_at"),
+    Index("ix_deliveries_kind", "workspace_id", "kind", "send_started_at"),
 )
 """The outbox: one row for each message owed to Slack. See bot/store/deliveries.py for the states."""

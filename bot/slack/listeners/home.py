@@ -18,7 +18,7 @@ from bot.slack.subscribing import in_words
 from bot.spend.days import ONE_DAY, Period
 from bot.store.answers import Answers, last_answers
 from bot.store.audit import last_entries, looks_at, note_change
-from bot.store.deliveries import all_deliveries, reopen
+from bot.store.deliveries import NOT_ARRIVED, all_deliveries, reopen
 from bot.store.feeds import feed_states, silent_sources
 from bot.store.identity import UnknownIdentity, unassigned
 from bot.store.people import person_by_email, remember_slack_user, set_wishes, wishes_of
@@ -148,7 +148,7 @@ class Home:
             for source in silent_sources(database, now)
         ]
         since = self.today() - RECENT
-        stuck = [one for one in all_deliveries(database, since=since) if one.state in ("held", "failed") or one.is_late]
+        stuck = [one for one in all_deliveries(database, NOT_ARRIVED, since) if one.state != "expired" or one.is_late]
         return Health(
             feeds,
             [f"{one.channel}: {in_words(one)}" for one in [*self.settled(), *all_subscriptions(database)]],

@@ -25,4 +25,5 @@ def upgrade() -> None:
     )
     op.create_index("ix_deliveries_day", "deliveries", ["workspace_id", "day", "target"])
     op.create_index("ix_deliveries_state", "deliveries", ["workspace_id", "state", "due_at"])
+    op.create_index("ix_deliveries_kind", "deliveries", ["workspace_id", "kind", "send_started_at"])
     op.drop_index("ix_deliveries_due_at", "deliveries")
