@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import Connection, cast, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, cast, delete, func, insert, select, type_coerce, update
 
 from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
@@ -26,7 +26,7 @@ from bot.store.bulk import select_in
 from bot.store.database import Database
 from bot.store.people import ERASED, normalised_email
 from bot.store.rollups import Rollups
-from bot.store.tables import actors, audit, deliveries, people, person_days, settings, usage_daily
+from bot.store.tables import actors, audit, deliveries, model_days, people, person_days, settings, sources, usage_daily
 from bot.store.upsert import insert_missing, upsert
 
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
@@ -117,22 +117,21 @@ def link_actor(
 
 def unassigned(database: Database, since: date) -> list[Unassigned]:
     """Names without a person, the largest spend since a day (inclusive) first."""
-    spent = person_days.c
-    usd = cast(func.sum(spent.usd), spent.usd.type)
+    spent, mine = person_days.c, database.workspace_id
+    nobody = (people.c.workspace_id == mine, people.c.email.is_(None), people.c.is_organization.is_(False))
+    # Days and people are named one by one: in between lies everybody's usage of all time.
+    days = select(model_days.c.day).where(model_days.c.workspace_id == mine, model_days.c.day >= since)
+    totals = (
+        select(spent.person_id, cast(func.sum(spent.usd), BigInteger).label("usd"))
+        .where(spent.workspace_id == mine, spent.day.in_(days), spent.person_id.in_(select(people.c.id).where(*nobody)))
+        .group_by(spent.person_id)
+        .subquery()
+    )
     query = (
-        select(actors.c.kind, actors.c.name, actors.c.person_id, usd)
+        select(actors.c.kind, actors.c.name, actors.c.person_id, type_coerce(totals.c.usd, spent.usd.type))
         .join(people, actors.c.person_id == people.c.id)
-        .outerjoin(
-            person_days,
-            (spent.workspace_id == actors.c.workspace_id) & (spent.person_id == people.c.id) & (spent.day >= since),
-        )
-        .where(
-            actors.c.workspace_id == database.workspace_id,
-            people.c.email.is_(None),
-            people.c.is_organization.is_(False),
-            actors.c.name.not_like(f"{ERASED}%"),
-        )
-        .group_by(actors.c.kind, actors.c.name, actors.c.person_id)
+        .outerjoin(totals, totals.c.person_id == people.c.id)
+        .where(*nobody, actors.c.name.not_like(f"{ERASED}%"))
     )
     with database.read() as connection:
         rows = [Unassigned(Actor(kind, name), who, usd or ZERO) for kind, name, who, usd in connection.execute(query)]
@@ -354,7 +353,10 @@ def _move(
     """
     before = connection.execute(select(actors.c.person_id).where(actors.c.id == actor_id)).scalar_one()
     days = select(usage_daily.c.day).where(
-        usage_daily.c.workspace_id == workspace_id, usage_daily.c.actor_id == actor_id
+        usage_daily.c.workspace_id == workspace_id,
+        usage_daily.c.day.in_(select(model_days.c.day).where(model_days.c.workspace_id == workspace_id)),
+        usage_daily.c.source_id.in_(select(sources.c.id).where(sources.c.workspace_id == workspace_id)),
+        usage_daily.c.actor_id == actor_id,
     )
     touched: list[date] = []
     if before != person_id:
