@@ -149,10 +149,16 @@ _LOOKED_UP = 1000
 def _rows_of(
     table: Table, database: Database, period: Period, people_ids: Collection[int] | Select[int]
 ) -> list[ColumnElement[bool]]:
-    """Conditions that name the whole key, so that a few people's rows are found among everybody's of many days."""
-    known = select(sources.c.id).where(sources.c.workspace_id == database.workspace_id)
+    """Conditions that name the whole key, so that a few people's rows are found among everybody's of many days.
+
+    With the values themselves: before PostgreSQL has statistics, it would not look up what comes from other tables.
+    """
     theirs = select(actors.c.id).where(actors.c.person_id.in_(people_ids))
-    return [table.c.day.in_(period.days), table.c.source_id.in_(known), table.c.actor_id.in_(theirs)]
+    known = select(sources.c.id).where(sources.c.workspace_id == database.workspace_id)
+    with database.read() as connection:
+        of_actors, of_sources = connection.execute(theirs).scalars().all(), connection.execute(known).scalars().all()
+    is_who = table.c.actor_id.in_(of_actors if len(of_actors) <= _LOOKED_UP else theirs)
+    return [table.c.day.in_(period.days), table.c.source_id.in_(of_sources), is_who]
 
 
 def team_quantities(database: Database, period: Period, team_id: int) -> list[Quantity]:
