@@ -63,10 +63,13 @@ def main() -> None:
         fill(database, 3 * 365 - 90, 90, with_base=False)
         longer = median(digest)
         print(f"  with three years stored: {longer / ours:.2f} x as long (goal: 1)")
+        own = median(lambda: ledger.own_spend("p77@example.com", LAST))
+        month = median(lambda: ledger.spend(LAST.replace(day=1), LAST, ()))
+        print(f"  then a person's own figures {own * 1000:.1f} ms, the month's spend {month * 1000:.1f} ms")
         database.close()
 
 
-def median(call: Callable[[], None]) -> float:
+def median(call: Callable[[], object]) -> float:
     """Median seconds of a call, after one to warm up."""
     call()
     found = []

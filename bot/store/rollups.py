@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from bot.pricing import PriceBook, PriceConditions, PricingError
 from bot.pricing.cost import UNITS_PER_NANO, unit_prices, units, usd_of_units
 from bot.spend.precedence import SourceDay, fullest
-from bot.spend.records import ANTHROPIC, GATEWAY
+from bot.spend.records import ANTHROPIC, GATEWAY, ORGANIZATION
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
 from bot.store.quantities import COUNTS, LINE
 from bot.store.tables import day_number, model_days, number_day, person_days, usage_daily
@@ -33,7 +33,7 @@ _MODELS = f"SELECT line_id, is_reported, {_NAMES}, reported_usd, row_count FROM 
 _LINES = f"SELECT id, vendor, {', '.join(column.name for column in LINE)} FROM usage_lines WHERE id IN"  # noqa: S608
 _SOMEBODY = (
     "SELECT 1 FROM person_days JOIN actors ON actors.person_id = person_days.person_id "  # noqa: S608
-    f"WHERE person_days.workspace_id = ? AND day = ? AND kind NOT IN ('{GATEWAY}', 'organization') LIMIT 1"
+    f"WHERE person_days.workspace_id = ? AND day = ? AND kind NOT IN ('{GATEWAY}', '{ORGANIZATION}') LIMIT 1"
 )
 
 Models = dict[tuple[int, bool], tuple[int, ...]]
