@@ -78,6 +78,15 @@ class _Head(Struct):
     type: str | None = None
 
 
+class _OwnLine(Struct):
+    """What every line of a conversation says of itself."""
+
+    type: str | None = None
+    session: str | None = field(default=None, name="sessionId")
+
+
+_INNER = re.compile(rb'"\s*:\s*(?:\[\s*)?\{')
+_OWN_LINES = msgspec.json.Decoder(_OwnLine)
 _LINES = msgspec.json.Decoder(_Line)
 _HEADS = msgspec.json.Decoder(_Head)
 
@@ -217,10 +226,18 @@ _USUAL = (None, "standard")
 
 
 def _is_own_line(line: bytes) -> bool:
-    """Whether an object names its session and what it is before it holds another object: words in that are no sign."""
-    outer = line[: line.find(b"{", 1)] if line.find(b"{", 1) > 0 else line
-    is_of_session = line.startswith(b"{") and b'"sessionId"' in outer
-    return is_of_session and any(name in outer for name in (b'"type"', b'"parentUuid"', b'"isSidechain"'))
+    """Whether an object itself says its session and what it is: words in what it holds are no sign."""
+    if not line.startswith(b"{"):
+        return False
+    try:
+        found = _OWN_LINES.decode(line)
+        return found.type is not None and found.session is not None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    # The last of the first bytes is cut: of that one, what stands before any object in it.
+    inner = _INNER.search(line)
+    outer = line[: inner.start()] if inner else line
+    return b'"sessionId"' in outer and any(name in outer for name in (b'"type"', b'"parentUuid"', b'"isSidechain"'))
 
 
 def _is_of_the_user(line: bytes) -> bool:

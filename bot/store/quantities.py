@@ -130,11 +130,11 @@ def shares(database: Database, period: Period, people_ids: Collection[int] | Non
         .group_by(*by, reported)
         .order_by(table.day, people.c.email, people.c.name, sources.c.name, *LINE)
     )
-    if people_ids is None or len(people_ids) > _LOOKED_UP:
-        query = query.where(table.day >= period.start, table.day < period.end)
-    else:
-        query = query.where(*_rows_of(usage_daily, database, period, people_ids))
     with database.read() as connection:
+        if people_ids is None or len(people_ids) > _LOOKED_UP:
+            query = query.where(table.day >= period.start, table.day < period.end)
+        else:
+            query = query.where(*_rows_of(usage_daily, database, period, people_ids))
         return [
             Share(person_id, spender_label(email, name), source, read_quantity(day, rest))
             for day, person_id, email, name, source, *rest in connection.execute(query)
@@ -152,6 +152,7 @@ def _rows_of(
     """Conditions that name the whole key, so that a few people's rows are found among everybody's of many days.
 
     With the values themselves: before PostgreSQL has statistics, it would not look up what comes from other tables.
+    To be asked for within the ``read`` that uses them: in between, an actor may move to somebody else.
     """
     theirs = select(actors.c.id).where(actors.c.person_id.in_(people_ids))
     known = select(sources.c.id).where(sources.c.workspace_id == database.workspace_id)
@@ -181,12 +182,13 @@ def team_quantities(database: Database, period: Period, team_id: int) -> list[Qu
         .where(
             table.workspace_id == database.workspace_id,
             usage_lines.c.vendor == ANTHROPIC,
-            *_rows_of(usage_daily, database, period, select(people.c.id).where(people.c.team_id == team_id)),
         )
         .group_by(*by, table.reported_usd.is_not(None))
         .order_by(*by)
     )
+    members = select(people.c.id).where(people.c.team_id == team_id)
     with database.read() as connection:
+        query = query.where(*_rows_of(usage_daily, database, period, members))
         return [read_quantity(day, rest) for day, *rest in connection.execute(query)]
 
 
@@ -312,11 +314,12 @@ def session_history(database: Database, person_id: int, period: Period) -> dict[
     table = session_days.c
     query = (
         select(table.day, table.source_id, cast(func.sum(table.sessions), BigInteger))
-        .where(table.workspace_id == database.workspace_id, *_rows_of(session_days, database, period, [person_id]))
+        .where(table.workspace_id == database.workspace_id)
         .group_by(table.day, table.source_id)
     )
     found: dict[date, int] = {}
     with database.read() as connection:
+        query = query.where(*_rows_of(session_days, database, period, [person_id]))
         for day, _, count in connection.execute(query):
             found[day] = max(found.get(day, 0), int(count))
     return found

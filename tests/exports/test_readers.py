@@ -383,9 +383,18 @@ def test_formats_are_told_from_content(tmp_path: Path) -> None:
 def test_a_transcript_is_one_whatever_its_tools_were_given(first: dict[str, Any]) -> None:
     given = {"results": [], "amount": "1", "group": {}, "usage": {}, "starting_at": "x", "modelBreakdowns": []}
     call = {"type": "tool_use", "input": given}
-    line = {"parentUuid": "u1", "sessionId": "s", "message": {"role": "assistant", "content": [call]}}
-    text = "\n".join(json.dumps(one, separators=(",", ":")) for one in (first, line))
-    assert recognise(as_export(text)).name == "transcripts"
+    message = {"role": "assistant", "content": [call]}
+    line = {"parentUuid": "u1", "sessionId": "s", "message": message, "type": "assistant"}
+    for sorts in (False, True):
+        text = "\n".join(json.dumps(one, separators=(",", ":"), sort_keys=sorts) for one in (first, line))
+        assert recognise(as_export(text)).name == "transcripts"
+
+
+@pytest.mark.parametrize("folder", ["/src/app", "/src/{{slug}}"])
+def test_a_first_line_longer_than_what_is_looked_at(folder: str) -> None:
+    given = {"resourceMetrics": [{"group": {}}], "text": "x" * 70_000}
+    line = {"cwd": folder, "sessionId": "s", "type": "user", "message": {"content": "go"}, "toolUseResult": given}
+    assert recognise(as_export(json.dumps(line, separators=(",", ":")))).name == "transcripts"
 
 
 @pytest.mark.parametrize(
