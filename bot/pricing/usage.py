@@ -18,7 +18,14 @@ class TokenUsage(NamedTuple):
 
     def plus(self, other: "TokenUsage") -> "TokenUsage":
         """Both usages together, kind by kind."""
-        return TokenUsage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return TokenUsage(
+            self.input + other.input,
+            self.output + other.output,
+            self.cache_read + other.cache_read,
+            self.cache_write_5m + other.cache_write_5m,
+            self.cache_write_1h + other.cache_write_1h,
+            self.web_searches + other.web_searches,
+        )
 
     def times(self, factor: int) -> "TokenUsage":
         """The same usage ``factor`` times over."""

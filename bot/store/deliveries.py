@@ -11,11 +11,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, update
 
 from bot.spend.days import Period
 from bot.store.database import Database
-from bot.store.tables import deliveries
+from bot.store.tables import Day, deliveries
 from bot.store.upsert import insert_missing
 
 DIGEST = "digest"
@@ -223,20 +223,22 @@ def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: 
 
 def told_people(database: Database, period: Period) -> set[int]:
     """Who was told that they reached a step on a day of a period; ids of people."""
-    table = deliveries.c
-    query = (
-        select(table.target)
-        .distinct()
-        .where(
-            table.workspace_id == database.workspace_id,
-            table.kind == ALERT,
-            table.day >= period.start,
-            table.day < period.end,
-            table.state == "sent",
-        )
-    )
+    values = {"workspace": database.workspace_id, "start": period.start, "end": period.end}
     with database.read() as connection:
-        return {int(target) for target in connection.execute(query).scalars()}
+        return {int(target) for target in connection.execute(_TOLD, values).scalars()}
+
+
+_TOLD = (
+    select(deliveries.c.target)
+    .distinct()
+    .where(
+        deliveries.c.workspace_id == bindparam("workspace", type_=Integer),
+        deliveries.c.kind == ALERT,
+        deliveries.c.day >= bindparam("start", type_=Day),
+        deliveries.c.day < bindparam("end", type_=Day),
+        deliveries.c.state == "sent",
+    )
+)
 
 
 def claim(database: Database, owner: str, now: datetime) -> Delivery | None:

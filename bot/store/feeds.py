@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Integer, bindparam, or_, select, update
 
 from bot.store.database import Database
 from bot.store.tables import feeds, imports, sources
@@ -99,16 +99,27 @@ def silent_sources(database: Database, now: datetime) -> list[SilentSource]:
 
 def _arrivals(database: Database) -> dict[str, list[datetime]]:
     """The latest moments at which each source brought something new, newest first."""
-    mine = imports.c.workspace_id == database.workspace_id
+    mine = {"workspace": database.workspace_id}
     found: dict[str, list[datetime]] = {}
     with database.read() as connection:
-        known = select(sources.c.id, sources.c.name).where(sources.c.workspace_id == database.workspace_id)
-        for source_id, name in connection.execute(known).all():
-            brought = imports.c.accepted + imports.c.restated > 0
-            query = select(imports.c.imported_at).distinct().where(mine, imports.c.source_id == source_id, brought)
-            newest = query.order_by(imports.c.imported_at.desc()).limit(ARRIVALS)
-            found[name] = list(connection.execute(newest).scalars())
+        for source_id, name in connection.execute(_SOURCES, mine).all():
+            found[name] = list(connection.execute(_LATEST, mine | {"source": source_id}).scalars())
     return found
+
+
+_MINE = bindparam("workspace", type_=Integer)
+_SOURCES = select(sources.c.id, sources.c.name).where(sources.c.workspace_id == _MINE)
+_LATEST = (
+    select(imports.c.imported_at)
+    .distinct()
+    .where(
+        imports.c.workspace_id == _MINE,
+        imports.c.source_id == bindparam("source", type_=Integer),
+        imports.c.accepted + imports.c.restated > 0,
+    )
+    .order_by(imports.c.imported_at.desc())
+    .limit(ARRIVALS)
+)
 
 
 def _change(database: Database, name: str, values: dict[str, Any]) -> None:

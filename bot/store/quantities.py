@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     Column,
-    Connection,
+    Integer,
     Select,
     Table,
     and_,
+    bindparam,
     cast,
+    exists,
     func,
     literal,
     select,
@@ -28,6 +30,7 @@ from bot.store.bulk import select_rows
 from bot.store.database import Database
 from bot.store.people import Person, spender_label
 from bot.store.tables import (
+    Day,
     actors,
     day_number,
     from_nano,
@@ -99,11 +102,30 @@ def read_quantity(day: date, values: Sequence[Any]) -> Quantity:
 
 def quantities(database: Database, period: Period) -> list[Quantity]:
     """What everybody used in a period, by day, model, conditions and billing, from each person's fullest source."""
-    table = model_days.c
     with database.read() as connection:
-        return _from_models(
-            connection, table.workspace_id == database.workspace_id, table.day >= period.start, table.day < period.end
-        )
+        found = connection.execute(_MODEL_DAYS, _asked(database, period)).all()
+    return [read_quantity(day, rest) for day, *rest in found]
+
+
+# The questions of a digest are put together once: that takes longer than to ask them.
+_MINE, _START, _END = bindparam("workspace", type_=Integer), bindparam("start", type_=Day), bindparam("end", type_=Day)
+_MODEL_DAYS = (
+    select(model_days.c.day, *LINE, *summed(model_days))
+    .join(usage_lines, model_days.c.line_id == usage_lines.c.id)
+    .where(
+        model_days.c.workspace_id == _MINE,
+        model_days.c.day >= _START,
+        model_days.c.day < _END,
+        usage_lines.c.vendor == ANTHROPIC,
+    )
+    .group_by(model_days.c.day, *LINE, model_days.c.is_reported)
+    .order_by(model_days.c.day, *LINE)
+)
+
+
+def _asked(database: Database, period: Period) -> dict[str, Any]:
+    """The values of a question of one workspace and period."""
+    return {"workspace": database.workspace_id, "start": period.start, "end": period.end}
 
 
 def shares(database: Database, period: Period, people_ids: Collection[int] | None = None) -> list[Share]:
@@ -327,10 +349,8 @@ def session_history(database: Database, person_id: int, period: Period) -> dict[
 
 def stored_period(database: Database) -> Period | None:
     """From the first day with usage to the day after the last, or None while there is none."""
-    days = model_days.c
-    query = _ends(days.day, days.day, days.workspace_id == database.workspace_id)
     with database.read() as connection:
-        first, last = connection.execute(query).one()
+        first, last = connection.execute(_STORED_DAYS, {"workspace": database.workspace_id}).one()
     return Period(first, date.fromordinal(last.toordinal() + 1)) if first else None
 
 
@@ -340,65 +360,60 @@ def _ends(start: Column[date], end: Column[date], mine: ColumnElement[bool]) -> 
     return select(least.scalar_subquery(), greatest.scalar_subquery())
 
 
+_STORED_DAYS = _ends(model_days.c.day, model_days.c.day, model_days.c.workspace_id == _MINE)
+
+
 def last_import(database: Database) -> LastImport | None:
     """The newest import that brought any day, or None before the first."""
-    query = (
-        select(sources.c.name, imports.c.path, imports.c.imported_at, imports.c.last_day, imports.c.rejected)
-        .join(sources, imports.c.source_id == sources.c.id)
-        .where(imports.c.workspace_id == database.workspace_id, imports.c.last_day.is_not(None))
-        .order_by(imports.c.imported_at.desc(), imports.c.id.desc())
-        .limit(1)
-    )
     with database.read() as connection:
-        row = connection.execute(query).first()
+        row = connection.execute(_LAST_IMPORT, {"workspace": database.workspace_id}).first()
     return LastImport(*row) if row else None
+
+
+_LAST_IMPORT = (
+    select(sources.c.name, imports.c.path, imports.c.imported_at, imports.c.last_day, imports.c.rejected)
+    .join(sources, imports.c.source_id == sources.c.id)
+    .where(imports.c.workspace_id == _MINE, imports.c.last_day.is_not(None))
+    .order_by(imports.c.imported_at.desc(), imports.c.id.desc())
+    .limit(1)
+)
 
 
 def reported_days(database: Database, period: Period) -> set[date]:
     """The days of a period that any import speaks for, with usage or without."""
-    table = imports.c
-    query = (
-        select(table.first_day, table.last_day)
-        .distinct()
-        .where(
-            table.workspace_id == database.workspace_id, table.first_day < period.end, table.last_day >= period.start
-        )
-    )
     with database.read() as connection:
-        spans = connection.execute(query).all()
+        spans = connection.execute(_REPORTED_DAYS, _asked(database, period)).all()
     return {day for day in period.days if any(first <= day <= last for first, last in spans)}
+
+
+_REPORTED_DAYS = (
+    select(imports.c.first_day, imports.c.last_day)
+    .distinct()
+    .where(imports.c.workspace_id == _MINE, imports.c.first_day < _END, imports.c.last_day >= _START)
+)
 
 
 def day_sources(database: Database, day: date) -> dict[str, datetime]:
     """The sources that speak for somebody's day, each with the time of its newest import that covers the day."""
-    spent = person_days.c
-    query = (
-        select(sources.c.name, func.max(imports.c.imported_at).label("received"))
-        .join(imports, imports.c.source_id == sources.c.id)
-        .where(
-            imports.c.workspace_id == database.workspace_id,
-            imports.c.source_id.in_(
-                select(spent.source_id).where(spent.workspace_id == database.workspace_id, spent.day == day)
-            ),
-            imports.c.first_day <= day,
-            imports.c.last_day >= day,
-        )
-        .group_by(sources.c.name)
-    )
     with database.read() as connection:
-        return {row.name: row.received for row in connection.execute(query)}
+        found = connection.execute(_DAY_SOURCES, {"workspace": database.workspace_id, "start": day}).all()
+    return {name: received for _, name, received in found}
 
 
-def _from_models(connection: Connection, *where: ColumnElement[bool]) -> list[Quantity]:
-    table = model_days.c
-    query = (
-        select(table.day, *LINE, *summed(model_days))
-        .join(usage_lines, table.line_id == usage_lines.c.id)
-        .where(*where, usage_lines.c.vendor == ANTHROPIC)
-        .group_by(table.day, *LINE, table.is_reported)
-        .order_by(table.day, *LINE)
+_DAY_SOURCES = (
+    select(imports.c.source_id, sources.c.name, func.max(imports.c.imported_at))
+    .join(sources, imports.c.source_id == sources.c.id)
+    .where(imports.c.workspace_id == _MINE, imports.c.first_day <= _START, imports.c.last_day >= _START)
+    .group_by(imports.c.source_id, sources.c.name)
+    # Of the few sources that brought the day, not of everybody's rows which source it is.
+    .having(
+        exists().where(
+            person_days.c.workspace_id == _MINE,
+            person_days.c.day == _START,
+            person_days.c.source_id == imports.c.source_id,
+        )
     )
-    return [read_quantity(day, rest) for day, *rest in connection.execute(query)]
+)
 
 
 def _person_days(database: Database, *where: ColumnElement[bool]) -> list[PersonDay]:
@@ -479,9 +494,11 @@ def range_shares(database: Database, period: Period) -> list[RangeShare]:
 
 def has_ranges(database: Database) -> bool:
     """Whether any source that knows no days was imported."""
-    query = select(usage_ranges.c.start).where(usage_ranges.c.workspace_id == database.workspace_id).limit(1)
     with database.read() as connection:
-        return connection.execute(query).first() is not None
+        return connection.execute(_ANY_RANGE, {"workspace": database.workspace_id}).first() is not None
+
+
+_ANY_RANGE = select(usage_ranges.c.start).where(usage_ranges.c.workspace_id == _MINE).limit(1)
 
 
 def vendor_spend(database: Database, period: Period) -> list[VendorSpend]:
