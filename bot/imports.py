@@ -170,16 +170,19 @@ class Importer:
         tally = Tally()
         problems: list[Problem] = []
         latest = self.policy.today + ONE_DAY
+        first, add = max(self.first_kept, FIRST_DAY), tally.add_usage
         for found in reading:
             if isinstance(found, UsageRecord):
-                if found.day > latest:
+                if first <= found.day <= latest:
+                    add(found)
+                elif found.day > latest:
                     problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is in the future."))
                 elif found.day < FIRST_DAY:
                     problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is before Claude."))
-                elif found.day < self.first_kept and (found.until or found.day) <= self.first_kept:
+                elif (found.until or found.day) <= first:
                     tally.not_kept += 1
                 else:
-                    tally.add(found)
+                    add(found)
             elif isinstance(found, Problem):
                 problems.append(found)
             elif not isinstance(found, Sessions) or self.first_kept <= found.day <= latest:

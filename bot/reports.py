@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bot.ask import Answer, Refusal
 from bot.imports import FileReport
 from bot.ledger import SpendReport
 from bot.pricing import CostLine, PriceBook, PricingError
@@ -17,11 +16,14 @@ from bot.spend.digest import DigestFacts
 from bot.store.identity import Unassigned
 from bot.store.people import Person
 
+if TYPE_CHECKING:
+    from bot.ask import Answer, Refusal
+
 Json = dict[str, Any]
 """Whole numbers, strings, lists and objects; never a float."""
 
 
-def answer_json(answer: Answer) -> Json:
+def answer_json(answer: "Answer") -> Json:
     return {
         "model": answer.model.id,
         "total_usd": exact(answer.cost.usd),
@@ -32,7 +34,7 @@ def answer_json(answer: Answer) -> Json:
     }
 
 
-def refusal_json(refusal: Refusal) -> Json:
+def refusal_json(refusal: "Refusal") -> Json:
     return {"refusal": refusal.sentence, "try": refusal.suggestion}
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from bot.exports.reader import Export, UnreadableExport
+from bot.exports.reader import HEAD_BYTES, Export, UnreadableExport
 
 MAX_UNPACKED = 512 * 1024 * 1024
 """Bytes that one archive may unpack to. The largest real exports are a tenth of that."""
@@ -76,7 +76,7 @@ def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file)
         with _spooled(sys.stdin.buffer, "standard input") as file:
             yield _inside(Export("standard input", file, datetime.now(UTC)))
         return
-    with path.open("rb", buffering=_CHUNK) as plain:
+    with path.open("rb", buffering=HEAD_BYTES) as plain:  # the first bytes are looked at more than once
         yield _inside(Export(path.name, wrap(plain), datetime.fromtimestamp(path.stat().st_mtime, UTC)))
 
 

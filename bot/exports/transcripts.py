@@ -29,7 +29,7 @@ from bot.exports.reader import (
 from bot.exports.response_lines import response_lines
 from bot.pricing import STANDARD, PriceConditions, TokenUsage
 from bot.spend.days import spend_day
-from bot.spend.records import Problem, Request, UsageRecord
+from bot.spend.records import API, Problem, Request, UsageRecord
 
 SYNTHETIC = "<synthetic>"
 _TYPE = re.compile(rb'"type"\s*:\s*"(?:user|assistant|summary|system)"')
@@ -155,6 +155,7 @@ class _Lines:
         self.requests: dict[str, str | None] = {}
         self.limits: dict[tuple[str, date], int | None] = {}
         self.names: dict[str, str] = {}
+        self.last = _Line()
 
     def add(self, row: int, line: memoryview) -> None:
         """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
@@ -166,15 +167,16 @@ class _Lines:
             raise ValueError("it has no timestamp, so it belongs to no day")
         if message.model is None:
             raise ValueError("it has no model")
+        if message == self.last.message and message.id and _is_of_same_request(entry, self.last):
+            return  # one content block more of a response that is known: half of all lines
         model = self.names.get(message.model)
         if model is None:
             model = self.names[message.model] = as_name(message.model, "model")
         counts, is_sidechain = message.usage, bool(entry.sidechain)
         key = self._key(message.id, entry.request_id, is_sidechain) if message.id else _digest(bytes(line).strip())
         before = self.responses.get(key)
-        if before is not None and before.counts == counts and before.sidechain == is_sidechain and entry.cost is None:
-            return  # one content block more of a response that is known: half of all lines
         cost = None if entry.cost is None else money(entry.cost, "costUSD")
+        self.last = entry
         found = _Response(row, entry.timestamp, model, counts, is_sidechain, cost)
         if before is None or found.is_fuller_than(before):
             self.responses[key] = found
@@ -191,21 +193,14 @@ class _Lines:
 
     def records(self) -> Iterator[UsageRecord]:
         """What the lines came to."""
-        actor = self.context.someone
-        for key, one in self.responses.items():
-            day, usage = spend_day(one.at, self.context.zone), _token_usage(one.counts)
-            reported = one.cost if one.cost or not usage.tokens else None
-            yield UsageRecord(
-                one.row,
-                day,
-                actor,
-                one.model,
-                usage,
-                self._conditions(one.model, day, usage, one.counts),
-                part=STATED if reported is not None else "",
-                reported_usd=reported,
-                request=Request(_key(key), one.at, one.sidechain),
-            )
+        actor, zone = self.context.someone, self.context.zone
+        for key, (row, at, model, counts, is_sidechain, cost) in self.responses.items():
+            day, usage = spend_day(at, zone), _token_usage(counts)
+            conditions = self._conditions(model, day, usage, counts)
+            reported = cost if cost or not usage.tokens else None
+            part = "" if reported is None else STATED
+            request = Request(_key(key), at, is_sidechain)
+            yield UsageRecord(row, day, actor, model, usage, conditions, API, part, reported, request)
 
     def _conditions(self, model: str, day: date, usage: TokenUsage, counts: _Usage) -> PriceConditions:
         if (model, day) not in self.limits:
@@ -249,9 +244,12 @@ def _is_of_the_user(line: bytes) -> bool:
 
 
 def _is_response(entry: _Line, message: _Message) -> bool:
-    if entry.type not in (None, "assistant"):
-        return False
-    return message.model != SYNTHETIC and "assistant" in (entry.type, message.role)
+    said = message.role if entry.type is None else entry.type
+    return said == "assistant" and message.model != SYNTHETIC
+
+
+def _is_of_same_request(entry: _Line, other: _Line) -> bool:
+    return entry.cost is None and entry.request_id == other.request_id and entry.sidechain == other.sidechain
 
 
 def _token_usage(counts: _Usage) -> TokenUsage:

@@ -38,7 +38,9 @@ _DAILY = (
     f"SELECT workspace_id, day, source_id, actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM usage_daily "  # noqa: S608
     "WHERE workspace_id = ? AND day = ? AND source_id = ?"
 )
-_REQUEST = f"SELECT key, sidechain, day, actor_id, line_id, {_COUNT_NAMES}, reported_usd, at FROM seen_requests"  # noqa: S608
+_REQUEST = f"SELECT {', '.join(column.name for column in seen_requests.columns)} FROM seen_requests"  # noqa: S608
+_KEY, _AT, _SIDECHAIN, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8
+"""Where these stand in a row of seen_requests; the counts and the reported dollars follow."""
 
 
 class DayChange(NamedTuple):
@@ -105,7 +107,7 @@ def record(
     with uncollected(), database.write_usage() as connection:
         view = files[0].tally.view
         writer = _Writer(connection, database.workspace_id, f"{source}_{view}" if view else source, book)
-        writer.is_stream = is_stream
+        writer.is_stream, writer.is_kept = is_stream, keep
         writer.whole_days = {day_number(day) for day in whole_days}
         recorded = writer.store([file.tally for file in files])
         for file, what in zip(files, recorded, strict=True):
@@ -148,7 +150,7 @@ class _Writer:
         self.before: dict[date, Decimal] = {}
         self.person_of: dict[int, int] = {}
         self.whole_days: set[int] = set()
-        self.is_stream = False
+        self.is_stream, self.is_kept = False, True
 
     def store(self, tallies: Sequence[Tally]) -> list[Recorded]:
         learned = [learn_members(self.connection, self.workspace_id, tally.members, self.book) for tally in tallies]
@@ -317,6 +319,7 @@ class _Writer:
     def _store_requests(self, parts: list[_Part]) -> list[_Counted]:
         existing = self._existing_requests({key for part in parts for key in part.tally.requests})
         first = set(existing)
+        source = (self.workspace_id, self.source_id)
         rows: dict[bytes, Row] = {}
         touched: _Touched = defaultdict(set)
         series: set[bytes] = set()
@@ -330,27 +333,29 @@ class _Writer:
                 if before is None:
                     new += 1
                 elif _replaces(one, actor_id, actor_id in named, before):
-                    touched[before[2]].add(before[3])
+                    touched[before[_DAY]].add(before[_ACTOR])
                     touched[one.day].add(actor_id)
                 else:
                     same += 1
                     continue
-                line_id, stored = line_of[one.line], _stored(one.values)
-                rows[key] = self._request_row(key, one, actor_id, line_id, stored)
-                existing[key] = (key, one.request.sidechain, one.day, actor_id, line_id, *stored, rows[key][3])
-                if one.request.series is not None:
-                    series.add(one.request.series)
-                if one.request.series is not None or one.request.restates:
+                _, at, is_sidechain, counting, restates = one.request
+                stored = _stored(one.values)
+                row = (*source, key, _milliseconds(at), is_sidechain, counting, one.day, actor_id, line_of[one.line])
+                rows[key] = existing[key] = (*row, *stored)
+                if counting is not None:
+                    series.add(counting)
+                if counting is not None or restates:
                     # Reports restate, and may hold the same day as a whole as well, which their requests replace.
                     touched[one.day].add(actor_id)
             counts.append(_Counted(new, same, len(tally.requests) - new - same))
         self._touch_later_days(series, touched)
         added = [rows[key] for key in sorted(rows.keys() - first)]
-        grown = _sums([row for row in added if row[7] not in touched.get(row[6], ())])
+        grown = _sums([row for row in added if row[_ACTOR] not in touched.get(row[_DAY], ())])
         # Roll-ups look at the day as it was before, so they are made before anything is written.
         days = sorted(touched.keys() | grown.keys())
         rollups = [self._rollup(day, {*touched.get(day, ()), *(a for a, _ in grown.get(day, ()))}) for day in days]
-        insert_rows(self.connection, seen_requests, added)
+        if self.is_kept or touched:
+            insert_rows(self.connection, seen_requests, added)
         replace_rows(self.connection, seen_requests, [rows[key] for key in sorted(rows.keys() & first)])
         self._add_up_requests(touched)
         for day in sorted(grown):
@@ -360,14 +365,11 @@ class _Writer:
         return counts
 
     def _existing_requests(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
-        where = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ? AND key IN"
-        found = select_in(self.connection, where, (self.workspace_id, self.source_id), sorted(keys))
-        return {bytes(row[0]): row for row in found}
-
-    def _request_row(self, key: bytes, one: SingleRequest, actor_id: int, line_id: int, stored: Row) -> Row:
-        asked, source = one.request, (self.workspace_id, self.source_id)
-        at = _milliseconds(asked.at)
-        return (*source, key, at, asked.sidechain, asked.series, one.day, actor_id, line_id, *stored)
+        where, mine = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ?", (self.workspace_id, self.source_id)
+        if not select_rows(self.connection, f"{where} LIMIT 1", mine):
+            return {}  # as at the first import, where looking each of them up would be in vain
+        found = select_in(self.connection, f"{where} AND key IN", mine, sorted(keys))
+        return {bytes(row[_KEY]): row for row in found}
 
     def _touch_later_days(self, series: set[bytes], touched: _Touched) -> None:
         """A count since a start also decides what is left for the days after it."""
@@ -517,7 +519,7 @@ def _sums(requests: list[Row]) -> dict[int, dict[tuple[int, int], Row]]:
     """Counts and stated nanodollars of rows of seen_requests, by day, then actor and line."""
     found: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
     for row in requests:
-        found[row[6], row[7], row[8]].append(row[9:])
+        found[row[_DAY], row[_ACTOR], row[_LINE]].append(row[9:])
     by_day: dict[int, dict[tuple[int, int], Row]] = defaultdict(dict)
     for (day, actor_id, line_id), rows in found.items():
         by_day[day][actor_id, line_id] = _sum(rows)
@@ -597,13 +599,13 @@ def _stored(values: Values) -> tuple[Any, ...]:
 
 def _replaces(one: SingleRequest, actor_id: int, is_person: bool, before: Row) -> bool:
     """A fuller version replaces; so does the same one once it is said whose it is, or on which day of a new zone."""
-    *values, reported, at = before[5:]
+    *values, reported = before[_LINE + 1 :]
     kept = (*values, NOT_STATED if reported is None else reported)
     if one.request.restates and kept != one.values:
         return True
-    is_fuller = fullness(one.request.sidechain, one.values) > fullness(bool(before[1]), kept)
-    is_claimed = actor_id != before[3] and is_person
-    is_moved = one.day != before[2] and _milliseconds(one.request.at) == at
+    is_fuller = fullness(one.request.sidechain, one.values) > fullness(bool(before[_SIDECHAIN]), kept)
+    is_claimed = actor_id != before[_ACTOR] and is_person
+    is_moved = one.day != before[_DAY] and _milliseconds(one.request.at) == before[_AT]
     return is_fuller or is_claimed or is_moved
 
 

@@ -67,16 +67,18 @@ class Tally:
 
     def add(self, record: UsageRecord | Sessions | Member | View) -> None:
         """Add one record, or one member of a directory, or take note of the view that the file holds."""
-        if isinstance(record, View):
+        if isinstance(record, UsageRecord):
+            self.add_usage(record)
+        elif isinstance(record, View):
             self.view = record.name
-            return
-        if isinstance(record, Member):
+        elif isinstance(record, Member):
             self.members.append(record)
-            return
-        if isinstance(record, Sessions):
+        else:
             actor = self.actors.setdefault(record.actor, len(self.actors))
             self.sessions[day_number(record.day), actor] += record.sessions
-            return
+
+    def add_usage(self, record: UsageRecord) -> None:
+        """Add one record of usage."""
         _, day, who, model, usage, conditions, billing, part, reported, request, until, vendor = record
         actor = self.actors.setdefault(who, len(self.actors))
         line = self.lines.setdefault((model, *conditions, billing, part, vendor), len(self.lines))
