@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 SINGLE_WORKSPACE = 1
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration in bot/store/migrations/versions."""
 
 _READING: ContextVar[Connection | None] = ContextVar("reading", default=None)

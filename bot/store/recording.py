@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
@@ -263,13 +264,24 @@ class _Writer:
         tally, actor_of, line_of = part
         counted = _Counted()
         empty = set(self.whole_days)
-        for day, rows in tally.dailies():
+        is_each_once = len(set(actor_of)) == len(actor_of)
+        for day, (actors, lines, values, records) in tally.dailies():
             empty.discard(day)
-            wanted = [
-                (self._daily_row(day, actor_of[actor], line_of[line], values), records)
-                for actor, line, values, records in rows
-            ]
-            counted = counted.plus(self._store_day(day, _merged(wanted, 5)))
+            *counts, reported = values
+            rows = zip(
+                *map(repeat, (self.workspace_id, day, self.source_id)),
+                map(actor_of.__getitem__, actors),
+                map(line_of.__getitem__, lines),
+                *counts,
+                [None if usd == NOT_STATED else usd for usd in reported],
+                strict=False,  # the first three never end
+            )
+            wanted = list(zip(rows, records, strict=True))
+            if is_each_once:
+                wanted.sort()
+            else:
+                wanted = _merged(wanted, 5)
+            counted = counted.plus(self._store_day(day, wanted))
         for day in sorted(empty):
             counted = counted.plus(self._store_day(day, []))
         return counted
@@ -277,14 +289,14 @@ class _Writer:
     def _store_day(self, day: int, wanted: list[tuple[Row, int]]) -> _Counted:
         """Store the rows that a file has of a day, each with the number of its records."""
         is_whole = day in self.whole_days
-        stored = self._existing_dailies(day, None if is_whole else {row[3] for row, _ in wanted})
-        records = sum(count for _, count in wanted)
-        if stored == [row for row, _ in wanted]:
+        rows, records = [row for row, _ in wanted], sum(count for _, count in wanted)
+        stored = self._existing_dailies(day, None if is_whole else {row[3] for row in rows})
+        if stored == rows:
             return _Counted(same=records)
         existing = {row[3:5]: row for row in stored}
-        new, changed = [], []
+        new, changed = [] if stored else rows, []
         same = restated = 0
-        for row, count in wanted:
+        for row, count in wanted if stored else ():
             before = existing.pop(row[3:5], None)
             if before is None:
                 new.append(row)
@@ -301,7 +313,7 @@ class _Writer:
                 run_sql(self.connection, sql, (self.workspace_id, day, self.source_id, actor_id, line_id))
             insert_rows(self.connection, usage_daily, new)
             replace_rows(self.connection, usage_daily, changed)
-            rollup.refresh()
+            rollup.refresh(new)
         return _Counted(records - same - restated, same, restated + len(gone))
 
     def _existing_dailies(self, day: int, actors_of_file: set[int] | None) -> list[Row]:

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from itertools import chain
+from math import gcd
 
 from sqlalchemy import Connection
 
@@ -128,10 +130,14 @@ class DayRollup:
         self.people_ids = sorted({*people_ids, *rollups.organization})
         self.is_whole_day = is_whole_day or len(self.people_ids) > MANY_PEOPLE
         self.before = {} if self.is_whole_day else self._told()
+        self.was_empty = self.is_whole_day and not select_rows(self.connection, f"{_USED} LIMIT 1", self.day)
 
-    def refresh(self) -> None:
-        """Bring both roll-ups up to date with usage_daily."""
-        said = self._said(*self._used())
+    def refresh(self, added: list[Row] | None = None) -> None:
+        """Bring both roll-ups up to date with usage_daily, whose rows of a day that was empty are those ``added``."""
+        if self.was_empty and added is not None:
+            said = self._said([row[2:] for row in added], self.rollups.person_of)
+        else:
+            said = self._said(*self._used())
         organization = [self._fullest(who, said.pop(who)) for who in self.rollups.organization if who in said]
         speaking = [self._fullest(who, said[who]) for who in sorted(said)]
         self._forget_people()
@@ -159,24 +165,32 @@ class DayRollup:
     def _said(self, rows: list[Row], person_of: dict[int, int]) -> dict[int, dict[int, _Said]]:
         """What each source says of each person's day."""
         prices = self.rollups.prices(self.day[1], {row[2] for row in rows})
+        # In a measure that all of them have in common, numbers are as small as can be, and added up the faster.
+        measure = gcd(UNITS_PER_NANO, *chain(*filter(None, prices.values())))
+        nano = UNITS_PER_NANO // measure
+        small = {line: price and tuple(one // measure for one in price) for line, price in prices.items()}
         found: dict[int, dict[int, _Said]] = defaultdict(dict)
         for row in rows:
-            if row[2] not in prices:
+            source_id, actor_id, line_id, a, b, c, d, e, searches, reported = row
+            if line_id not in small:
                 continue
-            by_source, source_id = found[person_of[row[1]]], row[0]
+            by_source, price, tokens = found[person_of[actor_id]], small[line_id], a + b + c + d + e
             said = by_source.get(source_id)
             if said is None:
                 said = by_source[source_id] = _Said(source_id)
             said.rows.append(row)
-            tokens = row[3] + row[4] + row[5] + row[6] + row[7]
             said.tokens += tokens
-            price = prices[row[2]]
-            if row[9] is not None:
-                said.units += row[9] * UNITS_PER_NANO
+            if reported is not None:
+                said.units += reported * nano
             elif price is not None:
-                said.units += units(row[3:9], price)
+                said.units += (
+                    a * price[0] + b * price[1] + c * price[2] + d * price[3] + e * price[4] + searches * price[5]
+                )
             else:
                 said.unpriced += tokens
+        for by_source in found.values():
+            for said in by_source.values():
+                said.units *= measure
         return found
 
     def _fullest(self, person_id: int, by_source: dict[int, _Said]) -> tuple[int, _Said]:

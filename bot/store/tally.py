@@ -1,7 +1,7 @@
 """What one file says, added up by day, actor and line while it is being read: small, whatever the file's size."""
 
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
@@ -17,9 +17,7 @@ Values = tuple[int, ...]
 """The six counts in the order of TokenUsage, then the reported nanodollars or NOT_STATED."""
 
 _WIDTH = 8
-_ACTOR_BITS = 32
 _LINE_BITS = 24
-_ACTOR_MASK = (1 << _ACTOR_BITS) - 1
 _LINE_MASK = (1 << _LINE_BITS) - 1
 
 
@@ -42,6 +40,15 @@ class RangeKey(NamedTuple):
     line: int
 
 
+class DayRows(NamedTuple):
+    """The rows of one day, column by column: places of actors and lines, ``Values``, and how many records made each."""
+
+    actors: list[int]
+    lines: list[int]
+    values: list[list[int]]
+    records: list[int]
+
+
 class Tally:
     """Adds records up. ``actors`` and ``lines`` are told apart by their place in these lists."""
 
@@ -58,7 +65,9 @@ class Tally:
         """Rows that were read and are older than usage is kept."""
 
         self.view = ""
-        self._places: dict[int, int] = {}
+        self._places: dict[int, dict[int, int]] = {}
+        """By day, then actor and line."""
+
         self._values = array("q")
         """Row after row, at the places: the values and how many records they are the sum of."""
 
@@ -94,8 +103,8 @@ class Tally:
     @property
     def days(self) -> list[date]:
         """The days that any record is of, in order; ranges have none."""
-        numbers = {key >> (_ACTOR_BITS + _LINE_BITS) for key in self._places}
-        return [number_day(number) for number in sorted(numbers | {one.day for one in self.requests.values()})]
+        numbers = self._places.keys() | {one.day for one in self.requests.values()}
+        return [number_day(number) for number in sorted(numbers)]
 
     @property
     def periods(self) -> list[tuple[date, date]]:
@@ -105,26 +114,26 @@ class Tally:
     @property
     def rows(self) -> int:
         """How many rows the tally came to."""
-        return len(self._places) + len(self.requests) + len(self.ranges) + len(self.members)
+        return len(self._values) // _WIDTH + len(self.requests) + len(self.ranges) + len(self.members)
 
-    def dailies(self) -> Iterator[tuple[int, list[tuple[int, int, Values, int]]]]:
-        """Day by day in order: the actor, line, values and number of records of each of its rows."""
-        by_day: dict[int, list[int]] = defaultdict(list)
-        for key in self._places:
-            by_day[key >> (_ACTOR_BITS + _LINE_BITS)].append(key)
-        columns = [memoryview(self._values)[column::_WIDTH] for column in range(_WIDTH)]
-        for day in sorted(by_day):
-            keys = by_day[day]
-            places = list(map(self._places.__getitem__, keys))
-            *values, records = (map(column.__getitem__, places) for column in columns)
-            actors = [key >> _LINE_BITS & _ACTOR_MASK for key in keys]
-            lines = [key & _LINE_MASK for key in keys]
-            yield day, list(zip(actors, lines, zip(*values, strict=True), records, strict=True))
+    def dailies(self) -> Iterator[tuple[int, DayRows]]:
+        """The days in order, with their rows."""
+        for day in sorted(self._places):
+            starts = self._places[day]
+            first, last = next(iter(starts.values())), next(reversed(starts.values()))
+            if last - first == (len(starts) - 1) * _WIDTH:
+                flat = self._values[first : last + _WIDTH].tolist()  # as where a file goes day by day
+            else:
+                flat = [value for start in starts.values() for value in self._values[start : start + _WIDTH]]
+            *values, records = (flat[column::_WIDTH] for column in range(_WIDTH))
+            actors, lines = [key >> _LINE_BITS for key in starts], [key & _LINE_MASK for key in starts]
+            yield day, DayRows(actors, lines, values, records)
 
     def _add_daily(self, day: int, actor: int, line: int, values: Values) -> None:
-        key = (day << _ACTOR_BITS | actor) << _LINE_BITS | line
-        place = self._places.setdefault(key, len(self._places))
-        start = place * _WIDTH
+        starts = self._places.get(day)
+        if starts is None:
+            starts = self._places[day] = {}
+        start = starts.setdefault(actor << _LINE_BITS | line, len(self._values))
         if start == len(self._values):
             self._values.extend((*values, 1))
             return

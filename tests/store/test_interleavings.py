@@ -24,6 +24,7 @@ from bot.ledger import Ledger
 from bot.pricing import PriceBook
 from bot.spend.amounts import Amount
 from bot.store.alerting import AlertPolicy
+from bot.store.bulk import Row
 from bot.store.database import Database, connect
 from bot.store.recording import rebuild_rollups
 from bot.store.rollups import DayRollup
@@ -138,11 +139,11 @@ def kill_at(patch: pytest.MonkeyPatch, count: int) -> None:
     """Die in the middle of the transaction, at the ``count``-th day whose roll-ups are brought up to date."""
     real, calls = DayRollup.refresh, [0]
 
-    def refresh(self: DayRollup) -> None:
+    def refresh(self: DayRollup, added: list[Row] | None = None) -> None:
         calls[0] += 1
         if calls[0] == count:
             raise Killed
-        real(self)
+        real(self, added)
 
     patch.setattr(DayRollup, "refresh", refresh)
 

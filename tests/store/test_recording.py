@@ -3,6 +3,7 @@
 import multiprocessing
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -10,7 +11,7 @@ from sqlalchemy import func, insert, select
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.amounts import total
 from bot.spend.days import Period
-from bot.spend.records import Actor, UsageRecord
+from bot.spend.records import ORGANIZATION, Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database, connect
 from bot.store.deliveries import all_deliveries
@@ -25,7 +26,7 @@ from bot.store.quantities import (
     vendor_spend,
 )
 from bot.store.recording import DayChange, rebuild_rollups
-from bot.store.tables import imports, model_days, usage_daily, usage_lines, usage_ranges
+from bot.store.tables import imports, model_days, person_days, usage_daily, usage_lines, usage_ranges
 from tests.usage import DANA, DAY, NOW, POLICY, crowded_team, opus_for, request, store, used
 
 EVER = Period(date(2020, 1, 1), date(2030, 1, 1))
@@ -190,6 +191,34 @@ def test_a_file_of_many_people_and_days(database: Database, book: PriceBook) -> 
     assert dollars(database, book) == 2400
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(usage_daily)).scalar() == 2400
+
+
+@pytest.mark.parametrize("many_people", [0, 200])
+def test_a_days_first_rows_are_rolled_up_as_they_would_be_from_the_tables(
+    database: Database, book: PriceBook, monkeypatch: pytest.MonkeyPatch, many_people: int
+) -> None:
+    monkeypatch.setattr("bot.store.rollups.MANY_PEOPLE", many_people)
+    organization = Actor(ORGANIZATION, "all")
+    store(
+        database,
+        used(opus_for(5)),
+        used(opus_for("0.000004"), part="batch"),  # a single token
+        used(opus_for(2), actor=CI, reported="1.25"),
+        used(TokenUsage(output=7), model="claude-unheard-of"),
+        used(opus_for(1), day=DAY - timedelta(days=1), actor=organization),
+    )
+    store(database, used(opus_for(3)), used(opus_for(4), day=DAY - timedelta(days=1)), source="litellm_activity")
+
+    def rolled_up() -> list[list[Any]]:
+        with database.read() as connection:
+            queries = (select(table).order_by(*table.primary_key.columns) for table in (person_days, model_days))
+            return [list(connection.execute(query)) for query in queries]
+
+    made = rolled_up()
+    # $5 + $0.000004 + $1.25 of the day; on the day before somebody's $4, and not the organization's $1.
+    assert dollars(database, book) == Decimal("6.250004") + 4
+    rebuild_rollups(database, book)
+    assert rolled_up() == made
 
 
 class TestAlertsOwed:
