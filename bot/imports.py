@@ -13,7 +13,7 @@ from bot.exports.formats import reader_named, recognise
 from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
 from bot.pricing import PriceBook
 from bot.spend.days import ONE_DAY
-from bot.spend.records import Problem, Sessions, UsageRecord
+from bot.spend.records import Problem, Sessions, UsageRecord, UsageRows
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.read_files import FileState, ReadFile, find_read_files, remember_read_files
@@ -175,19 +175,29 @@ class Importer:
             if isinstance(found, UsageRecord):
                 if first <= found.day <= latest:
                     add(found)
-                elif found.day > latest:
-                    problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is in the future."))
-                elif found.day < FIRST_DAY:
-                    problems.append(Problem(found.row, f"Row {found.row} was left out: {found.day} is before Claude."))
+                elif found.day > latest or found.day < FIRST_DAY:
+                    problems.append(_impossible(found.row, found.day, latest))
                 elif (found.until or found.day) <= first:
                     tally.not_kept += 1
                 else:
                     add(found)
             elif isinstance(found, Problem):
                 problems.append(found)
+            elif isinstance(found, UsageRows):
+                self._add_rows(found, tally, problems)
             elif not isinstance(found, Sessions) or self.first_kept <= found.day <= latest:
                 tally.add(found)
         return tally, problems
+
+    def _add_rows(self, found: UsageRows, tally: Tally, problems: list[Problem]) -> None:
+        """The same of many rows of one day."""
+        latest = self.policy.today + ONE_DAY
+        if found.day > latest or found.day < FIRST_DAY:
+            problems += (_impossible(row, found.day, latest) for row in found.rows)
+        elif found.day < self.first_kept:
+            tally.not_kept += sum(found.made_of)
+        else:
+            tally.add_rows(found)
 
     def context(self, person: str | None = None) -> ReadingContext:
         """What readers need besides the file."""
@@ -261,6 +271,10 @@ def _file_state(path: Path, settings: str) -> FileState | None:
         return None
     shown = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
     return FileState(shown, stat.st_size, stat.st_mtime_ns, settings)
+
+
+def _impossible(row: int, day: date, latest: date) -> Problem:
+    return Problem(row, f"Row {row} was left out: {day} is {'in the future' if day > latest else 'before Claude'}.")
 
 
 def _unchanged(path: Path, known: ReadFile) -> FileReport:

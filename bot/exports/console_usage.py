@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from datetime import date
 from operator import itemgetter
-from typing import NamedTuple
+from typing import BinaryIO
 
 from bot.exports.reader import (
     MAX_DIGITS,
@@ -26,8 +26,9 @@ from bot.exports.reader import (
     first_line,
     shortened,
 )
+from bot.exports.usage_columns import Layout, Name, is_large, usage_rows
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.records import Actor, Problem, UsageRecord, View
+from bot.spend.records import Actor, Problem, UsageRecord, UsageRows, View
 
 _DAY, _MODEL, _KEY, _WORKSPACE = "usage_date_utc", "model_version", "api_key", "workspace"
 _DEFAULT = "Default"
@@ -73,17 +74,14 @@ class ConsoleUsage:
         if told_apart:
             # Another header tells the same usage apart more finely or less: a view of its own, added to no other.
             yield View("_".join(told_apart))
+        if is_large(export.file):
+            behind_header = export.file.tell()
+            found = _Rows(header).by_column(export.file)
+            if found is not None:
+                yield from found
+                return
+            export.file.seek(behind_header)
         yield from _Rows(header).records(lines)
-
-
-class _Name(NamedTuple):
-    """What the columns of a row say that are neither counts nor the day. ``number`` is its own."""
-
-    number: int
-    actor: Actor
-    model: str
-    conditions: PriceConditions
-    part: str
 
 
 class _Rows:
@@ -100,13 +98,23 @@ class _Rows:
         self.has_all_kinds = self.kinds == list(range(len(TokenUsage._fields)))
         self.name_of, self.counts_of = _picker(self.named_at), _picker(self.counted_at)
         self.others_of = _picker(others_at) if others_at else None
-        self.names: dict[str, _Name] = {}
+        self.others_at = others_at
+        self.names: dict[str, Name] = {}
         self.first_rows: dict[int | bytes, int] = {}
         """The rows that were seen: places in the two arrays."""
 
         self.row_numbers, self.figures = array("q"), array("q")
 
-    def records(self, lines: Iterator[tuple[int, list[str] | str]]) -> Reading:
+    def by_column(self, file: BinaryIO) -> list[UsageRows | Problem] | None:
+        """The same as ``records``, of a large file that stands behind its header, where there is no doubt."""
+        layout = Layout(len(self.header), self.day_at, self.named_at, self.others_at, self.counted_at, self.kinds)
+
+        def read_row(number: int, line: str) -> UsageRecord | Problem:
+            return next(self.records(iter([(number, line.split(","))])))
+
+        return usage_rows(file, layout, self._name, read_row)
+
+    def records(self, lines: Iterator[tuple[int, list[str] | str]]) -> Iterator[UsageRecord | Problem]:
         """One record per row; of rows that only repeat another one, a problem."""
         for number, values in lines:
             try:
@@ -130,7 +138,7 @@ class _Rows:
             else:
                 yield _repeated(record, self.row_numbers[place], self.figures[place] == hash(usage))
 
-    def _identity(self, name: _Name, day: date, values: list[str]) -> int | bytes:
+    def _identity(self, name: Name, day: date, values: list[str]) -> int | bytes:
         """What tells a row apart: every column that is no count. Of others than are known, millions may differ."""
         identity = name.number << 32 | day.toordinal()
         if self.others_of is None:
@@ -150,7 +158,7 @@ class _Rows:
             counts[kind] += as_count(text.strip() or "0", self.header[place])
         return TokenUsage(*counts)
 
-    def _name(self, joined: str) -> _Name:
+    def _name(self, joined: str) -> Name:
         found = self.names.get(joined)
         if found is None:
             words = [word.strip() for word in joined.split("\n")]
@@ -159,13 +167,13 @@ class _Rows:
             self.names[joined] = self.names[stripped] = found
         return found
 
-    def _read_name(self, number: int, words: list[str]) -> _Name:
+    def _read_name(self, number: int, words: list[str]) -> Name:
         row = dict(zip((self.header[place] for place in self.named_at), words, strict=True))
         model = as_name(row[_MODEL], _MODEL)
         actor = Actor("api_key", as_name(row[_KEY] or "(no key)", _KEY))
         workspace = row.get(_WORKSPACE, _DEFAULT)
         part = as_name(workspace, _WORKSPACE) if workspace not in ("", _DEFAULT) else ""
-        return _Name(number, actor, model, _conditions(row), part)
+        return Name(number, actor, model, _conditions(row), part)
 
 
 def _picker(places: list[int]) -> Callable[[list[str]], tuple[str, ...]]:

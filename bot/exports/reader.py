@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from bot.pricing import PriceBook
-from bot.spend.records import Actor, Member, Problem, Sessions, UsageRecord, View
+from bot.spend.records import Actor, Member, Problem, Sessions, UsageRecord, UsageRows, View
 
 MAX_COUNT = 10**13
 MAX_DIGITS = 13
@@ -31,7 +31,7 @@ STATED = "stated"
 BOM = b"\xef\xbb\xbf"
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
-Reading = Iterator[UsageRecord | Sessions | Member | View | Problem]
+Reading = Iterator[UsageRecord | UsageRows | Sessions | Member | View | Problem]
 _T = TypeVar("_T")
 
 

@@ -1,5 +1,6 @@
 """One line of a usage export, in our words, and what could not be read."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -63,6 +64,21 @@ class UsageRecord(NamedTuple):
     request: Request | None = None
     until: date | None = None
     vendor: str = ANTHROPIC
+
+
+class UsageRows(NamedTuple):
+    """Many records of one spend day, column by column: of row n ``names[name[n]]`` used ``counts[kind][n]``.
+
+    A name is an actor, a model, conditions and a part. ``made_of[n]`` is how many rows of the file the row is the sum
+    of; ``rows`` are the numbers of all of them.
+    """
+
+    day: date
+    names: list[tuple[Actor, str, PriceConditions, str]]
+    name: Sequence[int]
+    counts: Sequence[Sequence[int]]
+    made_of: Sequence[int]
+    rows: Sequence[int]
 
 
 class Sessions(NamedTuple):

@@ -2,11 +2,12 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from bot.spend.records import Actor, Member, Request, Sessions, UsageRecord, View
+from bot.pricing import PriceConditions
+from bot.spend.records import ANTHROPIC, API, Actor, Member, Request, Sessions, UsageRecord, UsageRows, View
 from bot.store.tables import day_number, number_day, to_nano
 
 NOT_STATED = -1
@@ -43,16 +44,16 @@ class RangeKey(NamedTuple):
 class DayRows(NamedTuple):
     """The rows of one day, column by column: places of actors and lines, ``Values``, and how many records made each."""
 
-    actors: list[int]
-    lines: list[int]
-    values: list[list[int]]
-    records: list[int]
+    actors: Sequence[int]
+    lines: Sequence[int]
+    values: Sequence[Sequence[int]]
+    records: Sequence[int]
 
 
 class Tally:
     """Adds records up. ``actors`` and ``lines`` are told apart by their place in these lists."""
 
-    def __init__(self, records: Iterable[UsageRecord | Sessions | Member | View] = ()) -> None:
+    def __init__(self, records: Iterable[UsageRecord | UsageRows | Sessions | Member | View] = ()) -> None:
         self.actors: dict[Actor, int] = {}
         self.lines: dict[Line, int] = {}
         self.requests: dict[bytes, SingleRequest] = {}
@@ -71,13 +72,21 @@ class Tally:
         self._values = array("q")
         """Row after row, at the places: the values and how many records they are the sum of."""
 
+        self._whole: dict[int, DayRows] = {}
+        """Days that were added column by column, and nothing else of them."""
+
+        self._named: tuple[object, list[tuple[int, int]]] = (None, [])
+        """The last names that came with columns, and the places of actor and line of each."""
+
         for record in records:
             self.add(record)
 
-    def add(self, record: UsageRecord | Sessions | Member | View) -> None:
+    def add(self, record: UsageRecord | UsageRows | Sessions | Member | View) -> None:
         """Add one record, or one member of a directory, or take note of the view that the file holds."""
         if isinstance(record, UsageRecord):
             self.add_usage(record)
+        elif isinstance(record, UsageRows):
+            self.add_rows(record)
         elif isinstance(record, View):
             self.view = record.name
         elif isinstance(record, Member):
@@ -100,10 +109,22 @@ class Tally:
         else:
             self._add_daily(day_number(day), actor, line, values)
 
+    def add_rows(self, rows: UsageRows) -> None:
+        """Add the rows of one day that a source tells column by column."""
+        if self._named[0] is not rows.names:
+            self._named = rows.names, [self._places_of(*name) for name in rows.names]
+        places, day = self._named[1], day_number(rows.day)
+        actors, lines = ([places[name][side] for name in rows.name] for side in (0, 1))
+        found = DayRows(actors, lines, [*rows.counts, array("q", [NOT_STATED]) * len(actors)], rows.made_of)
+        if day in self._places or day in self._whole or len(set(places)) < len(places):
+            self._add_each(day, found)
+        else:
+            self._whole[day] = found
+
     @property
     def days(self) -> list[date]:
         """The days that any record is of, in order; ranges have none."""
-        numbers = self._places.keys() | {one.day for one in self.requests.values()}
+        numbers = self._places.keys() | self._whole.keys() | {one.day for one in self.requests.values()}
         return [number_day(number) for number in sorted(numbers)]
 
     @property
@@ -114,11 +135,15 @@ class Tally:
     @property
     def rows(self) -> int:
         """How many rows the tally came to."""
-        return len(self._values) // _WIDTH + len(self.requests) + len(self.ranges) + len(self.members)
+        columns = sum(len(day.actors) for day in self._whole.values())
+        return columns + len(self._values) // _WIDTH + len(self.requests) + len(self.ranges) + len(self.members)
 
     def dailies(self) -> Iterator[tuple[int, DayRows]]:
         """The days in order, with their rows."""
-        for day in sorted(self._places):
+        for day in sorted(self._places.keys() | self._whole.keys()):
+            if day in self._whole:
+                yield day, self._whole[day]
+                continue
             starts = self._places[day]
             first, last = next(iter(starts.values())), next(reversed(starts.values()))
             if last - first == (len(starts) - 1) * _WIDTH:
@@ -129,16 +154,26 @@ class Tally:
             actors, lines = [key >> _LINE_BITS for key in starts], [key & _LINE_MASK for key in starts]
             yield day, DayRows(actors, lines, values, records)
 
-    def _add_daily(self, day: int, actor: int, line: int, values: Values) -> None:
+    def _places_of(self, actor: Actor, model: str, conditions: PriceConditions, part: str) -> tuple[int, int]:
+        line = (model, *conditions, API, part, ANTHROPIC)
+        return self.actors.setdefault(actor, len(self.actors)), self.lines.setdefault(line, len(self.lines))
+
+    def _add_each(self, day: int, rows: DayRows) -> None:
+        for actor, line, made_of, *values in zip(rows.actors, rows.lines, rows.records, *rows.values, strict=True):
+            self._add_daily(day, actor, line, tuple(values), made_of)
+
+    def _add_daily(self, day: int, actor: int, line: int, values: Values, made_of: int = 1) -> None:
         starts = self._places.get(day)
         if starts is None:
             starts = self._places[day] = {}
+            if day in self._whole:
+                self._add_each(day, self._whole.pop(day))
         start = starts.setdefault(actor << _LINE_BITS | line, len(self._values))
         if start == len(self._values):
-            self._values.extend((*values, 1))
+            self._values.extend((*values, made_of))
             return
         *before, records = self._values[start : start + _WIDTH]
-        self._values[start : start + _WIDTH] = array("q", (*_added(tuple(before), values), records + 1))
+        self._values[start : start + _WIDTH] = array("q", (*_added(tuple(before), values), records + made_of))
 
     def _add_request(self, one: SingleRequest) -> None:
         before = self.requests.get(one.request.key)

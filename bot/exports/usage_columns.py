@@ -1,0 +1,243 @@
+"""A large Console usage CSV column by column, where polars is installed: a few times as fast as row by row.
+
+Nothing is guessed: every column is read as text, and only plain digits become counts. A row that is wrong in any way is
+told by the reader of rows, in its words. Where a file cannot be taken apart like this without a doubt, as with quotes
+or rows that repeat others, there is no answer, and it is to be read row by row.
+"""
+
+from array import array
+from collections.abc import Callable, Iterator
+from datetime import date
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from bot.exports.reader import MAX_DIGITS, MAX_LINE, as_day
+from bot.pricing import PriceConditions, TokenUsage
+from bot.spend.records import Actor, Problem, UsageRecord, UsageRows
+
+if TYPE_CHECKING:
+    from polars import DataFrame, Expr, Series
+
+MANY_BYTES = 8_000_000
+"""From so many bytes on it is worth to load polars."""
+
+_CHUNK = 8 * 1024 * 1024
+_PLAIN = rf"^[0-9]{{0,{MAX_DIGITS}}}$"
+_BLANKS = r"^\s|\s$|[\x00-\x1f]"
+
+
+class Name(NamedTuple):
+    """What the columns of a row say that are neither counts nor the day. ``number`` is its own."""
+
+    number: int
+    actor: Actor
+    model: str
+    conditions: PriceConditions
+    part: str
+
+
+class Layout(NamedTuple):
+    """Which columns are what, by their places: the day, words that make a Name, what only tells rows apart, counts.
+
+    ``kinds`` says of each of the counts which one of TokenUsage it is.
+    """
+
+    width: int
+    day: int
+    names: list[int]
+    others: list[int]
+    counts: list[int]
+    kinds: list[int]
+
+
+ReadName = Callable[[str], Name]
+"""From the words of a row, with line breaks between. Raises ValueError."""
+
+ReadRow = Callable[[int, str], UsageRecord | Problem]
+"""One row by itself: its line number and text."""
+
+
+def is_large(file: BinaryIO) -> bool:
+    """Whether a file is worth it; it goes on from where it stands."""
+    place = file.tell()
+    size = file.seek(0, 2)
+    file.seek(place)
+    return size >= MANY_BYTES
+
+
+def usage_rows(
+    file: BinaryIO, layout: Layout, read_name: ReadName, read_row: ReadRow
+) -> list[UsageRows | Problem] | None:
+    """All problems and days of a file that stands behind its header, the first line; None where in doubt."""
+    try:
+        import polars
+    except ImportError:
+        return None
+    table = _Table(polars, layout, read_name, read_row)
+    number = 2
+    try:
+        while body := file.read(_CHUNK):
+            number += table.add(number, body + file.readline(MAX_LINE))
+        return [*sorted(table.problems), *table.days()]
+    except (_Doubt, UnicodeDecodeError, polars.exceptions.PolarsError):
+        return None
+
+
+class _Doubt(Exception):
+    """Something that only a reader of rows knows what to make of."""
+
+
+class _Table:
+    """The rows of a file that are in order, and the problems of the others."""
+
+    def __init__(self, polars: ModuleType, layout: Layout, read_name: ReadName, read_row: ReadRow) -> None:
+        self.pl: Any = polars
+        self.words = polars.Categorical(polars.Categories.random())
+        self.layout = layout
+        self.read_name = read_name
+        self.read_row = read_row
+        self.problems: list[Problem] = []
+        self.parts: list[DataFrame] = []
+        """Days and names stay polars' own: it gives a text the same code only as long as some column has it."""
+
+        self.day_of: dict[int, date | None] = {}
+        """The day that polars' code of a text means; None where it means none. Names likewise."""
+
+        self.name_of: dict[int, Name | None] = {}
+
+    def add(self, number: int, body: bytes) -> int:
+        """Take some lines, the first of them of this number; returns how many there were."""
+        if b"\r" in body:
+            body = body.replace(b"\r\n", b"\n")
+        if b'"' in body or b"\r" in body or b"\0" in body:
+            raise _Doubt
+        count = body.count(b"\n") + (not body.endswith(b"\n"))
+        frame, numbers = self._frame(number, body, count)
+        pl, layout = self.pl, self.layout
+        part = frame.select(
+            pl.Series("number", numbers, dtype=pl.Int64),
+            pl.col(str(layout.day)).cast(self.words).alias("day"),
+            self._joined(layout.names).cast(self.words).alias("name"),
+            self._joined(layout.others).alias("others"),
+            *(self._sum_of(kind).alias(name) for kind, name in enumerate(TokenUsage._fields)),
+            pl.all_horizontal(pl.col(list(map(str, layout.counts))).str.contains(_PLAIN)).alias("is_plain"),
+        )
+        if layout.others and part["others"].str.contains(_BLANKS).any():
+            raise _Doubt  # what differs in blanks alone does not differ
+        self._learn(part)
+        wrong_days = [code for code, day in self.day_of.items() if day is None]
+        wrong_names = [code for code, name in self.name_of.items() if name is None]
+        day, name = (pl.col(column).to_physical() for column in ("day", "name"))
+        is_good = pl.col("is_plain") & ~day.is_in(wrong_days) & ~name.is_in(wrong_names)
+        good = part.select(is_good).to_series()
+        if not good.all():
+            for at, values in zip(part.filter(~good)["number"], frame.filter(~good).iter_rows(), strict=True):
+                self._take_alone(at, ",".join(values))
+            part = part.filter(good)
+        self.parts.append(part.drop("is_plain"))
+        return count
+
+    def _joined(self, places: list[int]) -> "Expr":
+        columns = [self.pl.col(str(place)) for place in places]
+        joined: Expr = self.pl.concat_str(columns, separator="\n") if columns else self.pl.lit("")
+        return joined
+
+    def _sum_of(self, kind: int) -> "Expr":
+        """The count of one kind of token: an empty one is none, and a header may have two columns of it."""
+        pl = self.pl
+        places = [at for at, one in zip(self.layout.counts, self.layout.kinds, strict=True) if one == kind]
+        counts = [pl.col(str(at)).cast(pl.Int64, strict=False).fill_null(0) for at in places]
+        summed: Expr = pl.sum_horizontal(counts) if counts else pl.lit(0, dtype=pl.Int64)
+        return summed
+
+    def _frame(self, number: int, body: bytes, count: int) -> "tuple[DataFrame, range | list[int]]":
+        """The lines as columns of text, with their numbers; those of another width are told."""
+        has_blanks = body.startswith(b"\n") or b"\n\n" in body
+        # polars refuses a line that is too wide; with none of them, so many commas leave none that is too narrow.
+        if not has_blanks and body.count(b",") == count * (self.layout.width - 1):
+            try:
+                return self._parsed(body, count), range(number, number + count)
+            except self.pl.exceptions.PolarsError:
+                pass
+        regular, numbers = [], []
+        for at, line in enumerate(body.split(b"\n")[:count], start=number):
+            if line.count(b",") == self.layout.width - 1:
+                regular.append(line)
+                numbers.append(at)
+            elif line.strip():
+                self._take_alone(at, line.decode())
+        return self._parsed(b"\n".join(regular), len(regular)), numbers
+
+    def _parsed(self, body: bytes, count: int) -> "DataFrame":
+        pl = self.pl
+        frame: DataFrame = pl.read_csv(
+            body,
+            has_header=False,
+            schema=dict.fromkeys(map(str, range(self.layout.width)), pl.String),
+            quote_char=None,
+            empty_string_is_null=False,
+            extra_columns="raise",
+        )
+        if frame.height != count:
+            raise _Doubt
+        return frame
+
+    def _take_alone(self, number: int, line: str) -> None:
+        found = self.read_row(number, line)
+        if not isinstance(found, Problem):
+            raise _Doubt  # it counts, whatever it looks like
+        self.problems.append(found)
+
+    def _learn(self, part: "DataFrame") -> None:
+        """Read the days and names that are new. Two texts that mean the same are a doubt."""
+        for code, text in self._new(part, "day", self.day_of):
+            try:
+                day = as_day(text.strip(), "its day")
+            except ValueError:
+                self.day_of[code] = None
+                continue
+            if day in self.day_of.values():
+                raise _Doubt
+            self.day_of[code] = day
+        known = {name.number for name in self.name_of.values() if name is not None}
+        for code, text in self._new(part, "name", self.name_of):
+            try:
+                name = self.read_name(text)
+            except ValueError:
+                self.name_of[code] = None
+                continue
+            if name.number in known:
+                raise _Doubt
+            known.add(name.number)
+            self.name_of[code] = name
+
+    def _new(self, part: "DataFrame", column: str, known: dict[int, Any]) -> list[tuple[int, str]]:
+        code = self.pl.col(column).to_physical().alias("code")
+        new = part.select(code, column).unique("code").filter(~self.pl.col("code").is_in(list(known)))
+        return list(new.cast({column: self.pl.String}).iter_rows())
+
+    def days(self) -> Iterator[UsageRows]:
+        """The rows that are in order, day by day."""
+        if not self.parts:
+            return
+        pl, has_others = self.pl, bool(self.layout.others)
+        table: DataFrame = pl.concat(self.parts).with_columns(pl.col("day", "name").to_physical())
+        identity = pl.col("day").cast(pl.UInt64) * 2**32 + pl.col("name")
+        if table.select(pl.struct(identity, "others") if has_others else identity).n_unique() != table.height:
+            raise _Doubt  # some row repeats another one
+        known = {code: name for code, name in self.name_of.items() if name is not None}
+        places = {code: place for place, code in enumerate(known)}
+        names = [(name.actor, name.model, name.conditions, name.part) for name in known.values()]
+        kinds, days = list(TokenUsage._fields), {code: day for code, day in self.day_of.items() if day is not None}
+        table = table.with_columns(pl.col("name").replace_strict(places, return_dtype=pl.Int64))
+        for (code,), rows in table.sort("day", maintain_order=True).group_by("day", maintain_order=True):
+            summed, made_of = rows, array("q", [1]) * rows.height
+            if has_others:
+                summed = rows.group_by("name", maintain_order=True).agg(pl.col(kinds).sum(), pl.len().cast(pl.Int64))
+                made_of = _array(summed["len"])
+            counts = [_array(summed[kind]) for kind in kinds]
+            yield UsageRows(days[code], names, _array(summed["name"]), counts, made_of, _array(rows["number"]))
+
+
+def _array(column: "Series") -> "array[int]":
+    return array("q", column.to_numpy().tobytes())
