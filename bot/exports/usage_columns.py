@@ -16,12 +16,12 @@ from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.records import Actor, Problem, UsageRecord, UsageRows
 
 if TYPE_CHECKING:
-    from polars import DataFrame, Expr, Series
+    from polars import DataFrame, Expr
 
 MANY_BYTES = 8_000_000
 """From so many bytes on it is worth to load polars."""
 
-_CHUNK = 8 * 1024 * 1024
+_CHUNK = 16 * 1024 * 1024
 _PLAIN = rf"^[0-9]{{0,{MAX_DIGITS}}}$"
 _BLANKS = r"^\s|\s$|[\x00-\x1f]"
 
@@ -147,18 +147,22 @@ class _Table:
         pl = self.pl
         places = [at for at, one in zip(self.layout.counts, self.layout.kinds, strict=True) if one == kind]
         counts = [pl.col(str(at)).cast(pl.Int64, strict=False).fill_null(0) for at in places]
-        summed: Expr = pl.sum_horizontal(counts) if counts else pl.lit(0, dtype=pl.Int64)
+        summed: Expr = pl.lit(0, dtype=pl.Int64)
+        if counts:
+            summed = counts[0] if len(counts) == 1 else pl.sum_horizontal(counts)
         return summed
 
     def _frame(self, number: int, body: bytes, count: int) -> "tuple[DataFrame, range | list[int]]":
         """The lines as columns of text, with their numbers; those of another width are told."""
-        has_blanks = body.startswith(b"\n") or b"\n\n" in body
-        # polars refuses a line that is too wide; with none of them, so many commas leave none that is too narrow.
-        if not has_blanks and body.count(b",") == count * (self.layout.width - 1):
-            try:
-                return self._parsed(body, count), range(number, number + count)
-            except self.pl.exceptions.PolarsError:
-                pass
+        try:
+            frame = self._parsed(body)
+            # polars refuses a line that is too wide, but for a comma too many at its end, and fills up one that is too
+            # narrow, or blank: where no line ends in a comma, so many of them mean that each line has its own.
+            ends_in_comma = b",\n" in body or body.endswith(b",")
+            if frame.height == count and not ends_in_comma and body.count(b",") == count * (self.layout.width - 1):
+                return frame, range(number, number + count)
+        except self.pl.exceptions.PolarsError:
+            pass
         regular, numbers = [], []
         for at, line in enumerate(body.split(b"\n")[:count], start=number):
             if line.count(b",") == self.layout.width - 1:
@@ -166,9 +170,12 @@ class _Table:
                 numbers.append(at)
             elif line.strip():
                 self._take_alone(at, line.decode())
-        return self._parsed(b"\n".join(regular), len(regular)), numbers
+        frame = self._parsed(b"\n".join(regular))
+        if frame.height != len(regular):
+            raise _Doubt
+        return frame, numbers
 
-    def _parsed(self, body: bytes, count: int) -> "DataFrame":
+    def _parsed(self, body: bytes) -> "DataFrame":
         pl = self.pl
         frame: DataFrame = pl.read_csv(
             body,
@@ -178,8 +185,6 @@ class _Table:
             empty_string_is_null=False,
             extra_columns="raise",
         )
-        if frame.height != count:
-            raise _Doubt
         return frame
 
     def _take_alone(self, number: int, line: str) -> None:
@@ -225,19 +230,29 @@ class _Table:
         identity = pl.col("day").cast(pl.UInt64) * 2**32 + pl.col("name")
         if table.select(pl.struct(identity, "others") if has_others else identity).n_unique() != table.height:
             raise _Doubt  # some row repeats another one
-        known = {code: name for code, name in self.name_of.items() if name is not None}
-        places = {code: place for place, code in enumerate(known)}
-        names = [(name.actor, name.model, name.conditions, name.part) for name in known.values()]
-        kinds, days = list(TokenUsage._fields), {code: day for code, day in self.day_of.items() if day is not None}
-        table = table.with_columns(pl.col("name").replace_strict(places, return_dtype=pl.Int64))
-        for (code,), rows in table.sort("day", maintain_order=True).group_by("day", maintain_order=True):
-            summed, made_of = rows, array("q", [1]) * rows.height
-            if has_others:
-                summed = rows.group_by("name", maintain_order=True).agg(pl.col(kinds).sum(), pl.len().cast(pl.Int64))
-                made_of = _array(summed["len"])
-            counts = [_array(summed[kind]) for kind in kinds]
-            yield UsageRows(days[code], names, _array(summed["name"]), counts, made_of, _array(rows["number"]))
+        # In the order of names, as rows are stored.
+        known = sorted((*name[1:], code) for code, name in self.name_of.items() if name is not None)
+        places = {name[-1]: place for place, name in enumerate(known)}
+        names = [(actor, model, conditions, part) for actor, model, conditions, part, _ in known]
+        numbers = _by_day(table.select("day", "number"))
+        kinds = list(TokenUsage._fields)
+        if has_others:
+            table = table.group_by("day", "name").agg(pl.col(kinds).sum(), pl.len().cast(pl.Int64).alias("made_of"))
+        else:
+            table = table.select("day", "name", *kinds, pl.lit(1, dtype=pl.Int64).alias("made_of"))
+        table = table.with_columns(pl.col("name").replace_strict(places, return_dtype=pl.Int64)).sort("name")
+        for code, (name, *counts, made_of) in _by_day(table).items():
+            day = self.day_of[code]
+            if day is not None:
+                yield UsageRows(day, names, name, counts, made_of, *numbers[code])
 
 
-def _array(column: "Series") -> "array[int]":
-    return array("q", column.to_numpy().tobytes())
+def _by_day(table: "DataFrame") -> "dict[int, list[array[int]]]":
+    """The columns of each day, told by its code in the first column."""
+    table = table.sort(table.columns[0], maintain_order=True)
+    columns = [array("q", column.to_numpy().tobytes()) for column in table.get_columns()[1:]]
+    found, start = {}, 0
+    for code, count in table.group_by(table.columns[0], maintain_order=True).len().iter_rows():
+        found[code] = [column[start : start + count] for column in columns]
+        start += count
+    return found
