@@ -217,14 +217,38 @@ class _PydanticModel(BaseModel):
     estimated_cost: _PydanticCost
 
 
+class _PydanticLines(BaseModel):
+    added: int
+    removed: int
+
+
+class _PydanticMetrics(BaseModel):
+    num_sessions: int
+    lines_of_code: _PydanticLines
+    commits_by_claude_code: int
+    pull_requests_by_claude_code: int
+
+
+class _PydanticAction(BaseModel):
+    accepted: int
+    rejected: int
+
+
+class _PydanticActions(BaseModel):
+    edit_tool: _PydanticAction
+    multi_edit_tool: _PydanticAction
+    notebook_edit_tool: _PydanticAction
+    write_tool: _PydanticAction
+
+
 class _PydanticRecord(BaseModel):
     date: datetime
     actor: _PydanticActor
     organization_id: str
     customer_type: str
     terminal_type: str
-    core_metrics: dict[str, object]
-    tool_actions: dict[str, dict[str, int]]
+    core_metrics: _PydanticMetrics
+    tool_actions: _PydanticActions
     model_breakdown: list[_PydanticModel]
 
 

@@ -7,6 +7,7 @@ Cache writes are not split by lifetime; they are taken as 5-minute writes, the c
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -61,15 +62,22 @@ class _CoreMetrics(Struct):
     num_sessions: Any = None
 
 
-class _Record(Struct):
+class _Outer(Struct):
     date: str
     actor: _Actor
-    model_breakdown: list[Raw] | None = None
     customer_type: str | None = None
     subscription_type: str | None = None
     terminal_type: str | None = None
     organization_id: str | None = None
     core_metrics: _CoreMetrics | None = None
+
+
+class _Record(_Outer):
+    model_breakdown: list[_ModelUsage] | None = None
+
+
+class _RawRecord(_Outer):
+    model_breakdown: list[Raw] | None = None
 
 
 class _Page(Struct):
@@ -80,6 +88,7 @@ class _Page(Struct):
 
 _MAX_SESSIONS = 10**6
 _RECORDS = msgspec.json.Decoder(_Record)
+_RAW_RECORDS = msgspec.json.Decoder(_RawRecord)
 _MODELS = msgspec.json.Decoder(_ModelUsage)
 
 
@@ -120,25 +129,32 @@ def _pages(text: bytes) -> Iterator[_Page]:
     yield from pages
 
 
-def _read_record(row: int, raw: Raw) -> Reading:
+def _read_record(row: int, raw: Raw) -> list[UsageRecord | Sessions | Problem]:
+    record: _Record | _RawRecord
+    found: list[UsageRecord | Sessions | Problem] = []
     try:
-        record = _RECORDS.decode(raw)
+        try:
+            record = _RECORDS.decode(raw)
+        except msgspec.ValidationError:
+            record = _RAW_RECORDS.decode(raw)  # what is wrong with one model costs that one alone
         day = as_day(record.date, "date")
-        actor = _actor(record.actor)
+        actor = _actor(record.actor.email_address, record.actor.api_key_name)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        yield Problem(row, f"Record {row} was left out: {why(error, raw)}.")
-        return
+        return [Problem(row, f"Record {row} was left out: {why(error, raw)}.")]
     sessions = record.core_metrics.num_sessions if record.core_metrics else None
     if type(sessions) is int and 0 < sessions < _MAX_SESSIONS:
         # Only ever said beside the spend: an odd count costs nothing but itself.
-        yield Sessions(row, day, actor, sessions)
+        found.append(Sessions(row, day, actor, sessions))
     billing = SUBSCRIPTION if record.customer_type == SUBSCRIPTION else API
     part = " ".join(filter(None, (record.terminal_type, record.subscription_type, record.organization_id)))
     for entry in record.model_breakdown or []:
         try:
-            yield _read_model(row, day, actor, billing, part, _MODELS.decode(entry))
+            used = entry if isinstance(entry, _ModelUsage) else _MODELS.decode(entry)
+            found.append(_read_model(row, day, actor, billing, part, used))
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            yield Problem(row, f"A model of record {row} was left out: {why(error, entry)}.")
+            said = why(error, msgspec.json.encode(entry))
+            found.append(Problem(row, f"A model of record {row} was left out: {said}."))
+    return found
 
 
 def _read_model(row: int, day: date, actor: Actor, billing: str, part: str, entry: _ModelUsage) -> UsageRecord:
@@ -148,11 +164,12 @@ def _read_model(row: int, day: date, actor: Actor, billing: str, part: str, entr
     return UsageRecord(row, day, actor, as_name(entry.model, "model"), usage, _UNKNOWN_SIZE, billing, part, reported)
 
 
-def _actor(actor: _Actor) -> Actor:
-    if actor.email_address:
-        return email_actor(as_name(actor.email_address, "email_address"))
-    if actor.api_key_name:
-        return Actor("api_key", as_name(actor.api_key_name, "api_key_name"))
+@lru_cache(maxsize=65536)
+def _actor(email_address: str | None, api_key_name: str | None) -> Actor:
+    if email_address:
+        return email_actor(as_name(email_address, "email_address"))
+    if api_key_name:
+        return Actor("api_key", as_name(api_key_name, "api_key_name"))
     raise ValueError("its actor has neither email_address nor api_key_name")
 
 

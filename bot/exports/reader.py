@@ -18,6 +18,7 @@ from bot.spend.records import Actor, Member, Problem, Sessions, UsageRecord, Usa
 MAX_COUNT = 10**13
 MAX_DIGITS = 13
 MAX_USD = Decimal(10**9)
+_MAX_CENTS = MAX_USD * 100
 MAX_NAME = 200
 MAX_DOCUMENT = 400 * 1024 * 1024
 """A JSON document is decoded as a whole, so its size bounds the memory; line by line formats have no limit."""
@@ -254,7 +255,7 @@ def money(usd: Decimal, field: str) -> Decimal:
 
 def cents(amount: Decimal, field: str) -> Decimal:
     """Dollars from cents that a source states. Raises ValueError for what no bill can say."""
-    if not amount.is_finite() or not 0 <= amount < MAX_USD * 100:
+    if not amount.is_finite() or not 0 <= amount < _MAX_CENTS:
         raise ValueError(f"its {field} is {shortened(amount)} cents; expected 0 or more")
     return (amount / 100).quantize(NANO)
 
