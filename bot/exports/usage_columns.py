@@ -77,7 +77,10 @@ def usage_rows(
     number = 2
     try:
         while body := file.read(_CHUNK):
-            number += table.add(number, body + file.readline(MAX_LINE))
+            rest = file.readline(MAX_LINE)
+            if len(rest) == MAX_LINE:
+                return None  # a line without an end
+            number += table.add(number, body + rest)
         return [*sorted(table.problems), *table.days()]
     except (_Doubt, UnicodeDecodeError, polars.exceptions.PolarsError):
         return None
