@@ -74,14 +74,8 @@ class ConsoleUsage:
         if told_apart:
             # Another header tells the same usage apart more finely or less: a view of its own, added to no other.
             yield View("_".join(told_apart))
-        if is_large(export.file):
-            behind_header = export.file.tell()
-            found = _Rows(header).by_column(export.file)
-            if found is not None:
-                yield from found
-                return
-            export.file.seek(behind_header)
-        yield from _Rows(header).records(lines)
+        found = _Rows(header).by_column(export.file) if is_large(export.file) else None
+        yield from _Rows(header).records(lines) if found is None else found
 
 
 class _Rows:
@@ -106,13 +100,21 @@ class _Rows:
         self.row_numbers, self.figures = array("q"), array("q")
 
     def by_column(self, file: BinaryIO) -> list[UsageRows | Problem] | None:
-        """The same as ``records``, of a large file that stands behind its header, where there is no doubt."""
+        """The same as ``records``, of a file that stands behind its header, where there is no doubt; else it stays."""
         layout = Layout(len(self.header), self.day_at, self.named_at, self.others_at, self.counted_at, self.kinds)
 
         def read_row(number: int, line: str) -> UsageRecord | Problem:
             return next(self.records(iter([(number, line.split(","))])))
 
-        return usage_rows(file, layout, self._name, read_row)
+        place = file.tell()
+        file.seek(0)
+        head = file.read(place)
+        if b"\r" in head.replace(b"\r\n", b""):
+            return None  # lines end in another way, and what was read so far holds more than the header
+        found = usage_rows(file, head.count(b"\n") + 1, layout, self._name, read_row)
+        if found is None:
+            file.seek(place)
+        return found
 
     def records(self, lines: Iterator[tuple[int, list[str] | str]]) -> Iterator[UsageRecord | Problem]:
         """One record per row; of rows that only repeat another one, a problem."""

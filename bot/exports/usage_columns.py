@@ -66,15 +66,14 @@ def is_large(file: BinaryIO) -> bool:
 
 
 def usage_rows(
-    file: BinaryIO, layout: Layout, read_name: ReadName, read_row: ReadRow
+    file: BinaryIO, number: int, layout: Layout, read_name: ReadName, read_row: ReadRow
 ) -> list[UsageRows | Problem] | None:
-    """All problems and days of a file that stands behind its header, the first line; None where in doubt."""
+    """All problems and days of a file from where it stands, on a line of this number; None where in doubt."""
     try:
         import polars
     except ImportError:
         return None
     table = _Table(polars, layout, read_name, read_row)
-    number = 2
     try:
         while body := file.read(_CHUNK):
             rest = file.readline(MAX_LINE)

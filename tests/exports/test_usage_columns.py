@@ -123,8 +123,9 @@ def tables(draw: st.DrawFn) -> bytes:
         rows.append(text)
     if rows and draw(st.integers(0, 5)) == 0:
         rows.append(draw(st.sampled_from(rows)))
-    end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
-    text = end.join([",".join(header), *rows]) + draw(st.sampled_from(["", end, end * 2]))
+    end = draw(st.sampled_from(["\n", "\n", "\n", "\r\n", "\r"]))
+    first = draw(st.sampled_from([[], [], [], [""], ["  ", ""]]))
+    text = end.join([*first, ",".join(header), *rows]) + draw(st.sampled_from(["", end, end * 2]))
     start = draw(st.sampled_from([b"", b"", b"\xef\xbb\xbf"]))
     return start + text.encode() + draw(st.sampled_from([b"", b"", b"", b"\xff"]))
 
@@ -166,6 +167,17 @@ def test_a_row_that_is_wrong_costs_itself_and_is_named(
     assert [problem.problem for problem in problems] == [said]
     # Twice 1000 + 20 + 3 + 4 + 50 tokens.
     assert sum(sum(column) for _, day in tally.dailies() for column in day.values[:6]) == 2 * 1077
+
+
+@pytest.mark.parametrize(("before", "end", "row"), [("", "\n", 3), ("\n\n", "\n", 5), ("", "\r\n", 3), ("", "\r", 3)])
+def test_lines_are_counted_from_the_first_however_they_end(importer: Importer, before: str, end: str, row: int) -> None:
+    lines = [HEADER, GOOD, [*GOOD[:-1], "-5"], [*GOOD[:2], "dana", *GOOD[3:]]]
+    content = before + end.join(map(",".join, lines))
+    importer.first_kept = date(2026, 1, 1)
+    by_column, by_row = both_ways(importer, content.encode())
+    assert by_column == by_row
+    assert by_column["count"] == 2
+    assert [problem.row for problem in by_column["problems"]] == [row]
 
 
 def test_rows_that_only_a_newer_column_tells_apart_add_up(book: PriceBook, importer: Importer) -> None:
