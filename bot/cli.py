@@ -1,5 +1,7 @@
 """The command line. Each command imports what it needs when it runs, so that the others start fast."""
 
+import atexit
+import gc
 import json
 import os
 import re
@@ -64,6 +66,9 @@ _UsageError: Any = typer.BadParameter.__base__
 
 def main() -> None:
     """Run the command line; what goes wrong in a known way becomes one sentence on stderr and exit code 2."""
+    # What a command loads stays to its end. To look for garbage in it, above all at the end, took a fifth of its time.
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows another one in its place.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a TextIOWrapper in every real process
