@@ -30,25 +30,25 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows that hold every column of the table in its order, none of which exists yet."""
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], common: Row = ()) -> None:
+    """Insert rows, none of which exists yet. Each holds the columns after those in ``common``, in their order."""
     if _is_sqlite(connection):
-        _insert_sqlite(connection, table, rows, "")
+        _insert_sqlite(connection, table, rows, common, "")
     elif len(rows) < _COPIED_FROM:
-        _execute_many(connection, _insert(table), rows)
+        _execute_many(connection, _insert(table), rows, common)
     else:
-        _copy(connection, table, rows)
+        _copy(connection, table, rows, common)
 
 
-def replace_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows that hold every column of the table in its order; those with the same primary key are replaced."""
+def replace_rows(connection: Connection, table: Table, rows: Sequence[Row], common: Row = ()) -> None:
+    """Like ``insert_rows``; rows with the same primary key are replaced."""
     key = [column.name for column in table.primary_key]
     changed = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.columns if column.name not in key)
     on_conflict = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
     if _is_sqlite(connection):
-        _insert_sqlite(connection, table, rows, on_conflict)
+        _insert_sqlite(connection, table, rows, common, on_conflict)
     else:
-        _execute_many(connection, _insert(table) + on_conflict, rows)
+        _execute_many(connection, _insert(table) + on_conflict, rows, common)
 
 
 def select_rows(connection: Connection, sql: str, values: Sequence[Any]) -> list[Row]:
@@ -85,22 +85,24 @@ def _insert(table: Table) -> str:
     return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(['%s'] * len(table.columns))})"  # noqa: S608
 
 
-def _insert_sqlite(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
+def _insert_sqlite(connection: Connection, table: Table, rows: Sequence[Row], common: Row, on_conflict: str) -> None:
     cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
     names = ", ".join(column.name for column in table.columns)
-    one = f"({', '.join('?' * len(table.columns))})"
+    # What all rows begin with is handed over once a statement; the numbers of the others follow by themselves.
+    places = [f"?{place}" for place in range(1, len(common) + 1)] + ["?"] * (len(table.columns) - len(common))
+    one = f"({', '.join(places)})"
     for some in batches(rows, _ROWS_AT_ONCE):
         values = ", ".join([one] * len(some))
-        cursor.execute(f"INSERT INTO {table.name} ({names}) VALUES {values}{on_conflict}", list(chain(*some)))  # noqa: S608
+        cursor.execute(f"INSERT INTO {table.name} ({names}) VALUES {values}{on_conflict}", list(chain(common, *some)))  # noqa: S608
     cursor.close()
 
 
-def _execute_many(connection: Connection, sql: str, rows: Sequence[Row]) -> None:
+def _execute_many(connection: Connection, sql: str, rows: Sequence[Row], common: Row) -> None:
     with connection.connection.driver_connection.cursor() as cursor:  # type: ignore[union-attr]
-        cursor.executemany(sql, rows)
+        cursor.executemany(sql, [(*common, *row) for row in rows])
 
 
-def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def _copy(connection: Connection, table: Table, rows: Sequence[Row], common: Row) -> None:
     types = [_postgres_type(str(column.type.compile(connection.dialect))) for column in table.columns]
     names = ", ".join(column.name for column in table.columns)
     with (
@@ -109,7 +111,7 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     ):
         copy.set_types(types)
         for row in rows:
-            copy.write_row(row)
+            copy.write_row(common + row)
 
 
 def _postgres_type(name: str) -> str:

@@ -1,10 +1,9 @@
 """Writing usage: what a file says becomes daily rows, roll-ups and alerts owed, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import repeat
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
@@ -36,7 +35,7 @@ ONE_ARRIVAL = timedelta(minutes=10)
 _FEW_ACTORS = 200
 _COUNT_NAMES = ", ".join(column.name for column in COUNTS(usage_daily))
 _DAILY = (
-    f"SELECT workspace_id, day, source_id, actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM usage_daily "  # noqa: S608
+    f"SELECT actor_id, line_id, {_COUNT_NAMES}, reported_usd FROM usage_daily "  # noqa: S608
     "WHERE workspace_id = ? AND day = ? AND source_id = ?"
 )
 _REQUEST = f"SELECT {', '.join(column.name for column in seen_requests.columns)} FROM seen_requests"  # noqa: S608
@@ -268,63 +267,63 @@ class _Writer:
         for day, (actors, lines, values, records) in tally.dailies():
             empty.discard(day)
             *counts, reported = values
-            rows = zip(
-                *map(repeat, (self.workspace_id, day, self.source_id)),
-                map(actor_of.__getitem__, actors),
-                map(line_of.__getitem__, lines),
-                *counts,
-                [None if usd == NOT_STATED else usd for usd in reported],
-                strict=False,  # the first three never end
-            )
-            wanted = list(zip(rows, records, strict=True))
-            if is_each_once:
-                wanted.sort()
-            else:
-                wanted = _merged(wanted, 5)
-            counted = counted.plus(self._store_day(day, wanted))
+            actor_ids, line_ids = map(actor_of.__getitem__, actors), map(line_of.__getitem__, lines)
+            stated = [None if usd == NOT_STATED else usd for usd in reported]
+            rows: list[Row] = list(zip(actor_ids, line_ids, *counts, stated, strict=True))
+            more = {}
+            if not is_each_once:
+                merged = _merged(list(zip(rows, records, strict=True)), 2)
+                rows, records = [row for row, _ in merged], [count for _, count in merged]
+            if max(records, default=1) > 1:
+                more = {row[:2]: count for row, count in zip(rows, records, strict=True) if count > 1}
+            rows.sort()
+            counted = counted.plus(self._store_day(day, rows, more))
         for day in sorted(empty):
-            counted = counted.plus(self._store_day(day, []))
+            counted = counted.plus(self._store_day(day, [], {}))
         return counted
 
-    def _store_day(self, day: int, wanted: list[tuple[Row, int]]) -> _Counted:
-        """Store the rows that a file has of a day, each with the number of its records."""
-        is_whole = day in self.whole_days
-        rows, records = [row for row, _ in wanted], sum(count for _, count in wanted)
-        stored = self._existing_dailies(day, None if is_whole else {row[3] for row in rows})
+    def _store_day(self, day: int, rows: list[Row], more: Mapping[Row, int]) -> _Counted:
+        """Store the rows that a file has of a day, in the order of their actors and lines.
+
+        Rows whose actor and line are in ``more`` are the sum of so many records, all others of one.
+        """
+        is_whole, source_day = day in self.whole_days, (self.workspace_id, day, self.source_id)
+        records = len(rows) + sum(more.values()) - len(more)
+        stored = self._existing_dailies(day, None if is_whole else {row[0] for row in rows})
         if stored == rows:
             return _Counted(same=records)
-        existing = {row[3:5]: row for row in stored}
+        existing = {row[:2]: row for row in stored}
         new, changed = [] if stored else rows, []
         same = restated = 0
-        for row, count in wanted if stored else ():
-            before = existing.pop(row[3:5], None)
+        for row in rows if stored else ():
+            key = row[:2]
+            before = existing.pop(key, None)
             if before is None:
                 new.append(row)
             elif before == row:
-                same += count
+                same += more.get(key, 1)
             else:
-                restated += count
+                restated += more.get(key, 1)
                 changed.append(row)
         gone = list(existing) if is_whole else []
         if new or changed or gone:
-            rollup = self._rollup(day, [*(row[3] for row in (*new, *changed)), *(actor for actor, _ in gone)])
-            for actor_id, line_id in gone:
-                sql = f"{_DELETE_DAILY} AND actor_id = ? AND line_id = ?"
-                run_sql(self.connection, sql, (self.workspace_id, day, self.source_id, actor_id, line_id))
-            insert_rows(self.connection, usage_daily, new)
-            replace_rows(self.connection, usage_daily, changed)
-            rollup.refresh(new)
+            rollup = self._rollup(day, [*(row[0] for row in (*new, *changed)), *(actor for actor, _ in gone)])
+            for key in gone:
+                run_sql(self.connection, f"{_DELETE_DAILY} AND actor_id = ? AND line_id = ?", (*source_day, *key))
+            insert_rows(self.connection, usage_daily, new, source_day)
+            replace_rows(self.connection, usage_daily, changed, source_day)
+            rollup.refresh([(self.source_id, *row) for row in new] if rollup.was_empty else None)
         return _Counted(records - same - restated, same, restated + len(gone))
 
     def _existing_dailies(self, day: int, actors_of_file: set[int] | None) -> list[Row]:
-        """What is stored of a day, of some actors only unless they are many, in the order of the primary key."""
+        """What is stored of a day, as rows without what is the same in all, in the order of the primary key.
+
+        Of some actors only, unless they are many.
+        """
         fixed = (self.workspace_id, day, self.source_id)
         if actors_of_file is None or len(actors_of_file) > _FEW_ACTORS:
             return sorted(select_rows(self.connection, _DAILY, fixed))
         return sorted(select_in(self.connection, f"{_DAILY} AND actor_id IN", fixed, sorted(actors_of_file)))
-
-    def _daily_row(self, day: int, actor_id: int, line_id: int, values: Values) -> Row:
-        return (self.workspace_id, day, self.source_id, actor_id, line_id, *_stored(values))
 
     # Sources that know single requests
 
@@ -391,11 +390,12 @@ class _Writer:
 
     def _add_to_day(self, day: int, sums: dict[tuple[int, int], Row]) -> None:
         """Requests that are new, and of which nothing was known before, are added to what the day has."""
-        stored = {row[3:5]: row for row in self._existing_dailies(day, {actor for actor, _ in sums})}
-        rows = {key: (self.workspace_id, day, self.source_id, *key, *sums[key]) for key in sorted(sums)}
-        insert_rows(self.connection, usage_daily, [row for key, row in rows.items() if key not in stored])
-        known = [(row, stored[key]) for key, row in rows.items() if key in stored]
-        replace_rows(self.connection, usage_daily, [(*row[:5], *_sum([row[5:], before[5:]])) for row, before in known])
+        stored = {row[:2]: row[2:] for row in self._existing_dailies(day, {actor for actor, _ in sums})}
+        keys, source_day = sorted(sums), (self.workspace_id, day, self.source_id)
+        new = [(*key, *sums[key]) for key in keys if key not in stored]
+        insert_rows(self.connection, usage_daily, new, source_day)
+        grown = [(*key, *_sum([sums[key], stored[key]])) for key in keys if key in stored]
+        replace_rows(self.connection, usage_daily, grown, source_day)
 
     def _add_up_requests(self, touched: _Touched) -> None:
         """Make usage_daily of the touched days and actors the sum of their requests again."""
@@ -421,11 +421,8 @@ class _Writer:
             values,
         )
         used = [tuple(None if value is None else int(value) for value in row) for row in rows]
-        insert_rows(
-            self.connection,
-            usage_daily,
-            [(self.workspace_id, day, self.source_id, *row) for row in sorted(used, key=lambda row: row[:2])],
-        )
+        source_day = (self.workspace_id, day, self.source_id)
+        insert_rows(self.connection, usage_daily, sorted(used, key=lambda row: row[:2]), source_day)
 
     def _counted_since(self, known: str, columns: list[str]) -> str:
         """SQL for the shares of a day of what counts up since a start, with the columns of single requests."""
@@ -488,12 +485,13 @@ class _Writer:
 
     def _replace_day(self, day: int, rows: dict[tuple[int, int], Values]) -> None:
         """Make a source's day exactly these rows."""
-        before = {row[3:5] for row in self._existing_dailies(day, None)}
+        before = {row[:2] for row in self._existing_dailies(day, None)}
         if not before and not rows:
             return
         rollup = self._rollup(day, {actor for actor, _ in (*before, *rows)})
-        run_sql(self.connection, _DELETE_DAILY, (self.workspace_id, day, self.source_id))
-        insert_rows(self.connection, usage_daily, [self._daily_row(day, *key, rows[key]) for key in sorted(rows)])
+        source_day = (self.workspace_id, day, self.source_id)
+        run_sql(self.connection, _DELETE_DAILY, source_day)
+        insert_rows(self.connection, usage_daily, [(*key, *_stored(rows[key])) for key in sorted(rows)], source_day)
         rollup.refresh()
 
 

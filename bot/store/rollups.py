@@ -133,9 +133,12 @@ class DayRollup:
         self.was_empty = self.is_whole_day and not select_rows(self.connection, f"{_USED} LIMIT 1", self.day)
 
     def refresh(self, added: list[Row] | None = None) -> None:
-        """Bring both roll-ups up to date with usage_daily, whose rows of a day that was empty are those ``added``."""
+        """Bring both roll-ups up to date with usage_daily.
+
+        All rows of a day that was empty may be given as ``added``: source, actor, line, counts and reported cost.
+        """
         if self.was_empty and added is not None:
-            said = self._said([row[2:] for row in added], self.rollups.person_of)
+            said = self._said(added, self.rollups.person_of)
         else:
             said = self._said(*self._used())
         organization = [self._fullest(who, said.pop(who)) for who in self.rollups.organization if who in said]
@@ -212,10 +215,10 @@ class DayRollup:
 
     def _insert_people(self, speaking: list[tuple[int, _Said]]) -> None:
         rows = [
-            (*self.day, person_id, said.source_id, said.tokens, said.units // UNITS_PER_NANO, said.unpriced)
+            (person_id, said.source_id, said.tokens, said.units // UNITS_PER_NANO, said.unpriced)
             for person_id, said in speaking
         ]
-        insert_rows(self.connection, person_days, rows)
+        insert_rows(self.connection, person_days, rows, self.day)
 
     def _model_row(self, key: tuple[int, bool], values: tuple[int, ...]) -> Row:
         return (*self.day, *key, *values[:-2], values[-2] if key[1] else None, values[-1])
