@@ -95,6 +95,28 @@ class TestAnalyticsApi:
         assert len(records) == 1
         assert [problem.problem for problem in problems] == ["Record 2 repeats record 1 and was counted once."]
 
+    def test_records_that_differ_in_anything_all_count(self, book: PriceBook) -> None:
+        more = page(OPUS, core_metrics={"lines_of_code": {"added": 1}})
+        records, problems = read(f"[{page(OPUS)},{more}]", book)
+        assert (len(records), problems) == (2, [])
+
+    def test_a_damaged_record_changes_nothing_about_the_others(self, book: PriceBook) -> None:
+        pages = [
+            page(OPUS, {**OPUS, "model": " "}, core_metrics={"num_sessions": 3}),
+            page(OPUS, {**OPUS, "estimated_cost": None}, terminal_type=None, customer_type="subscription"),
+            page(OPUS, date="never", terminal_type="tmux"),
+            page(OPUS, actor={"type": "api_actor", "api_key_name": "ci"}, organization_id="org_1"),
+        ]
+        context = ReadingContext(ZoneInfo("UTC"), book)
+        reader = reader_named("claude_code_analytics_api")
+        sound = list(reader.read(as_export(f"[{','.join(pages)}]"), context))
+        *others, damaged = reader.read(as_export(f"[{','.join(pages)},{page(OPUS, actor=None)}]"), context)
+        assert others == sound
+        assert isinstance(damaged, Problem)
+        # Of the first sessions, a model and a problem with a name; two models; a problem with a day; a model.
+        assert [type(one) for one in sound].count(UsageRecord) == 4
+        assert len(sound) == 7
+
     def test_an_api_key_is_an_actor_without_a_person(self, book: PriceBook) -> None:
         records, _ = read(page(OPUS, actor={"type": "api_actor", "api_key_name": "ci"}), book)
         assert records[0].actor == Actor("api_key", "ci")
