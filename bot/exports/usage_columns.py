@@ -16,6 +16,8 @@ from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.records import Actor, Problem, UsageRecord, UsageRows
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from polars import DataFrame, Expr
 
 MANY_BYTES = 8_000_000
@@ -154,7 +156,7 @@ class _Table:
             summed = counts[0] if len(counts) == 1 else pl.sum_horizontal(counts)
         return summed
 
-    def _frame(self, number: int, body: bytes, count: int) -> "tuple[DataFrame, range | list[int]]":
+    def _frame(self, number: int, body: bytes, count: int) -> "tuple[DataFrame, range | NDArray[np.int64]]":
         """The lines as columns of text, with their numbers; those of another width are told."""
         try:
             frame = self._parsed(body)
@@ -165,17 +167,23 @@ class _Table:
                 return frame, range(number, number + count)
         except self.pl.exceptions.PolarsError:
             pass
-        regular, numbers = [], []
-        for at, line in enumerate(body.split(b"\n")[:count], start=number):
-            if line.count(b",") == self.layout.width - 1:
-                regular.append(line)
-                numbers.append(at)
-            elif line.strip():
-                self._take_alone(at, line.decode())
-        frame = self._parsed(b"\n".join(regular))
-        if frame.height != len(regular):
+        import numpy as np  # as polars needs it later on
+
+        text = np.frombuffer(body, np.uint8)
+        ends = np.append(np.flatnonzero(text == ord("\n")), len(body))[:count]
+        commas = np.searchsorted(np.flatnonzero(text == ord(",")), ends)
+        odd = np.flatnonzero(np.diff(commas, prepend=0) != self.layout.width - 1)
+        regular, after = [], 0
+        for line, end in zip(odd.tolist(), ends[odd].tolist(), strict=True):
+            start = int(ends[line - 1]) + 1 if line else 0
+            regular.append(body[after:start])
+            after = end + 1
+            if body[start:end].strip():
+                self._take_alone(number + line, body[start:end].decode())
+        frame = self._parsed(b"".join((*regular, body[after:])))
+        if frame.height != count - len(odd):
             raise _Doubt
-        return frame, numbers
+        return frame, np.delete(np.arange(number, number + count), odd)
 
     def _parsed(self, body: bytes) -> "DataFrame":
         pl = self.pl

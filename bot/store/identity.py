@@ -235,20 +235,32 @@ def _add_actors(connection: Connection, workspace_id: int, missing: list[Actor])
     sql = "SELECT email, id FROM people WHERE workspace_id = ? AND email IN"
     person_of: dict[str, int] = dict(select_in(connection, sql, [workspace_id], sorted(addresses)))
     by_user = _people_by_user(connection, workspace_id) if any(a.kind == "api_key" for a in missing) else {}
-    rows = []
+    behind: dict[Actor, tuple[int, str | None]] = {}
+    strangers = []
     for actor in missing:
-        by: str | None = None
         if actor.kind == "email":
-            person_id, by = person_of[actor.name], BY_EXPORT
+            behind[actor] = person_of[actor.name], BY_EXPORT
         elif actor.kind == ORGANIZATION:
-            person_id = _organization(connection, workspace_id)
+            behind[actor] = _organization(connection, workspace_id), None
         elif (owner := by_user.get(_key_user(actor))) is not None:
-            person_id, by = owner, BY_RULE
+            behind[actor] = owner, BY_RULE
         else:
-            added = people.insert().values(workspace_id=workspace_id, name=actor.name).returning(people.c.id)
-            person_id = connection.execute(added).scalar_one()
-        rows.append({"workspace_id": workspace_id, **actor._asdict(), "person_id": person_id, "linked_by": by})
+            strangers.append(actor)
+    behind |= {actor: (person_id, None) for actor, person_id in _nobodies(connection, workspace_id, strangers)}
+    rows = [
+        {"workspace_id": workspace_id, **actor._asdict(), "person_id": behind[actor][0], "linked_by": behind[actor][1]}
+        for actor in missing
+    ]
     insert_missing(connection, actors, rows, "workspace_id", "kind", "name")
+
+
+def _nobodies(connection: Connection, workspace_id: int, strangers: list[Actor]) -> Iterable[tuple[Actor, int]]:
+    """A person of their own for each of some actors whom nobody is known to be behind."""
+    if not strangers:
+        return ()
+    values = [{"workspace_id": workspace_id, "name": actor.name} for actor in strangers]
+    added = people.insert().returning(people.c.id, sort_by_parameter_order=True)
+    return zip(strangers, connection.execute(added, values).scalars(), strict=True)
 
 
 def _organization(connection: Connection, workspace_id: int) -> int:
