@@ -35,16 +35,16 @@ SYNTHETIC = "<synthetic>"
 _TYPE = re.compile(rb'"type"\s*:\s*"(?:user|assistant|summary|system)"')
 
 
-class _CacheCreation(Struct):
+class _CacheCreation(Struct, gc=False):
     ephemeral_5m_input_tokens: Count = 0
     ephemeral_1h_input_tokens: Count = 0
 
 
-class _ServerToolUse(Struct):
+class _ServerToolUse(Struct, gc=False):
     web_search_requests: Count | None = 0
 
 
-class _Usage(Struct):
+class _Usage(Struct, gc=False):
     input_tokens: Count = 0
     output_tokens: Count = 0
     cache_read_input_tokens: Count | None = 0
@@ -56,14 +56,14 @@ class _Usage(Struct):
     speed: str | None = None
 
 
-class _Message(Struct):
+class _Message(Struct, gc=False):
     id: str | None = None
     role: str | None = None
     model: str | None = None
     usage: _Usage | None = None
 
 
-class _Line(Struct):
+class _Line(Struct, gc=False):
     message: _Message | None = None
     type: str | None = None
     timestamp: Annotated[datetime, Meta(tz=True)] | None = None
@@ -72,13 +72,13 @@ class _Line(Struct):
     cost: Decimal | None = field(default=None, name="costUSD")
 
 
-class _Head(Struct):
+class _Head(Struct, gc=False):
     """The field that tells whether a line can be a response; the rest, prompts among it, is not looked at."""
 
     type: str | None = None
 
 
-class _OwnLine(Struct):
+class _OwnLine(Struct, gc=False):
     """What every line of a conversation says of itself."""
 
     type: str | None = None

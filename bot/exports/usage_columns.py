@@ -122,11 +122,12 @@ class _Table:
             pl.Series("number", numbers, dtype=pl.Int64),
             pl.col(str(layout.day)).cast(self.words).alias("day"),
             self._joined(layout.names).cast(self.words).alias("name"),
-            self._joined(layout.others).alias("others"),
+            self._joined(layout.others).hash().alias("others"),
+            self._joined(layout.others).str.contains(_BLANKS).alias("has_blanks"),
             *(self._sum_of(kind).alias(name) for kind, name in enumerate(TokenUsage._fields)),
             pl.all_horizontal(pl.col(list(map(str, layout.counts))).str.contains(_PLAIN)).alias("is_plain"),
         )
-        if layout.others and part["others"].str.contains(_BLANKS).any():
+        if layout.others and part["has_blanks"].any():
             raise _Doubt  # what differs in blanks alone does not differ
         self._learn(part)
         wrong_days = [code for code, day in self.day_of.items() if day is None]
@@ -138,7 +139,7 @@ class _Table:
             for at, values in zip(part.filter(~good)["number"], frame.filter(~good).iter_rows(), strict=True):
                 self._take_alone(at, ",".join(values))
             part = part.filter(good)
-        self.parts.append(part.drop("is_plain"))
+        self.parts.append(part.drop("is_plain", "has_blanks"))
         return count
 
     def _joined(self, places: list[int]) -> "Expr":
@@ -237,9 +238,10 @@ class _Table:
             return
         pl, has_others = self.pl, bool(self.layout.others)
         table: DataFrame = pl.concat(self.parts).with_columns(pl.col("day", "name").to_physical())
-        identity = pl.col("day").cast(pl.UInt64) * 2**32 + pl.col("name")
-        if table.select(pl.struct(identity, "others") if has_others else identity).n_unique() != table.height:
-            raise _Doubt  # some row repeats another one
+        identity = (pl.col("day").cast(pl.UInt64) * 2**32 + pl.col("name")).hash() ^ pl.col("others")
+        if table.select(identity).to_series().n_unique() != table.height:
+            raise _Doubt  # some row repeats another one, unless two that differ have the same hash
+        table = table.drop("others")
         # In the order of names, as rows are stored.
         known = sorted((*name[1:], code) for code, name in self.name_of.items() if name is not None)
         places = {name[-1]: place for place, name in enumerate(known)}
