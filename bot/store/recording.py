@@ -110,8 +110,7 @@ def record(
         writer.is_stream, writer.is_kept = is_stream, keep
         writer.whole_days = {day_number(day) for day in whole_days}
         recorded = writer.store([file.tally for file in files])
-        for file, what in zip(files, recorded, strict=True):
-            writer.log(file.path, now, what, file.problems)
+        writer.log(files, now, recorded)
         if writer.touched_people:
             owe_alerts(connection, database.workspace_id, writer.touched_people, policy, now)
         if not keep:
@@ -176,28 +175,35 @@ class _Writer:
         changes = [DayChange(d, self.before[d], after[d]) for d in sorted(after) if self.before[d] != after[d]]
         return [*recorded[:-1], recorded[-1]._replace(changes=changes)]
 
-    def log(self, path: str, now: datetime, recorded: Recorded, problems: list[Problem]) -> None:
-        if self.is_stream and self._is_logged_as_one(path, now, recorded, problems):
-            return
-        row = imports.insert().values(
-            workspace_id=self.workspace_id,
-            source_id=self.source_id,
-            path=path,
-            imported_at=now,
-            accepted=recorded.accepted,
-            rejected=len(problems),
-            unchanged=recorded.unchanged,
-            restated=recorded.restated,
-            first_day=min(recorded.days, default=None),
-            last_day=max(recorded.days, default=None),
-        )
-        import_id = self.connection.execute(row.returning(imports.c.id)).scalar_one()
+    def log(self, files: Sequence[FileTally], now: datetime, recorded: Sequence[Recorded]) -> None:
+        if self.is_stream and self._is_logged_as_one(files[0], now, recorded[0]):
+            return  # a stream brings one body at a time
+        rows = [
+            {
+                "workspace_id": self.workspace_id,
+                "source_id": self.source_id,
+                "path": file.path,
+                "imported_at": now,
+                "accepted": what.accepted,
+                "rejected": len(file.problems),
+                "unchanged": what.unchanged,
+                "restated": what.restated,
+                "first_day": min(what.days, default=None),
+                "last_day": max(what.days, default=None),
+            }
+            for file, what in zip(files, recorded, strict=True)
+        ]
+        added = imports.insert().returning(imports.c.id, sort_by_parameter_order=True)
+        ids = self.connection.execute(added, rows).scalars()
+        problems = [
+            {"import_id": import_id, **problem._asdict()}
+            for import_id, file in zip(ids, files, strict=True)
+            for problem in file.problems
+        ]
         if problems:
-            self.connection.execute(
-                insert(import_problems), [{"import_id": import_id, **problem._asdict()} for problem in problems]
-            )
+            self.connection.execute(insert(import_problems), problems)
 
-    def _is_logged_as_one(self, path: str, now: datetime, recorded: Recorded, problems: list[Problem]) -> bool:
+    def _is_logged_as_one(self, file: FileTally, now: datetime, recorded: Recorded) -> bool:
         """Add to what came from the same place a moment ago: a stream of small bodies is one arrival, not thousands."""
         table = imports.c
         query = (
@@ -205,13 +211,13 @@ class _Writer:
             .where(
                 table.workspace_id == self.workspace_id,
                 table.source_id == self.source_id,
-                table.path == path,
+                table.path == file.path,
                 table.imported_at > now - ONE_ARRIVAL,
             )
             .order_by(table.id.desc())
             .limit(1)
         )
-        last = None if problems else self.connection.execute(query).first()
+        last = None if file.problems else self.connection.execute(query).first()
         if last is None:
             return False
         days = sorted({*recorded.days, *filter(None, (last.first_day, last.last_day))})
