@@ -277,12 +277,12 @@ class Ledger:
         limit_usd = policy.limit_usd if team is None or team.limit_usd is None else team.limit_usd
         period = needed_period(first, day, edition)
         members = None if team is None else set(people_of_team(self.database, team.id))
+        used = quantities(self.database, period) if team is None else team_quantities(self.database, period, team.id)
+        unused = set(period.days).difference(quantity.day for quantity in used)
         facts = digest_facts(
             day=day,
             zone=policy.timezone.key,
-            quantities=quantities(self.database, period)
-            if team is None
-            else team_quantities(self.database, period, team.id),
+            quantities=used,
             people=self._people(policy, Period(first, day + ONE_DAY), limit_usd, members),
             limit_usd=limit_usd,
             freshness=self._freshness(day, now),
@@ -292,7 +292,7 @@ class Ledger:
             team=None if team is None else team.name,
             budget_usd=policy.budget_usd if team is None else team.budget_usd,
             calendar=policy.calendar,
-            reported=reported_days(self.database, period),
+            reported=reported_days(self.database, filter(policy.calendar.is_working, unused)),
         )
         if facts.anomaly is not None and read_setting(self.database, expected_key(day, facts.team)) is not None:
             facts = facts._replace(anomaly=None)

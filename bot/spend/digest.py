@@ -182,8 +182,8 @@ def digest_facts(
 ) -> DigestFacts:
     """Facts of the days from ``start`` (``day`` alone where None) to ``day``.
 
-    The quantities are those of ``needed_period``; other days are ignored. ``reported`` are days that a source spoke
-    for (all where None): without usage they count as $0, others as unknown.
+    The quantities are those of ``needed_period``; other days are ignored. ``reported`` are the working days without
+    usage that a source spoke for (all where None): they count as $0, others as unknown.
     """
     start = start or day
     calendar = calendar or WorkCalendar()

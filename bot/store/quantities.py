@@ -1,6 +1,6 @@
 """The questions asked about spend: quantities by day, model and person, and how current they are."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.amounts import ZERO, Quantity
-from bot.spend.days import Period
+from bot.spend.days import ONE_DAY, Period
 from bot.spend.records import ANTHROPIC, API, SUBSCRIPTION
 from bot.store.bulk import select_rows
 from bot.store.database import Database
@@ -266,7 +266,7 @@ def headcount(
     )
 
 
-_COUNTED = "SELECT COUNT(*), SUM(CASE WHEN usd >= ? THEN 1 ELSE 0 END)"
+_COUNTED = "SELECT COUNT(*), COUNT(*) FILTER (WHERE usd >= ?)"
 _COUNTED_ONCE = "SELECT COUNT(DISTINCT person_id), COUNT(DISTINCT CASE WHEN usd >= ? THEN person_id END)"
 _SPECIAL_DAYS = (
     "SELECT person_id, usd, email, people.limit_usd, teams.limit_usd FROM person_days "
@@ -379,11 +379,15 @@ _LAST_IMPORT = (
 )
 
 
-def reported_days(database: Database, period: Period) -> set[date]:
-    """The days of a period that any import speaks for, with usage or without."""
+def reported_days(database: Database, days: Iterable[date]) -> set[date]:
+    """Those of some days that any import speaks for, with usage or without."""
+    asked = set(days)
+    if not asked:
+        return set()
     with database.read() as connection:
-        spans = connection.execute(_REPORTED_DAYS, _asked(database, period)).all()
-    return {day for day in period.days if any(first <= day <= last for first, last in spans)}
+        values = _asked(database, Period(min(asked), max(asked) + ONE_DAY))
+        spans = connection.execute(_REPORTED_DAYS, values).all()
+    return {day for day in asked if any(first <= day <= last for first, last in spans)}
 
 
 _REPORTED_DAYS = (
