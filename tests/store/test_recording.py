@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select
 
+from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.amounts import total
 from bot.spend.days import Period
@@ -27,7 +28,7 @@ from bot.store.quantities import (
 )
 from bot.store.recording import DayChange, rebuild_rollups
 from bot.store.tables import imports, model_days, person_days, usage_daily, usage_lines, usage_ranges
-from tests.usage import DANA, DAY, NOW, POLICY, crowded_team, opus_for, request, store, used
+from tests.usage import DANA, DAY, NOW, POLICY, crowded_team, opus_for, request, store, used, utc_policy
 
 EVER = Period(date(2020, 1, 1), date(2030, 1, 1))
 CI = Actor("api_key", "ci")
@@ -326,3 +327,27 @@ def test_several_names_of_an_erased_person_add_up(database: Database, book: Pric
         rows = connection.execute(select(usage_daily.c.input).order_by(usage_daily.c.source_id)).scalars().all()
         assert rows == [opus_for(5).input, opus_for(4).input]
         assert connection.execute(select(usage_ranges.c.input)).scalars().all() == [opus_for(80).input]
+
+
+def test_a_working_day_without_usage_is_a_zero_only_where_an_import_speaks_for_it(
+    database: Database, book: PriceBook
+) -> None:
+    """$100 on each working day but of one week; 6 working days of November follow the 20th."""
+    weeks = (range(2, 7), range(16, 21))
+    first, last = ([used(opus_for(100), day=date(2026, 11, day)) for day in days] for days in weeks)
+    store(database, *first)
+    store(database, *last)
+    ledger = Ledger(database, book, utc_policy)
+    unknown = ledger.digest(date(2026, 11, 20)).month.forecast
+    assert unknown is not None
+    assert unknown.usd == 1000 + 6 * 100
+    store(database, *first, *last)  # one export of the whole time
+    known = ledger.digest(date(2026, 11, 20)).month.forecast
+    assert known is not None
+    # 10 of 15 days, so 6 x $66.67
+    assert round(known.usd) == 1400
+    # What has no price says nothing of a day's dollars, not even that they were $0: 10 of 14 days, so 6 x $71.43.
+    store(database, used(opus_for(100), day=date(2026, 11, 9), actor=CI, model="someone-elses-model"))
+    unpriced = ledger.digest(date(2026, 11, 20)).month.forecast
+    assert unpriced is not None
+    assert round(unpriced.usd, 2) == Decimal("1428.57")
