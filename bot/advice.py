@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from functools import cached_property
+from typing import NamedTuple, Protocol, TypeVar
 
 from bot.pricing import PriceBook, PricingError, TokenUsage, list_cost
 from bot.pricing.plans import API, Commitment, Plan, PlanBook
@@ -22,6 +23,7 @@ from bot.pricing.tiers import (
 from bot.spend.amounts import ZERO, Quantity
 from bot.spend.days import ONE_DAY, Period
 from bot.spend.workdays import WorkCalendar
+from bot.store.bulk import batches
 from bot.store.database import Database
 from bot.store.people import people_of_team, person_by_email
 from bot.store.quantities import Share, shares, stored_period
@@ -35,6 +37,18 @@ NOT_MODELLED = (
     "taxes and currency",
 )
 """What no figure here holds; every recommendation says so."""
+
+
+AT_ONCE = 100
+"""People whose usage is looked at together."""
+
+_T = TypeVar("_T")
+
+
+class Track(Protocol):
+    """Hands on what it is given, and may show how far it is."""
+
+    def __call__(self, things: Sequence[_T], /) -> Iterable[_T]: ...
 
 
 class Recommendation(NamedTuple):
@@ -71,27 +85,58 @@ class Advisor:
             return None
         return self._recommend(today, {person.id: person.label}, with_team=False)
 
-    def for_team(self, today: date, team: str | None = None) -> Recommendation | None:
-        """The advice for a team, or for everybody with an address; None if there is no such team."""
+    def for_team(self, today: date, team: str | None = None, track: Track = iter) -> Recommendation | None:
+        """The advice for a team, or for everybody with an address; None if there is no such team.
+
+        People are looked at in groups, which go through ``track``: of thousands it takes minutes.
+        """
+        members = self._members(team)
+        return None if members is None else self._recommend(today, members, with_team=True, track=track)
+
+    def mix(self, today: date, team: str | None, most: int) -> TeamAdvice | None:
+        """What ``for_team`` says of all together, without advice for each; None of more than ``most`` people."""
+        members = self._members(team)
+        if not members or len(members) > most:
+            return None
+        on, plans = self._on(today), self._plans(members, today)
+        usages, _ = self._usages(members, on)
+        return advise_team(usages, plans, self._paid(members, today, plans), self.plans.max_vendors)
+
+    def _members(self, team: str | None) -> dict[int, str] | None:
         named = find_team(self.database, team) if team is not None else None
         if team is not None and named is None:
             return None
-        members = people_of_team(self.database, named.id if named else None)
-        return self._recommend(today, members, with_team=True)
+        return people_of_team(self.database, named.id if named else None)
 
-    def _recommend(self, today: date, members: dict[int, str], *, with_team: bool) -> Recommendation:
-        stored = stored_period(self.database)
-        on = min(today, stored.end - ONE_DAY) if stored else today
-        found, unpriced = self._usages(members, on)
-        current = {usage.current for usage in found}
-        plans = self.plans.with_current(on, current)
-        people = [advise(usage, plans) for usage in found]
+    def _recommend(
+        self, today: date, members: dict[int, str], *, with_team: bool, track: Track = iter
+    ) -> Recommendation:
+        on, plans = self._on(today), self._plans(members, today)
+        used: list[Usage] = []
+        people: list[Advice] = []
+        unpriced = 0
+        by_name = sorted(members.items(), key=lambda member: member[1])
+        for some in track(list(batches(by_name, AT_ONCE))):
+            found, left_out = self._usages(dict(some), on)
+            used += found
+            people += (advise(usage, plans) for usage in found)
+            unpriced += left_out
         team = None
-        if with_team and found:
-            team = advise_team(found, plans, self._paid(members, today, plans), self.plans.max_vendors)
+        if with_team and used:
+            team = advise_team(used, plans, self._paid(members, today, plans), self.plans.max_vendors)
         newer = [name for name in self.plans.later_than(on) if name not in {plan.name for plan in plans}]
         unknown = self._unknown() if with_team else ()
         return Recommendation(on, people, team, plans, newer, unpriced, unknown)
+
+    def _on(self, today: date) -> date:
+        """The day whose prices hold: the newest with usage."""
+        stored = stored_period(self.database)
+        return min(today, stored.end - ONE_DAY) if stored else today
+
+    def _plans(self, members: dict[int, str], today: date) -> list[Plan]:
+        """The plans to choose from, with those that these people are on."""
+        seats = map(self._seats.get, (label.lower() for label in members.values()))
+        return self.plans.with_current(self._on(today), {seat.plan if seat else API for seat in seats})
 
     def _paid(self, members: dict[int, str], today: date, plans: Sequence[Plan]) -> list[Seats]:
         """The seats that these people can have for nothing more: paid beyond today, and nobody else's."""
@@ -104,11 +149,10 @@ class Advisor:
                 paid.append(Seats(one.plan, one.seats - others))
         return paid
 
-    def _seat(self, label: str) -> Commitment | None:
-        """The paid seat of somebody of whom the team's file says it."""
-        address = label.lower()
-        seats = (one for one in self.plans.commitments if address in (person.lower() for person in one.people))
-        return next(seats, None)
+    @cached_property
+    def _seats(self) -> dict[str, Commitment]:
+        """The paid seat of each address, in small letters, of which the team's file says one."""
+        return {person.lower(): one for one in reversed(self.plans.commitments) for person in one.people}
 
     def _unknown(self) -> tuple[str, ...]:
         """The addresses on seats that nobody here has."""
@@ -127,7 +171,7 @@ class Advisor:
             days, left_out = self._days(quantities)
             unpriced += left_out
             opus, other, as_opus = self._mix(quantities)
-            seat = self._seat(label)
+            seat = self._seats.get(label.lower())
             current, renews = (seat.plan, seat.renews) if seat else (API, None)
             usages.append(
                 Usage(label, days, period.end, current, holidays, opus, other, as_opus, renews),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from bot.advice import Track
     from bot.app import Installation
     from bot.imports import FileReport, Wrap
     from bot.pricing import PriceBook
@@ -357,7 +358,7 @@ def collect() -> None:
     installation = _installation()
     if not installation.feeds.feeds:
         _refuse("No feed is set up: set ANTHROPIC_ADMIN_KEY or CLAUDECOST_WATCH_FOLDER (docs/sources.md).")
-    installation.feeds.collect(installation.clock(), _day_progress, is_forced=True)
+    installation.feeds.collect(installation.clock(), _track("Fetching"), is_forced=True)
     failing = [state for state in feed_states(installation.database) if state.is_failing]
     for state in failing:
         print(f"{state.name}: {state.problem}", file=sys.stderr)
@@ -455,7 +456,7 @@ def recommend(
         _refuse("--picture draws the months of one person; say --person as well.")
     installation = _installation()
     advisor, today = installation.advisor, installation.today()
-    found = advisor.for_person(person, today) if person else advisor.for_team(today, team)
+    found = advisor.for_person(person, today) if person else advisor.for_team(today, team, _track("Looking at people"))
     if found is None:
         _refuse(
             f"Nobody is called “{person}” here."
@@ -719,15 +720,18 @@ def _progress(files: list[Path]) -> "Iterator[Wrap]":
         progress.update(task, completed=sum(sizes))
 
 
-def _day_progress(days: Sequence[date]) -> Iterator[date]:
-    """Days to fetch, with a bar on a terminal and nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield from days
-        return
-    from rich.console import Console
-    from rich.progress import track
+def _track(description: str) -> "Track":
+    """What shows how far a loop is: a bar on a terminal, and nothing in a pipe or for a single turn."""
 
-    yield from track(days, description="Fetching", console=Console(stderr=True), transient=True)
+    def tracked(things: Sequence[Any]) -> Iterable[Any]:
+        if not sys.stderr.isatty() or len(things) < 2:
+            return things
+        from rich.console import Console
+        from rich.progress import track
+
+        return track(things, description=description, console=Console(stderr=True), transient=True)
+
+    return tracked
 
 
 def _print_json(document: dict[str, Any]) -> None:

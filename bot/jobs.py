@@ -41,6 +41,9 @@ TOLD_FOR = timedelta(days=3)
 
 LOOKED_BACK = timedelta(days=LONGEST_PAUSE)
 MAY_WORK_LATER = (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
+MOST_ADVISED = 500
+"""People up to whom a monthly digest looks for a better mix of plans: of thousands that takes longer than a lease."""
+
 MAX_DOMAINS = 3
 """Domains of the team's addresses at which the owner of a key is looked for."""
 
@@ -252,7 +255,12 @@ class Composer:
     def _plans_line(self, facts: DigestFacts) -> str | None:
         if facts.edition != MONTHLY or facts.amount is None or self.advisor is None:
             return None
-        found = self.advisor.for_team(facts.day, facts.team)
+        try:
+            found = self.advisor.mix(facts.day, facts.team, MOST_ADVISED)
+        except Exception as error:
+            # As with the picture: it is a help.
+            logger.warning("the digest goes out without a line on plans: %s", error)
+            return None
         return plans_in_a_line(found) if found else None
 
     def _picture(self, facts: DigestFacts) -> Block | None:

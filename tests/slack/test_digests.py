@@ -20,6 +20,7 @@ from bot.playground.demo import CHANNEL, NOW, Stage
 from bot.playground.dispatch import send_interaction
 from bot.playground.workspace import Fault
 from bot.pricing import STANDARD, PriceBook, TokenUsage
+from bot.pricing.money import rounded
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.plain import as_text
 from bot.slack.blocks.trend import trend_block, trend_in_words
@@ -331,6 +332,32 @@ class TestDelivery:
         ]
         bot.jobs.tick(monday + timedelta(hours=2))
         assert len(stage.workspace.messages["C2"]) == 2
+
+    def test_a_monthly_one_says_what_another_mix_of_plans_would_save(
+        self, stage: Stage, bot: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """$30 on each day of November is $900 a month on the API, more than any seat that carries it."""
+        days = [used(opus_for(30), day=date(2026, 11, day)) for day in range(1, 31)]
+        store(bot.database, *days, policy=NO_ALERTS)
+        paris = ZoneInfo("Europe/Paris")
+        december = datetime(2026, 12, 1, 9, tzinfo=paris)
+        found = bot.advisor.for_team(date(2026, 11, 30))
+        assert found is not None
+        assert found.team is not None
+        saved = rounded(found.team.today.usd - found.team.now.usd)
+        said = []
+        for channel, most, is_broken in (("C2", 1, False), ("C3", 0, False), ("C4", 1, True)):
+            stage.workspace.channels[channel] = channel.lower()
+            monkeypatch.setattr("bot.jobs.MOST_ADVISED", most)
+            if is_broken:
+                monkeypatch.setattr("bot.advice.advise_team", lambda *_: 1 / 0)
+            subscribe(bot.database, Subscription(channel, time(9), paris, edition="monthly"), NOW)
+            bot.jobs.tick(december)
+            (message,) = stage.workspace.messages[channel]
+            said.append(json.dumps(message["blocks"], ensure_ascii=False))
+        assert f"Plans: another mix would save about {saved} a month (1 person on another plan)" in said[0]
+        # Of too many people, and where it cannot be worked out, the rest goes out without it.
+        assert [("Plans: " in one, "$900" in one) for one in said[1:]] == [(False, True), (False, True)]
 
     def test_an_outage_over_a_monday_loses_no_day(self, stage: Stage, bot: Installation) -> None:
         subscribe(

@@ -1,13 +1,15 @@
 """Plans and recommendations in Slack: what they say, who gets which, and that they fit whatever the team's size."""
 
 import json
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from slack_sdk.models.blocks import Block as SlackBlock
 
-from bot.advice import Recommendation
+from bot.advice import Advisor, Recommendation
 from bot.ask import monthly_spend
 from bot.playground.demo import NOW, Stage
 from bot.playground.generate_export import MAIN_FILE
@@ -22,8 +24,12 @@ from bot.slack.blocks.plans import (
     team_recommendation_message,
     what_if_message,
 )
+from bot.spend.records import Actor
+from bot.spend.workdays import WorkCalendar
+from bot.store.database import Database
 from bot.store.teams import set_team
 from tests.slack.test_http import ask, whispered
+from tests.usage import opus_for, store, used
 
 DAY = date(2026, 11, 20)
 PLANS = default_plan_book().on(DAY)
@@ -174,3 +180,22 @@ class TestWhoSeesWhat:
     def test_what_is_not_understood_is_said(self, stage: Stage) -> None:
         ask(stage, "recommend me something")
         assert whispered(stage)[0]["text"].startswith("I could not read “me something”.")
+
+
+def test_people_are_looked_at_in_groups(database: Database, book: PriceBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [date(2026, 11, day) for day in range(2, 19)]
+    spent = zip(("dana", "ada", "kim"), (3, 30, 9), strict=True)
+    store(database, *(used(opus_for(usd), day, Actor("email", f"{who}@x.com")) for who, usd in spent for day in days))
+    advisor = Advisor(database, book, default_plan_book(), WorkCalendar)
+    whole = advisor.for_team(DAY)
+    assert whole is not None
+    assert [one.person for one in whole.people] == ["ada@x.com", "dana@x.com", "kim@x.com"]
+    monkeypatch.setattr("bot.advice.AT_ONCE", 2)
+    sizes: list[int] = []
+
+    def track(groups: Sequence[Any]) -> Iterator[Any]:
+        sizes.extend(map(len, groups))
+        return iter(groups)
+
+    assert advisor.for_team(DAY, None, track) == whole
+    assert sizes == [2, 1]

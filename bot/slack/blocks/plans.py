@@ -17,6 +17,7 @@ from bot.pricing.tiers import (
     Option,
     Outlook,
     Spread,
+    TeamAdvice,
     TeamPlan,
 )
 from bot.slack.blocks.message import Message, context, counted, escape, percent, quoting_section, section
@@ -136,10 +137,9 @@ def team_recommendation_message(found: Recommendation, who: str) -> Message:
     return Message(f"{fact}, {versus}", blocks)
 
 
-def plans_in_a_line(found: Recommendation) -> str | None:
+def plans_in_a_line(team: TeamAdvice) -> str | None:
     """One line for a monthly digest: what another mix of plans would save; None if it is not worth a change."""
-    team = found.team
-    if team is None or not team.is_worth:
+    if not team.is_worth:
         return None
     saved = team.today.usd - team.now.usd
     changed = sum(team.today.plans[person] != plan for person, plan in team.now.plans.items())
