@@ -1,7 +1,7 @@
 """The ledger: questions about a team's spend, answered from what is stored and priced with the price book."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from statistics import median
@@ -34,19 +34,16 @@ from bot.store.deliveries import Delivery
 from bot.store.feeds import silent_sources
 from bot.store.people import Person, people_of_team, person_by_email, person_by_id, person_by_name
 from bot.store.quantities import (
-    RangeShare,
     Share,
     VendorSpend,
     day_details,
     day_sources,
-    has_ranges,
     headcount,
     last_import,
     over_limit,
     people_on,
     person_history,
     quantities,
-    range_shares,
     reported_days,
     session_history,
     shares,
@@ -55,6 +52,7 @@ from bot.store.quantities import (
     team_quantities,
     vendor_spend,
 )
+from bot.store.ranges import RangeOf, RangeShare, has_ranges, person_totals, range_shares, range_sizes
 from bot.store.settings import read_setting
 from bot.store.teams import MIN_TEAM, Team, is_too_small
 
@@ -228,27 +226,34 @@ class Ledger:
         """The totals of several days that say more than a person's days, and the person-days that they stand for."""
         if not has_ranges(self.database):
             return [], set()
-        ranges: dict[tuple[int, date, date, str], list[RangeShare]] = defaultdict(list)
+        ranges: dict[RangeOf, list[RangeShare]] = defaultdict(list)
         for one in range_shares(self.database, period):
-            ranges[one.person_id, one.start, one.until, one.source].append(one)
+            ranges[RangeOf(one.person_id, one.start, one.until, one.source)].append(one)
         days: dict[int, list[Share]] = defaultdict(list)
         for share in dated:
             days[share.person_id].append(share)
         taken: list[RangeShare] = []
         covered: set[tuple[int, date]] = set()
-        claimed: dict[int, list[tuple[date, date]]] = defaultdict(list)
-        sizes = {key: self._size(key[3], [one.quantity for one in found]) for key, found in ranges.items()}
-        for key in sorted(ranges, key=lambda key: (-sizes[key].tokens, -sizes[key].usd, key)):
-            person_id, start, until, _ = key
-            if any(start < other_until and other_start < until for other_start, other_until in claimed[person_id]):
-                continue
-            claimed[person_id].append((start, until))
-            within = [share for share in days[person_id] if start <= share.quantity.day < until]
-            by_day = self._size("days", [share.quantity for share in within])
-            if fullest([by_day, sizes[key]]) is sizes[key]:
-                taken += ranges[key]
-                covered |= {(person_id, share.quantity.day) for share in within}
+        sizes = {of: self._size(of.source, [one.quantity for one in found]) for of, found in ranges.items()}
+
+        def within(of: RangeOf) -> list[Share]:
+            return [share for share in days[of.person_id] if of.start <= share.quantity.day < of.until]
+
+        for of in _speaking(sizes, lambda of: self._size("days", [share.quantity for share in within(of)])):
+            taken += ranges[of]
+            covered |= {(of.person_id, share.quantity.day) for share in within(of)}
         return taken, covered
+
+    def _with_ranges(self, period: Period, of_days: Decimal) -> Decimal:
+        """What a period came to whose days came to so much, as ``spend`` says it: of thousands of people in no time."""
+        sizes = range_sizes(self.database, period, self.book)
+        spans = {(of.start, of.until) for of in sizes}
+        totals = {span: person_totals(self.database, Period(*span)) for span in spans}
+
+        def by_day(of: RangeOf) -> SourceDay:
+            return SourceDay("days", *totals[of.start, of.until].get(of.person_id, (0, ZERO)))
+
+        return of_days + sum((sizes[of].usd - by_day(of).usd for of in _speaking(sizes, by_day)), ZERO)
 
     def _size(self, source: str, of: list[Quantity]) -> SourceDay:
         cost = total(of, self.book)
@@ -298,7 +303,7 @@ class Ledger:
             facts = facts._replace(anomaly=None)
         if members is not None or not has_ranges(self.database):
             return facts
-        whole = self.spend(month_to_date(day).start, day + ONE_DAY, ()).total.usd
+        whole = self._with_ranges(month_to_date(day), facts.month_usd)
         return facts._replace(month_usd=whole, month=facts.month._replace(usd=whole, forecast=None))
 
     def tells_too_much(self, team: Team, fewest: int = MIN_TEAM) -> bool:
@@ -437,3 +442,14 @@ class Ledger:
         titles = {reader.name: reader.title for reader in READERS}
         since = tuple((titles.get(source.name, source.name), source.last_at) for source in silent)
         return Freshness(period.end - ONE_DAY, max(received.values()), utc_days, since)
+
+
+def _speaking(sizes: Mapping[RangeOf, SourceDay], by_day: Callable[[RangeOf], SourceDay]) -> Iterator[RangeOf]:
+    """The totals of several days that say more than the person's days within them; of those that overlap one alone."""
+    claimed: dict[int, list[RangeOf]] = defaultdict(list)
+    for of in sorted(sizes, key=lambda of: (-sizes[of].tokens, -sizes[of].usd, of)):
+        if any(of.start < other.until and other.start < of.until for other in claimed[of.person_id]):
+            continue
+        claimed[of.person_id].append(of)
+        if fullest([by_day(of), sizes[of]]) is sizes[of]:
+            yield of

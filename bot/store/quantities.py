@@ -442,67 +442,12 @@ def _person_days(database: Database, *where: ColumnElement[bool]) -> list[Person
         return [PersonDay(Person(*row[:5]), *row[5:]) for row in connection.execute(query)]
 
 
-class RangeShare(NamedTuple):
-    """What one person used from ``start`` to before ``until``, as a source says that knows no days."""
-
-    start: date
-    until: date
-    person_id: int
-    person: str
-    source: str
-    quantity: Quantity
-
-
 class VendorSpend(NamedTuple):
     """What was used of another vendor's product: what it charged, and what a plan's allowance covered, in dollars."""
 
     vendor: str
     charged_usd: Decimal
     covered_usd: Decimal
-
-
-def range_shares(database: Database, period: Period) -> list[RangeShare]:
-    """Totals of several days that lie within a period. Of totals that start on the same day the longest alone."""
-    table = usage_ranges.c
-    longest = (
-        select(table.source_id, table.start, func.max(table.until).label("until"))
-        .where(table.workspace_id == database.workspace_id, table.start >= period.start, table.until <= period.end)
-        .group_by(table.source_id, table.start)
-        .subquery()
-    )
-    by = (table.start, table.until, people.c.id, people.c.email, people.c.name, sources.c.name, *LINE)
-    query = (
-        select(*by, *summed(usage_ranges))
-        .join(actors, table.actor_id == actors.c.id)
-        .join(people, actors.c.person_id == people.c.id)
-        .join(sources, table.source_id == sources.c.id)
-        .join(usage_lines, table.line_id == usage_lines.c.id)
-        .join(
-            longest,
-            and_(
-                longest.c.source_id == table.source_id,
-                longest.c.start == table.start,
-                longest.c.until == table.until,
-            ),
-        )
-        .where(table.workspace_id == database.workspace_id, usage_lines.c.vendor == ANTHROPIC)
-        .group_by(*by, table.reported_usd.is_not(None))
-        .order_by(table.start, people.c.email, people.c.name, sources.c.name, *LINE)
-    )
-    with database.read() as connection:
-        return [
-            RangeShare(start, until, person_id, spender_label(email, name), source, read_quantity(start, rest))
-            for start, until, person_id, email, name, source, *rest in connection.execute(query)
-        ]
-
-
-def has_ranges(database: Database) -> bool:
-    """Whether any source that knows no days was imported."""
-    with database.read() as connection:
-        return connection.execute(_ANY_RANGE, {"workspace": database.workspace_id}).first() is not None
-
-
-_ANY_RANGE = select(usage_ranges.c.start).where(usage_ranges.c.workspace_id == _MINE).limit(1)
 
 
 def vendor_spend(database: Database, period: Period) -> list[VendorSpend]:
