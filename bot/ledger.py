@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.exports.formats import READERS, has_utc_days
+from bot.exports.formats import CONTINUOUS, READERS, RECEIVED, has_utc_days
 from bot.policy import MIN_GROUP, Policy
 from bot.pricing import PriceBook
 from bot.spend.alerts import Alert, step_reached
@@ -17,6 +17,7 @@ from bot.spend.causes import Comparison, Saving, best_saving, compared, largest_
 from bot.spend.days import ONE_DAY, Period, month_to_date
 from bot.spend.digest import (
     DAILY,
+    Arrival,
     DigestFacts,
     Freshness,
     ModelSpend,
@@ -41,6 +42,7 @@ from bot.store.quantities import (
     headcount,
     last_import,
     over_limit,
+    people_of_sources,
     people_on,
     person_history,
     quantities,
@@ -290,7 +292,7 @@ class Ledger:
             quantities=used,
             people=self._people(policy, Period(first, day + ONE_DAY), limit_usd, members),
             limit_usd=limit_usd,
-            freshness=self._freshness(day, now),
+            freshness=self._freshness(day, now, members),
             book=self.book,
             start=first,
             edition=edition,
@@ -431,17 +433,36 @@ class Ledger:
             return count
         return count._replace(named=tuple(over_limit(self.database, period, limit_usd, members, MIN_GROUP)))
 
-    def _freshness(self, day: date, now: datetime | None) -> Freshness | None:
+    def _freshness(self, day: date, now: datetime | None, members: set[int] | None) -> Freshness | None:
         """How current the sources of a day are; of all sources, where the day has none."""
         period, newest = stored_period(self.database), last_import(self.database)
         if period is None or newest is None:
             return None
-        received = day_sources(self.database, day) or {newest.source: newest.imported_at}
-        utc_days = any(map(has_utc_days, received))
+        arrivals = self._arrivals(day) or [
+            Arrival(newest.source, newest.imported_at, utc_days=has_utc_days(newest.source))
+        ]
+        late = [one for one in arrivals if one.is_late(day, self.zone.key, now)]
+        people = people_of_sources(self.database, day, [one.source for one in late], members) if late else 0
         silent = silent_sources(self.database, now) if now else []
         titles = {reader.name: reader.title for reader in READERS}
-        since = tuple((titles.get(source.name, source.name), source.last_at) for source in silent)
-        return Freshness(period.end - ONE_DAY, max(received.values()), utc_days, since)
+        return Freshness(
+            period.end - ONE_DAY,
+            min(one.at for one in late) if late else max(one.at for one in arrivals),
+            any(one.utc_days for one in arrivals),
+            tuple((titles.get(source.name, source.name), source.last_at) for source in silent),
+            # What a team's people used may be all there while that of others is not.
+            is_partial=bool(people if members is not None else late),
+            late_people=people,
+        )
+
+    def _arrivals(self, day: date) -> list[Arrival]:
+        """When the sources that speak for somebody's day last brought it."""
+        found = []
+        for one in day_sources(self.database, day, RECEIVED):
+            at = one.last_at if one.source in CONTINUOUS else one.of_day_at
+            if at is not None:
+                found.append(Arrival(one.source, at, has_utc_days(one.source), one.is_received))
+        return found
 
 
 def _speaking(sizes: Mapping[RangeOf, SourceDay], by_day: Callable[[RangeOf], SourceDay]) -> Iterator[RangeOf]:

@@ -12,6 +12,7 @@ from slack_bolt.request import BoltRequest
 from slack_sdk.signature import SignatureVerifier
 
 from bot.app import Installation
+from bot.exports.formats import RECEIVED
 from bot.exports.otlp import LOGS, METRICS
 from bot.health import METRICS_TYPE, metrics_page
 from bot.settings import Settings
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 SLACK_PATH = "/slack/events"
 HEALTH_PATH = "/healthz"
 METRICS_PATH = "/metrics"
-OTLP_PATH = "OpenTelemetry"
 EVENTS = {LOGS: "events", METRICS: "metrics"}
 MAX_BODY = 1_000_000
 MAX_TIMESTAMP = 12
@@ -72,7 +72,7 @@ class WebApp:
             tally, problems = importer.tally_of(otlp_http.read(body, importer.context()))
             if tally.rows or problems:
                 now = self.installation.clock()
-                importer.store(f"otlp_{EVENTS[body.kind]}", tally, problems, OTLP_PATH, now, is_stream=True)
+                importer.store(f"otlp_{EVENTS[body.kind]}", tally, problems, RECEIVED, now, is_stream=True)
             first = problems[0].problem if problems else ""
             answer = otlp_http.success(body.kind, len(problems), first, is_json=body.is_json)
             return _answer(start_response, HTTPStatus.OK, content_type, answer)

@@ -53,6 +53,13 @@ READERS: tuple[Reader, ...] = (
 """In the order in which they are asked: what has unmistakable words comes first."""
 
 
+CONTINUOUS = ("transcripts", "otlp_events", "otlp_metrics")
+"""Sources of single requests: whatever they bring of a day, they know the days before it by then."""
+
+RECEIVED = "OpenTelemetry"
+"""What stands for the path of what was not read from a file, but received."""
+
+
 def reader_named(name: str) -> Reader:
     """The reader of a ``--format`` word. Raises UnreadableExport that lists the words."""
     for reader in READERS:

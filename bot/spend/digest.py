@@ -106,16 +106,36 @@ class PeopleCount(NamedTuple):
     named: tuple[str, ...] = ()
 
 
+class Arrival(NamedTuple):
+    """When a source last brought a day that it speaks for (UTC), and if its days are UTC days.
+
+    ``is_live`` says that it brings usage as it happens.
+    """
+
+    source: str
+    at: datetime
+    utc_days: bool
+    is_live: bool = False
+
+    def is_late(self, day: date, zone: str, now: datetime | None) -> bool:
+        """Whether it came before the day was over, so that more of it is to come. ``now`` is None once it is over."""
+        over_at = due_at(day + ONE_DAY, time(0), ZoneInfo("UTC" if self.utc_days else zone))
+        return self.at < over_at and not (self.is_live and (now is None or now >= over_at))
+
+
 class Freshness(NamedTuple):
     """How current the data are: the newest day stored, when it came (UTC), and if its days are UTC days.
 
     ``silent`` names the sources that have brought nothing for longer than usual, each with its last moment (UTC).
+    ``is_partial`` says that some came before the last day was over, of ``late_people`` people.
     """
 
     last_day: date
     received_at: datetime
     utc_days: bool
     silent: tuple[tuple[str, datetime], ...] = ()
+    is_partial: bool = False
+    late_people: int = 0
 
 
 class DigestFacts(NamedTuple):
@@ -150,16 +170,13 @@ class DigestFacts(NamedTuple):
 
     @property
     def is_partial(self) -> bool:
-        """Whether the newest data came before the last day was over."""
-        if self.freshness is None or self.amount is None:
-            return False
-        zone = ZoneInfo("UTC" if self.freshness.utc_days else self.zone)
-        return self.freshness.received_at < due_at(self.day + ONE_DAY, time(0), zone)
+        """Whether some of the data came before the last day was over."""
+        return self.freshness is not None and self.amount is not None and self.freshness.is_partial
 
     @property
     def change(self) -> Decimal | None:
         """The day against the usual one, as a fraction (0.09 is 9 % more); None where that would mislead."""
-        if self.amount is None or self.baseline is None or self.baseline.usd < MIN_BASELINE_USD:
+        if self.amount is None or self.baseline is None or self.baseline.usd < MIN_BASELINE_USD or self.is_partial:
             return None
         return self.amount.usd / self.baseline.usd - 1
 

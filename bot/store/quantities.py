@@ -11,8 +11,10 @@ from sqlalchemy import (
     Integer,
     Select,
     Table,
+    Text,
     and_,
     bindparam,
+    case,
     cast,
     exists,
     func,
@@ -397,17 +399,33 @@ _REPORTED_DAYS = (
 )
 
 
-def day_sources(database: Database, day: date) -> dict[str, datetime]:
-    """The sources that speak for somebody's day, each with the time of its newest import that covers the day."""
+class DaySource(NamedTuple):
+    """When a source that speaks for somebody's day last brought something: of that day, and of that day or later.
+
+    ``is_received`` says that it brings usage by itself, as it happens. ``of_day_at`` may be None: the day was brought
+    by an import that is not kept any more.
+    """
+
+    source: str
+    of_day_at: datetime | None
+    last_at: datetime
+    is_received: bool
+
+
+def day_sources(database: Database, day: date, received: str) -> list[DaySource]:
+    """The sources that speak for somebody's day; ``received`` is the path of what is no file."""
+    values = {"workspace": database.workspace_id, "start": day, "received": received}
     with database.read() as connection:
-        found = connection.execute(_DAY_SOURCES, {"workspace": database.workspace_id, "start": day}).all()
-    return {name: received for _, name, received in found}
+        found = connection.execute(_DAY_SOURCES, values).all()
+    return [DaySource(name, of_day, last, is_received is not None) for _, name, of_day, last, is_received in found]
 
 
+_OF_DAY = func.max(case((imports.c.first_day <= _START, imports.c.imported_at)))
+_BY_ITSELF = func.max(case((imports.c.path == bindparam("received", type_=Text), imports.c.imported_at)))
 _DAY_SOURCES = (
-    select(imports.c.source_id, sources.c.name, func.max(imports.c.imported_at))
+    select(imports.c.source_id, sources.c.name, _OF_DAY, func.max(imports.c.imported_at), _BY_ITSELF)
     .join(sources, imports.c.source_id == sources.c.id)
-    .where(imports.c.workspace_id == _MINE, imports.c.first_day <= _START, imports.c.last_day >= _START)
+    .where(imports.c.workspace_id == _MINE, imports.c.last_day >= _START)
     .group_by(imports.c.source_id, sources.c.name)
     # Of the few sources that brought the day, not of everybody's rows which source it is.
     .having(
@@ -418,6 +436,27 @@ _DAY_SOURCES = (
         )
     )
 )
+
+
+def people_of_sources(database: Database, day: date, names: Iterable[str], members: Collection[int] | None) -> int:
+    """For how many people, of some only where ``members`` are given, one of these sources speaks on a day."""
+    spent = person_days.c
+    query = (
+        select(func.count())
+        .select_from(person_days)
+        .join(people, spent.person_id == people.c.id)
+        .join(sources, spent.source_id == sources.c.id)
+        .where(
+            spent.workspace_id == database.workspace_id,
+            spent.day == day,
+            sources.c.name.in_(names),
+            people.c.email.is_not(None),
+        )
+    )
+    if members is not None:
+        query = query.where(spent.person_id.in_(members))
+    with database.read() as connection:
+        return int(connection.execute(query).scalar_one())
 
 
 def _person_days(database: Database, *where: ColumnElement[bool]) -> list[PersonDay]:

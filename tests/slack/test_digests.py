@@ -46,7 +46,8 @@ NOBODY = PeopleCount(0, 0, 0, Decimal(0), 0)
 
 def fresh(day: date, hours: int = 31) -> Freshness:
     """Data to a day that came so many hours after it began."""
-    return Freshness(day, datetime.combine(day, time(0), UTC) + timedelta(hours=hours), utc_days=True)
+    at = datetime.combine(day, time(0), UTC) + timedelta(hours=hours)
+    return Freshness(day, at, utc_days=True, is_partial=hours < 24)
 
 
 def opus(usd: str | int, day: date) -> Quantity:
@@ -100,7 +101,7 @@ class TestSituations:
     def test_partial_data(self, book: PriceBook) -> None:
         found = facts(book, FRIDAY, opus(20, FRIDAY), *weeks_before(FRIDAY, 40), freshness=fresh(FRIDAY, 16))
         text = lines(found)
-        assert text[1] == "$20.00 across 14 people, so far · 50 % below a usual Friday ($40.00)"
+        assert text[1] == "$20.00 across 14 people, so far · a usual Friday is $40.00"
         assert "Usage to Fri 20 Nov, before the last day was over, received Fri 20 Nov 16:00 UTC" in text
 
     def test_the_first_day_ever(self, book: PriceBook) -> None:

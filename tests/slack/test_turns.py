@@ -8,20 +8,24 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.exports.formats import RECEIVED
 from bot.feeds import Feeds, folder_feed
 from bot.imports import Importer
 from bot.ledger import Ledger
 from bot.playground.demo import Stage
 from bot.playground.workspace import User
-from bot.pricing import PriceBook
-from bot.spend.records import Actor
+from bot.pricing import PriceBook, default_price_book
+from bot.slack.blocks.digest import digest_message
+from bot.spend.digest import DigestFacts
+from bot.spend.records import Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
 from bot.store.feeds import feed_states, silent_sources
 from bot.store.recording import FileTally, record
 from bot.store.tally import Tally
-from tests.usage import opus_for, store, used, utc_policy
+from bot.store.teams import Team
+from tests.usage import DANA, POLICY, crowded_team, opus_for, request, store, used, utc_policy
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 KEY = "claude_code_key_zoe_ab12"
@@ -124,3 +128,57 @@ def test_explain_says_which_source_speaks_and_what_the_others_say(database: Data
         "claude_code_analytics_api": Decimal(5),
         "transcripts": Decimal(7),
     }
+
+
+class TestWhatIsStillToCome:
+    """Dana's Thursday of $10 and Kim's of $5, from whichever source, and a digest at 9:00 on Friday."""
+
+    DAY = date(2026, 11, 19)
+    EVENING, MORNING = datetime(2026, 11, 19, 17, tzinfo=UTC), datetime(2026, 11, 20, 8, tzinfo=UTC)
+    NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    KIM = Actor("email", "kim@example.com")
+
+    def come(self, database: Database, source: str, at: datetime, *records: UsageRecord, path: str = "file") -> None:
+        files = [FileTally(path, Tally(records), [])]
+        record(database, source, files, at, POLICY, default_price_book(), is_stream=path == RECEIVED)
+
+    def digest(
+        self, database: Database, book: PriceBook, now: datetime = NINE, team: Team | None = None
+    ) -> DigestFacts:
+        return Ledger(database, book, utc_policy).digest(self.DAY, now, team=team)
+
+    def test_what_is_received_as_it_happens_is_all_there_once_the_day_is_over(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        self.come(database, "otlp_events", self.EVENING, used(opus_for(10), request=request("1")), path=RECEIVED)
+        assert self.digest(database, book, self.EVENING + timedelta(hours=1)).is_partial
+        assert not self.digest(database, book).is_partial
+
+    def test_events_in_a_file_are_as_old_as_the_file(self, database: Database, book: PriceBook) -> None:
+        self.come(database, "otlp_events", self.EVENING, used(opus_for(10), request=request("1")))
+        assert self.digest(database, book).is_partial
+
+    def test_a_later_day_s_transcripts_bring_the_days_before(self, database: Database, book: PriceBook) -> None:
+        self.come(database, "transcripts", self.EVENING, used(opus_for(10), request=request("1")))
+        assert self.digest(database, book).is_partial
+        friday = used(opus_for(1), self.DAY + timedelta(days=1), request=request("2"))
+        self.come(database, "transcripts", self.MORNING, friday)
+        assert not self.digest(database, book).is_partial
+
+    def test_a_later_day_of_a_report_does_not(self, database: Database, book: PriceBook) -> None:
+        self.come(database, "console_usage_csv", self.EVENING, used(opus_for(10)))
+        self.come(database, "console_usage_csv", self.MORNING, used(opus_for(1), self.DAY + timedelta(days=1)))
+        assert self.digest(database, book).is_partial
+        self.come(database, "console_usage_csv", self.MORNING, used(opus_for(10)))
+        assert not self.digest(database, book).is_partial
+
+    def test_of_how_many_people_it_is_all_there(self, database: Database, book: PriceBook) -> None:
+        self.come(database, "console_usage_csv", self.EVENING, used(opus_for(10)))
+        self.come(database, "transcripts", self.MORNING, used(opus_for(5), actor=self.KIM, request=request("1")))
+        facts = self.digest(database, book)
+        assert facts.freshness is not None
+        assert (facts.freshness.late_people, facts.freshness.received_at) == (1, self.EVENING)
+        said = digest_message(facts).blocks[1]["text"]["text"]
+        assert "across 2 people, partial: 1 of 2 reported" in said
+        teams = [crowded_team(database, name, [who]) for name, who in (("D", DANA.name), ("K", self.KIM.name))]
+        assert [self.digest(database, book, team=team).is_partial for team in teams] == [True, False]

@@ -124,8 +124,9 @@ def _against(month: Month) -> str:
 def _headline(facts: DigestFacts) -> str:
     active = facts.people.active
     people = f"across {counted(active, 'person', 'people')}" if active else "by nobody known"
+    late = facts.freshness.late_people if facts.freshness else 0
     if facts.is_partial:
-        people += ", so far"
+        people += f", partial: {active - late:,} of {active:,} reported" if 0 < late < active else ", so far"
     if facts.baseline is None:
         return f"{people} · too few earlier days to say what is usual"
     one = "" if facts.edition == MONTHLY else "a usual "
