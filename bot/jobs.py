@@ -12,7 +12,7 @@ from bot.advice import Advisor
 from bot.ledger import Ledger, OwnDay
 from bot.pricing.money import rounded
 from bot.pricing.tiers import MIN_SAVING_USD, WORKING_DAYS, what_if
-from bot.schedule import LONGEST_PAUSE, DueDigest, caught_up, digest_due, finished
+from bot.schedule import LONGEST_PAUSE, caught_up, digest_due, finished
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.message import Block, Message, escape, image
 from bot.slack.blocks.notice import notice_message, silence_sentence
@@ -99,20 +99,29 @@ class Jobs:
         database, today = self.ledger.database, spend_day(now, self.ledger.zone)
         for subscription in [*self.settled(), *all_subscriptions(database)]:
             due = finished(digest_due(subscription, now, self.ledger.calendar), subscription, today)
-            if due is None or (subscription.skips_unchanged and not self._has_usage(due, subscription.team)):
+            if due is None or (
+                subscription.skips_unchanged and not self._has_usage(due.start, due.day, subscription.team)
+            ):
                 continue
             channel, edition, team = subscription.channel, subscription.edition, subscription.team
-            told = deliveries.told_digests(database, channel, due.day - LOOKED_BACK, edition, team)
+            told = deliveries.told_digests(database, channel, due.day - LOOKED_BACK, edition, team, now)
             if any(one.day == due.day and one.covers.start <= due.start for one in told):
                 continue
-            due = caught_up(due, max((one.day for one in told if one.day < due.day), default=None), subscription)
-            covered = Covered(edition, due.start, team)
+            told_to = max((one.day for one in told if one.day < due.day), default=None)
+            start = caught_up(due, told_to, subscription).start
+            if subscription.skips_unchanged and start < due.start:
+                start = self._first_used(Period(start, due.start), team) or due.start
+            covered = Covered(edition, start, team)
             deliveries.owe_digest(database, channel, due.day, now, due.expires_at, covered)
 
-    def _has_usage(self, due: DueDigest, name: str) -> bool:
+    def _has_usage(self, start: date, day: date, name: str) -> bool:
         team = find_team(self.ledger.database, name) if name else None
-        found = self.ledger.digest(due.day, start=due.start, team=team).amount
+        found = self.ledger.digest(day, start=start, team=team).amount
         return found is not None and found.usage.tokens > 0
+
+    def _first_used(self, period: Period, name: str) -> date | None:
+        """The first day of a period on which anything was used."""
+        return next((day for day in period.days if self._has_usage(day, day, name)), None)
 
     def correct_digests(self, now: datetime) -> int:
         """Edit the digests of the last days whose total has changed by enough; returns how many.

@@ -43,7 +43,7 @@ def digest_due(subscription: Subscription, now: datetime, calendar: WorkCalendar
 
 def caught_up(due: DueDigest, told_to: date | None, subscription: Subscription) -> DueDigest:
     """A daily digest that also covers the days which an outage left untold, after ``told_to``, the last told day."""
-    if told_to is None or subscription.edition != DAILY or subscription.skips_unchanged:
+    if told_to is None or subscription.edition != DAILY:
         return due
     since = date.min if subscription.since is None else subscription.since.astimezone(subscription.zone).date()
     untold = max(told_to + ONE_DAY, due.day - (LONGEST_PAUSE - 1) * ONE_DAY, since)

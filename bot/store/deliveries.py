@@ -111,8 +111,13 @@ def owe_digest(
         _owe(connection, database.workspace_id, key, DIGEST, channel, day, None, now, expires_at, covered=covered)
 
 
-def told_digests(database: Database, channel: str, since: date, edition: str, team: str) -> list[Delivery]:
-    """A channel's digests of an edition and team with a last day since one (inclusive), without those too late."""
+def told_digests(
+    database: Database, channel: str, since: date, edition: str, team: str, now: datetime
+) -> list[Delivery]:
+    """A channel's digests of an edition and team with a last day since one (inclusive), without those too late.
+
+    One that was never begun and is too late by now will not be told either.
+    """
     table = deliveries.c
     query = select(*_COLUMNS).where(
         table.workspace_id == database.workspace_id,
@@ -120,6 +125,12 @@ def told_digests(database: Database, channel: str, since: date, edition: str, te
         table.target == channel,
         table.day >= since,
         table.state != "expired",
+        or_(
+            table.state != "due",
+            table.send_started_at.is_not(None),
+            table.expires_at.is_(None),
+            table.expires_at > now,
+        ),
     )
     with database.read() as connection:
         found = [_read(row) for row in connection.execute(query)]

@@ -371,6 +371,36 @@ class TestDelivery:
         titles = [message["text"].split(" (")[0] for message in stage.workspace.messages["C2"]]
         assert titles == ["Claude Code spend · Thu 19 Nov", "Claude Code spend · Fri 20 Nov to Mon 23 Nov"]
 
+    def test_a_digest_that_is_too_late_after_an_outage_is_told_by_the_next(
+        self, stage: Stage, bot: Installation
+    ) -> None:
+        """Saturday's cannot be posted, the process stops, and starts again just as Sunday's is due."""
+        stage.workspace.channels["C2"] = "other"
+        paris = ZoneInfo("Europe/Paris")
+        subscribe(bot.database, Subscription("C2", time(9), paris), NOW - timedelta(days=1))
+        bot.jobs.tick(NOW)  # Friday
+        stage.workspace.faults.append(
+            Fault("chat.postMessage", 200, keeps=False, body={"ok": False, "error": "token_revoked"})
+        )
+        bot.jobs.tick(NOW + timedelta(days=1))
+        bot.jobs.tick(NOW + timedelta(days=2, minutes=1))
+        bot.jobs.tick(NOW + timedelta(days=2, minutes=2))
+        titles = [message["text"].split(" (")[0] for message in stage.workspace.messages["C2"]]
+        assert titles == ["Claude Code spend · Thu 19 Nov", "Claude Code spend · Fri 20 Nov to Sat 21 Nov"]
+
+    def test_a_quiet_channel_hears_after_an_outage_of_the_days_with_usage(
+        self, stage: Stage, bot: Installation
+    ) -> None:
+        stage.workspace.channels["C2"] = "other"
+        paris = ZoneInfo("Europe/Paris")
+        subscribe(bot.database, Subscription("C2", time(9), paris, skips_unchanged=True), NOW - timedelta(days=1))
+        bot.jobs.tick(NOW)  # Friday
+        for day in (22, 24):
+            store(bot.database, used(opus_for(3), day=date(2026, 11, day)), policy=NO_ALERTS)
+        bot.jobs.tick(NOW + timedelta(days=5))  # Wednesday
+        titles = [message["text"].split(" (")[0] for message in stage.workspace.messages["C2"]]
+        assert titles == ["Claude Code spend · Thu 19 Nov", "Claude Code spend · Sun 22 Nov to Tue 24 Nov"]
+
     def test_a_time_moved_to_earlier_today_costs_no_digest(self, stage: Stage, bot: Installation) -> None:
         paris = ZoneInfo("Europe/Paris")
         stage.workspace.channels["C2"] = "other"

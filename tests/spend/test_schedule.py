@@ -111,10 +111,6 @@ class TestCatchUp:
         found = caught_up(self.tuesday, told_to, self.workdays)
         assert (found.start, found.day) == (start, date(2026, 11, 23))
 
-    def test_days_that_were_skipped_on_purpose_are_not(self) -> None:
-        skips = self.workdays._replace(skips_unchanged=True)
-        assert caught_up(self.tuesday, date(2026, 11, 19), skips) == self.tuesday
-
 
 class TestRarerEditions:
     def test_a_week_comes_on_its_first_day_with_a_digest(self) -> None:

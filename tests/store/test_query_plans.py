@@ -80,7 +80,7 @@ def test_a_digest_scans_no_table_that_grows(database: Database, ledger: Ledger) 
 def test_what_a_turn_of_the_jobs_asks_scans_no_table_that_grows(database: Database) -> None:
     def ask() -> None:
         deliveries.digests_and_failures(database, DAY)
-        deliveries.told_digests(database, "C1", DAY, "daily", "")
+        deliveries.told_digests(database, "C1", DAY, "daily", "", NOW)
         deliveries.correctable(database, NOW)
         deliveries.told_people(database, month_to_date(DAY))
         silent_sources(database, NOW)
