@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError
 from bot.advice import Advisor
 from bot.ledger import Ledger, OwnDay
 from bot.pricing.money import rounded
-from bot.pricing.tiers import MIN_SAVING_USD, WORKING_DAYS, what_if
+from bot.pricing.tiers import HISTORY_DAYS
 from bot.schedule import LONGEST_PAUSE, caught_up, digest_due, finished
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.message import Block, Message, escape, image
@@ -311,7 +311,7 @@ class Composer:
             raise Postponed(until, "it waits until the person's quiet hours are over")
         channel = self.directory.direct_channel(user)
         return Composed(
-            channel, alert_message(own, limit, step, self.ledger.book.label, plan=self._plan_hint(own, delivery.day))
+            channel, alert_message(own, limit, step, self.ledger.book.label, plan=self._plan_hint(person, delivery.day))
         )
 
     def _owe_lower(self, person: Person, delivery: Delivery, own: OwnDay, limit: Decimal, now: datetime) -> None:
@@ -323,19 +323,16 @@ class Composer:
             with database.write() as connection:
                 deliveries.owe_alert(connection, database.workspace_id, person.id, delivery.day, lower, now)
 
-    def _plan_hint(self, own: OwnDay, day: date) -> str | None:
-        """What the best plan would cost somebody whose days are like this person's usual one."""
-        if self.advisor is None or own.usual_usd is None:
-            return None
-        plans = self.advisor.plans.on(day)
-        if not any(plan.is_api for plan in plans):
-            return None
-        best, options = what_if(own.usual_usd, plans)
-        month = own.usual_usd * WORKING_DAYS
-        cost = next(option.low for option in options if option.plan.id == best.id)
-        if best.is_api or cost is None or month - cost.p50 <= MIN_SAVING_USD:
-            return None
-        return (
-            f"At your usual day, {escape(best.name)} would be about {rounded(cost.p50)} a month instead of "
-            f"{rounded(month)}: /claudecost recommend"
-        )
+    def _plan_hint(self, person: Person, day: date) -> str | None:
+        """What the plan that is recommended to a person would cost, if it is another one."""
+        found = self.advisor.for_person(person.email, day) if self.advisor and person.email else None
+        for advice in found.people if found else ():
+            if advice.recommended is None or advice.recommended.id == advice.current.id:
+                continue
+            new, now = advice.option(advice.recommended).low, advice.option(advice.current).low
+            if new is not None and now is not None:
+                return (
+                    f"By your last {HISTORY_DAYS} days, {escape(advice.recommended.name)} would be about "
+                    f"{rounded(new.p50)} a month instead of {rounded(now.p50)}: /claudecost recommend"
+                )
+        return None

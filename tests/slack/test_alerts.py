@@ -214,17 +214,29 @@ class TestCauses:
 
     def test_the_message_says_them(self, stage: Stage) -> None:
         bot = stage.installation
-        for back in range(1, 9):
+        for back in range(1, 41):
             spends(bot, 10, DAY - timedelta(days=back))
         spends(bot, 40)
         bot.jobs.sender.send_due(NOW)
         text = json.dumps(dm(stage)[0]["blocks"], ensure_ascii=False)
-        assert "Your usual active day is $10.00 (median of 8)" in text
+        assert "Your usual active day is $10.00 (median of 40)" in text
         assert "Mostly Opus 5.5: $40.00 (100 %); 100 % of the cost is input that no cache held" in text
         # 10M input at $4; 9M of them from the cache: 4 + 9 x 0.20 = 5.80
         assert "Try: keeping 90 % of the input in the cache, which would have made it about $5.80" in text
-        # $10 x 22 = $220 on the API, $100 on Max 5x: see tests/pricing/test_tiers.py
-        assert "At your usual day, Claude Max 5x would be about $100.00 a month instead of $220.00" in text
+        # 30 days of $10, one of which is the $40 in more than half of the months: 1 - (28/29) ** 22 = 54 %.
+        # For Max 5x see docs/tiers.md.
+        assert "By your last 90 days, Claude Max 5x would be about $100.00 a month instead of $330.00" in text
+
+    def test_who_is_rarely_active_hears_of_no_plan(self, stage: Stage) -> None:
+        """$10 on one day a week is $43 a month, less than any seat that would carry it."""
+        bot = stage.installation
+        for weeks in range(1, 13):
+            spends(bot, 10, DAY - timedelta(weeks=weeks))
+        spends(bot, 13)
+        bot.jobs.sender.send_due(NOW)
+        text = json.dumps(dm(stage)[0]["blocks"], ensure_ascii=False)
+        assert "Your usual active day is $10.00" in text
+        assert "a month instead of" not in text
 
 
 class TestButtons:
