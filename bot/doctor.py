@@ -1,5 +1,6 @@
 """What ``claudecost doctor`` looks at: one line each, and what to do where something is missing."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -60,12 +61,14 @@ def _database(installation: Installation) -> Iterator[Check]:
     states = ("held", "failed", "expired", "due", "sending")
     found = all_deliveries(installation.database, states, since=recent)
     stuck = [d for d in found if d.state in ("held", "failed") or d.is_late or _is_failing(d)]
-    if stuck:
-        last = stuck[-1]
-        yield Check(
-            "deliveries", f"{len(stuck)} not delivered; the last is {last.key}: {last.problem}", "see README, Troubles"
-        )
-    else:
+    by_problem: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in stuck:
+        by_problem[delivery.problem or delivery.state].append(delivery)
+    for problem, some in sorted(by_problem.items(), key=lambda item: -len(item[1])):
+        last = installation.ledger.what(some[-1])
+        which = f"the {last}" if len(some) == 1 else f"{len(some)}, the last is the {last}"
+        yield Check("deliveries", f"not delivered: {which}: {problem}", "see README, Troubles")
+    if not stuck:
         yield Check("deliveries", "none stuck")
 
 

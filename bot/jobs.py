@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ from bot.pricing.money import rounded
 from bot.pricing.tiers import HISTORY_DAYS
 from bot.schedule import LONGEST_PAUSE, caught_up, digest_due, finished
 from bot.slack.blocks.digest import digest_message
-from bot.slack.blocks.message import Block, Message, escape, image
+from bot.slack.blocks.message import Block, Message, counted, escape, image
 from bot.slack.blocks.notice import notice_message, silence_sentence
 from bot.slack.blocks.personal import alert_message
 from bot.slack.blocks.plans import plans_in_a_line
@@ -27,7 +28,7 @@ from bot.spend.days import ONE_DAY, Period, spend_day
 from bot.spend.digest import MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
-from bot.store.deliveries import ALERT, DIGEST, NOTICE, TOO_LATE, Covered, Delivery
+from bot.store.deliveries import ALERT, NOTICE, TOO_LATE, Covered, Delivery
 from bot.store.feeds import silent_sources
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
 from bot.store.people import Person, people_of_team, person_by_id, wishes_of
@@ -43,6 +44,9 @@ LOOKED_BACK = timedelta(days=LONGEST_PAUSE)
 MAY_WORK_LATER = (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
 MOST_ADVISED = 500
 """People up to whom a monthly digest looks for a better mix of plans: of thousands that takes longer than a lease."""
+
+MAX_LISTED = 10
+"""People whom an admin's message lists."""
 
 MAX_DOMAINS = 3
 """Domains of the team's addresses at which the owner of a key is looked for."""
@@ -77,22 +81,48 @@ class Jobs:
         return sent
 
     def tell_failures(self, now: datetime) -> None:
-        """Owe each admin one message about each digest or alert that will not arrive by itself."""
+        """Owe each admin one message about each digest, and each person, that no message reaches by itself."""
         database = self.ledger.database
         if not self.admins:
             return
         today = spend_day(now, self.ledger.zone)
         seen: dict[tuple[str, str], Delivery] = {}
+        unreached: dict[str, set[str]] = defaultdict(set)
         for delivery in deliveries.digests_and_failures(database, today - TOLD_FOR):
             before = seen.get((delivery.kind, delivery.target))
             seen[delivery.kind, delivery.target] = delivery
             if delivery.state not in ("failed", "held") and not delivery.is_late:
                 continue
-            if delivery.kind == DIGEST and before is not None and before.problem == delivery.problem:
+            if delivery.kind == ALERT:
+                unreached[delivery.problem or delivery.state].add(delivery.target)
+                continue
+            if before is not None and before.problem == delivery.problem:
                 continue  # a channel that is gone is said once
             what = self.ledger.what(delivery)
             text = f"The {what} was not sent: {delivery.problem}. claudecost doctor lists what waits."
             self._tell_admins(f"{delivery.state}:{delivery.key}", text, now, delivery.key)
+        for problem, targets in unreached.items():
+            self._tell_unreached(problem, targets, now)
+
+    def _tell_unreached(self, problem: str, targets: set[str], now: datetime) -> None:
+        """Owe each admin one message about people whom no alert reaches, once for each of them."""
+        database, name = self.ledger.database, f"unreached:{problem}"
+        known = set((read_setting(database, name) or "").split())
+        new = sorted(targets - known, key=int)
+        if not new:
+            return
+        people = [person_by_id(database, int(target)) for target in new]
+        labels = sorted(person.label for person in people if person is not None)
+        more = f" and {len(labels) - MAX_LISTED:,} more" if len(labels) > MAX_LISTED else ""
+        listed = f"{', '.join(labels[:MAX_LISTED])}{more}"
+        text = (
+            f"No alert reaches {counted(len(labels), 'person', 'people')} ({listed}): {problem}. Slack finds people by "
+            "the address of their profile; claudecost doctor lists what waits."
+        )
+        if labels:
+            which = hashlib.blake2b(" ".join(new).encode(), digest_size=8).hexdigest()
+            self._tell_admins(f"{name}:{which}", text, now)
+        write_setting(database, name, " ".join(sorted(known | targets, key=int)))
 
     def plan_digests(self, now: datetime) -> None:
         """Owe each subscribed channel the digest that is due."""

@@ -500,6 +500,21 @@ class TestRules:
         assert message["text"].startswith("The digest of 2026-11-19 (digest:C0ENG:2026-11-19) was not sent")
         assert "is_archived" in message["text"]
 
+    def test_people_whom_no_alert_reaches_are_listed_to_the_admins_once(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.admins = ("U002",)
+        gone = [Actor("email", f"gone{number:02}@example.com") for number in range(12)]
+        for days, usd, who in ((1, 13, gone[:11]), (1, 25, gone[:11]), (0, 13, gone)):
+            day = date(2026, 11, 20) - timedelta(days=days)
+            store(bot.database, *(used(opus_for(usd), day, actor) for actor in who))
+            bot.jobs.tick(NOW)
+            bot.jobs.tick(NOW + timedelta(minutes=1))
+        told = [one["text"] for one in stage.workspace.messages["D002"] if "No alert reaches" in one["text"]]
+        assert len(told) == 2
+        assert told[0].startswith("No alert reaches 11 people (gone00@example.com, gone01@example.com, ")
+        assert "gone09@example.com and 1 more)" in told[0]
+        assert "users_not_found" in told[0]
+        assert told[1].startswith("No alert reaches 1 person (gone11@example.com): ")
+
     def test_an_expected_day_is_no_longer_worth_a_word(self, stage: Stage) -> None:
         bot = stage.installation
         days = [date(2026, 11, 19) - timedelta(weeks=week) for week in range(1, 5)]
