@@ -174,8 +174,8 @@ class Installation:
         policy, today = self.policy(), self.today()
         return Importer(self.database, policy.timezone, self.book, self.alert_policy(), policy.first_kept(today))
 
-    def look_again(self, person_id: int) -> None:
-        """Let a person's alerts follow their limit, quiet hours and mute from now on."""
+    def look_again(self, person_id: int | None = None) -> None:
+        """Let a person's alerts, or everybody's, follow their limit, quiet hours and mute from now on."""
         with self.database.write_usage() as connection:
             look_again(connection, self.database.workspace_id, self.alert_policy(), self.clock(), person_id)
 

@@ -490,12 +490,14 @@ def team(
     from bot.pricing.money import shown
     from bot.store.teams import MAX_TEAM_NAME, all_teams, set_team
 
-    database = _installation().database
+    installation = _installation()
+    database = installation.database
     if name is not None:
         said = {"limit_usd": limit, "budget_usd": budget, "lead": lead}
         if len(name.strip()) > MAX_TEAM_NAME:
             _refuse(f"“{name[:40]}…” is too long for a team's name; {MAX_TEAM_NAME} characters fit into a digest.")
         set_team(database, name, members or [], **{key: value for key, value in said.items() if value is not None})
+        installation.look_again()
     for found, people_of in all_teams(database):
         if name is None or found.name.lower() == name.lower():
             own_limit = f", {shown(found.limit_usd)} a day each" if found.limit_usd is not None else ""

@@ -194,6 +194,7 @@ class Importer:
         latest = self.policy.today + ONE_DAY
         if found.day > latest or found.day < FIRST_DAY:
             problems += (_impossible(row, found.day, latest) for row in found.rows)
+            problems.sort(key=lambda problem: problem.row)
         elif found.day < self.first_kept:
             tally.not_kept += sum(found.made_of)
         else:

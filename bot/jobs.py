@@ -45,6 +45,9 @@ MAY_WORK_LATER = (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
 MOST_ADVISED = 500
 """People up to whom a monthly digest looks for a better mix of plans: of thousands that takes longer than a lease."""
 
+NOT_THERE = ("not_in_channel", "channel_not_found")
+"""What Slack says of a channel that the app is not in; of a private one, that there is none."""
+
 MAX_LISTED = 10
 """People whom an admin's message lists."""
 
@@ -99,7 +102,9 @@ class Jobs:
             if before is not None and before.problem == delivery.problem:
                 continue  # a channel that is gone is said once
             what = self.ledger.what(delivery)
-            text = f"The {what} was not sent: {delivery.problem}. claudecost doctor lists what waits."
+            is_outside = any(code in (delivery.problem or "") for code in NOT_THERE)
+            invite = " Invite the app to that channel with /invite, then send it again." if is_outside else ""
+            text = f"The {what} was not sent: {delivery.problem}.{invite} claudecost doctor lists what waits."
             self._tell_admins(f"{delivery.state}:{delivery.key}", text, now, delivery.key)
         for problem, targets in unreached.items():
             self._tell_unreached(problem, targets, now)

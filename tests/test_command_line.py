@@ -419,3 +419,17 @@ def test_a_teams_own_prices_reach_every_command(stored: Shell, tmp_path: Path) -
     done = stored.run("ask", "5k in", CLAUDECOST_PRICES=str(own))
     assert (done.returncode, done.stdout) == (2, "")
     assert "discounts.0.model is wrong: it is 'opera'" in done.stderr
+
+
+def test_everything_is_in_the_one_file_when_a_command_has_ended(shell: Shell, tmp_path: Path) -> None:
+    """As people copy it, the journal of writes beside it would be forgotten."""
+    export, data = tmp_path / "usage.csv", tmp_path / "data"
+    header = "usage_date_utc,model_version,api_key,workspace,usage_input_tokens_no_cache,usage_output_tokens"
+    export.write_text(f"{header}\n2026-11-19,claude-opus-5-5,app,Default,1000000,0\n", encoding="utf-8")
+    for words in (("import", str(export)), ("spend",)):
+        assert shell.run(*words, CLAUDECOST_DATA_DIR=str(data)).returncode == 0
+        assert [path.name for path in data.iterdir()] == ["claudecost.db"]
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    (copied / "claudecost.db").write_bytes((data / "claudecost.db").read_bytes())
+    assert "$4.00" in shell.run("spend", CLAUDECOST_DATA_DIR=str(copied)).stdout

@@ -159,7 +159,7 @@ def _read_record(row: int, raw: Raw) -> list[UsageRecord | Sessions | Problem]:
     try:
         try:
             return _found(row, _RECORDS.decode(raw))
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeDecodeError):
             return _found(row, _RAW_RECORDS.decode(raw))  # what is wrong with one model costs that one alone
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return [Problem(row, f"Record {row} was left out: {why(error, raw)}.")]

@@ -123,11 +123,13 @@ class _Table:
             pl.col(str(layout.day)).cast(self.words).alias("day"),
             self._joined(layout.names).cast(self.words).alias("name"),
             self._joined(layout.others).hash().alias("others"),
-            self._joined(layout.others).str.contains(_BLANKS).alias("has_blanks"),
+            pl.any_horizontal(pl.lit(False), pl.col(list(map(str, layout.others))).str.contains(_BLANKS)).alias(
+                "blank"
+            ),
             *(self._sum_of(kind).alias(name) for kind, name in enumerate(TokenUsage._fields)),
             pl.all_horizontal(pl.col(list(map(str, layout.counts))).str.contains(_PLAIN)).alias("is_plain"),
         )
-        if layout.others and part["has_blanks"].any():
+        if part["blank"].any():
             raise _Doubt  # what differs in blanks alone does not differ
         self._learn(part)
         wrong_days = [code for code, day in self.day_of.items() if day is None]
@@ -139,7 +141,7 @@ class _Table:
             for at, values in zip(part.filter(~good)["number"], frame.filter(~good).iter_rows(), strict=True):
                 self._take_alone(at, ",".join(values))
             part = part.filter(good)
-        self.parts.append(part.drop("is_plain", "has_blanks"))
+        self.parts.append(part.drop("is_plain", "blank"))
         return count
 
     def _joined(self, places: list[int]) -> "Expr":
@@ -179,8 +181,9 @@ class _Table:
             start = int(ends[line - 1]) + 1 if line else 0
             regular.append(body[after:start])
             after = end + 1
-            if body[start:end].strip():
-                self._take_alone(number + line, body[start:end].decode())
+            odd_line = body[start:end].decode()
+            if odd_line.strip():
+                self._take_alone(number + line, odd_line)
         frame = self._parsed(b"".join((*regular, body[after:])))
         if frame.height != count - len(odd):
             raise _Doubt

@@ -338,7 +338,10 @@ def _forecast(
     calendar: WorkCalendar,
     reported: Collection[date] | None,
 ) -> Forecast | None:
-    """From the last four weeks' working days and free days, each of which the rest of the month has so many."""
+    """From the last four weeks' working days and free days, each of which the rest of the month has so many.
+
+    Working days of this month that no source spoke of are still to be told, and count with the rest.
+    """
     known = [when for when, cost in by_day.items() if day - LOOKBACK < when <= day and not _has_no_price(cost)]
     if not known or rest.start == rest.end:
         return None
@@ -355,8 +358,11 @@ def _forecast(
         return None
     mean = sum(worked, ZERO) / len(worked)
     variance = sum(((one - mean) ** 2 for one in worked), ZERO) / (len(worked) - 1)
-    ahead = calendar.working_days(rest)
-    free_ahead = (rest.end - rest.start).days - ahead
+    working_ahead = calendar.working_days(rest)
+    free_ahead = (rest.end - rest.start).days - working_ahead
+    month = month_to_date(day).start
+    untold = sum(when >= month and calendar.is_working(when) and not _is_known(when) for when in days)
+    ahead = working_ahead + untold
     likely = usd + ahead * mean + (free_ahead * sum(free, ZERO) / len(free) if free else ZERO)
     around = SPREAD * (variance * ahead).sqrt()
     return Forecast(likely, max(usd, likely - around), likely + around)

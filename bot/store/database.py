@@ -1,5 +1,6 @@
 """The connection to SQLite or PostgreSQL: how transactions begin, and how the schema comes up to date."""
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -80,6 +81,7 @@ class Database:
             return datetime.fromtimestamp(connection.execute(_SERVER_TIME).scalar_one() / 1000, UTC)
 
     def close(self) -> None:
+        atexit.unregister(self.close)
         self.engine.dispose()
 
 
@@ -93,10 +95,14 @@ def connect(url: str) -> Database:
         ) from error
     if parsed.get_backend_name() == "sqlite":
         try:
-            return Database(_sqlite_engine(parsed))
+            database = Database(_sqlite_engine(parsed))
         except OSError as error:
             raise DatabaseProblem(f"The folder of {parsed.database} cannot be made: {_reason(error)}") from error
-    return Database(create_engine(parsed, pool_pre_ping=True))
+    else:
+        database = Database(create_engine(parsed, pool_pre_ping=True))
+    # Only once its last connection is closed is all of SQLite in its one file, which people copy.
+    atexit.register(database.close)
+    return database
 
 
 def open_database(url: str) -> Database:

@@ -75,7 +75,7 @@ class Tally:
         self._whole: dict[int, DayRows] = {}
         """Days that were added column by column, and nothing else of them."""
 
-        self._named: tuple[object, list[tuple[int, int]]] = (None, [])
+        self._named: tuple[object, dict[int, tuple[int, int]]] = (None, {})
         """The last names that came with columns, and the places of actor and line of each."""
 
         for record in records:
@@ -112,11 +112,14 @@ class Tally:
     def add_rows(self, rows: UsageRows) -> None:
         """Add the rows of one day that a source tells column by column."""
         if self._named[0] is not rows.names:
-            self._named = rows.names, [self._places_of(*name) for name in rows.names]
+            self._named = rows.names, {}
         places, day = self._named[1], day_number(rows.day)
+        # Names of rows that are left out are nobody's.
+        for name in sorted(set(rows.name) - places.keys()):
+            places[name] = self._places_of(*rows.names[name])
         actors, lines = ([places[name][side] for name in rows.name] for side in (0, 1))
         found = DayRows(actors, lines, [*rows.counts, array("q", [NOT_STATED]) * len(actors)], rows.made_of)
-        if day in self._places or day in self._whole or len(set(places)) < len(places):
+        if day in self._places or day in self._whole or len(set(places.values())) < len(places):
             self._add_each(day, found)
         else:
             self._whole[day] = found

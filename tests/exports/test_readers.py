@@ -117,6 +117,13 @@ class TestAnalyticsApi:
         assert [type(one) for one in sound].count(UsageRecord) == 4
         assert len(sound) == 7
 
+    def test_a_byte_that_is_no_text_costs_its_model_alone(self, book: PriceBook) -> None:
+        damaged = page(OPUS, {**OPUS, "model": "claude-?"}).encode().replace(b"claude-?", b"claude-\xff")
+        records, problems = read(damaged, book)
+        assert [record.model for record in records] == ["claude-opus-5"]
+        assert [problem.row for problem in problems] == [1]
+        assert problems[0].problem.startswith("A model of record 1 was left out")
+
     def test_an_api_key_is_an_actor_without_a_person(self, book: PriceBook) -> None:
         records, _ = read(page(OPUS, actor={"type": "api_actor", "api_key_name": "ci"}), book)
         assert records[0].actor == Actor("api_key", "ci")

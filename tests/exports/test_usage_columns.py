@@ -78,7 +78,8 @@ def told(tally: Tally, problems: list[Problem]) -> dict[str, Any]:
         "count": tally.rows,
         "not kept": tally.not_kept,
         "view": tally.view,
-        "problems": sorted(problems),
+        "who and what": ({*actors}, {*lines}),
+        "problems": problems,
     }
 
 
@@ -103,7 +104,10 @@ def is_read_by_column(content: str, book: PriceBook) -> bool:
 @st.composite
 def tables(draw: st.DrawFn) -> bytes:
     """A CSV of this format with whatever may be wrong with one: most are nearly in order."""
-    header = [*HEADER, *draw(st.sampled_from([[], [], ["token_id"], ["web_search_count"], ["token_id", "speed"]]))]
+    header = [
+        *HEADER,
+        *draw(st.sampled_from([[], [], ["token_id"], ["web_search_count"], ["token_id", "speed"], ["token_id", "b"]])),
+    ]
     is_wild = draw(st.booleans())
     counts = COUNTS if is_wild else FEW_WRONG
     rows = []
@@ -119,7 +123,9 @@ def tables(draw: st.DrawFn) -> bytes:
                 row.append(f"key{number}" if name == KEY else draw(st.sampled_from(known[:2])))
         text = ",".join(row)
         if draw(st.integers(0, 9)) == 0:
-            text = draw(st.sampled_from([text + ",", text.rpartition(",")[0], "", "   ", f'"{text}"', text + "\r"]))
+            text = draw(
+                st.sampled_from([text + ",", text.rpartition(",")[0], "", "   ", "\u00a0", f'"{text}"', text + "\r"])
+            )
         rows.append(text)
     if rows and draw(st.integers(0, 5)) == 0:
         rows.append(draw(st.sampled_from(rows)))

@@ -205,6 +205,28 @@ class TestSituations:
             "$60.00 across 14 people · 94 % above October ($31.00)",
         ]
 
+    def test_a_month_that_is_over_is_held_against_its_budget(self, book: PriceBook) -> None:
+        november = [opus(2, date(2026, 11, 1) + timedelta(days=n)) for n in range(30)]
+        month = facts(
+            book, date(2026, 11, 30), *november, start=date(2026, 11, 1), edition="monthly", budget_usd=Decimal(80)
+        )
+        assert lines(month)[2] == "$60.00 of $80.00 budget (75 %)"
+
+    def test_of_many_models_without_a_price_some_are_named(self, book: PriceBook) -> None:
+        unknown = [Quantity(FRIDAY, f"model-{n}", STANDARD, "api", TokenUsage(10**6 + n), None) for n in range(5)]
+        text = lines(facts(book, FRIDAY, opus(4, FRIDAY), *unknown))
+        # five of six million tokens
+        said = "5,000,010 tokens (83 %) had no price (model-4, model-3, model-2 and 2 more)"
+        assert f"• {said} and are in no dollar figure here" in text
+
+    def test_a_key_without_a_price_is_no_zero(self, book: PriceBook) -> None:
+        for usd, said in (
+            (Decimal(4), "$4.00 is from 1 key or machine that no person is assigned to"),
+            (Decimal(0), "1 key or machine that no person is assigned to, without a price"),
+        ):
+            people = PeopleCount(1, 0, 0, usd, 1)
+            assert f"• {said}" in lines(facts(book, FRIDAY, opus(4, FRIDAY), people=people))
+
     def test_a_day_well_above_its_weekday_says_why(self, book: PriceBook) -> None:
         sonnet = Quantity(FRIDAY, "claude-sonnet-5-5", STANDARD, "api", TokenUsage(5_000_000), None)
         found = facts(book, FRIDAY, opus(90, FRIDAY), sonnet, *weeks_before(FRIDAY, 40))
@@ -499,6 +521,17 @@ class TestRules:
         (message,) = stage.workspace.messages["D002"]
         assert message["text"].startswith("The digest of 2026-11-19 (digest:C0ENG:2026-11-19) was not sent")
         assert "is_archived" in message["text"]
+        assert "/invite" not in message["text"]
+
+    def test_the_admins_hear_how_the_app_comes_into_a_channel(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.admins = ("U002",)
+        outside = {"ok": False, "error": "not_in_channel"}
+        stage.workspace.faults.append(Fault("chat.postMessage", 200, keeps=False, body=outside))
+        for minutes in range(2):
+            bot.jobs.tick(NOW + timedelta(minutes=minutes))
+        (message,) = stage.workspace.messages["D002"]
+        assert "not_in_channel" in message["text"]
+        assert "Invite the app to that channel with /invite, then send it again." in message["text"]
 
     def test_people_whom_no_alert_reaches_are_listed_to_the_admins_once(self, stage: Stage, bot: Installation) -> None:
         bot.jobs.admins = ("U002",)

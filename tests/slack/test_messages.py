@@ -176,6 +176,7 @@ def test_the_alert_names_the_day_and_the_reason() -> None:
 
 def test_a_higher_step_says_how_many_times_the_limit() -> None:
     assert alert_message(OWN, Decimal(9), 2, LABEL).text.startswith("You passed $18.00 (2 times your limit)")
+    assert alert_message(OWN, Decimal("9.20"), 2, LABEL).text.startswith("You reached $18.40 (2 times your limit)")
     assert alert_message(OWN, Decimal(12), 2, LABEL, settled="x").text.startswith("Thu 19 Nov was restated to $18.40")
 
 

@@ -68,14 +68,14 @@ def test_a_span_is_compared_with_whole_spans_that_do_not_overlap(book: PriceBook
 
 
 def test_days_of_which_no_source_spoke_are_no_zeros_in_the_forecast(book: PriceBook) -> None:
-    """$100 on each working day but of a week without data: 21 working days of November make $2,100 less that week."""
+    """$100 on each working day but of a week without data: the 21 working days of November make $2,100."""
     days = [date(2026, 11, day) for day in range(2, 21) if date(2026, 11, day).weekday() < 5 and not 9 <= day <= 13]
     used = [quantity(100, day) for day in days]
     friday = date(2026, 11, 20)
     unknown = digest_facts(friday, "UTC", used, NOBODY, Decimal(12), None, book, reported=days)
     assert unknown.month.forecast is not None
-    # 10 days so far, and 6 working days to come
-    assert unknown.month.forecast.usd == 1600
+    # 10 days so far, 6 working days to come, and 5 that are still to be told
+    assert unknown.month.forecast.usd == 1000 + 6 * 100 + 5 * 100
     nothing = digest_facts(friday, "UTC", used, NOBODY, Decimal(12), None, book)
     assert nothing.month.forecast is not None
     # 10 of 15 days, so 6 x $66.67

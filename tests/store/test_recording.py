@@ -341,17 +341,17 @@ def test_a_working_day_without_usage_is_a_zero_only_where_an_import_speaks_for_i
     ledger = Ledger(database, book, utc_policy)
     unknown = ledger.digest(date(2026, 11, 20)).month.forecast
     assert unknown is not None
-    assert unknown.usd == 1000 + 6 * 100
+    assert unknown.usd == 1000 + 6 * 100 + 5 * 100
     store(database, *first, *last)  # one export of the whole time
     known = ledger.digest(date(2026, 11, 20)).month.forecast
     assert known is not None
     # 10 of 15 days, so 6 x $66.67
     assert round(known.usd) == 1400
-    # What has no price says nothing of a day's dollars, not even that they were $0: 10 of 14 days, so 6 x $71.43.
+    # What has no price says nothing of a day's dollars, not even that they were $0: 10 of 14 days, so 7 x $71.43.
     store(database, used(opus_for(100), day=date(2026, 11, 9), actor=CI, model="someone-elses-model"))
     unpriced = ledger.digest(date(2026, 11, 20)).month.forecast
     assert unpriced is not None
-    assert round(unpriced.usd, 2) == Decimal("1428.57")
+    assert round(unpriced.usd, 2) == Decimal("1500.00")
 
 
 def test_a_month_with_totals_of_several_days_is_the_same_in_a_digest_and_in_spend(

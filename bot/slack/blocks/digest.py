@@ -83,7 +83,7 @@ def without_anomaly(blocks: list[Block]) -> list[Block]:
 
 
 MAX_NAMED = 3
-"""People over their limit who are named, where names are on."""
+"""People over their limit who are named, where names are on, and models without a price."""
 
 _WORTH, _STOOD_OUT = "Worth a look:", " times the usual one, mostly "
 
@@ -101,11 +101,14 @@ def _days(facts: DigestFacts) -> str:
 
 def _month(facts: DigestFacts) -> list[str]:
     month = facts.month
-    if not facts.month_usd or facts.edition == MONTHLY:
-        return []
-    lines = [f"{facts.day:%B} so far: {rounded(facts.month_usd)}"]
+    budget = ""
     if month.budget_usd:
-        lines[0] += f" of {rounded(month.budget_usd)} budget ({percent(facts.month_usd / month.budget_usd)})"
+        budget = f" of {rounded(month.budget_usd)} budget ({percent(facts.month_usd / month.budget_usd)})"
+    if not facts.month_usd:
+        return []
+    if facts.edition == MONTHLY:
+        return [f"{rounded(facts.month_usd)}{budget}"] if budget else []
+    lines = [f"{facts.day:%B} so far: {rounded(facts.month_usd)}{budget}"]
     lines[0] += f" · {month.working_days} of {month.all_working_days} working days"
     if month.forecast is not None:
         usd, low, high = month.forecast
@@ -165,14 +168,17 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
         )
     if facts.unpriced:
         tokens = sum(count for _, count in facts.unpriced)
-        names = ", ".join(escape(name) for name, _ in facts.unpriced[:3])
+        names = ", ".join(escape(name) for name, _ in facts.unpriced[:MAX_NAMED])
+        if len(facts.unpriced) > MAX_NAMED:
+            names += f" and {len(facts.unpriced) - MAX_NAMED} more"
         share = percent(Decimal(tokens) / amount.usage.tokens) if amount.usage.tokens else ""
         searches = facts.amount.unpriced_searches if facts.amount else 0
         what = [f"{tokens:,} tokens ({share})"] * bool(tokens) + [f"{searches:,} web searches"] * bool(searches)
         lines.append(f"{' and '.join(what)} had no price ({names}) and are in no dollar figure here")
     if facts.people.unassigned_actors:
         keys = counted(facts.people.unassigned_actors, "key or machine", "keys or machines")
-        lines.append(f"{rounded(facts.people.unassigned_usd)} is from {keys} that no person is assigned to")
+        usd = f"{rounded(facts.people.unassigned_usd)} is from " if facts.people.unassigned_usd else ""
+        lines.append(f"{usd}{keys} that no person is assigned to{'' if usd else ', without a price'}")
     return lines
 
 

@@ -67,7 +67,7 @@ def image(file_id: str, alt_text: str) -> Block:
 
 
 def short_day(day: date) -> str:
-    """ "Thu 19 Nov", with the year where it is needed to tell the day."""
+    """ "Thu 19 Nov"."""
     return f"{day:%a} {day.day} {day:%b}"
 
 

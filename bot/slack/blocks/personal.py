@@ -36,7 +36,8 @@ def alert_message(
     ``plan`` says what a subscription would mean; ``settled``, what was done about it, takes the place of the buttons.
     """
     reached = shown(limit_usd) if step == 1 else f"{shown(limit_usd * step)} ({step} times your limit)"
-    fact = f"You passed {reached} on {short_day(own.day)}: {rounded(own.amount.usd)}"
+    did = "reached" if own.amount.usd == limit_usd * step else "passed"
+    fact = f"You {did} {reached} on {short_day(own.day)}: {rounded(own.amount.usd)}"
     if own.amount.usd < limit_usd * step:
         fact = f"{short_day(own.day)} was restated to {rounded(own.amount.usd)}, which is below {reached}"
     lines = [_usual(own), *_mostly(own)]
