@@ -210,7 +210,7 @@ class TestSituations:
         month = facts(
             book, date(2026, 11, 30), *november, start=date(2026, 11, 1), edition="monthly", budget_usd=Decimal(80)
         )
-        assert lines(month)[2] == "$60.00 of $80.00 budget (75 %)"
+        assert lines(month)[2] == "75 % of the budget ($80.00)"
 
     def test_of_many_models_without_a_price_some_are_named(self, book: PriceBook) -> None:
         unknown = [Quantity(FRIDAY, f"model-{n}", STANDARD, "api", TokenUsage(10**6 + n), None) for n in range(5)]

@@ -101,14 +101,14 @@ def _days(facts: DigestFacts) -> str:
 
 def _month(facts: DigestFacts) -> list[str]:
     month = facts.month
-    budget = ""
-    if month.budget_usd:
-        budget = f" of {rounded(month.budget_usd)} budget ({percent(facts.month_usd / month.budget_usd)})"
     if not facts.month_usd:
         return []
+    share = percent(facts.month_usd / month.budget_usd) if month.budget_usd else ""
     if facts.edition == MONTHLY:
-        return [f"{rounded(facts.month_usd)}{budget}"] if budget else []
-    lines = [f"{facts.day:%B} so far: {rounded(facts.month_usd)}{budget}"]
+        return [f"{share} of the budget ({rounded(month.budget_usd)})"] if month.budget_usd else []
+    lines = [f"{facts.day:%B} so far: {rounded(facts.month_usd)}"]
+    if month.budget_usd:
+        lines[0] += f" of {rounded(month.budget_usd)} budget ({share})"
     lines[0] += f" · {month.working_days} of {month.all_working_days} working days"
     if month.forecast is not None:
         usd, low, high = month.forecast
