@@ -442,7 +442,9 @@ class Ledger:
             Arrival(newest.source, newest.imported_at, utc_days=has_utc_days(newest.source))
         ]
         late = [one for one in arrivals if one.is_late(day, self.zone.key, now)]
-        people = people_of_sources(self.database, day, [one.source for one in late], members) if late else 0
+        # Where nothing is all there, nobody need be counted to say so.
+        is_counted = late and (members is not None or len(late) < len(arrivals))
+        people = people_of_sources(self.database, day, [one.source for one in late], members) if is_counted else 0
         silent = silent_sources(self.database, now) if now else []
         titles = {reader.name: reader.title for reader in READERS}
         return Freshness(

@@ -127,7 +127,7 @@ class Freshness(NamedTuple):
     """How current the data are: the newest day stored, when it came (UTC), and if its days are UTC days.
 
     ``silent`` names the sources that have brought nothing for longer than usual, each with its last moment (UTC).
-    ``is_partial`` says that some came before the last day was over, of ``late_people`` people.
+    ``is_partial`` says that some came before the last day was over, of ``late_people`` people (0: of everybody).
     """
 
     last_day: date
