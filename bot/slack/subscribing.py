@@ -10,8 +10,6 @@ from bot.spend.digest import EDITIONS
 from bot.store.subscriptions import EVERY_DAY, WORKDAYS, Subscription
 
 EXAMPLE = "subscribe weekdays 09:00 Europe/Paris"
-LATEST = time(23, 30)
-"""A digest is owed until midnight, and turns and retries take some minutes."""
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FULL = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -77,12 +75,9 @@ def _weekdays(word: str) -> frozenset[int] | None:
 def _time(text: str) -> time:
     hour, _, minute = text.partition(":")
     try:
-        found = time(int(hour), int(minute or 0))
+        return time(int(hour), int(minute or 0))
     except ValueError:
         raise Unreadable(f"“{text}” is no time of the day, such as 09:00.") from None
-    if found > LATEST:
-        raise Unreadable(f"“{text}” is too late: a digest needs until midnight; {LATEST:%H:%M} is the latest.")
-    return found
 
 
 def _zone(text: str) -> ZoneInfo:

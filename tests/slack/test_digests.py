@@ -410,6 +410,18 @@ class TestDelivery:
         titles = [message["text"].split(" (")[0] for message in stage.workspace.messages["C2"]]
         assert titles == ["Claude Code spend · Thu 19 Nov", "Claude Code spend · Fri 20 Nov to Sat 21 Nov"]
 
+    def test_a_minute_before_midnight_is_time_enough_and_else_the_next_tells_both(
+        self, stage: Stage, bot: Installation
+    ) -> None:
+        stage.workspace.channels["C2"] = "other"
+        paris = ZoneInfo("Europe/Paris")
+        subscribe(bot.database, Subscription("C2", time(23, 59), paris), NOW - timedelta(days=1))
+        for day, clock_time in ((20, time(23, 58)), (20, time(23, 59, 40)), (21, time(23, 58)), (22, time(0, 0, 5))):
+            bot.jobs.tick(datetime.combine(date(2026, 11, day), clock_time, paris))
+        bot.jobs.tick(datetime.combine(date(2026, 11, 22), time(23, 59), paris))
+        titles = [message["text"].split(" (")[0] for message in stage.workspace.messages["C2"]]
+        assert titles == ["Claude Code spend · Thu 19 Nov", "Claude Code spend · Fri 20 Nov to Sat 21 Nov"]
+
     def test_a_quiet_channel_hears_after_an_outage_of_the_days_with_usage(
         self, stage: Stage, bot: Installation
     ) -> None:

@@ -53,7 +53,7 @@ class TestWords:
         ("words", "said"),
         [
             ("25:00", "“25:00” is no time of the day"),
-            ("23:45", "“23:45” is too late"),
+            ("24:00", "“24:00” is no time of the day"),
             ("Europe/Pari", "I could not read “Europe/Pari”. Did you mean Europe/Paris?"),
             ("month", "I could not read “month”."),
             ("friendship", "I could not read “friendship”."),
