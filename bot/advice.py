@@ -98,7 +98,8 @@ class Advisor:
         members = self._members(team)
         if not members or len(members) > most:
             return None
-        on, plans = self._on(today), self._plans(members, today)
+        on = self._on(today)
+        plans = self._plans(members, on)
         usages, _ = self._usages(members, on)
         return advise_team(usages, plans, self._paid(members, today, plans), self.plans.max_vendors)
 
@@ -111,7 +112,8 @@ class Advisor:
     def _recommend(
         self, today: date, members: dict[int, str], *, with_team: bool, track: Track = iter
     ) -> Recommendation:
-        on, plans = self._on(today), self._plans(members, today)
+        on = self._on(today)
+        plans = self._plans(members, on)
         used: list[Usage] = []
         people: list[Advice] = []
         unpriced = 0
@@ -133,10 +135,10 @@ class Advisor:
         stored = stored_period(self.database)
         return min(today, stored.end - ONE_DAY) if stored else today
 
-    def _plans(self, members: dict[int, str], today: date) -> list[Plan]:
-        """The plans to choose from, with those that these people are on."""
+    def _plans(self, members: dict[int, str], on: date) -> list[Plan]:
+        """The plans of a day to choose from, with those that these people are on."""
         seats = map(self._seats.get, (label.lower() for label in members.values()))
-        return self.plans.with_current(self._on(today), {seat.plan if seat else API for seat in seats})
+        return self.plans.with_current(on, {seat.plan if seat else API for seat in seats})
 
     def _paid(self, members: dict[int, str], today: date, plans: Sequence[Plan]) -> list[Seats]:
         """The seats that these people can have for nothing more: paid beyond today, and nobody else's."""
