@@ -1,7 +1,7 @@
 """How fast a digest's facts and message are, against the same six questions on the base table: python -m bench.digest.
 
-The base table holds tokens: to answer in dollars, the questions multiply them with a small table of prices, which is
-faster than to sum each kind of token and to price the sums afterwards.
+The questions are asked twice: of the tokens in the base table, multiplied with a small table of prices (which is faster
+than to sum each kind of token and to price the sums afterwards), and of dollars that lie ready in each of its rows.
 
 10,000 people, 90 days and three models; once more with three years stored, which must take as long.
 """
@@ -44,9 +44,8 @@ SIX_QUESTIONS = (
 )
 """The day, the ten largest, models, seven days, the month, who is over $12: in nanodollars, which dollars come from."""
 
-UNPRICED = tuple(question.replace(USD, "SUM(input) AS usd").replace(JOIN, "AS u") for question in SIX_QUESTIONS)
-"""The same of one kind of token without its price: less than the questions ask for, and a stricter yardstick."""
-
+READY = tuple(question.replace(USD, "SUM(reported_usd) AS usd").replace(JOIN, "AS u") for question in SIX_QUESTIONS)
+"""The same of dollars that need no price: the stricter yardstick."""
 
 _IMPORT = "workspace_id, source_id, path, imported_at, accepted, rejected, unchanged, restated, first_day, last_day"
 _DELIVERY = "workspace_id, key, kind, target, day, step, state, due_at, fence, attempts"
@@ -68,10 +67,12 @@ def main() -> None:
                 for question in questions:
                     connection.exec_driver_sql(question).all()
 
-        ours, theirs, unpriced = median(digest), median(lambda: base(SIX_QUESTIONS)), median(lambda: base(UNPRICED))
+        ours, theirs, ready = median(digest), median(lambda: base(SIX_QUESTIONS)), median(lambda: base(READY))
         print(f"digest, {PEOPLE:,} people x 90 days x 3 models: {ours * 1000:.1f} ms (goal: 50), of which")
-        print(f"  {ours / theirs:.3f} x the six questions on the base table ({theirs * 1000:.0f} ms; goal: 0.02)")
-        print(f"  {ours / unpriced:.3f} x the same in tokens of one kind, unpriced ({unpriced * 1000:.0f} ms)")
+        print(
+            f"  {ours / ready:.3f} x the six questions on the base table with its dollars ready ({ready * 1000:.0f} ms)"
+        )
+        print(f"  {ours / theirs:.3f} x the same with its tokens priced ({theirs * 1000:.0f} ms; goal of both: 0.02)")
         fill(database, 3 * 365 - 90, 90, with_base=False)
         longer = median(digest)
         print(f"  with three years stored: {longer / ours:.2f} x as long (goal: 1)")
@@ -134,10 +135,14 @@ def fill(database: Database, days: int, before: int, *, with_base: bool) -> None
             used = [(p * 7919 + back * 104729) % 4_000_000 for p in range(1, PEOPLE + 1)]
             if with_base:
                 people = range(1, PEOPLE + 1)
-                rows = [(1, number, 1, p, line, used[p - 1], 0, 0, 0, 0, 0) for p in people for line in (1, 2, 3)]
+                rows = [
+                    (1, number, 1, p, line, used[p - 1], 0, 0, 0, 0, 0, used[p - 1] * 7000 // 3)
+                    for p in people
+                    for line in (1, 2, 3)
+                ]
                 counts = "input, output, cache_read, cache_write_5m, cache_write_1h, web_searches"
-                columns = f"workspace_id, day, source_id, actor_id, line_id, {counts}"
-                raw.executemany(f"INSERT INTO usage_daily ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
+                columns = f"workspace_id, day, source_id, actor_id, line_id, {counts}, reported_usd"
+                raw.executemany(f"INSERT INTO usage_daily ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", rows)
             spent = [(1, number, p, 1, used[p - 1] * 3, used[p - 1] * 7000, 0) for p in range(1, PEOPLE + 1)]
             raw.executemany("INSERT INTO person_days VALUES (?, ?, ?, ?, ?, ?, ?)", spent)
             models = [(1, number, line, 0, sum(used), 0, 0, 0, 0, 0, None, PEOPLE) for line in (1, 2, 3)]

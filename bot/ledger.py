@@ -435,12 +435,12 @@ class Ledger:
 
     def _freshness(self, day: date, now: datetime | None, members: set[int] | None) -> Freshness | None:
         """How current the sources of a day are; of all sources, where the day has none."""
-        period, newest = stored_period(self.database), last_import(self.database)
-        if period is None or newest is None:
+        period, arrivals = stored_period(self.database), self._arrivals(day)
+        newest = None if arrivals else last_import(self.database)
+        if newest is not None:
+            arrivals = [Arrival(newest.source, newest.imported_at, utc_days=has_utc_days(newest.source))]
+        if period is None or not arrivals:
             return None
-        arrivals = self._arrivals(day) or [
-            Arrival(newest.source, newest.imported_at, utc_days=has_utc_days(newest.source))
-        ]
         late = [one for one in arrivals if one.is_late(day, self.zone.key, now)]
         # Where nothing is all there, nobody need be counted to say so.
         is_counted = late and (members is not None or len(late) < len(arrivals))

@@ -1,6 +1,6 @@
 """The shared pricing engine: the one place where a token count meets a price. Pure; imports nothing of ours."""
 
-from bot.pricing.cost import Cost, CostLine, list_cost
+from bot.pricing.cost import Cost, CostLine, list_cost, usd_at
 from bot.pricing.errors import NoPriceForCondition, NoPriceOnDate, PricingError, UnknownModel
 from bot.pricing.price_book import Model, PriceBook, TokenPrices, default_price_book, price_book_with
 from bot.pricing.usage import STANDARD, PriceConditions, TokenUsage
@@ -21,4 +21,5 @@ __all__ = [
     "default_price_book",
     "list_cost",
     "price_book_with",
+    "usd_at",
 ]

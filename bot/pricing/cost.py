@@ -57,14 +57,18 @@ def list_cost(
     Raises UnknownModel, NoPriceOnDate or NoPriceForCondition; never answers with a neighbour's price.
     """
     rates = book.rates(model, day, conditions)
-    usd = (
+    return Cost(usd_at(rates, usage), usage, rates)
+
+
+def usd_at(rates: TokenPrices, usage: TokenUsage) -> Decimal:
+    """What ``usage`` costs at these prices, in US dollars, exactly: for who needs nothing else of a Cost."""
+    return (
         usage.input * rates.input
         + usage.output * rates.output
         + usage.cache_read * rates.cache_read
         + usage.cache_write_5m * rates.cache_write_5m
         + usage.cache_write_1h * rates.cache_write_1h
     ) * _PER_TOKEN + usage.web_searches * rates.web_search
-    return Cost(usd, usage, rates)
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.pricing import PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
+from bot.pricing import PriceBook, PriceConditions, PricingError, TokenUsage, usd_at
 from bot.spend.records import SUBSCRIPTION
 
 ZERO = Decimal(0)
@@ -58,17 +58,17 @@ class Amount(NamedTuple):
 
 def amount(quantity: Quantity, book: PriceBook) -> Amount:
     """Price one quantity with the prices of its day."""
-    listed = _list_usd(quantity, book)
-    usd = quantity.reported_usd if quantity.reported_usd is not None else listed
+    listed, reported, usage = _list_usd(quantity, book), quantity.reported_usd, quantity.usage
+    usd = listed if reported is None else reported
+    if usd is None:
+        return Amount(unpriced_tokens=usage.tokens, unpriced_searches=usage.web_searches, usage=usage)
     return Amount(
-        usd=usd or ZERO,
-        list_usd=listed or ZERO,
-        reported_usd=quantity.reported_usd or ZERO,
-        covered_usd=(usd or ZERO) if quantity.billing == SUBSCRIPTION else ZERO,
-        unpriced_tokens=quantity.usage.tokens if usd is None else 0,
-        unpriced_searches=quantity.usage.web_searches if usd is None else 0,
-        size_unknown_usd=usd if usd is not None and _is_size_assumed(quantity, book) else ZERO,
-        usage=quantity.usage,
+        usd,
+        listed or ZERO,
+        reported or ZERO,
+        usd if quantity.billing == SUBSCRIPTION else ZERO,
+        size_unknown_usd=usd if _is_size_assumed(quantity, book) else ZERO,
+        usage=usage,
     )
 
 
@@ -90,6 +90,6 @@ def _is_size_assumed(quantity: Quantity, book: PriceBook) -> bool:
 
 def _list_usd(quantity: Quantity, book: PriceBook) -> Decimal | None:
     try:
-        return list_cost(quantity.usage, quantity.model, quantity.day, book, quantity.conditions).usd
+        return usd_at(book.rates(quantity.model, quantity.day, quantity.conditions), quantity.usage)
     except PricingError:
         return None

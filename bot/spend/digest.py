@@ -166,7 +166,9 @@ class DigestFacts(NamedTuple):
     @property
     def told_usd(self) -> Decimal | None:
         """The total that is told; None without data, and where nothing has a price, so that $0 would be wrong."""
-        return None if self.amount is None or _has_no_price(self.amount) else self.amount.usd
+        cost = self.amount
+        is_wrong = cost is None or (not cost.usd and (cost.unpriced_tokens or cost.unpriced_searches))
+        return None if cost is None or is_wrong else cost.usd
 
     @property
     def is_partial(self) -> bool:
@@ -205,20 +207,18 @@ def digest_facts(
     start = start or day
     calendar = calendar or WorkCalendar()
     priced = [(quantity, amount(quantity, book)) for quantity in quantities]
-    by_day: dict[date, Amount] = defaultdict(Amount)
-    for quantity, cost in priced:
-        by_day[quantity.day] = by_day[quantity.day].plus(cost)
-    covered = [start + count * ONE_DAY for count in range((day - start).days + 1)]
-    whole = Amount()
-    for when in covered:
-        whole = whole.plus(by_day.get(when, Amount()))
+    by_day = _by_day(priced)
+    covered = Period(start, day + ONE_DAY).days
     today = [(quantity, cost) for quantity, cost in priced if start <= quantity.day <= day]
+    whole = Amount()
+    for _, cost in today:
+        whole = whole.plus(cost)
     baseline = _baseline(covered, by_day, edition, calendar)
     month = _month(day, by_day, budget_usd, calendar, reported)
     return DigestFacts(
         day=day,
         zone=zone,
-        amount=whole if any(when in by_day for when in covered) else None,
+        amount=whole if today else None,
         baseline=baseline,
         month_usd=month.usd,
         models=_models(today, book),
@@ -268,10 +268,24 @@ def model_id(model: str, day: date, book: PriceBook) -> str:
         return model
 
 
-def _baseline(covered: list[date], by_day: dict[date, Amount], edition: str, calendar: WorkCalendar) -> Baseline | None:
+Spent = dict[date, Decimal | None]
+"""The dollars of each day with usage; None where nothing of it has a price, so that $0 would be wrong."""
+
+
+def _by_day(priced: list[tuple[Quantity, Amount]]) -> Spent:
+    spent: dict[date, Decimal] = defaultdict(lambda: ZERO)
+    with_unpriced = set()
+    for quantity, cost in priced:
+        spent[quantity.day] += cost.usd
+        if cost.unpriced_tokens or cost.unpriced_searches:
+            with_unpriced.add(quantity.day)
+    return {day: usd if usd or day not in with_unpriced else None for day, usd in spent.items()}
+
+
+def _baseline(covered: list[date], by_day: Spent, edition: str, calendar: WorkCalendar) -> Baseline | None:
     day = covered[-1]
     if edition == MONTHLY:
-        last = {when: cost.usd for when, cost in by_day.items() if _is_month_before(when, day)}
+        last = {when: usd or ZERO for when, usd in by_day.items() if _is_month_before(when, day)}
         # A month that the data begin in says nothing about a whole one.
         if not last or calendar.working_days(Period(min(last).replace(day=1), min(last))):
             return None
@@ -280,28 +294,23 @@ def _baseline(covered: list[date], by_day: dict[date, Amount], edition: str, cal
     if same is not None or len(covered) > 1:
         return same
     recent = [day - count * ONE_DAY for count in range(1, LOOKBACK.days + 1)]
-    weekdays = [by_day[when].usd for when in recent if when.weekday() < 5 and when in by_day]
+    weekdays = [usd for when in recent if when.weekday() < 5 and (usd := by_day.get(when)) is not None]
     if day.weekday() < 5 and len(weekdays) >= MIN_WEEKDAYS:
         return Baseline("weekday", median(weekdays), len(weekdays))
     return None
 
 
-def _weekday_baseline(covered: list[date], by_day: dict[date, Amount]) -> Baseline | None:
+def _weekday_baseline(covered: list[date], by_day: Spent) -> Baseline | None:
     """The same days of the last four weeks; None where they overlap, or began before the data do."""
     if len(covered) > 7:
         return None
-    known = {when for when, cost in by_day.items() if not _has_no_price(cost)}
     same = []
     for weeks in range(1, WEEKS_COMPARED + 1):
         days = [when - timedelta(weeks=weeks) for when in covered]
-        if known.intersection(days) and days[0] >= min(by_day):
-            same.append(sum((by_day[when].usd for when in days if when in known), ZERO))
+        known = [usd for when in days if (usd := by_day.get(when)) is not None]
+        if known and days[0] >= min(by_day):
+            same.append(sum(known, ZERO))
     return Baseline(_span_name(covered), median(same), len(same)) if len(same) == WEEKS_COMPARED else None
-
-
-def _has_no_price(cost: Amount) -> bool:
-    """Whether nothing of it has a price, so that $0 would be wrong."""
-    return not cost.usd and bool(cost.unpriced_tokens or cost.unpriced_searches)
 
 
 def _is_month_before(day: date, other: date) -> bool:
@@ -317,14 +326,14 @@ def _span_name(covered: list[date]) -> str:
 
 def _month(
     day: date,
-    by_day: dict[date, Amount],
+    by_day: Spent,
     budget_usd: Decimal | None,
     calendar: WorkCalendar,
     reported: Collection[date] | None,
 ) -> Month:
     so_far = month_to_date(day)
     following = (so_far.start + timedelta(days=32)).replace(day=1)
-    usd = sum((cost.usd for when, cost in by_day.items() if so_far.start <= when < so_far.end), ZERO)
+    usd = sum((usd for when, usd in by_day.items() if usd and so_far.start <= when < so_far.end), ZERO)
     worked, in_all = calendar.working_days(so_far), calendar.working_days(Period(so_far.start, following))
     rest = Period(so_far.end, following)
     return Month(usd, budget_usd, worked, in_all, _forecast(usd, day, rest, by_day, calendar, reported))
@@ -334,7 +343,7 @@ def _forecast(
     usd: Decimal,
     day: date,
     rest: Period,
-    by_day: dict[date, Amount],
+    by_day: Spent,
     calendar: WorkCalendar,
     reported: Collection[date] | None,
 ) -> Forecast | None:
@@ -342,18 +351,19 @@ def _forecast(
 
     Working days of this month that no source spoke of are still to be told, and count with the rest.
     """
-    known = [when for when, cost in by_day.items() if day - LOOKBACK < when <= day and not _has_no_price(cost)]
+    known = [when for when, usd in by_day.items() if day - LOOKBACK < when <= day and usd is not None]
     if not known or rest.start == rest.end:
         return None
-    days = [min(known) + count * ONE_DAY for count in range((day - min(known)).days + 1)]
-    spent = {when: by_day[when].usd if when in by_day else ZERO for when in days}
+    days = Period(min(known), day + ONE_DAY).days
+    spent = {when: by_day.get(when) or ZERO for when in days}
 
     def _is_known(when: date) -> bool:
         """A free day without usage is what it is; a working day of which no source spoke is missing."""
         return reported is None or when in known or when in reported
 
-    worked = [spent[when] for when in days if calendar.is_working(when) and _is_known(when)]
-    free = [spent[when] for when in days if not calendar.is_working(when)]
+    working = {when for when in days if calendar.is_working(when)}
+    worked = [spent[when] for when in days if when in working and _is_known(when)]
+    free = [spent[when] for when in days if when not in working]
     if len(worked) < MIN_FORECAST_DAYS:
         return None
     mean = sum(worked, ZERO) / len(worked)
@@ -361,7 +371,7 @@ def _forecast(
     working_ahead = calendar.working_days(rest)
     free_ahead = (rest.end - rest.start).days - working_ahead
     month = month_to_date(day).start
-    untold = sum(when >= month and calendar.is_working(when) and not _is_known(when) for when in days)
+    untold = sum(when >= month and not _is_known(when) for when in working)
     ahead = working_ahead + untold
     likely = usd + ahead * mean + (free_ahead * sum(free, ZERO) / len(free) if free else ZERO)
     around = SPREAD * (variance * ahead).sqrt()
@@ -369,21 +379,23 @@ def _forecast(
 
 
 def _largest_anomaly(
-    covered: list[date], by_day: dict[date, Amount], priced: list[tuple[Quantity, Amount]], book: PriceBook
+    covered: list[date], by_day: Spent, priced: list[tuple[Quantity, Amount]], book: PriceBook
 ) -> Anomaly | None:
     """The covered day that stands out the most from its own weekday."""
     found = (
-        _anomaly(day, by_day[day], _weekday_baseline([day], by_day), priced, book) for day in covered if day in by_day
+        _anomaly(day, usd, _weekday_baseline([day], by_day), priced, book)
+        for day in covered
+        if (usd := by_day.get(day))
     )
     return max((one for one in found if one is not None), key=lambda one: one.times, default=None)
 
 
 def _anomaly(
-    day: date, whole: Amount, baseline: Baseline | None, priced: list[tuple[Quantity, Amount]], book: PriceBook
+    day: date, usd: Decimal, baseline: Baseline | None, priced: list[tuple[Quantity, Amount]], book: PriceBook
 ) -> Anomaly | None:
     if baseline is None or baseline.name != _span_name([day]) or baseline.usd < MIN_BASELINE_USD:
         return None
-    if whole.usd < ANOMALY_TIMES * baseline.usd or whole.usd < baseline.usd + ANOMALY_USD:
+    if usd < ANOMALY_TIMES * baseline.usd or usd < baseline.usd + ANOMALY_USD:
         return None
     compared = [day - timedelta(weeks=weeks) for weeks in range(1, WEEKS_COMPARED + 1)]
     spent: dict[str, dict[date, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
@@ -392,7 +404,7 @@ def _anomaly(
             spent[model_name(quantity.model, quantity.day, book)][quantity.day] += cost.usd
     grown = {name: of[day] - median(of[when] for when in compared) for name, of in spent.items()}
     model = max(grown, key=lambda name: (grown[name], name))
-    return Anomaly(day, whole.usd / baseline.usd, model, grown[model])
+    return Anomaly(day, usd / baseline.usd, model, grown[model])
 
 
 def _trend(day: date, priced: list[tuple[Quantity, Amount]], book: PriceBook, calendar: WorkCalendar) -> list[TrendDay]:

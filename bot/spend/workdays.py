@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
-from bot.spend.days import ONE_DAY, Period
+from bot.spend.days import Period
 
 
 class UnknownCountry(Exception):
@@ -33,11 +33,11 @@ class WorkCalendar:
 
     def working_days(self, period: Period) -> int:
         """How many working days a period has."""
-        return sum(self.is_working(day) for day in _days(period))
+        return sum(map(self.is_working, period.days))
 
     def holidays_in(self, period: Period) -> frozenset[date]:
         """The public holidays of a period."""
-        return frozenset(day for day in _days(period) if day in self.holidays(day.year))
+        return frozenset(day for day in period.days if day in self.holidays(day.year))
 
     def _found(self, year: int) -> Iterator[date]:
         if not self.where:
@@ -45,10 +45,6 @@ class WorkCalendar:
         import holidays  # takes a tenth of a second, and most commands need no calendar
 
         yield from holidays.country_holidays(self._country, self._part or None, years=year, language="en_US")
-
-
-def _days(period: Period) -> Iterator[date]:
-    return (period.start + count * ONE_DAY for count in range((period.end - period.start).days))
 
 
 def _check(country: str, part: str) -> None:

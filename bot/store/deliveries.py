@@ -11,11 +11,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from bot.spend.days import Period
+from bot.store.bulk import select_rows
 from bot.store.database import Database
-from bot.store.tables import Day, deliveries
+from bot.store.tables import day_number, deliveries
 from bot.store.upsert import insert_missing
 
 DIGEST = "digest"
@@ -234,21 +235,14 @@ def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: 
 
 def told_people(database: Database, period: Period) -> set[int]:
     """Who was told that they reached a step on a day of a period; ids of people."""
-    values = {"workspace": database.workspace_id, "start": period.start, "end": period.end}
+    values = (database.workspace_id, ALERT, day_number(period.start), day_number(period.end))
     with database.read() as connection:
-        return {int(target) for target in connection.execute(_TOLD, values).scalars()}
+        return {int(row[0]) for row in select_rows(connection, _TOLD, values)}
 
 
 _TOLD = (
-    select(deliveries.c.target)
-    .distinct()
-    .where(
-        deliveries.c.workspace_id == bindparam("workspace", type_=Integer),
-        deliveries.c.kind == ALERT,
-        deliveries.c.day >= bindparam("start", type_=Day),
-        deliveries.c.day < bindparam("end", type_=Day),
-        deliveries.c.state == "sent",
-    )
+    "SELECT DISTINCT target FROM deliveries "
+    "WHERE workspace_id = ? AND kind = ? AND day >= ? AND day < ? AND state = 'sent'"
 )
 
 

@@ -4,10 +4,11 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, bindparam, or_, select, update
+from sqlalchemy import or_, select, update
 
+from bot.store.bulk import select_rows
 from bot.store.database import Database
-from bot.store.tables import feeds, imports, sources
+from bot.store.tables import feeds, instant
 from bot.store.upsert import insert_missing
 
 MIN_ARRIVALS = 5
@@ -99,26 +100,19 @@ def silent_sources(database: Database, now: datetime) -> list[SilentSource]:
 
 def _arrivals(database: Database) -> dict[str, list[datetime]]:
     """The latest moments at which each source brought something new, newest first."""
-    mine = {"workspace": database.workspace_id}
+    mine = database.workspace_id
     found: dict[str, list[datetime]] = {}
     with database.read() as connection:
-        for source_id, name in connection.execute(_SOURCES, mine).all():
-            found[name] = list(connection.execute(_LATEST, mine | {"source": source_id}).scalars())
+        for source_id, name in select_rows(connection, _SOURCES, [mine]):
+            found[name] = [instant(at) for (at,) in select_rows(connection, _LATEST, (mine, source_id, ARRIVALS))]
     return found
 
 
-_MINE = bindparam("workspace", type_=Integer)
-_SOURCES = select(sources.c.id, sources.c.name).where(sources.c.workspace_id == _MINE)
+# Every digest asks these; the query builder takes longer to ask than they take to answer.
+_SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
 _LATEST = (
-    select(imports.c.imported_at)
-    .distinct()
-    .where(
-        imports.c.workspace_id == _MINE,
-        imports.c.source_id == bindparam("source", type_=Integer),
-        imports.c.accepted + imports.c.restated > 0,
-    )
-    .order_by(imports.c.imported_at.desc())
-    .limit(ARRIVALS)
+    "SELECT DISTINCT imported_at FROM imports WHERE workspace_id = ? AND source_id = ? AND accepted + restated > 0 "
+    "ORDER BY imported_at DESC LIMIT ?"
 )
 
 

@@ -8,15 +8,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     Column,
-    Integer,
     Select,
     Table,
-    Text,
     and_,
-    bindparam,
-    case,
     cast,
-    exists,
     func,
     literal,
     select,
@@ -28,16 +23,17 @@ from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.amounts import ZERO, Quantity
 from bot.spend.days import ONE_DAY, Period
 from bot.spend.records import ANTHROPIC, API, SUBSCRIPTION
-from bot.store.bulk import select_rows
+from bot.store.bulk import select_in, select_rows
 from bot.store.database import Database
 from bot.store.people import Person, spender_label
 from bot.store.tables import (
-    Day,
     actors,
     day_number,
     from_nano,
     imports,
+    instant,
     model_days,
+    number_day,
     people,
     person_days,
     session_days,
@@ -103,31 +99,26 @@ def read_quantity(day: date, values: Sequence[Any]) -> Quantity:
 
 
 def quantities(database: Database, period: Period) -> list[Quantity]:
-    """What everybody used in a period, by day, model, conditions and billing, from each person's fullest source."""
+    """What everybody used in a period, by day and kind of line, from each person's fullest source, oldest first."""
+    values = (database.workspace_id, day_number(period.start), day_number(period.end))
     with database.read() as connection:
-        found = connection.execute(_MODEL_DAYS, _asked(database, period)).all()
-    return [read_quantity(day, rest) for day, *rest in found]
+        found = select_rows(connection, _MODEL_DAYS, values)
+        kinds = select_in(connection, _LINES, (ANTHROPIC,), {row[1] for row in found})
+        lines = {key: (model, PriceConditions(*conditions), billing) for key, model, *conditions, billing in kinds}
+    days = {number: number_day(number) for number in {row[0] for row in found}}
+    return [
+        Quantity(days[row[0]], *lines[row[1]], TokenUsage(*row[2:8]), None if row[8] is None else from_nano(row[8]))
+        for row in found
+        if row[1] in lines
+    ]
 
 
-# The questions of a digest are put together once: that takes longer than to ask them.
-_MINE, _START, _END = bindparam("workspace", type_=Integer), bindparam("start", type_=Day), bindparam("end", type_=Day)
+# What every digest asks goes to the driver: the query builder takes longer to ask than these take to answer.
 _MODEL_DAYS = (
-    select(model_days.c.day, *LINE, *summed(model_days))
-    .join(usage_lines, model_days.c.line_id == usage_lines.c.id)
-    .where(
-        model_days.c.workspace_id == _MINE,
-        model_days.c.day >= _START,
-        model_days.c.day < _END,
-        usage_lines.c.vendor == ANTHROPIC,
-    )
-    .group_by(model_days.c.day, *LINE, model_days.c.is_reported)
-    .order_by(model_days.c.day, *LINE)
+    f"SELECT day, line_id, {', '.join(column.name for column in COUNTS(model_days))}, reported_usd "  # noqa: S608
+    "FROM model_days WHERE workspace_id = ? AND day >= ? AND day < ? ORDER BY day, line_id, is_reported"
 )
-
-
-def _asked(database: Database, period: Period) -> dict[str, Any]:
-    """The values of a question of one workspace and period."""
-    return {"workspace": database.workspace_id, "start": period.start, "end": period.end}
+_LINES = f"SELECT id, {', '.join(column.name for column in LINE)} FROM usage_lines WHERE vendor = ? AND id IN"  # noqa: S608
 
 
 def shares(database: Database, period: Period, people_ids: Collection[int] | None = None) -> list[Share]:
@@ -352,8 +343,8 @@ def session_history(database: Database, person_id: int, period: Period) -> dict[
 def stored_period(database: Database) -> Period | None:
     """From the first day with usage to the day after the last, or None while there is none."""
     with database.read() as connection:
-        first, last = connection.execute(_STORED_DAYS, {"workspace": database.workspace_id}).one()
-    return Period(first, date.fromordinal(last.toordinal() + 1)) if first else None
+        first, last = select_rows(connection, _STORED_DAYS, [database.workspace_id] * 2)[0]
+    return Period(number_day(first), number_day(last) + ONE_DAY) if first else None
 
 
 def _ends(start: Column[date], end: Column[date], mine: ColumnElement[bool]) -> Select[date, date]:
@@ -362,23 +353,24 @@ def _ends(start: Column[date], end: Column[date], mine: ColumnElement[bool]) -> 
     return select(least.scalar_subquery(), greatest.scalar_subquery())
 
 
-_STORED_DAYS = _ends(model_days.c.day, model_days.c.day, model_days.c.workspace_id == _MINE)
+_STORED_DAYS = (
+    "SELECT (SELECT min(day) FROM model_days WHERE workspace_id = ?), "
+    "(SELECT max(day) FROM model_days WHERE workspace_id = ?)"
+)
 
 
 def last_import(database: Database) -> LastImport | None:
     """The newest import that brought any day, or None before the first."""
+    query = (
+        select(sources.c.name, imports.c.path, imports.c.imported_at, imports.c.last_day, imports.c.rejected)
+        .join(sources, imports.c.source_id == sources.c.id)
+        .where(imports.c.workspace_id == database.workspace_id, imports.c.last_day.is_not(None))
+        .order_by(imports.c.imported_at.desc(), imports.c.id.desc())
+        .limit(1)
+    )
     with database.read() as connection:
-        row = connection.execute(_LAST_IMPORT, {"workspace": database.workspace_id}).first()
+        row = connection.execute(query).first()
     return LastImport(*row) if row else None
-
-
-_LAST_IMPORT = (
-    select(sources.c.name, imports.c.path, imports.c.imported_at, imports.c.last_day, imports.c.rejected)
-    .join(sources, imports.c.source_id == sources.c.id)
-    .where(imports.c.workspace_id == _MINE, imports.c.last_day.is_not(None))
-    .order_by(imports.c.imported_at.desc(), imports.c.id.desc())
-    .limit(1)
-)
 
 
 def reported_days(database: Database, days: Iterable[date]) -> set[date]:
@@ -386,16 +378,14 @@ def reported_days(database: Database, days: Iterable[date]) -> set[date]:
     asked = set(days)
     if not asked:
         return set()
+    values = (database.workspace_id, day_number(max(asked)), day_number(min(asked)))
     with database.read() as connection:
-        values = _asked(database, Period(min(asked), max(asked) + ONE_DAY))
-        spans = connection.execute(_REPORTED_DAYS, values).all()
-    return {day for day in asked if any(first <= day <= last for first, last in spans)}
+        spans = select_rows(connection, _REPORTED_DAYS, values)
+    return {day for day in asked if any(first <= day_number(day) <= last for first, last in spans)}
 
 
 _REPORTED_DAYS = (
-    select(imports.c.first_day, imports.c.last_day)
-    .distinct()
-    .where(imports.c.workspace_id == _MINE, imports.c.first_day < _END, imports.c.last_day >= _START)
+    "SELECT DISTINCT first_day, last_day FROM imports WHERE workspace_id = ? AND first_day <= ? AND last_day >= ?"
 )
 
 
@@ -414,27 +404,22 @@ class DaySource(NamedTuple):
 
 def day_sources(database: Database, day: date, received: str) -> list[DaySource]:
     """The sources that speak for somebody's day; ``received`` is the path of what is no file."""
-    values = {"workspace": database.workspace_id, "start": day, "received": received}
+    mine, number = database.workspace_id, day_number(day)
     with database.read() as connection:
-        found = connection.execute(_DAY_SOURCES, values).all()
-    return [DaySource(name, of_day, last, is_received is not None) for _, name, of_day, last, is_received in found]
+        found = select_rows(connection, _DAY_SOURCES, (number, received, mine, number, mine, number))
+    return [
+        DaySource(name, None if of_day is None else instant(of_day), instant(last), by_itself > 0)
+        for name, of_day, last, by_itself in found
+    ]
 
 
-_OF_DAY = func.max(case((imports.c.first_day <= _START, imports.c.imported_at)))
-_BY_ITSELF = func.max(case((imports.c.path == bindparam("received", type_=Text), imports.c.imported_at)))
+# Of the few sources that brought the day it asks if somebody's is theirs, not of everybody's rows which source it is.
 _DAY_SOURCES = (
-    select(imports.c.source_id, sources.c.name, _OF_DAY, func.max(imports.c.imported_at), _BY_ITSELF)
-    .join(sources, imports.c.source_id == sources.c.id)
-    .where(imports.c.workspace_id == _MINE, imports.c.last_day >= _START)
-    .group_by(imports.c.source_id, sources.c.name)
-    # Of the few sources that brought the day, not of everybody's rows which source it is.
-    .having(
-        exists().where(
-            person_days.c.workspace_id == _MINE,
-            person_days.c.day == _START,
-            person_days.c.source_id == imports.c.source_id,
-        )
-    )
+    "SELECT sources.name, max(CASE WHEN first_day <= ? THEN imported_at END), max(imported_at), "
+    "sum(CASE WHEN path = ? THEN 1 ELSE 0 END) "
+    "FROM imports JOIN sources ON sources.id = imports.source_id "
+    "WHERE imports.workspace_id = ? AND last_day >= ? GROUP BY sources.id, sources.name "
+    "HAVING EXISTS (SELECT 1 FROM person_days WHERE workspace_id = ? AND day = ? AND source_id = sources.id)"
 )
 
 

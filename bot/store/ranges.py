@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import Integer, and_, bindparam, func, select
+from sqlalchemy import and_, func, select
 
 from bot.pricing import PriceBook
 from bot.pricing.cost import UNITS_PER_NANO, units, usd_of_units
@@ -79,11 +79,10 @@ def range_shares(database: Database, period: Period) -> list[RangeShare]:
 def has_ranges(database: Database) -> bool:
     """Whether any source that knows no days was imported."""
     with database.read() as connection:
-        return connection.execute(_ANY_RANGE, {"workspace": database.workspace_id}).first() is not None
+        return bool(select_rows(connection, _ANY_RANGE, [database.workspace_id]))
 
 
-_MINE = bindparam("workspace", type_=Integer)
-_ANY_RANGE = select(usage_ranges.c.start).where(usage_ranges.c.workspace_id == _MINE).limit(1)
+_ANY_RANGE = "SELECT start FROM usage_ranges WHERE workspace_id = ? LIMIT 1"
 
 
 def range_sizes(database: Database, period: Period, book: PriceBook) -> dict[RangeOf, SourceDay]:

@@ -62,7 +62,7 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else int(value.timestamp())
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else datetime.fromtimestamp(value, UTC)
+        return None if value is None else instant(value)
 
 
 def to_nano(usd: Decimal) -> int:
@@ -81,6 +81,11 @@ def day_number(day: date) -> int:
 
 def number_day(number: int) -> date:
     return date(number // 10000, number // 100 % 100, number % 100)
+
+
+def instant(seconds: int) -> datetime:
+    """Epoch seconds as a moment in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _id() -> Column[int]:

@@ -34,7 +34,8 @@ def test_a_day_is_compared_with_the_median_of_the_last_four_same_weekdays(book: 
 def test_with_fewer_same_weekdays_other_weekdays_stand_in(book: PriceBook) -> None:
     # Mon 16 to Wed 18, Thu 12 and Fri 13; the weekend does not count
     days = {date(2026, 11, d): usd for d, usd in ((12, 10), (13, 20), (14, 1), (15, 1), (16, 30), (17, 40), (18, 50))}
-    found = facts(book, quantity(45), *(quantity(usd, day) for day, usd in days.items()))
+    unpriced = quantity(900, date(2026, 11, 11), "claude-zephyr-9")  # a Wednesday that cost nobody knows how much
+    found = facts(book, quantity(45), unpriced, *(quantity(usd, day) for day, usd in days.items()))
     assert found.baseline is not None
     assert (found.baseline.name, found.baseline.usd, found.baseline.samples) == ("weekday", Decimal(30), 5)
     assert found.change == Decimal("0.5")
