@@ -191,7 +191,7 @@ class Ledger:
         whole, undated = Amount(), ZERO
         # Who used it and where that is known from does not matter to every group.
         is_by_day = not {"person", "source"}.intersection(groups) and not has_ranges(self.database)
-        found_quantities = self._by_day(period) if is_by_day else self._fullest(period)
+        found_quantities = self._by_day(period) if is_by_day else self._fullest(period, by_day="day" in groups)
         for when, person, source, quantity, is_undated in found_quantities:
             cost = amount(quantity, self.book)
             values = {
@@ -211,9 +211,17 @@ class Ledger:
         """The same as ``_fullest`` says, everybody together."""
         return [(one.day.isoformat(), "", "", one, False) for one in quantities(self.database, period)]
 
-    def _fullest(self, period: Period) -> list[tuple[str, str, str, Quantity, bool]]:
-        """(when, person, source, quantity, whether it has no days) of what speaks for each person in a period."""
-        dated = shares(self.database, period)
+    def _fullest(self, period: Period, *, by_day: bool) -> list[tuple[str, str, str, Quantity, bool]]:
+        """(when, person, source, quantity, whether it has no days) of what speaks for each person in a period.
+
+        Without ``by_day``, days that have the same prices are added up where they can.
+        """
+        if by_day or has_ranges(self.database):
+            dated = shares(self.database, period)
+        else:
+            ends = [*self.book.changes(*period), period.end]
+            parts = map(Period, [period.start, *ends[:-1]], ends)
+            dated = [share for part in parts for share in shares(self.database, part, by_day=False)]
         taken, covered = self._undated(period, dated)
         return [
             *(

@@ -187,6 +187,12 @@ class PriceBook:
         """The first day on which any model has a price."""
         return min(starts[0] for starts in self._starts.values() if starts)
 
+    def changes(self, start: date, end: date) -> list[date]:
+        """The days after ``start`` and before ``end``, in order, on which a price or what a name means may change."""
+        days = {model.released for model in self.models}.union(*self._starts.values())
+        days |= {discount.start for discount in self.discounts} | {extra.start for extra in self._extras}
+        return sorted(day for day in days if start < day < end)
+
     @property
     def families(self) -> list[str]:
         """The family names that work as aliases, in alphabetical order."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Select,
     Table,
     and_,
@@ -103,8 +104,7 @@ def quantities(database: Database, period: Period) -> list[Quantity]:
     values = (database.workspace_id, day_number(period.start), day_number(period.end))
     with database.read() as connection:
         found = select_rows(connection, _MODEL_DAYS, values)
-        kinds = select_in(connection, _LINES, (ANTHROPIC,), {row[1] for row in found})
-        lines = {key: (model, PriceConditions(*conditions), billing) for key, model, *conditions, billing in kinds}
+        lines = _lines(connection, {row[1] for row in found})
     days = {number: number_day(number) for number in {row[0] for row in found}}
     return [
         Quantity(days[row[0]], *lines[row[1]], TokenUsage(*row[2:8]), None if row[8] is None else from_nano(row[8]))
@@ -118,20 +118,30 @@ _MODEL_DAYS = (
     f"SELECT day, line_id, {', '.join(column.name for column in COUNTS(model_days))}, reported_usd "  # noqa: S608
     "FROM model_days WHERE workspace_id = ? AND day >= ? AND day < ? ORDER BY day, line_id, is_reported"
 )
+
+
+def _lines(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[str, PriceConditions, str]]:
+    """Model, conditions and billing of those lines that are of Anthropic's."""
+    found = select_in(connection, _LINES, (ANTHROPIC,), ids)
+    return {line_id: (model, PriceConditions(*conditions), billing) for line_id, model, *conditions, billing in found}
+
+
 _LINES = f"SELECT id, {', '.join(column.name for column in LINE)} FROM usage_lines WHERE vendor = ? AND id IN"  # noqa: S608
 
 
-def shares(database: Database, period: Period, people_ids: Collection[int] | None = None) -> list[Share]:
-    """The same, told apart by person and source as well; of some people only if asked."""
+def shares(
+    database: Database, period: Period, people_ids: Collection[int] | None = None, *, by_day: bool = True
+) -> list[Share]:
+    """The same, told apart by person and source as well; of some people only if asked.
+
+    Without ``by_day`` days are added up, and stand under the first of them.
+    """
     table, winner = usage_daily.c, person_days.c
-    reported = table.reported_usd.is_not(None)
-    by = (table.day, people.c.id, people.c.email, people.c.name, sources.c.name, *LINE)
+    each = (actors.c.person_id, table.source_id, table.line_id)
+    by = (table.day, *each) if by_day else each
     query = (
-        select(*by, *summed(usage_daily))
+        select(table.day if by_day else func.min(table.day), *each, *summed(usage_daily))
         .join(actors, table.actor_id == actors.c.id)
-        .join(people, actors.c.person_id == people.c.id)
-        .join(sources, table.source_id == sources.c.id)
-        .join(usage_lines, table.line_id == usage_lines.c.id)
         .join(
             person_days,
             and_(
@@ -141,21 +151,30 @@ def shares(database: Database, period: Period, people_ids: Collection[int] | Non
                 winner.source_id == table.source_id,
             ),
         )
-        .where(table.workspace_id == database.workspace_id, usage_lines.c.vendor == ANTHROPIC)
-        .group_by(*by, reported)
-        .order_by(table.day, people.c.email, people.c.name, sources.c.name, *LINE)
+        .where(table.workspace_id == database.workspace_id)
+        .group_by(*by, table.reported_usd.is_not(None))
+        .order_by(*by)
     )
     with database.read() as connection:
         if people_ids is None or len(people_ids) > _LOOKED_UP:
             query = query.where(table.day >= period.start, table.day < period.end)
         else:
             query = query.where(*_rows_of(usage_daily, database, period, people_ids))
-        return [
-            Share(person_id, spender_label(email, name), source, read_quantity(day, rest))
-            for day, person_id, email, name, source, *rest in connection.execute(query)
-            if people_ids is None or person_id in people_ids
-        ]
+        found = connection.execute(query).all()
+        # Names are looked up once each: to sort and group by them takes many times as long.
+        who = select_in(connection, _PEOPLE, (), {row[1] for row in found})
+        labels = {person_id: spender_label(email, name) for person_id, email, name in who}
+        titles: dict[int, str] = dict(select_in(connection, _SOURCES, (), {row[2] for row in found}))
+        lines = _lines(connection, {row[3] for row in found})
+    return [
+        Share(person_id, labels[person_id], titles[source_id], Quantity(when, *lines[line_id], TokenUsage(*c), usd))
+        for when, person_id, source_id, line_id, *c, usd in found
+        if line_id in lines and (people_ids is None or person_id in people_ids)
+    ]
 
+
+_PEOPLE = "SELECT id, email, name FROM people WHERE id IN"
+_SOURCES = "SELECT id, name FROM sources WHERE id IN"
 
 _LOOKED_UP = 1000
 """Up to so many people are looked up; of more, everybody's rows are read and theirs are picked."""

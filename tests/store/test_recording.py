@@ -384,3 +384,27 @@ def test_a_month_with_totals_of_several_days_is_the_same_in_a_digest_and_in_spen
         assert facts.month_usd == whole
         differed += facts.month_usd != total(quantities(database, Period(first, last + timedelta(days=1))), book).usd
     assert differed > 5
+
+
+def test_days_of_different_prices_add_up_whether_they_are_told_apart_or_not(
+    database: Database, book: PriceBook
+) -> None:
+    """A million tokens a day read from the cache of Sonnet 5.5, $0.20 until 6 October 2026 and $0.10 from the 7th.
+
+    And a million of input on "opus", which means Opus 5 at $5 on 21 September and Opus 5.5 at $4 on the 22nd.
+    """
+    read, typed = TokenUsage(cache_read=10**6), TokenUsage(10**6)
+    store(
+        database,
+        *(used(read, date(2026, 10, day), model="claude-sonnet-5-5") for day in (6, 7, 8)),
+        *(used(typed, date(2026, 9, day), model="opus") for day in (21, 22)),
+    )
+    ledger = Ledger(database, book, utc_policy)
+    by_person = ledger.spend(None, None, ("person", "model")).rows
+    by_day = ledger.spend(None, None, ("day", "person", "model")).rows
+    assert {row.group[1]: row.amount.usd for row in by_person} == {
+        "claude-sonnet-5-5": Decimal("0.40"),
+        "claude-opus-5": Decimal(5),
+        "claude-opus-5-5": Decimal(4),
+    }
+    assert [row.amount.usd for row in by_day] == [Decimal(usd) for usd in ("5", "4", "0.20", "0.10", "0.10")]
