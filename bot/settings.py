@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from platformdirs import user_data_dir
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from bot.spend.alerts import DEFAULT_LIMIT_USD, QuietHours, read_quiet_hours
 from bot.spend.workdays import UnknownCountry, WorkCalendar
@@ -139,7 +138,7 @@ Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Country = Annotated[str, AfterValidator(_country)]
 Usd = Annotated[Decimal, Field(gt=0, lt=10**9, decimal_places=9)]
 Days = Annotated[int, Field(ge=90, le=3650)]
-Quiet = Annotated[QuietHours | None, NoDecode, BeforeValidator(_quiet_hours)]
+Quiet = Annotated[QuietHours | None, BeforeValidator(_quiet_hours)]
 Picture = Literal["image", "native", "off"]
 
 
@@ -170,20 +169,24 @@ def reason(wrong: Mapping[str, Any]) -> str:
     return ours.format_map(wrong.get("ctx") or {}) if ours else str(wrong["msg"]).removeprefix("Value error, ")
 
 
-def _check_names() -> None:
-    """Refuse a misspelt name, which would otherwise leave a setting at its default without a word."""
-    named = {*os.environ, *(dotenv_values(".env") if Path(".env").is_file() else ())}
-    for name in sorted(named):
+def _given() -> dict[str, str]:
+    """What the environment says, and ``.env`` where the environment does not; a blank value counts as not set.
+
+    Raises SettingsProblem for a misspelt name, which would otherwise leave a setting at its default without a word.
+    """
+    said = [*(dotenv_values(".env").items() if Path(".env").is_file() else ()), *os.environ.items()]
+    for name, _ in sorted(said):
         if name.upper().startswith(_PREFIX) and name.upper() not in EXAMPLES:
             near = get_close_matches(name.upper(), EXAMPLES, 1)
             hint = f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(EXAMPLES)}."
             raise SettingsProblem(f"{name} is no setting. {hint}")
+    return {name.upper(): value for name, value in said if value}
 
 
-class Settings(BaseSettings):
-    """All settings. Secrets print as stars; a blank value counts as not set."""
+class Settings(BaseModel):
+    """All settings. Secrets print as stars."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True, env_ignore_empty=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     slack_bot_token: Annotated[SecretStr, _token("xoxb-")] | None = _named("SLACK_BOT_TOKEN")
     slack_app_token: Annotated[SecretStr, _token("xapp-")] | None = _named("SLACK_APP_TOKEN")
@@ -204,7 +207,7 @@ class Settings(BaseSettings):
     holidays: Country = _named("CLAUDECOST_HOLIDAYS", "")
     digest_channel: str | None = _named("CLAUDECOST_DIGEST_CHANNEL", pattern=CHANNEL_ID)
     digest_time: Annotated[time, AfterValidator(_clock_time)] = _named("CLAUDECOST_DIGEST_TIME", time(9))
-    digest_weekdays: Annotated[frozenset[int], NoDecode, BeforeValidator(_weekdays)] = _named(
+    digest_weekdays: Annotated[frozenset[int], BeforeValidator(_weekdays)] = _named(
         "CLAUDECOST_DIGEST_WEEKDAYS", WORKDAYS
     )
     budget_usd: Usd | None = _named("CLAUDECOST_BUDGET_USD")
@@ -213,7 +216,7 @@ class Settings(BaseSettings):
     names: bool = _named("CLAUDECOST_NAMES", False)
     retention_days: Days | None = _named("CLAUDECOST_RETENTION_DAYS")
     bind: Annotated[str, AfterValidator(_address)] | None = _named("CLAUDECOST_BIND")
-    admins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_user_ids)] = _named("CLAUDECOST_ADMINS", ())
+    admins: Annotated[tuple[str, ...], BeforeValidator(_user_ids)] = _named("CLAUDECOST_ADMINS", ())
     slack_admins: bool = _named("CLAUDECOST_SLACK_ADMINS", False)
     watch_folder: Path | None = _named("CLAUDECOST_WATCH_FOLDER")
     otlp_token: SecretStr | None = _named("CLAUDECOST_OTLP_TOKEN", min_length=16)
@@ -253,8 +256,7 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """Read the settings. Raises SettingsProblem that names each wrong one and shows an example."""
     try:
-        _check_names()
-        return Settings()
+        return Settings.model_validate(_given())
     except UnicodeDecodeError as error:
         raise SettingsProblem(".env is not UTF-8 text; save it as UTF-8.") from error
     except ValidationError as error:

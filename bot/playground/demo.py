@@ -125,39 +125,17 @@ def _show(console: Console, where: str, message: Message) -> None:
 
 
 def stage_settings(database_url: str, slack_url: str) -> Settings:
-    """Every setting is given, so that nothing of the environment comes into the demo."""
+    """Settings of the demo alone: nothing of the environment comes into it."""
     for name in [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]:
         del os.environ[name]
-    return Settings(
-        _env_file=None,
-        SLACK_BOT_TOKEN=BOT_TOKEN,
-        SLACK_APP_TOKEN=None,
-        SLACK_CLIENT_ID=None,
-        SLACK_CLIENT_SECRET=None,
-        CLAUDECOST_URL=None,
-        CLAUDECOST_WORKSPACE=None,
-        SLACK_SIGNING_SECRET=SIGNING_SECRET,
-        SLACK_API_URL=f"{slack_url}/api/",
-        DATABASE_URL=database_url,
-        CLAUDECOST_TIMEZONE=ZONE.key,
-        CLAUDECOST_PRICES=None,
-        CLAUDECOST_LIMIT_USD="12.00",
-        CLAUDECOST_DIGEST_CHANNEL=CHANNEL,
-        CLAUDECOST_ADMINS=ADMIN,
-        CLAUDECOST_SLACK_ADMINS=False,
-        CLAUDECOST_NAMES=False,
-        CLAUDECOST_RETENTION_DAYS=None,
-        CLAUDECOST_DIGEST_TIME="09:00",
-        CLAUDECOST_DIGEST_WEEKDAYS="12345",
-        CLAUDECOST_HOLIDAYS="",
-        CLAUDECOST_BUDGET_USD=None,
-        CLAUDECOST_PICTURE="image",
-        CLAUDECOST_QUIET_HOURS="21:00-07:00",
-        CLAUDECOST_PLANS=None,
-        CLAUDECOST_WATCH_FOLDER=None,
-        CLAUDECOST_OTLP_TOKEN=None,
-        CLAUDECOST_COST_BETA=False,
-        ANTHROPIC_ADMIN_KEY=None,
-        CLAUDECOST_BIND=None,
-        PORT=None,
+    return Settings.model_validate(
+        {
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+            "SLACK_API_URL": f"{slack_url}/api/",
+            "DATABASE_URL": database_url,
+            "CLAUDECOST_TIMEZONE": ZONE.key,
+            "CLAUDECOST_DIGEST_CHANNEL": CHANNEL,
+            "CLAUDECOST_ADMINS": ADMIN,
+        }
     )

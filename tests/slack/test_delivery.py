@@ -31,14 +31,15 @@ from tests.usage import DAY, opus_for, store, used
 
 
 def settings(database_url: str, slack_url: str, **more: Any) -> Settings:
-    return Settings(
-        _env_file=None,
-        SLACK_BOT_TOKEN=BOT_TOKEN,
-        SLACK_API_URL=f"{slack_url}/api/",
-        DATABASE_URL=database_url,
-        CLAUDECOST_TIMEZONE="Europe/Paris",
-        CLAUDECOST_DIGEST_CHANNEL=CHANNEL,
-        **more,
+    return Settings.model_validate(
+        {
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_API_URL": f"{slack_url}/api/",
+            "DATABASE_URL": database_url,
+            "CLAUDECOST_TIMEZONE": "Europe/Paris",
+            "CLAUDECOST_DIGEST_CHANNEL": CHANNEL,
+            **more,
+        }
     )
 
 

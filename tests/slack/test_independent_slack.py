@@ -48,12 +48,13 @@ def keyed(messages: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def bot(database_url: str, slack_url: str, client: WebClient) -> Iterator[Installation]:
-    settings = Settings(
-        _env_file=None,
-        SLACK_BOT_TOKEN=TOKEN,
-        SLACK_API_URL=slack_url,
-        DATABASE_URL=database_url,
-        CLAUDECOST_DIGEST_CHANNEL=channel_named(client, "eng"),
+    settings = Settings.model_validate(
+        {
+            "SLACK_BOT_TOKEN": TOKEN,
+            "SLACK_API_URL": slack_url,
+            "DATABASE_URL": database_url,
+            "CLAUDECOST_DIGEST_CHANNEL": channel_named(client, "eng"),
+        }
     )
     installation = Installation(settings, clock=lambda: NOW)
     yield installation

@@ -44,17 +44,18 @@ PUBLIC = "http://127.0.0.1:3100"
 
 
 def shared(database_url: str, api_url: str, **more: Any) -> Settings:
-    return Settings(
-        _env_file=None,
-        SLACK_BOT_TOKEN=None,
-        SLACK_CLIENT_ID="111.222",
-        SLACK_CLIENT_SECRET="sekret",
-        SLACK_SIGNING_SECRET=SIGNING_SECRET,
-        SLACK_API_URL=api_url,
-        DATABASE_URL=database_url,
-        CLAUDECOST_TIMEZONE="Europe/Paris",
-        CLAUDECOST_PICTURE="off",
-        **more,
+    return Settings.model_validate(
+        {
+            "SLACK_BOT_TOKEN": None,
+            "SLACK_CLIENT_ID": "111.222",
+            "SLACK_CLIENT_SECRET": "sekret",
+            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+            "SLACK_API_URL": api_url,
+            "DATABASE_URL": database_url,
+            "CLAUDECOST_TIMEZONE": "Europe/Paris",
+            "CLAUDECOST_PICTURE": "off",
+            **more,
+        }
     )
 
 

@@ -31,15 +31,14 @@ LOGS = SAMPLES / "otel" / "otlp_json" / "0003_v1_logs.json"
 
 
 @pytest.fixture
-def installation(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
-    for name, value in {
+def installation(database_url: str) -> Iterator[Installation]:
+    settings = {
         "DATABASE_URL": database_url,
         "SLACK_BOT_TOKEN": "xoxb-1",
         "SLACK_SIGNING_SECRET": "0123456789abcdef",
         "CLAUDECOST_OTLP_TOKEN": TOKEN,
-    }.items():
-        monkeypatch.setenv(name, value)
-    installation = Installation(Settings(_env_file=None))
+    }
+    installation = Installation(Settings.model_validate(settings))
     yield installation
     installation.database.close()
 
