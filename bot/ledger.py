@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 from statistics import median
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -188,7 +189,7 @@ class Ledger:
             return SpendReport(None, Amount(), [])
         groups = list(by)
         found: dict[tuple[str, ...], Amount] = defaultdict(Amount)
-        whole, undated = Amount(), ZERO
+        undated = ZERO
         # Who used it and where that is known from does not matter to every group.
         is_by_day = not {"person", "source"}.intersection(groups) and not has_ranges(self.database)
         found_quantities = self._by_day(period) if is_by_day else self._fullest(period, by_day="day" in groups)
@@ -202,9 +203,9 @@ class Ledger:
             }
             group = tuple(values[name] for name in groups)
             found[group] = found[group].plus(cost)
-            whole = whole.plus(cost)
             undated += cost.usd if is_undated else ZERO
-        rows = [SpendRow(group, found[group]) for group in sorted(found)] if groups or found else []
+        whole = reduce(Amount.plus, found.values(), Amount())
+        rows = [SpendRow(group, found[group]) for group in sorted(found)]
         return SpendReport(period, whole, rows, undated, tuple(vendor_spend(self.database, period)))
 
     def _by_day(self, period: Period) -> list[tuple[str, str, str, Quantity, bool]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from functools import reduce
 from typing import NamedTuple
 
 from bot.pricing import PriceBook, PriceConditions, PricingError, TokenUsage, usd_at
@@ -74,10 +75,7 @@ def amount(quantity: Quantity, book: PriceBook) -> Amount:
 
 def total(quantities: Iterable[Quantity], book: PriceBook) -> Amount:
     """Price each quantity and add them up."""
-    result = Amount()
-    for quantity in quantities:
-        result = result.plus(amount(quantity, book))
-    return result
+    return reduce(Amount.plus, (amount(quantity, book) for quantity in quantities), Amount())
 
 
 def _is_size_assumed(quantity: Quantity, book: PriceBook) -> bool:

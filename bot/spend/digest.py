@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import reduce
 from statistics import median
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -210,9 +211,7 @@ def digest_facts(
     by_day = _by_day(priced)
     covered = Period(start, day + ONE_DAY).days
     today = [(quantity, cost) for quantity, cost in priced if start <= quantity.day <= day]
-    whole = Amount()
-    for _, cost in today:
-        whole = whole.plus(cost)
+    whole = reduce(Amount.plus, (cost for _, cost in today), Amount())
     baseline = _baseline(covered, by_day, edition, calendar)
     month = _month(day, by_day, budget_usd, calendar, reported)
     return DigestFacts(
