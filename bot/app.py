@@ -153,13 +153,14 @@ class Installation:
         self.database.close()
 
     def settled(self) -> "list[Subscription]":
-        """The digests that the settings ask for."""
-        from bot.store.subscriptions import Subscription
+        """The digests that the settings ask for, where the channel itself does not ask for the same."""
+        from bot.store.subscriptions import Subscription, all_subscriptions
 
         settings, channel = self.settings, self.settings.digest_channel
         if channel is None:
             return []
-        return [Subscription(channel, settings.digest_time, self.policy().timezone, settings.digest_weekdays)]
+        found = Subscription(channel, settings.digest_time, self.policy().timezone, settings.digest_weekdays)
+        return [] if any(found.is_same(one) for one in all_subscriptions(self.database)) else [found]
 
     def delete_old(self, now: datetime) -> int:
         """Delete usage that is older than the policy keeps; returns how many rows. Raises where it cannot be read."""

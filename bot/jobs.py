@@ -13,7 +13,7 @@ from bot.advice import Advisor
 from bot.ledger import Ledger, OwnDay
 from bot.pricing.money import rounded
 from bot.pricing.tiers import HISTORY_DAYS
-from bot.schedule import LONGEST_PAUSE, caught_up, digest_due, finished
+from bot.schedule import caught_up, digest_due
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.message import Block, Message, counted, escape, image
 from bot.slack.blocks.notice import notice_message, silence_sentence
@@ -40,7 +40,9 @@ CORRECTED_FOR = timedelta(days=3)
 TOLD_FOR = timedelta(days=3)
 """Days whose failures the admins are told of; older ones are history, also for a new admin."""
 
-LOOKED_BACK = timedelta(days=LONGEST_PAUSE)
+LOOKED_BACK = timedelta(days=90)
+"""Digests and failures of so many days are remembered: of an outage that was longer, nothing is caught up."""
+
 MAY_WORK_LATER = (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
 MOST_ADVISED = 500
 """People up to whom a monthly digest looks for a better mix of plans: of thousands that takes longer than a lease."""
@@ -131,16 +133,16 @@ class Jobs:
 
     def plan_digests(self, now: datetime) -> None:
         """Owe each subscribed channel the digest that is due."""
-        database, today = self.ledger.database, spend_day(now, self.ledger.zone)
+        database, policy = self.ledger.database, self.ledger.policy()
         for subscription in [*self.settled(), *all_subscriptions(database)]:
-            due = finished(digest_due(subscription, now, self.ledger.calendar), subscription, today)
+            due = digest_due(subscription, now, policy.calendar, policy.timezone)
             if due is None or (
                 subscription.skips_unchanged and not self._has_usage(due.start, due.day, subscription.team)
             ):
                 continue
             channel, edition, team = subscription.channel, subscription.edition, subscription.team
             told = deliveries.told_digests(database, channel, due.day - LOOKED_BACK, edition, team, now)
-            if any(one.day == due.day and one.covers.start <= due.start for one in told):
+            if any(one.day == due.day and (one.is_planned or one.covers.start <= due.start) for one in told):
                 continue
             told_to = max((one.day for one in told if one.day < due.day), default=None)
             start = caught_up(due, told_to, subscription).start

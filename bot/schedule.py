@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from bot.spend.days import ONE_DAY, due_at, spend_day
 from bot.spend.digest import DAILY, MONTHLY, WEEKLY
@@ -23,10 +24,14 @@ class DueDigest(NamedTuple):
     expires_at: datetime
 
 
-def digest_due(subscription: Subscription, now: datetime, calendar: WorkCalendar | None = None) -> DueDigest | None:
+def digest_due(
+    subscription: Subscription, now: datetime, calendar: WorkCalendar | None = None, spend_zone: ZoneInfo | None = None
+) -> DueDigest | None:
     """The digest that is owed at ``now``: a daily one from its time on until the local day ends; else None.
 
-    After an outage this is still one digest, of the newest days, not one for each day that was missed.
+    After an outage this is still one digest, of the newest days, not one for each day that was missed. Its days are
+    finished ones: where the channel's clock is hours ahead of ``spend_zone`` (its own where None), a daily digest
+    tells the last day that is over when it is due, and a rarer one waits until its last day is over.
     """
     calendar = calendar or WorkCalendar()
     today = spend_day(now, subscription.zone)
@@ -36,9 +41,15 @@ def digest_due(subscription: Subscription, now: datetime, calendar: WorkCalendar
     due = due_at(issued, subscription.at, subscription.zone)
     if due > now or (subscription.since is not None and due <= subscription.since):
         return None
-    start = covered_from(subscription, issued, calendar)
+    start, day = covered_from(subscription, issued, calendar), _covered_to(subscription, issued)
     expires = due_at(_news_until(subscription, issued), time(0), subscription.zone)
-    return DueDigest(start, _covered_to(subscription, issued), expires)
+    if spend_zone is not None and subscription.edition == DAILY:
+        # At its time and not at this moment: later on the same local day, one day more may be over.
+        unfinished = max(day - spend_day(due, spend_zone) + ONE_DAY, timedelta(0))
+        start, day = start - unfinished, day - unfinished
+    elif spend_zone is not None and day >= spend_day(now, spend_zone):
+        return None
+    return DueDigest(start, day, expires)
 
 
 def caught_up(due: DueDigest, told_to: date | None, subscription: Subscription) -> DueDigest:
@@ -48,19 +59,6 @@ def caught_up(due: DueDigest, told_to: date | None, subscription: Subscription) 
     since = date.min if subscription.since is None else subscription.since.astimezone(subscription.zone).date()
     untold = max(told_to + ONE_DAY, due.day - (LONGEST_PAUSE - 1) * ONE_DAY, since)
     return due._replace(start=min(due.start, untold))
-
-
-def finished(due: DueDigest | None, subscription: Subscription, today: date) -> DueDigest | None:
-    """A digest of finished spend days alone, where ``today`` is the spend day that is under way.
-
-    A channel's clock may be hours ahead of the spend day's: a daily digest there tells the days before.
-    """
-    if due is None or due.day < today:
-        return due
-    if subscription.edition != DAILY:
-        return None
-    late = due.day - today + ONE_DAY
-    return due._replace(start=due.start - late, day=due.day - late)
 
 
 def _issue_day(subscription: Subscription, today: date, calendar: WorkCalendar) -> date | None:

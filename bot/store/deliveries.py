@@ -60,6 +60,11 @@ class Delivery(NamedTuple):
         return self.state == "expired" and TOO_LATE in (self.problem or "")
 
     @property
+    def is_planned(self) -> bool:
+        """Whether a digest is its channel's of a day; others were posted by hand."""
+        return self.expires_at is not None
+
+    @property
     def covers(self) -> "Covered":
         """Which digest it is: edition, first day and team."""
         edition, start, team = (self.edition or f"daily|{self.day}|").split("|", 2)

@@ -30,6 +30,10 @@ class Subscription(NamedTuple):
     skips_unchanged: bool = False
     since: datetime | None = None
 
+    def is_same(self, other: "Subscription") -> bool:
+        """Whether it is the same channel's same edition for the same team: of such, one alone is in force."""
+        return (self.channel, self.edition, self.team) == (other.channel, other.edition, other.team)
+
 
 _COLUMNS = (
     subscriptions.c.channel,
@@ -67,7 +71,7 @@ def all_subscriptions(database: Database) -> list[Subscription]:
 
 
 def subscribe(database: Database, subscription: Subscription, now: datetime) -> None:
-    """Let a channel have a digest, in place of the same edition for the same team, whose ``since`` it keeps."""
+    """Let a channel have a digest from ``now`` on, in place of the same one, whose ``since`` it keeps."""
     row = {
         "workspace_id": database.workspace_id,
         "channel": subscription.channel,

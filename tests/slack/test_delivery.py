@@ -7,10 +7,11 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.error import URLError
+from zoneinfo import ZoneInfo
 
 import pytest
 from slack_sdk.errors import SlackApiError
@@ -27,6 +28,7 @@ from bot.spend.digest import DigestFacts
 from bot.spend.records import Actor
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import Delivery, Told, all_deliveries, claim, owe_digest, reopen, start_sending
+from bot.store.subscriptions import WORKDAYS, Subscription, subscribe, unsubscribe
 from tests.usage import DAY, opus_for, store, used
 
 
@@ -92,6 +94,34 @@ class TestDigest:
         assert [one["text"] for one in workspace.messages[CHANNEL]][1].startswith(
             "Claude Code spend · Fri 20 Nov to Sun 22 Nov"
         )
+
+    def test_what_the_channel_asks_for_goes_before_what_the_settings_do(
+        self, bot: Installation, workspace: Workspace
+    ) -> None:
+        """The settings say 09:00; at 08:00 the channel asks for 17:00, and on Monday at noon for no digest."""
+        early, paris = NOW - timedelta(hours=1), ZoneInfo("Europe/Paris")
+        subscribe(bot.database, Subscription(CHANNEL, time(17), paris, WORKDAYS), early)
+        told: list[str] = []
+        for hours in range(24 * 5):
+            if hours == 76:
+                unsubscribe(bot.database, CHANNEL)
+            bot.jobs.tick(early + timedelta(hours=hours))
+            if len(workspace.messages.get(CHANNEL, [])) > len(told):
+                told.append(f"{(early + timedelta(hours=hours)).astimezone(paris):%a %H:%M}")
+        # Friday at 17:00; on Monday at noon the settings hold again, which said 09:00; then as they say.
+        assert told == ["Fri 17:00", "Mon 12:00", "Tue 09:00"]
+
+    def test_other_weekdays_do_not_tell_again_what_was_told(self, bot: Installation, workspace: Workspace) -> None:
+        every = Subscription(CHANNEL, time(9), ZoneInfo("Europe/Paris"))
+        monday = NOW + timedelta(days=3)
+        subscribe(bot.database, every, NOW - timedelta(days=1))
+        for hours in range(24 * 3 + 1):
+            bot.jobs.tick(NOW + timedelta(hours=hours))
+        assert len(workspace.messages[CHANNEL]) == 4  # of Thursday to Sunday
+        for weekdays in (WORKDAYS, frozenset({1}), every.weekdays):
+            subscribe(bot.database, every._replace(weekdays=weekdays), monday)
+            bot.jobs.tick(monday + timedelta(hours=1))
+        assert len(workspace.messages[CHANNEL]) == 4
 
 
 class TestAlert:
@@ -165,6 +195,12 @@ class TestOutage:
         keys = [message["metadata"]["event_payload"]["key"] for message in workspace.messages[CHANNEL]]
         assert keys == [f"digest:{CHANNEL}:2026-11-23"]
         assert {state for key, state in states(bot) if key not in keys} == {"expired"}
+
+    def test_after_three_weeks_the_last_two_are_caught_up(self, bot: Installation, workspace: Workspace) -> None:
+        bot.jobs.tick(NOW)
+        bot.jobs.tick(NOW + timedelta(weeks=3))
+        _, late = workspace.messages[CHANNEL]
+        assert late["text"].startswith("Claude Code spend · Fri 27 Nov to Thu 10 Dec")
 
     def test_a_round_that_takes_longer_than_a_lease_gives_no_doubles(
         self, bot: Installation, workspace: Workspace, monkeypatch: pytest.MonkeyPatch

@@ -18,7 +18,7 @@ from bot.playground.server import served
 from bot.playground.web_api import create_web_api
 from bot.playground.workspace import Fault, Workspace
 from bot.pricing import TokenUsage, default_price_book
-from bot.schedule import digest_due, finished
+from bot.schedule import digest_due
 from bot.spend.alerts import STEPS, step_reached
 from bot.spend.days import spend_day
 from bot.spend.records import Actor
@@ -89,7 +89,7 @@ class History:
 
     def tick(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
-        due = finished(digest_due(self.subscription, self.now), self.subscription, spend_day(self.now, PARIS))
+        due = digest_due(self.subscription, self.now, None, PARIS)
         if due is not None:
             self.owed.add(due.day)
         is_calm = not self.workspace.faults

@@ -1,12 +1,13 @@
 """When digests come and which days they cover, on every day of every zone."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
 from bot.schedule import DueDigest, caught_up, covered_from, digest_due, is_issued
-from bot.spend.days import due_at
+from bot.spend.days import due_at, spend_day
 from bot.spend.workdays import UnknownCountry, WorkCalendar
 from bot.store.subscriptions import WORKDAYS, Subscription
 
@@ -42,6 +43,39 @@ def test_one_digest_for_each_local_day_of_every_zone(chunk: int) -> None:
                 assert early is None or early.day < found.day
                 assert found.expires_at > due
             assert len(told) == len(days)
+
+
+@pytest.mark.parametrize(
+    ("spend", "channel"),
+    [
+        ("UTC", "Australia/Sydney"),
+        ("America/Los_Angeles", "Asia/Tokyo"),
+        ("UTC", "Asia/Kolkata"),
+        ("Pacific/Midway", "Pacific/Kiritimati"),
+        ("Asia/Tokyo", "America/Los_Angeles"),
+    ],
+)
+@pytest.mark.parametrize("weekdays", [WORKDAYS, frozenset(range(1, 8))])
+def test_a_channel_in_another_zone_than_the_spend_days_has_one_digest_a_day_at_its_time(
+    spend: str, channel: str, weekdays: frozenset[int]
+) -> None:
+    """Ticks come every half hour of a spring's months; all days are finished ones, and each is told once."""
+    spend_zone, subscription = ZoneInfo(spend), Subscription("C1", NINE, ZoneInfo(channel), weekdays)
+    now = datetime(2026, 2, 1, tzinfo=UTC)
+    told: list[DueDigest] = []
+    comes: dict[date, DueDigest] = {}
+    while now < datetime(2026, 5, 1, tzinfo=UTC):
+        found = digest_due(subscription, now, ANYWHERE, spend_zone)
+        local = now.astimezone(subscription.zone)
+        if found is not None and comes.setdefault(local.date(), found) == found and found not in told:
+            assert (local.hour, local.minute) == (9, 0) or not told
+            assert found.day < spend_day(now, spend_zone)
+            told.append(found)
+        assert found is None or comes[local.date()] == found
+        now += timedelta(minutes=30)
+    assert len(told) == len(comes) > 60
+    for earlier, later in pairwise(told):
+        assert later.start == earlier.day + timedelta(days=1)
 
 
 def due(subscription: Subscription, local: str, calendar: WorkCalendar = ANYWHERE) -> tuple[str, str] | None:

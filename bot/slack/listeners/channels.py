@@ -1,7 +1,7 @@
 """Commands about a channel's digests; admins alone change them."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from slack_sdk import WebClient
 
@@ -10,6 +10,7 @@ from bot.slack.access import NOT_ADMIN, NOT_MEMBER, Access
 from bot.slack.blocks.answer import refusal_message
 from bot.slack.listeners.replies import Command, Reply, say, say_lines
 from bot.slack.subscribing import EXAMPLE, Defaults, Unreadable, in_words, read_subscription
+from bot.spend.days import ONE_DAY
 from bot.spend.digest import EDITIONS
 from bot.store.audit import note_change
 from bot.store.database import Database
@@ -57,7 +58,9 @@ class Channels:
                 say_lines(reply, TOO_SMALL)
                 return
             wanted = wanted._replace(team=team.name)
-        subscribe(self.database, wanted, self.clock())
+        # What the settings asked for so far must not cost the channel today's digest, at whatever time it comes now.
+        is_asked_for = any(one.is_same(wanted) for one in self.settled())
+        subscribe(self.database, wanted, self.clock() - (ONE_DAY if is_asked_for else timedelta(0)))
         note_change(self.database, self.clock(), command["user_id"], f"subscribed {wanted.channel}: {in_words(wanted)}")
         say_lines(reply, f"This channel gets the {in_words(wanted)}. Invite me, if you have not: /invite @claudecost")
 
