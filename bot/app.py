@@ -216,7 +216,9 @@ class Installation:
             self.identities.give,
             self.answers,
         )
-        actions = Actions(self.ledger, self.directory, self.access, self.today, home.publish, self.look_again)
+        actions = Actions(
+            self.ledger, self.directory, self.access, self.today, home.publish, self.look_again, self.advisor
+        )
         register(app, self.router, actions, home, self.calculator, self.uploads, self.settings_window)
         return app
 

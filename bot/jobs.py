@@ -12,13 +12,12 @@ from slack_sdk.errors import SlackApiError
 from bot.advice import Advisor
 from bot.ledger import Ledger, OwnDay
 from bot.pricing.money import rounded
-from bot.pricing.tiers import HISTORY_DAYS
 from bot.schedule import caught_up, digest_due
 from bot.slack.blocks.digest import digest_message
-from bot.slack.blocks.message import Block, Message, counted, escape, image
+from bot.slack.blocks.message import Block, Message, counted, image
 from bot.slack.blocks.notice import notice_message, silence_sentence
 from bot.slack.blocks.personal import alert_message
-from bot.slack.blocks.plans import plans_in_a_line
+from bot.slack.blocks.plans import own_plan_in_a_line, plans_in_a_line
 from bot.slack.blocks.trend import trend_block, trend_in_words
 from bot.slack.delivery import Composed, Postponed, Sender, Undeliverable
 from bot.slack.directory import Directory
@@ -49,6 +48,8 @@ MOST_ADVISED = 500
 
 NOT_THERE = ("not_in_channel", "channel_not_found")
 """What Slack says of a channel that the app is not in; of a private one, that there is none."""
+
+QUIET = "it waits until the person's quiet hours are over"
 
 MAX_LISTED = 10
 """People whom an admin's message lists."""
@@ -93,16 +94,19 @@ class Jobs:
         today = spend_day(now, self.ledger.zone)
         seen: dict[tuple[str, str], Delivery] = {}
         unreached: dict[str, set[str]] = defaultdict(set)
-        for delivery in deliveries.digests_and_failures(database, today - TOLD_FOR):
+        for delivery in deliveries.digests_and_failures(database, today - LOOKED_BACK):
             before = seen.get((delivery.kind, delivery.target))
             seen[delivery.kind, delivery.target] = delivery
             if delivery.state not in ("failed", "held") and not delivery.is_late:
                 continue
             if delivery.kind == ALERT:
-                unreached[delivery.problem or delivery.state].add(delivery.target)
+                if delivery.day >= today - TOLD_FOR:
+                    unreached[delivery.problem or delivery.state].add(delivery.target)
                 continue
             if before is not None and before.problem == delivery.problem:
                 continue  # a channel that is gone is said once
+            if delivery.day < today - TOLD_FOR:
+                continue
             what = self.ledger.what(delivery)
             is_outside = any(code in (delivery.problem or "") for code in NOT_THERE)
             invite = " Invite the app to that channel with /invite, then send it again." if is_outside else ""
@@ -329,7 +333,9 @@ class Composer:
         if person is None:
             raise Undeliverable("expired", "the person's data were removed")
         if (spend_day(now, self.ledger.zone) - delivery.day).days > MAX_AGE_DAYS:
-            raise Undeliverable("expired", f"{TOO_LATE}: {delivery.day} is too long ago for an alert")
+            # Who sleeps through it has asked for that: no admin need hear of it.
+            why = "it waited for the end of the person's quiet hours" if delivery.problem == QUIET else TOO_LATE
+            raise Undeliverable("expired", f"{why}: {delivery.day} is too long ago for an alert")
         wishes = wishes_of(self.ledger.database, person.id)
         if not wishes.allow(delivery.day):
             raise Undeliverable("expired", "the person does not want to be told about that day")
@@ -345,11 +351,11 @@ class Composer:
         quiet = self.ledger.policy().quiet_hours if wishes.quiet_hours is None else read_quiet_hours(wishes.quiet_hours)
         until = quiet.until(now, self.directory.zone_of(user, self.ledger.zone)) if quiet else None
         if until is not None:
-            raise Postponed(until, "it waits until the person's quiet hours are over")
+            raise Postponed(until, QUIET)
         channel = self.directory.direct_channel(user)
-        return Composed(
-            channel, alert_message(own, limit, step, self.ledger.book.label, plan=self._plan_hint(person, delivery.day))
-        )
+        found = self.advisor.for_person(person.email, delivery.day) if self.advisor and person.email else None
+        plan = own_plan_in_a_line(found)
+        return Composed(channel, alert_message(own, limit, step, self.ledger.book.label, plan=plan))
 
     def _owe_lower(self, person: Person, delivery: Delivery, own: OwnDay, limit: Decimal, now: datetime) -> None:
         """A step that was owed is reached no more; a lower one that nobody told may well be."""
@@ -359,17 +365,3 @@ class Composer:
             database = self.ledger.database
             with database.write() as connection:
                 deliveries.owe_alert(connection, database.workspace_id, person.id, delivery.day, lower, now)
-
-    def _plan_hint(self, person: Person, day: date) -> str | None:
-        """What the plan that is recommended to a person would cost, if it is another one."""
-        found = self.advisor.for_person(person.email, day) if self.advisor and person.email else None
-        for advice in found.people if found else ():
-            if advice.recommended is None or advice.recommended.id == advice.current.id:
-                continue
-            new, now = advice.option(advice.recommended).low, advice.option(advice.current).low
-            if new is not None and now is not None:
-                return (
-                    f"By your last {HISTORY_DAYS} days, {escape(advice.recommended.name)} would be about "
-                    f"{rounded(new.p50)} a month instead of {rounded(now.p50)}: /claudecost recommend"
-                )
-        return None

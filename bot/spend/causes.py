@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.pricing import Cost, PriceBook, PricingError, TokenUsage, list_cost
+from bot.pricing import Cost, Model, PriceBook, PricingError, TokenUsage, list_cost
 from bot.spend.amounts import ZERO, Quantity
 
 MAIN_SHARE = Decimal("0.4")
@@ -48,18 +48,14 @@ def best_saving(used: Iterable[Quantity], book: PriceBook) -> Saving | None:
         model = book.model(quantity.model, quantity.day)
         if model.family in ("opus", "fable") and book.has_family("sonnet", quantity.day):
             sonnet = book.current("sonnet", quantity.day)
-            try:
-                then = list_cost(quantity.usage, sonnet.id, quantity.day, book).usd
-            except PricingError:
-                then = now.usd
-            found[f"{sonnet.name} for the {model.family.title()} part"] += max(ZERO, now.usd - then)
+            then = _usd_on(sonnet, quantity, quantity.day, book)
+            found[f"{sonnet.name} for the {model.family.title()} part"] += max(ZERO, now.usd - (then or now.usd))
         if model.family in ("opus", "fable", "sonnet") and book.has_family("haiku", quantity.day):
             haiku = book.current("haiku", quantity.day)
-            try:
-                then = list_cost(quantity.usage, haiku.id, quantity.day, book).usd
-            except PricingError:
-                then = now.usd
-            found[f"{haiku.name} in subagents for a fifth of the work"] += SUBAGENT_SHARE * max(ZERO, now.usd - then)
+            then = _usd_on(haiku, quantity, quantity.day, book)
+            found[f"{haiku.name} in subagents for a fifth of the work"] += SUBAGENT_SHARE * max(
+                ZERO, now.usd - (then or now.usd)
+            )
         read = next((line.usd for line in now.lines if line.kind == "cache_read"), ZERO)
         found["/clear between tasks and /compact within long ones, so that half as much context is read again"] += (
             read / 2
@@ -94,15 +90,19 @@ def compared(used: Iterable[Quantity], book: PriceBook, day: date) -> Comparison
         if not book.has_family(family, day):
             continue
         model = book.current(family, day)
-        try:
-            # At the day's prices of today's models: that is what a change of model would bring.
-            usd = sum((list_cost(quantity.usage, model.id, day, book).usd for quantity, _ in priced), ZERO)
-        except PricingError:
-            found.append((model.name, None))
-        else:
-            found.append((model.name, usd))
+        # At the day's prices of today's models: that is what a change of model would bring.
+        parts = [_usd_on(model, quantity, day, book) for quantity, _ in priced]
+        found.append((model.name, None if None in parts else sum(filter(None, parts), ZERO)))
     ranked = sorted(found, key=lambda one: (one[1] is None, -(one[1] or ZERO), one[0]))
     return Comparison(sum((cost.usd for _, cost in priced), ZERO), ranked)
+
+
+def _usd_on(model: Model, quantity: Quantity, day: date, book: PriceBook) -> Decimal | None:
+    """What a quantity would cost on another model, at standard speed and else as it was; None without a price."""
+    try:
+        return list_cost(quantity.usage, model.id, day, book, quantity.conditions._replace(speed="standard")).usd
+    except PricingError:
+        return None
 
 
 def _priced(quantity: Quantity, usage: TokenUsage, book: PriceBook) -> Cost | None:

@@ -12,11 +12,11 @@ import pytest
 from bot.app import Installation
 from bot.playground.demo import NOW, Stage
 from bot.playground.dispatch import send_interaction
-from bot.pricing import STANDARD, PriceBook, TokenUsage
-from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED, about
+from bot.pricing import STANDARD, PriceBook, PriceConditions, TokenUsage
+from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED, about, limit_modal
 from bot.spend.alerts import QuietHours
 from bot.spend.amounts import Quantity
-from bot.spend.causes import best_saving, largest_kind
+from bot.spend.causes import best_saving, compared, largest_kind
 from bot.spend.records import Actor, Sessions
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
@@ -75,6 +75,19 @@ class TestQuietHours:
         assert dm(stage) == []
         bot.jobs.sender.send_due(night + timedelta(hours=8, minutes=30))
         assert dm(stage)[0]["text"] == "You passed $12.00 on Fri 20 Nov: $13.00"
+
+    def test_of_a_day_that_is_too_long_ago_by_then_neither_the_person_nor_an_admin_hears(self, stage: Stage) -> None:
+        bot = stage.installation
+        bot.jobs.admins = ("U002",)
+        spends(bot, 13)  # of Thursday, imported on Friday night
+        night = datetime(2026, 11, 20, 22, 30, tzinfo=ZoneInfo("Europe/Paris"))
+        for hours in (0, 9, 10, 11):
+            bot.jobs.sender.send_due(night + timedelta(hours=hours))
+            bot.jobs.tell_failures(night + timedelta(hours=hours))
+        (alert,) = all_deliveries(bot.database)
+        assert alert.state == "expired"
+        assert "quiet hours" in (alert.problem or "")
+        assert stage.workspace.messages == {}
 
 
 class TestLimits:
@@ -208,6 +221,18 @@ class TestCauses:
         assert found is not None
         assert (found.what, found.usd) == ("Haiku 5.5 in subagents for a fifth of the work", Decimal("3.80"))
 
+    def test_another_model_is_priced_as_the_work_was_done(self, book: PriceBook) -> None:
+        """1M output of Opus 5.5: $20; in the US $22 against $11 on Sonnet 5.5; as a batch $10 against $5."""
+        for conditions, saved in (
+            (PriceConditions(inference_geo="us"), 11),
+            (PriceConditions(service_tier="batch"), 5),
+        ):
+            written = [Quantity(DAY, "claude-opus-5-5", conditions, "api", TokenUsage(output=10**6), None)]
+            assert best_saving(written, book) == ("Sonnet 5.5 for the Opus part", saved)
+            families = dict(compared(written, book, DAY).families)
+            assert families["Opus 5.5"] == 2 * saved
+            assert families["Sonnet 5.5"] == saved
+
     def test_small_savings_are_not_worth_a_line(self, book: PriceBook) -> None:
         little = [Quantity(DAY, "claude-haiku-5-5", STANDARD, "api", TokenUsage(1_000_000), None)]
         assert best_saving(little, book) is None
@@ -225,7 +250,11 @@ class TestCauses:
         assert "Try: keeping 90 % of the input in the cache, which would have made it about $5.80" in text
         # 30 days of $10, one of which is the $40 in more than half of the months: 1 - (28/29) ** 22 = 54 %.
         # For Max 5x see docs/tiers.md.
-        assert "By your last 90 days, Claude Max 5x would be about $100.00 a month instead of $330.00" in text
+        plan = "By your last 90 days, Claude Max 5x would be about $100.00 a month instead of $330.00"
+        assert plan in text
+        TestButtons().press(stage, ALERT_PLANNED)
+        assert TestButtons().settled(stage, "Planned work")
+        assert plan in json.dumps(dm(stage)[0]["blocks"], ensure_ascii=False)
 
     def test_who_is_rarely_active_hears_of_no_plan(self, stage: Stage) -> None:
         """$10 on one day a week is $43 a month, less than any seat that would carry it."""
@@ -312,6 +341,17 @@ class TestButtons:
         person = person_by_email(told.installation.database, "ada@example.com")
         assert person is not None
         assert wishes_of(told.installation.database, person.id).planned_day is None
+
+    def test_each_limit_is_offered_once(self, stage: Stage) -> None:
+        """Twice a usual day of $6 is the $12 that is offered anyway."""
+        for back in range(1, 7):
+            spends(stage.installation, 6, DAY - timedelta(days=back))
+        spends(stage.installation, 20)
+        person = person_by_email(stage.installation.database, "ada@example.com")
+        assert person is not None
+        view = limit_modal(stage.installation.ledger.own_day(person, DAY), Decimal(12), "")
+        (radio,) = (block["element"] for block in view["blocks"] if block.get("block_id") == "choice")
+        assert [option["text"]["text"] for option in radio["options"]] == ["$12.00", "$30.00"]
 
     def test_a_limit_is_changed_in_a_window(self, told: Stage) -> None:
         self.press(told, ALERT_LIMIT)

@@ -521,6 +521,16 @@ class TestRules:
         notices = [one for one in all_deliveries(bot.database) if one.kind == "notice"]
         assert [one.key for one in notices] == ["notice:failed:digest:CGONE:2026-11-19:U001"]
 
+    def test_of_a_channel_that_stays_gone_the_admins_hear_once(self, stage: Stage, bot: Installation) -> None:
+        bot.jobs.admins = ("U001",)
+        every = Subscription("CGONE", time(7), ZoneInfo("UTC"))
+        subscribe(bot.database, every, NOW - timedelta(days=1))
+        for days in range(21):
+            for minutes in (0, 1):
+                bot.jobs.tick(NOW + timedelta(days=days, minutes=minutes))
+        told = [one for one in all_deliveries(bot.database) if one.kind == "notice" and "CGONE" in one.key]
+        assert len(told) == 1
+
     def test_what_failed_is_told_to_the_admins_once(self, stage: Stage, bot: Installation) -> None:
         bot.jobs.admins = ("U002",)
         stage.workspace.faults.append(

@@ -75,8 +75,8 @@ def limit_modal(own: OwnDay, limit_usd: Decimal, where: str) -> Block:
     """The window in which a person sets their own daily limit; ``where`` names the message to edit."""
     choices = [(Decimal(12), "what nine in ten stayed under, by the documentation of March 2026")]
     choices.append((Decimal(30), "the same since April 2026, with an average of $13"))
-    if own.usual_usd is not None and own.usual_usd > 0:
-        twice = (2 * own.usual_usd).quantize(Decimal("0.01"))
+    twice = ZERO if own.usual_usd is None else (2 * own.usual_usd).quantize(Decimal("0.01"))
+    if twice and twice not in dict(choices):
         choices.append((twice, "twice your usual active day"))
     options = [
         {

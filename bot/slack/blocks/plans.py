@@ -9,6 +9,7 @@ from bot.ask import MonthlySpend
 from bot.pricing.money import rounded, shown
 from bot.pricing.plans import Plan
 from bot.pricing.tiers import (
+    HISTORY_DAYS,
     MIN_ACTIVE_DAYS,
     MIN_SAVING_SHARE,
     MIN_SAVING_USD,
@@ -147,6 +148,20 @@ def plans_in_a_line(team: TeamAdvice) -> str | None:
         f"Plans: another mix would save about {rounded(saved)} a month ({counted(changed, 'person', 'people')} on "
         "another plan); leads and admins ask /claudecost recommend team"
     )
+
+
+def own_plan_in_a_line(found: Recommendation | None) -> str | None:
+    """One line for an alert: what the plan that is recommended to a person would cost, if it is another one."""
+    for advice in found.people if found else ():
+        if advice.recommended is None or advice.recommended.id == advice.current.id:
+            continue
+        new, now = advice.option(advice.recommended).low, advice.option(advice.current).low
+        if new is not None and now is not None:
+            return (
+                f"By your last {HISTORY_DAYS} days, {escape(advice.recommended.name)} would be about "
+                f"{rounded(new.p50)} a month instead of {rounded(now.p50)}: /claudecost recommend"
+            )
+    return None
 
 
 def plan_list_message(plans: Iterable[Plan], day: date, typical: tuple[Decimal, Decimal] | None) -> Message:

@@ -1,14 +1,16 @@
 """Buttons and windows: what they change is checked against who pressed them, as the signed request says."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from slack_bolt import Ack, Respond
 from slack_sdk import WebClient
 
+from bot.advice import Advisor
 from bot.ask import Refusal, ask
 from bot.ledger import Ledger, expected_key
 from bot.pricing.money import shown
@@ -22,6 +24,7 @@ from bot.slack.blocks.personal import (
     no_own_spend_message,
     own_spend_message,
 )
+from bot.slack.blocks.plans import own_plan_in_a_line
 from bot.slack.directory import Directory
 from bot.slack.listeners.failures import answers_failures
 from bot.store.audit import looks_at
@@ -51,10 +54,12 @@ class Actions:
         today: Callable[[], date],
         publish_home: Callable[[str, WebClient], None],
         look_again: Callable[[int], None],
+        advisor: Advisor,
     ) -> None:
         """``publish_home`` makes the Home tab of a user anew; ``look_again`` lets a person's alerts follow a change."""
         self.publish_home = publish_home
         self.look_again = look_again
+        self.advisor = advisor
         self.ledger = ledger
         self.directory = directory
         self.access = access
@@ -131,10 +136,9 @@ class Actions:
         """Keep the limit, and say so in the message that the window came from."""
         value, channel, ts = json.loads(view["private_metadata"])
         alert = self._about(value, body["user"]["id"])
-        usd = _chosen(view["state"]["values"])
+        usd, wrong = _chosen(view["state"]["values"])
         if alert is None or usd is None:
-            said = "Choose a limit or write one, such as 20" if alert else "This is not your alert"
-            ack(response_action="errors", errors={"own": said})
+            ack(response_action="errors", errors={"own": wrong if alert else "This is not your alert"})
             return
         ack()
         set_wishes(self.ledger.database, alert.person.id, limit_usd=usd)
@@ -162,19 +166,22 @@ class Actions:
         respond(text=message.text, blocks=message.blocks, replace_original=True)
 
     def _message(self, alert: _Alert, said: str) -> Message:
-        own = self.ledger.own_day(alert.person, alert.day)
-        return alert_message(own, alert.limit_usd, alert.step, self.ledger.book.label, settled=said)
+        own, email = self.ledger.own_day(alert.person, alert.day), alert.person.email
+        plan = own_plan_in_a_line(self.advisor.for_person(email, alert.day) if email else None)
+        return alert_message(own, alert.limit_usd, alert.step, self.ledger.book.label, plan=plan, settled=said)
 
 
-def _chosen(values: dict[str, Any]) -> Decimal | None:
-    """The limit that the window holds: the amount that was written, else the one that was chosen."""
-    written = values.get("own", {}).get("usd", {}).get("value")
+def _chosen(values: dict[str, Any]) -> tuple[Decimal | None, str]:
+    """The limit that the window holds, and what is wrong where it holds none: what was written goes first."""
+    written = str(values.get("own", {}).get("usd", {}).get("value") or "").strip()
     chosen = (values.get("choice", {}).get("usd", {}).get("selected_option") or {}).get("value")
-    try:
-        usd = Decimal(written or chosen or "")
-    except InvalidOperation:
-        return None
-    return usd if usd.is_finite() and 0 < usd <= MAX_LIMIT else None
+    said = written or chosen
+    if not said:
+        return None, "Choose a limit or write one, such as 20"
+    usd = Decimal(said) if re.fullmatch(r"\d{1,6}(\.\d{1,2})?", said) else None
+    if usd is None or not 0 < usd <= MAX_LIMIT:
+        return None, f"“{said[:20]}” is no amount from $0.01 to ${MAX_LIMIT:,}; write one such as 20 or 12.50"
+    return usd, ""
 
 
 def _whisper(respond: Respond, message: Message) -> None:
