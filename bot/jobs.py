@@ -23,6 +23,7 @@ from bot.slack.delivery import Composed, Postponed, Sender, Undeliverable
 from bot.slack.directory import Directory
 from bot.slack.errors import Meaning, classify
 from bot.spend.alerts import MAX_AGE_DAYS, newly_reached, read_quiet_hours, step_reached
+from bot.spend.amounts import Amount
 from bot.spend.days import ONE_DAY, Period, spend_day
 from bot.spend.digest import MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
@@ -158,7 +159,7 @@ class Jobs:
     def _has_usage(self, start: date, day: date, name: str) -> bool:
         team = find_team(self.ledger.database, name) if name else None
         found = self.ledger.digest(day, start=start, team=team).amount
-        return found is not None and found.usage.tokens > 0
+        return found is not None and found != Amount()
 
     def _first_used(self, period: Period, name: str) -> date | None:
         """The first day of a period on which anything was used."""
@@ -174,7 +175,7 @@ class Jobs:
             if delivery.members != self.composer.members(delivery):
                 continue  # somebody came or went: the difference would be what they spent
             facts = self.composer.digest_facts(delivery, now)
-            if facts.amount is None and delivery.usd is None:
+            if facts.amount is None and delivery.usd is None and not facts.is_idle:
                 self._tell_no_data(delivery, now)
             said = _correction(delivery, facts, now.astimezone(self.ledger.zone))
             if said is None or not deliveries.claim_correction(database, delivery, now):
@@ -315,7 +316,7 @@ class Composer:
 
     def _picture(self, facts: DigestFacts) -> Block | None:
         picture = self.ledger.policy().picture
-        if facts.amount is None or picture == "off":
+        if facts.amount is None or picture == "off" or not any(day.models for day in facts.trend):
             return None
         if picture == "native":
             return trend_block(facts)

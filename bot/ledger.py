@@ -18,6 +18,7 @@ from bot.spend.causes import Comparison, Saving, best_saving, compared, largest_
 from bot.spend.days import ONE_DAY, Period, month_to_date
 from bot.spend.digest import (
     DAILY,
+    MONTHLY,
     Arrival,
     DigestFacts,
     Freshness,
@@ -34,7 +35,14 @@ from bot.store import deliveries
 from bot.store.database import Database
 from bot.store.deliveries import Delivery
 from bot.store.feeds import silent_sources
-from bot.store.people import Person, people_of_team, person_by_email, person_by_id, person_by_name
+from bot.store.people import (
+    Person,
+    is_unassigned,
+    people_of_team,
+    person_by_email,
+    person_by_id,
+    person_by_name,
+)
 from bot.store.quantities import (
     Share,
     VendorSpend,
@@ -295,27 +303,58 @@ class Ledger:
         members = None if team is None else set(people_of_team(self.database, team.id))
         used = quantities(self.database, period) if team is None else team_quantities(self.database, period, team.id)
         unused = set(period.days).difference(quantity.day for quantity in used)
-        facts = digest_facts(
-            day=day,
-            zone=policy.timezone.key,
-            quantities=used,
-            people=self._people(policy, Period(first, day + ONE_DAY), limit_usd, members),
-            limit_usd=limit_usd,
-            freshness=self._freshness(day, now, members),
-            book=self.book,
-            start=first,
-            edition=edition,
-            team=None if team is None else team.name,
-            budget_usd=policy.budget_usd if team is None else team.budget_usd,
-            calendar=policy.calendar,
-            reported=reported_days(self.database, filter(policy.calendar.is_working, unused)),
-        )
+        covered = Period(first, day + ONE_DAY).days
+        untold = covered if unused.issuperset(covered) else []
+        reported = reported_days(self.database, [*filter(policy.calendar.is_working, unused), *untold])
+        people = self._people(policy, Period(first, day + ONE_DAY), limit_usd, members)
+        freshness = self._freshness(day, now, members)
+
+        def facts_of(used: Iterable[Quantity], people: PeopleCount) -> DigestFacts:
+            return digest_facts(
+                day=day,
+                zone=policy.timezone.key,
+                quantities=used,
+                people=people,
+                limit_usd=limit_usd,
+                freshness=freshness,
+                book=self.book,
+                start=first,
+                edition=edition,
+                team=None if team is None else team.name,
+                budget_usd=policy.budget_usd if team is None else team.budget_usd,
+                calendar=policy.calendar,
+                reported=reported,
+            )
+
+        facts = facts_of(used, people)
+        if untold and reported.issuperset(covered):
+            facts = facts._replace(is_idle=True)
         if facts.anomaly is not None and read_setting(self.database, expected_key(day, facts.team)) is not None:
             facts = facts._replace(anomaly=None)
         if members is not None or not has_ranges(self.database):
             return facts
+        facts = facts._replace(has_totals=True)
+        if edition == MONTHLY:
+            # A month is told with what is known of it as a whole alone, and compared with such a one.
+            before, month = Period((first - ONE_DAY).replace(day=1), first), Period(first, day + ONE_DAY)
+            spent = [*self._fullest(before, by_day=True), *(found := self._fullest(month, by_day=True))]
+            return facts_of((one[3] for one in spent), self._counted(found, people))._replace(
+                trend=facts.trend, has_totals=True
+            )
         whole = self._with_ranges(month_to_date(day), facts.month_usd)
+        if whole == facts.month_usd:
+            return facts
         return facts._replace(month_usd=whole, month=facts.month._replace(usd=whole, forecast=None))
+
+    def _counted(self, found: list[tuple[str, str, str, Quantity, bool]], by_day: PeopleCount) -> PeopleCount:
+        """The same count with those people of whom totals of several days alone are known."""
+        spent: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        for _, person, _, quantity, _ in found:
+            spent[person] += amount(quantity, self.book).usd
+        nobody = [usd for person, usd in spent.items() if is_unassigned(person)]
+        return by_day._replace(
+            active=len(spent) - len(nobody), unassigned_usd=sum(nobody, ZERO), unassigned_actors=len(nobody)
+        )
 
     def tells_too_much(self, team: Team, fewest: int = MIN_TEAM) -> bool:
         """Whether a team's total would tell what its people spent, where names are not to be said."""

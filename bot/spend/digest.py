@@ -163,6 +163,11 @@ class DigestFacts(NamedTuple):
     month: Month
     anomaly: Anomaly | None
     trend: list[TrendDay]
+    is_idle: bool = False
+    """Whether a source spoke of all of these days, and nobody used anything."""
+
+    has_totals: bool = False
+    """Whether totals of several days were imported, of which no single day is known."""
 
     @property
     def told_usd(self) -> Decimal | None:
@@ -284,11 +289,11 @@ def _by_day(priced: list[tuple[Quantity, Amount]]) -> Spent:
 def _baseline(covered: list[date], by_day: Spent, edition: str, calendar: WorkCalendar) -> Baseline | None:
     day = covered[-1]
     if edition == MONTHLY:
-        last = {when: usd or ZERO for when, usd in by_day.items() if _is_month_before(when, day)}
-        # A month that the data begin in says nothing about a whole one.
-        if not last or calendar.working_days(Period(min(last).replace(day=1), min(last))):
+        last = {when: usd for when, usd in by_day.items() if _is_month_before(when, day)}
+        # A month that the data begin in says nothing about a whole one, nor one in which days have no price.
+        if not last or None in last.values() or calendar.working_days(Period(min(last).replace(day=1), min(last))):
             return None
-        return Baseline(f"{covered[0] - ONE_DAY:%B}", sum(last.values(), ZERO), 1)
+        return Baseline(f"{covered[0] - ONE_DAY:%B}", sum(filter(None, last.values()), ZERO), 1)
     same = _weekday_baseline(covered, by_day)
     if same is not None or len(covered) > 1:
         return same

@@ -36,6 +36,11 @@ def spender_label(email: str | None, name: str) -> str:
     return email or (name if name.startswith(ERASED) else f"unassigned ({name})")
 
 
+def is_unassigned(label: str) -> bool:
+    """Whether a ``spender_label`` is of somebody without an address."""
+    return label.startswith((ERASED, "unassigned ("))
+
+
 _TEAM_LIMIT = select(teams.c.limit_usd).where(teams.c.id == people.c.team_id).scalar_subquery()
 _LIMIT = func.coalesce(people.c.limit_usd, _TEAM_LIMIT, type_=people.c.limit_usd.type)
 _PERSON = (people.c.id, people.c.email, people.c.name, people.c.slack_user_id, _LIMIT)

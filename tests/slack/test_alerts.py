@@ -16,7 +16,7 @@ from bot.pricing import STANDARD, PriceBook, PriceConditions, TokenUsage
 from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED, about, limit_modal
 from bot.spend.alerts import QuietHours
 from bot.spend.amounts import Quantity
-from bot.spend.causes import best_saving, compared, largest_kind
+from bot.spend.causes import Saving, best_saving, compared, largest_kind
 from bot.spend.records import Actor, Sessions
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
@@ -223,12 +223,10 @@ class TestCauses:
 
     def test_another_model_is_priced_as_the_work_was_done(self, book: PriceBook) -> None:
         """1M output of Opus 5.5: $20; in the US $22 against $11 on Sonnet 5.5; as a batch $10 against $5."""
-        for conditions, saved in (
-            (PriceConditions(inference_geo="us"), 11),
-            (PriceConditions(service_tier="batch"), 5),
-        ):
+        us, batch = PriceConditions(inference_geo="us"), PriceConditions(service_tier="batch")
+        for conditions, saved in ((us, Decimal(11)), (batch, Decimal(5))):
             written = [Quantity(DAY, "claude-opus-5-5", conditions, "api", TokenUsage(output=10**6), None)]
-            assert best_saving(written, book) == ("Sonnet 5.5 for the Opus part", saved)
+            assert best_saving(written, book) == Saving("Sonnet 5.5 for the Opus part", saved)
             families = dict(compared(written, book, DAY).families)
             assert families["Opus 5.5"] == 2 * saved
             assert families["Sonnet 5.5"] == saved

@@ -261,8 +261,53 @@ class TestSituations:
         """79 is under 2 x 40; 28 is over 2 x 9, but only $19 more."""
         assert facts(book, FRIDAY, opus(usd, FRIDAY), *weeks_before(FRIDAY, usual)).anomaly is None
 
+    def test_a_month_without_spend_so_far_keeps_its_line(self, book: PriceBook) -> None:
+        """Friday to Sunday 1 November, with nothing on the Sunday."""
+        sunday, friday = date(2026, 11, 1), date(2026, 10, 30)
+        found = facts(book, sunday, opus(20, friday), start=friday, budget_usd=Decimal(1000))
+        assert lines(found)[2] == "November so far: nothing of $1,000 budget (0 %) · 0 of 21 working days"
+
+    def test_longer_than_a_week_is_compared_with_nothing(self, book: PriceBook) -> None:
+        every = [opus(10, FRIDAY - timedelta(days=back)) for back in range(60)]
+        found = facts(book, FRIDAY, *every, start=FRIDAY - timedelta(days=9))
+        assert lines(found)[1] == "$100.00 across 14 people"
+
+    def test_a_month_after_one_that_partly_had_no_price(self, book: PriceBook) -> None:
+        last = date(2026, 10, 31)
+        september = [
+            Quantity(date(2026, 9, day), "claude-opus-5", STANDARD, "api", TokenUsage(2 * 10**6), None)  # $10
+            for day in range(1, 30)
+        ]
+        unpriced = Quantity(date(2026, 9, 30), "claude-zephyr-9", STANDARD, "api", TokenUsage(10**6), None)
+        for before, said in ((september, "290.00"), ([*september, unpriced], "too few earlier days")):
+            found = facts(book, last, opus(580, last), *before, start=date(2026, 10, 1), edition="monthly")
+            assert said in lines(found)[1]
+
+    def test_long_names_fit(self, book: PriceBook) -> None:
+        models = [f"anthropic/bedrock/{letter * 90}" for letter in "abcdefgh"]
+        people = PeopleCount(9, 6, 0, Decimal(5), 1, tuple(f"{letter * 70}@example.com" for letter in "xyz"))
+        unpriced = [Quantity(FRIDAY, model, STANDARD, "api", TokenUsage(10**6), None) for model in models[4:]]
+        stated = [
+            Quantity(FRIDAY, model, STANDARD, "api", TokenUsage(10**6), Decimal(90 - place))
+            for place, model in enumerate(models[:4])
+        ]
+        zone = "America/Argentina/ComodRivadavia"
+        found = facts(
+            book, FRIDAY, *stated, *unpriced, *weeks_before(FRIDAY, 40), people=people, budget_usd=Decimal(4000)
+        )._replace(team="T" * 80, start=FRIDAY - timedelta(days=2), freshness=None, zone=zone)
+        assert lines(found)[0].endswith(f"T… · Wed 18 Nov to Fri 20 Nov ({zone} day)")
+
 
 class TestPicture:
+    def test_there_is_none_without_dollars(self, stage: Stage) -> None:
+        unpriced = used(TokenUsage(10**6), date(2026, 11, 19), model="house-large")
+        store(stage.installation.database, unpriced, policy=NO_ALERTS)
+        stage.installation.jobs.tick(NOW)
+        (message,) = posted(stage)
+        assert [block["type"] for block in message["blocks"] if block["type"] == "image"] == []
+        assert "No price across 1 person" in message["text"]
+        assert stage.workspace.called("files.getUploadURLExternal") == 0
+
     def test_the_bars_add_up_to_the_days(self, book: PriceBook) -> None:
         found = facts(book, FRIDAY, opus(50, FRIDAY), opus(7, date(2026, 11, 7)), *weeks_before(FRIDAY, 40))
         assert [day.day for day in found.trend] == [date(2026, 11, 7) + timedelta(days=n) for n in range(14)]
@@ -567,6 +612,64 @@ class TestRules:
         assert "gone09@example.com and 1 more)" in told[0]
         assert "users_not_found" in told[0]
         assert told[1].startswith("No alert reaches 1 person (gone11@example.com): ")
+
+    def test_a_quiet_channel_is_told_of_dollars_without_tokens(self, stage: Stage) -> None:
+        bot = stage.installation
+        quiet = Subscription(CHANNEL, time(7), ZoneInfo("UTC"), skips_unchanged=True)
+        subscribe(bot.database, quiet, NOW - timedelta(days=1))
+        dollars = used(TokenUsage(), date(2026, 11, 19), reported="2.66")
+        store(bot.database, dollars, source="console_cost_csv", policy=NO_ALERTS)
+        bot.jobs.tick(NOW)
+        assert [message["text"].split(": ")[1][:5] for message in posted(stage)] == ["$2.66"]
+
+    def test_a_day_that_an_export_speaks_for_is_not_missing(self, stage: Stage) -> None:
+        bot = stage.installation
+        bot.jobs.admins = ("U001",)
+        days = [date(2026, 11, 18), date(2026, 11, 20)]
+        store(bot.database, *(used(opus_for(5), day) for day in days), policy=NO_ALERTS)
+        deliveries.owe_digest(bot.database, CHANNEL, date(2026, 11, 19), NOW)
+        bot.jobs.tick(NOW)
+        bot.jobs.correct_digests(NOW)
+        bot.jobs.tick(NOW + timedelta(minutes=1))
+        assert [message["text"] for message in posted(stage)] == [
+            "Claude Code spend · Thu 19 Nov (UTC day): Nobody used anything: Thu 19 Nov."
+        ]
+        assert "D001" not in stage.workspace.messages
+
+    def test_totals_of_several_days_are_in_a_month_and_its_models(self, stage: Stage) -> None:
+        """A report of October says $600 of Ada and $30 of a key; of Bo's own $40 on the 5th it says $10."""
+        bot = stage.installation
+        october, november = date(2026, 10, 1), date(2026, 11, 1)
+        ada, bo, key = Actor("email", "ada@example.com"), Actor("email", "bo@example.com"), Actor("api_key", "ci")
+        report = [
+            used(opus_for(usd), october, who, model)._replace(until=november)
+            for who, usd, model in ((ada, 600, "claude-opus-5-5"), (key, 30, "claude-opus-5-5"), (bo, 10, "nobodys"))
+        ]
+        store(bot.database, *report, source="spend_report_csv", policy=NO_ALERTS)
+        alone = bot.ledger.digest(date(2026, 10, 31), start=october, edition="monthly")
+        assert "Totals of several days alone were imported" in lines(alone)
+        assert alone.told_usd == 630
+        store(bot.database, used(opus_for(40), date(2026, 10, 5), bo), policy=NO_ALERTS)
+        facts = bot.ledger.digest(date(2026, 10, 31), start=october, edition="monthly")
+        assert facts.amount is not None
+        assert facts.amount.usd == facts.month_usd == 670  # 600 + 30 + 40
+        assert {model.name: model.usd for model in facts.models} == {"Opus 5.5": Decimal(670)}
+        assert facts.people == PeopleCount(2, 1, 0, Decimal(30), 1)
+        assert lines(facts)[1].startswith("$670.00 across 2 people")
+
+    def test_an_older_total_leaves_the_forecast_alone(self, stage: Stage) -> None:
+        bot = stage.installation
+        day = date(2026, 11, 19)
+        store(
+            bot.database,
+            *(used(opus_for(10), day - timedelta(days=back)) for back in range(30) if back % 7 < 5),
+            policy=NO_ALERTS,
+        )
+        before = bot.ledger.digest(day).month
+        august = used(opus_for(99), date(2026, 8, 1))._replace(until=date(2026, 9, 1))
+        store(bot.database, august, source="spend_report_csv", policy=NO_ALERTS)
+        assert before.forecast is not None
+        assert bot.ledger.digest(day).month == before
 
     def test_an_expected_day_is_no_longer_worth_a_word(self, stage: Stage) -> None:
         bot = stage.installation

@@ -15,6 +15,7 @@ from bot.slack.blocks.message import (
     counted,
     escape,
     header,
+    one_line,
     percent,
     quoting_section,
     section,
@@ -34,7 +35,7 @@ def digest_message(
 
     ``corrected`` says what the total was before; ``picture`` is an image block; ``plans``, what plans would save.
     """
-    title = f"{_edition(facts)} · {_days(facts)} ({_whose_day(facts)})"
+    title = _title(facts)
     if facts.amount is None:
         return _no_data(title, facts, corrected)
     headline = _headline(facts)
@@ -85,12 +86,18 @@ def without_anomaly(blocks: list[Block]) -> list[Block]:
 MAX_NAMED = 3
 """People over their limit who are named, where names are on, and models without a price."""
 
+MAX_SHOWN = 40
+"""Characters of a name, of which a dozen may stand in a message of 1,500."""
+
 _WORTH, _STOOD_OUT = "Worth a look:", " times the usual one, mostly "
 
 
-def _edition(facts: DigestFacts) -> str:
+def _title(facts: DigestFacts) -> str:
     what = {WEEKLY: "Claude Code week", MONTHLY: "Claude Code month"}.get(facts.edition, "Claude Code spend")
-    return f"{what} · {facts.team}" if facts.team else what
+    when = f" · {_days(facts)} ({_whose_day(facts)})"
+    # A long name gives way to the day, and whose it is.
+    team = f" · {one_line(facts.team, MAX_HEADER - len(what) - len(when) - 3)}" if facts.team else ""
+    return f"{what}{team}{when}"
 
 
 def _days(facts: DigestFacts) -> str:
@@ -101,12 +108,12 @@ def _days(facts: DigestFacts) -> str:
 
 def _month(facts: DigestFacts) -> list[str]:
     month = facts.month
-    if not facts.month_usd:
+    if not facts.month_usd and (facts.edition == MONTHLY or facts.told_usd is None):
         return []
     share = percent(facts.month_usd / month.budget_usd) if month.budget_usd else ""
     if facts.edition == MONTHLY:
         return [f"{share} of the budget ({rounded(month.budget_usd)})"] if month.budget_usd else []
-    lines = [f"{facts.day:%B} so far: {rounded(facts.month_usd)}"]
+    lines = [f"{facts.day:%B} so far: {rounded(facts.month_usd) if facts.month_usd else 'nothing'}"]
     if month.budget_usd:
         lines[0] += f" of {rounded(month.budget_usd)} budget ({share})"
     lines[0] += f" · {month.working_days} of {month.all_working_days} working days"
@@ -130,6 +137,8 @@ def _headline(facts: DigestFacts) -> str:
     late = facts.freshness.late_people if facts.freshness else 0
     if facts.is_partial:
         people += f", partial: {active - late:,} of {active:,} reported" if 0 < late < active else ", so far"
+    if facts.baseline is None and (facts.day - facts.start).days >= 7 and facts.edition != MONTHLY:
+        return people  # a longer span than is ever compared
     if facts.baseline is None:
         return f"{people} · too few earlier days to say what is usual"
     one = "" if facts.edition == MONTHLY else "a usual "
@@ -144,7 +153,7 @@ def _headline(facts: DigestFacts) -> str:
 def _models(facts: DigestFacts, amount: Amount) -> str:
     parts = []
     for model, dollars in zip(facts.models, rounded_parts([model.usd for model in facts.models]), strict=True):
-        name = "other" if model.name is None else escape(model.name)
+        name = "other" if model.name is None else escape(model.name, MAX_SHOWN)
         share = f" ({percent(model.usd / amount.usd)})" if amount.usd else ""
         parts.append(f"{name} {dollars}{share}")
     return " · ".join(parts)
@@ -155,7 +164,8 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
     if facts.anomaly is not None:
         day, times, model, more = facts.anomaly
         which = "The day" if facts.start == facts.day else short_day(day)
-        lines.append(f"{which} is {times.quantize(Decimal('0.1'))}{_STOOD_OUT}{escape(model)} ({rounded(more)} more)")
+        grown = f"{escape(model, MAX_SHOWN)} ({rounded(more)} more)"
+        lines.append(f"{which} is {times.quantize(Decimal('0.1')):,}{_STOOD_OUT}{grown}")
     if facts.people.over_limit:
         who = counted(facts.people.over_limit, "person", "people")
         told = facts.people.told
@@ -168,7 +178,7 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
         )
     if facts.unpriced:
         tokens = sum(count for _, count in facts.unpriced)
-        names = ", ".join(escape(name) for name, _ in facts.unpriced[:MAX_NAMED])
+        names = ", ".join(escape(name, MAX_SHOWN) for name, _ in facts.unpriced[:MAX_NAMED])
         if len(facts.unpriced) > MAX_NAMED:
             names += f" and {len(facts.unpriced) - MAX_NAMED} more"
         share = percent(Decimal(tokens) / amount.usage.tokens) if amount.usage.tokens else ""
@@ -186,12 +196,14 @@ def _named(facts: DigestFacts) -> str:
     named, more = facts.people.named[:MAX_NAMED], facts.people.over_limit - len(facts.people.named[:MAX_NAMED])
     if not named:
         return ""
-    return f": {', '.join(escape(name) for name in named)}{f' and {more:,} more' if more else ''}"
+    return f": {', '.join(escape(name, MAX_SHOWN) for name in named)}{f' and {more:,} more' if more else ''}"
 
 
 def _no_data(title: str, facts: DigestFacts, corrected: str | None) -> Message:
     sentence = f"No usage data for {_days(facts)} yet."
-    since = _coverage(facts) if facts.freshness else "Nothing was imported so far: run `claudecost import FILE`"
+    if facts.is_idle:
+        sentence = f"Nobody{' of the team' if facts.team else ''} used anything: {_days(facts)}."
+    since = _coverage(facts) + ("" if facts.freshness else ": run `claudecost import FILE`")
     return Message(
         f"{escape(title, MAX_HEADER)}: {sentence}", [header(title), section(sentence), _footer(corrected, since)]
     )
@@ -200,7 +212,7 @@ def _no_data(title: str, facts: DigestFacts, corrected: str | None) -> Message:
 def _coverage(facts: DigestFacts) -> str:
     fresh = facts.freshness
     if fresh is None:
-        return "Nothing was imported so far"
+        return "Totals of several days alone were imported" if facts.has_totals else "Nothing was imported so far"
     silent = "".join(
         f" · {escape(name)} silent since {short_day(at.astimezone(ZoneInfo(facts.zone)).date())}"
         for name, at in fresh.silent

@@ -26,10 +26,14 @@ def escape(text: str, at_most: int = MAX_NAME) -> str:
 
     ``&``, ``<`` and ``>`` are escaped, so that no mention or link can be made of it.
     """
+    return one_line(text, at_most).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def one_line(text: str, at_most: int) -> str:
+    """The same for plain text, in which nothing need be escaped."""
     visible = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
     line = " ".join(visible.split())
-    cut = line if len(line) <= at_most else line[: at_most - 1] + "…"
-    return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return line if len(line) <= at_most else line[: at_most - 1] + "…"
 
 
 def header(text: str) -> Block:
