@@ -17,7 +17,7 @@ from bot.store.database import Database
 from bot.store.feeds import FeedState, claim_feed, feed_failed, feed_succeeded
 
 REVISITED_DAYS = 4
-"""Today and the three days before are fetched again each time, as the API restates them."""
+"""Today and the three days before are fetched again each time, as the API restates them; after a pause, all since."""
 
 BACKFILLED_DAYS = 90
 _COST_RANGE = 30
@@ -77,12 +77,10 @@ def usage_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
     """Claude Code's usage from the Admin API: the last days again each hour, at first the last 90."""
 
     def run(now: datetime, before: FeedState | None, progress: Progress) -> Brought:
-        is_first = before is None or before.succeeded_at is None
-        days = recent_days(now.astimezone(UTC).date(), BACKFILLED_DAYS if is_first else REVISITED_DAYS)
         reports = []
-        for day in progress(days):
+        for day in progress(_days_to_fetch(now, before)):
             export = _pages_export(f"usage of {day}", api.claude_code_usage(day), now)
-            reports.append(importer().import_export(export, now, "claude_code_analytics_api", whole_days=[day]))
+            reports.append(_taken(importer().import_export(export, now, "claude_code_analytics_api", whole_days=[day])))
         return _brought(reports)
 
     return Feed("Anthropic Admin API, usage", timedelta(hours=1), run)
@@ -92,14 +90,13 @@ def cost_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
     """Cost by person from the analytics beta, revised for days after."""
 
     def run(now: datetime, before: FeedState | None, progress: Progress) -> Brought:
-        is_first = before is None or before.succeeded_at is None
-        days = recent_days(now.astimezone(UTC).date(), BACKFILLED_DAYS if is_first else REVISITED_DAYS)
+        days = _days_to_fetch(now, before)
         starts = days[::_COST_RANGE]
         reports = []
         for start in progress(starts):
             end = min(start + _COST_RANGE * ONE_DAY, days[-1] + ONE_DAY)
             export = _pages_export(f"cost from {start}", api.analytics_cost(start, end), now)
-            reports.append(importer().import_export(export, now, "analytics_cost"))
+            reports.append(_taken(importer().import_export(export, now, "analytics_cost")))
         return _brought(reports)
 
     return Feed("Anthropic Admin API, cost (beta)", timedelta(hours=4), run)
@@ -118,9 +115,24 @@ def folder_feed(folder: Path, importer: Callable[[], Importer]) -> Feed:
     return Feed("watched folder", timedelta(minutes=1), run)
 
 
+def _days_to_fetch(now: datetime, before: FeedState | None) -> list[date]:
+    """The last days, oldest first: since three before the last success, or the last 90 where there was none."""
+    today = now.astimezone(UTC).date()
+    last = before.succeeded_at if before is not None else None
+    paused = BACKFILLED_DAYS if last is None else max(0, (today - last.astimezone(UTC).date()).days)
+    return recent_days(today, min(paused + REVISITED_DAYS, BACKFILLED_DAYS))
+
+
 def _pages_export(name: str, pages: Iterator[bytes], now: datetime) -> Export:
     """All pages as one file, so that a day is taken as a whole or not at all."""
     return Export(name, BytesIO(b"[" + b",".join(pages) + b"]"), now)
+
+
+def _taken(report: FileReport) -> FileReport:
+    """The report of an answer that could be read. Raises FeedProblem."""
+    if report.refused:
+        raise FeedProblem(f"{report.refused} It is tried again.")
+    return report
 
 
 def _brought(reports: Iterable[FileReport]) -> Brought:

@@ -140,7 +140,7 @@ class Importer:
     ) -> FileReport:
         """Import one opened file. Of ``whole_days`` it is known to hold everything: rows that it lacks are removed."""
         try:
-            read = self._read(export, export.name, None, format_name, None, whole_days)
+            read = self._read(export, export.name, None, format_name, None)
         except UnreadableExport as error:
             return _refused(export.name, f"{export.name} was not imported: {error}.")
         # What could not be read may be what is stored: then nothing is taken for gone.
@@ -214,7 +214,10 @@ class Importer:
                     is_packed = not is_whole_file and export.name != path.name.removesuffix(".gz")
                     shown = export.name if is_packed else str(path)
                     try:
-                        yield self._read(export, shown, state if is_whole_file else None, format_name, person)
+                        read = self._read(export, shown, state if is_whole_file else None, format_name, person)
+                        if format_name and not read.tally.rows:
+                            _check_format(export, format_name)
+                        yield read
                     except UnreadableExport as error:
                         yield _refused(shown, f"{shown} was not imported: {error}.")
         except OSError as error:
@@ -229,15 +232,15 @@ class Importer:
         state: FileState | None,
         format_name: str | None,
         person: str | None,
-        whole_days: Collection[date] = (),
     ) -> FileRead:
         """Read one opened file. Raises UnreadableExport."""
         reader = reader_named(format_name) if format_name else recognise(export)
         if person is not None and reader.names_people:
             raise UnreadableExport(f"--person does not go with the {reader.title}, which names people or keys itself")
-        tally, problems = self.tally_of(reader.read(export, self.context(person)))
-        if format_name and not (tally.rows or whole_days or reader.recognises(export.head())):
-            raise UnreadableExport(f"nothing in it is a {reader.title}")
+        try:
+            tally, problems = self.tally_of(reader.read(export, self.context(person)))
+        except OverflowError as error:
+            raise UnreadableExport("a day in it is beyond the calendar") from error
         return FileRead(shown, reader.name, tally, problems, state)
 
     def _store_waiting(
@@ -260,6 +263,13 @@ class Importer:
                 remembered.append((one.state, ReadFile(one.format, report.rows, report.recorded.days)))
             yield report
         remember_read_files(self.database, remembered)
+
+
+def _check_format(export: Export, format_name: str) -> None:
+    """Raises UnreadableExport for a file without any row that looks like another format than was said."""
+    reader = reader_named(format_name)
+    if not reader.recognises(export.head()):
+        raise UnreadableExport(f"nothing in it is a {reader.title}")
 
 
 def _file_state(path: Path, settings: str) -> FileState | None:

@@ -159,7 +159,7 @@ class _ReportReader:
             try:
                 yield _record(number, row, context, is_by_person)
             except ValueError as error:
-                yield Problem(number, f"Result {number} was left out: {shortened(error)}.")
+                yield Problem(number, f"Result {number} was left out: {shortened(error, 200)}.")
 
 
 class AdminUsage(_ReportReader):
@@ -296,7 +296,7 @@ def _rows(raw: Raw) -> Iterator[_Row | str]:
                 said = msgspec.json.decode(raw, type=dict[str, Any])
                 group = {name: value for name, value in said.items() if name in _Dimensions.__struct_fields__}
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        yield shortened(error)
+        yield shortened(error, 200)
         return
     for dimensions, counts, cost in parts:
         try:
@@ -309,7 +309,7 @@ def _rows(raw: Raw) -> Iterator[_Row | str]:
                 group,
             )
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            yield shortened(error)
+            yield shortened(error, 200)
 
 
 def _object(raw: Raw) -> Raw:

@@ -26,6 +26,7 @@ from bot.spend.records import API, SUBSCRIPTION, Actor, Member, Problem, UsageRe
 
 _SPEND, _USER = "Spend this Month (USD)", "User"
 _EMAIL, _PRODUCT, _NET, _GROSS = "user_email", "product", "total_net_spend_usd", "total_gross_spend_usd"
+_DAY = r"(?<!\d)(2\d{3})[-_](\d{2})[-_](\d{2})(?![0-9a-z])"
 _PROMPT, _OUTPUT = "total_prompt_tokens", "total_completion_tokens"
 _SPLIT = {
     "total_uncached_input_tokens": "input",
@@ -160,15 +161,16 @@ def _usage(row: dict[str, str]) -> TokenUsage:
 def _range_named(name: str) -> tuple[date, date]:
     """First day and day after the last, from the file name."""
     try:
-        match = re.search(r"(\d{4}-\d{2}-\d{2})-to-(\d{4}-\d{2}-\d{2})", name)
+        match = re.search(f"{_DAY}[-_ ]to[-_ ]{_DAY}(?!\\d)", name, re.IGNORECASE)
         if match:
-            start, last = date.fromisoformat(match[1]), date.fromisoformat(match[2])
+            first = tuple(map(int, match.groups()))
+            start, last = date(*first[:3]), date(*first[3:])
             if start > last:
                 raise UnreadableExport(f"its name says from {start} to {last}, which is backwards")
             return start, last + ONE_DAY
     except ValueError as error:
         raise UnreadableExport(f"the days in its name cannot be read: {error}") from error
-    month = _month_named(name)
+    month = None if re.search(_DAY, name) else _month_named(name)
     if month is None:
         raise UnreadableExport(
             "the days it covers stand in its file name alone, and this one has none; give it its name back, "
@@ -178,7 +180,7 @@ def _range_named(name: str) -> tuple[date, date]:
 
 
 def _month_named(name: str) -> date | None:
-    match = re.search(r"(?<!\d)(20\d{2})[-_](0[1-9]|1[0-2])(?!\d)", name)
+    match = re.search(r"(?<!\d)(20\d{2})[-_](0[1-9]|1[0-2])(?![0-9a-z])", name, re.IGNORECASE)
     return date(int(match[1]), int(match[2]), 1) if match else None
 
 

@@ -117,7 +117,7 @@ def event_records(found: Iterable[Event | Point | Problem], context: ReadingCont
                 yield from _members(number, event.attributes, known)
                 yield _event_record(number, event, context)
             except ValueError as error:
-                yield Problem(number, f"Event {number} was left out: {shortened(error)}.")
+                yield Problem(number, f"Event {number} was left out: {shortened(error, 200)}.")
 
 
 def point_records(found: Iterable[Event | Point | Problem], context: ReadingContext) -> Reading:
@@ -131,7 +131,7 @@ def point_records(found: Iterable[Event | Point | Problem], context: ReadingCont
                 yield from _members(number, point.attributes, known)
                 yield _point_record(number, point, context)
             except ValueError as error:
-                yield Problem(number, f"Point {number} was left out: {shortened(error)}.")
+                yield Problem(number, f"Point {number} was left out: {shortened(error, 200)}.")
 
 
 def _event_record(number: int, event: Event, context: ReadingContext) -> UsageRecord:
@@ -378,7 +378,7 @@ def _event(number: int, nanoseconds: int | str, said: Attributes) -> Event | Pro
     try:
         return Event(_at(nanoseconds, said), said)
     except (ValueError, OverflowError) as error:
-        return Problem(number, f"Event {number} was left out: {shortened(error)}.")
+        return Problem(number, f"Event {number} was left out: {shortened(error, 200)}.")
 
 
 def _point(
@@ -387,7 +387,7 @@ def _point(
     try:
         return Point(metric, _at(at, said), _nanoseconds(started), value, cumulative, said)
     except (ValueError, OverflowError) as error:
-        return Problem(number, f"Point {number} was left out: {shortened(error)}.")
+        return Problem(number, f"Point {number} was left out: {shortened(error, 200)}.")
 
 
 def _json_points(body: bytes) -> Iterator[Point | Problem]:

@@ -199,7 +199,7 @@ def as_count(text: str, field: str) -> int:
 @lru_cache(maxsize=4096)
 def as_day(text: str, field: str) -> date:
     """The day of "2026-08-05", "2026-08-05T00:00:00Z" or "2026-08-05 00:00:00". Raises ValueError with a sentence."""
-    match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})(?:[T ]00:00:00(?:\.0+)?(?:Z|\+00:00)?)?", text.strip(), re.ASCII)
+    match = re.fullmatch(r"(2\d{3}-\d{2}-\d{2})(?:[T ]00:00:00(?:\.0+)?(?:Z|\+00:00)?)?", text.strip(), re.ASCII)
     try:
         if match:
             return date.fromisoformat(match[1])
@@ -216,6 +216,13 @@ def as_instant(text: str, field: str) -> datetime:
         raise ValueError(f"its {field} “{shortened(text)}” is no ISO 8601 time") from None
     if at.tzinfo is None:
         raise ValueError(f"its {field} “{shortened(text)}” has no zone")
+    return of_this_age(at, field)
+
+
+def of_this_age(at: datetime, field: str) -> datetime:
+    """A moment that some zone's calendar may put on another day or into another month. Raises ValueError."""
+    if not 2000 <= at.year < 3000:
+        raise ValueError(f"its {field} “{at.isoformat()}” is of no year in which there was usage")
     return at
 
 
@@ -276,10 +283,10 @@ def as_geography(text: str | None) -> str:
     return "global" if named in ("", "global", "not_available", "none", "null") else named
 
 
-def shortened(text: object) -> str:
+def shortened(text: object, at_most: int = 60) -> str:
     """A value from outside, cut for use in a sentence."""
     words = " ".join(str(text)[:400].split())
-    return words if len(words) <= 60 else f"{words[:60]}…"
+    return words if len(words) <= at_most else f"{words[:at_most]}…"
 
 
 def email_actor(address: str) -> Actor:
@@ -305,13 +312,13 @@ def why(error: Exception, raw: Raw | bytes) -> str:
     """What is wrong with a piece of JSON in words that quote it: msgspec says where, and the value is looked up."""
     match = re.fullmatch(r"(?P<what>.*) - at `\$(?P<path>[^`]*)`", str(error))
     if not isinstance(error, msgspec.ValidationError) or match is None:
-        return shortened(error)
+        return shortened(error, 200)
     place = match["path"].strip(".")
     try:
         value: Any = msgspec.json.decode(raw)
         for step in re.findall(r"[^.\[\]]+", place):
             value = value[int(step)] if isinstance(value, list) else value[step]
     except (msgspec.DecodeError, LookupError, TypeError, ValueError, RecursionError):
-        return shortened(error)
+        return shortened(error, 200)
     what = match["what"].replace("`", "")
     return f"{place} is “{shortened(msgspec.json.encode(value).decode())}”: {what[0].lower()}{what[1:]}"

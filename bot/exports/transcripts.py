@@ -24,6 +24,7 @@ from bot.exports.reader import (
     as_geography,
     as_name,
     money,
+    of_this_age,
     why,
 )
 from bot.exports.response_lines import response_lines
@@ -169,6 +170,7 @@ class _Lines:
             raise ValueError("it has no model")
         if message == self.last.message and message.id and _is_of_same_request(entry, self.last):
             return  # one content block more of a response that is known: half of all lines
+        at = of_this_age(entry.timestamp, "timestamp")
         model = self.names.get(message.model)
         if model is None:
             model = self.names[message.model] = as_name(message.model, "model")
@@ -177,7 +179,7 @@ class _Lines:
         before = self.responses.get(key)
         cost = None if entry.cost is None else money(entry.cost, "costUSD")
         self.last = entry
-        found = _Response(row, entry.timestamp, model, counts, is_sidechain, cost)
+        found = _Response(row, at, model, counts, is_sidechain, cost)
         if before is None or found.is_fuller_than(before):
             self.responses[key] = found
 

@@ -30,6 +30,9 @@ _TODO = {
 }
 
 
+_TODO |= dict.fromkeys((301, 302, 303, 307, 308), "the key is sent nowhere else; set ANTHROPIC_BASE_URL to the API")
+
+
 class FeedProblem(Exception):
     """A feed brought nothing; one sentence that says why and what to do."""
 
@@ -81,7 +84,8 @@ class AdminApi:
     def _get(self, path: str, query: dict[str, Any], headers: dict[str, str]) -> bytes:
         url = f"{self.base_url}{path}?{urlencode(query, doseq=True)}"
         try:
-            answer = self.pool.request("GET", url, headers={**self.headers, **headers})
+            # Not to where an answer points: the key would go there as well.
+            answer = self.pool.request("GET", url, headers={**self.headers, **headers}, redirect=False)
         except (HTTPError, MaxRetryError) as error:
             raise FeedProblem(f"{self.base_url} cannot be reached: {shortened(error)}. It is tried again.") from error
         if answer.status != 200:
@@ -92,10 +96,14 @@ class AdminApi:
 def _next_page(body: bytes, path: str) -> str | None:
     try:
         page = json.loads(body)
-        has_more, following = page.get("has_more"), page.get("next_page")
+        rows, has_more, following = page.get("data"), page.get("has_more"), page.get("next_page")
     except (ValueError, AttributeError, RecursionError) as error:
         start = shortened(body[:80].decode("utf-8", "replace"))
         raise FeedProblem(f"{path} answered with “{start}”, which is no page of JSON. It is tried again.") from error
+    if not isinstance(rows, list):
+        raise FeedProblem(
+            f"{path} answered “{shortened(_said(body))}”, which holds no list of data. It is tried again."
+        )
     if has_more and not following:
         raise FeedProblem(
             f"{path} says that there is more, but not where, so the day is incomplete. It is tried again."
@@ -103,13 +111,18 @@ def _next_page(body: bytes, path: str) -> str | None:
     return str(following) if has_more else None
 
 
-def _refusal(path: str, status: int, body: bytes, request_id: str | None) -> str:
-    """The API's own words, and what to do."""
+def _said(body: bytes) -> str:
+    """What an answer says is wrong, else how it begins."""
     try:
         error = json.loads(body)["error"]
-        said = f"{error['type']}: {error['message']}"
+        return f"{error['type']}: {error['message']}"
     except (ValueError, KeyError, TypeError, RecursionError):
-        said = body[:80].decode("utf-8", "replace") or "nothing"
+        return body[:80].decode("utf-8", "replace") or "nothing"
+
+
+def _refusal(path: str, status: int, body: bytes, request_id: str | None) -> str:
+    """The API's own words, and what to do."""
+    said = _said(body)
     where = f" (request {shortened(request_id)})" if request_id else ""
     todo = _TODO.get(status, "it is tried again" if status in PASSING else "look at the settings of the key")
     return f"{path} answered {status}, “{shortened(said)}”{where}: {todo}."

@@ -20,8 +20,11 @@ class Period(NamedTuple):
 
 
 def spend_day(at: datetime, zone: ZoneInfo) -> date:
-    """The calendar day in ``zone`` that an instant falls on."""
-    return at.astimezone(zone).date()
+    """The calendar day in ``zone`` that an instant falls on. Raises ValueError where the calendar has none."""
+    try:
+        return at.astimezone(zone).date()
+    except OverflowError as error:
+        raise ValueError(f"“{at.isoformat()}” is on no day of the calendar in {zone.key}") from error
 
 
 def month_to_date(day: date) -> Period:

@@ -25,6 +25,7 @@ from bot.store.audit import write_audit
 from bot.store.bulk import select_in
 from bot.store.database import Database
 from bot.store.people import ERASED, normalised_email
+from bot.store.read_files import forget_read_files
 from bot.store.rollups import Rollups
 from bot.store.tables import actors, audit, deliveries, model_days, people, person_days, settings, sources, usage_daily
 from bot.store.upsert import insert_missing, upsert
@@ -32,6 +33,9 @@ from bot.store.upsert import insert_missing, upsert
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
 CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
 """Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
+
+_OWN = (people.c.limit_usd, people.c.team_id, people.c.seat)
+"""What somebody keeps whose address is linked to another one of theirs."""
 
 _SALT = "erasure_salt"
 _KEY_USER = "key_user"
@@ -68,7 +72,8 @@ def actor_ids(connection: Connection, workspace_id: int, named: Iterable[Actor],
 def learn_members(connection: Connection, workspace_id: int, members: Iterable[Member], book: PriceBook) -> int:
     """Remember the names, seats and account ids of a directory; returns how many of them were new."""
     new = 0
-    for member in members:
+    told = list(members)
+    for member in told:
         person_id = _person_of_email(connection, workspace_id, member.email)
         if person_id is None:
             continue  # erased; a list of members does not bring anybody back
@@ -81,6 +86,8 @@ def learn_members(connection: Connection, workspace_id: int, members: Iterable[M
             connection, workspace_id, Actor(member.kind, member.account), person_id, book
         )
         new += bool(changed) or linked
+    if told:
+        _follow_rule(connection, workspace_id, book)
     return new
 
 
@@ -111,6 +118,7 @@ def link_actor(
         before = set(connection.execute(owners).scalars())
         for actor_id in found:
             touched |= _move(connection, database.workspace_id, actor_id, person_id, by, book)
+        _follow_rule(connection, database.workspace_id, book)
         owe_alerts(connection, database.workspace_id, {(day, person_id) for day in touched}, policy, now)
     return before
 
@@ -168,18 +176,22 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
         )
         person_id = connection.execute(query).scalar()
         if person_id is None:
-            raise UnknownIdentity(f"Nobody here has the address “{email}”, so there is nothing to erase.")
+            raise UnknownIdentity(_why_nobody(connection, database.workspace_id, email))
         salt = _salt(connection, database.workspace_id)
         rows = connection.execute(
             select(actors.c.id, actors.c.kind, actors.c.name).where(actors.c.person_id == person_id)
         )
+        addresses = {normalised_email(email)}
         for actor_id, kind, name in rows.all():
             hidden = _hidden(salt, Actor(kind, name))
             connection.execute(update(actors).where(actors.c.id == actor_id).values(name=hidden, linked_by=None))
-        # Keys bear their owner's name as well, and may come in a later export.
-        owner = _hidden(salt, Actor(_KEY_USER, normalised_email(email).split("@")[0]))
-        kept = {"workspace_id": database.workspace_id, "kind": _KEY_USER, "name": owner, "person_id": person_id}
-        insert_missing(connection, actors, [kept], "workspace_id", "kind", "name")
+            addresses |= {name} if kind == "email" else set()
+        for address in addresses:
+            # Keys bear their owner's name as well, and may come in a later export.
+            owner = _hidden(salt, Actor(_KEY_USER, address.split("@")[0]))
+            kept = {"workspace_id": database.workspace_id, "kind": _KEY_USER, "name": owner, "person_id": person_id}
+            insert_missing(connection, actors, [kept], "workspace_id", "kind", "name")
+            forget_read_files(connection, database.workspace_id, address)
         nobody = {
             "email": None,
             "name": f"{ERASED} {person_id}",
@@ -199,6 +211,20 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
         _forget_messages(connection, database.workspace_id, person_id)
         write_audit(connection, database.workspace_id, now, who, "erased a person's data", person_id)
     return int(person_id)
+
+
+def _why_nobody(connection: Connection, workspace_id: int, email: str) -> str:
+    merged = (
+        select(people.c.email)
+        .join(actors, actors.c.person_id == people.c.id)
+        .where(
+            actors.c.workspace_id == workspace_id, actors.c.kind == "email", actors.c.name == normalised_email(email)
+        )
+    )
+    other = connection.execute(merged).scalar()
+    if other is None:
+        return f"Nobody here has the address “{email}”, so there is nothing to erase."
+    return f"“{email}” was linked to {other}, and both are one person here: erase {other}."
 
 
 def _forget_messages(connection: Connection, workspace_id: int, person_id: int) -> None:
@@ -273,11 +299,13 @@ def _organization(connection: Connection, workspace_id: int) -> int:
 
 
 def _person_of_email(connection: Connection, workspace_id: int, email: str) -> int | None:
-    """The person with an address, made where nobody has it; None where that person was erased."""
+    """Whoever an address is of, made where it is nobody's; None where that person was erased."""
     actor = Actor("email", email)
     if _erased_ids(connection, workspace_id, [actor]):
         return None
-    query = select(people.c.id).where(people.c.workspace_id == workspace_id, people.c.email == email)
+    query = select(actors.c.person_id).where(
+        actors.c.workspace_id == workspace_id, actors.c.kind == "email", actors.c.name == email
+    )
     found = connection.execute(query).scalar()
     if found is None:
         _add_actors(connection, workspace_id, [actor])
@@ -341,14 +369,16 @@ def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook) -> No
 
 
 def _people_by_user(connection: Connection, workspace_id: int) -> dict[str, int]:
-    """People by what stands before the @ of their address, where that is only one person's."""
-    query = select(people.c.email, people.c.id).where(
-        people.c.workspace_id == workspace_id, people.c.email.is_not(None)
+    """People by what stands before the @ of their addresses, where that is only one person's."""
+    query = (
+        select(actors.c.name, actors.c.person_id)
+        .join(people, actors.c.person_id == people.c.id)
+        .where(actors.c.workspace_id == workspace_id, actors.c.kind == "email", people.c.email.is_not(None))
     )
-    found: dict[str, list[int]] = defaultdict(list)
+    found: dict[str, set[int]] = defaultdict(set)
     for email, person_id in connection.execute(query):
-        found[email.split("@")[0]].append(person_id)
-    return {user: ids[0] for user, ids in found.items() if len(ids) == 1}
+        found[email.split("@")[0]].add(person_id)
+    return {user: next(iter(ids)) for user, ids in found.items() if len(ids) == 1}
 
 
 def _key_user(actor: Actor) -> str:
@@ -379,10 +409,14 @@ def _move(
         for rollup in rollups:
             rollup.refresh()
         left = select(func.count()).select_from(actors).where(actors.c.person_id == before)
-        nameless = select(people.c.email).where(people.c.id == before)
-        if connection.execute(left).scalar_one() == 0 and connection.execute(nameless).scalar_one() is None:
+        if connection.execute(left).scalar_one() == 0:
             # Who looked at the name's figures has looked at this person's.
             connection.execute(update(audit).where(audit.c.person_id == before).values(person_id=person_id))
+            left_behind = connection.execute(select(*_OWN).where(people.c.id == before)).one()
+            has = connection.execute(select(*_OWN).where(people.c.id == person_id)).one()
+            kept = {name: value for name, value in left_behind._asdict().items() if getattr(has, name) is None}
+            if kept:
+                connection.execute(update(people).where(people.c.id == person_id).values(**kept))
             connection.execute(delete(people).where(people.c.id == before))
     connection.execute(update(actors).where(actors.c.id == actor_id).values(linked_by=by))
     return set(touched)

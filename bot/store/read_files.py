@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
+from sqlalchemy import Connection, delete, func
+
 from bot.store.bulk import select_in
 from bot.store.database import Database
 from bot.store.tables import read_files
@@ -40,6 +42,13 @@ def find_read_files(database: Database, states: Iterable[FileState]) -> dict[Fil
             read = ReadFile(format_name, rows, [date.fromisoformat(day) for day in days.split(",") if day])
             found[FileState(*state)] = read
     return {state: found[state] for state in wanted.values() if state in found}
+
+
+def forget_read_files(connection: Connection, workspace_id: int, email: str) -> None:
+    """Remember no more that files were read for somebody: what the reading depended on names them."""
+    table = read_files.c
+    is_theirs = func.lower(table.settings).contains(f" {email} ", autoescape=True)
+    connection.execute(delete(read_files).where(table.workspace_id == workspace_id, is_theirs))
 
 
 def remember_read_files(database: Database, files: Iterable[tuple[FileState, ReadFile]]) -> None:

@@ -28,7 +28,7 @@ from bot.store.tables import (
     usage_lines,
     usage_ranges,
 )
-from bot.store.tally import NOT_STATED, Line, SingleRequest, Tally, Values, fullness
+from bot.store.tally import NOT_STATED, Line, SingleRequest, Tally, Values, added, fullness
 from bot.store.upsert import insert_missing, upsert
 
 ONE_ARRIVAL = timedelta(minutes=10)
@@ -485,9 +485,23 @@ class _Writer:
         """Make days of totals that start on the same day and end on successive ones."""
         sql = "SELECT DISTINCT until FROM usage_ranges WHERE workspace_id = ? AND source_id = ? AND start = ?"
         ends = sorted(row[0] for row in select_rows(self.connection, sql, (self.workspace_id, self.source_id, start)))
-        totals = [self._existing_ranges(start, end) for end in ends]
+        stored = [self._existing_ranges(start, end) for end in ends]
+        kinds = self._kinds({line_id for total in stored for _, line_id in total})
+        # One day what a seat covers, the next day paid for: the same usage all the same.
+        totals = [_by_kind(total, kinds) for total in stored]
+        lines = [{(actor_id, kinds[line_id]): line_id for actor_id, line_id in sorted(total)} for total in stored]
+        line_of = dict(zip((start, *ends), lines, strict=False))  # a total's last day begins where the one before ends
         for day, rows in day_differences(start, ends, totals).items():
-            self._replace_day(day, rows)
+            self._replace_day(day, {(key[0], line_of[day][key]): values for key, values in rows.items()})
+
+    def _kinds(self, line_ids: set[int]) -> dict[int, int]:
+        """For each line the first of those that differ in billing alone."""
+        columns = [column.name for column in (*LINE, usage_lines.c.part, usage_lines.c.vendor)]
+        columns.remove("billing")
+        sql = f"SELECT id, {', '.join(columns)} FROM usage_lines WHERE id IN"  # noqa: S608
+        first: dict[Row, int] = {}
+        found = sorted(select_in(self.connection, sql, (), sorted(line_ids)))
+        return {row[0]: first.setdefault(row[1:], row[0]) for row in found}
 
     def _replace_day(self, day: int, rows: dict[tuple[int, int], Values]) -> None:
         """Make a source's day exactly these rows."""
@@ -565,6 +579,14 @@ def _merged(wanted: list[tuple[Row, int]], width: int) -> list[tuple[Row, int]]:
         else:
             merged.append((row, count))
     return merged
+
+
+def _by_kind(total: dict[tuple[int, int], Values], kinds: dict[int, int]) -> dict[tuple[int, int], Values]:
+    found: dict[tuple[int, int], Values] = {}
+    for (actor_id, line_id), values in total.items():
+        key = (actor_id, kinds[line_id])
+        found[key] = added(found[key], values) if key in found else values
+    return found
 
 
 def _smaller(one: Values, other: Values) -> Values:

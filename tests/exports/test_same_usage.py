@@ -429,3 +429,71 @@ def test_the_rows_of_a_day_take_the_place_of_what_totals_tell_of_it(
         load(database, book, path)
         dated = sum((one.usd for one in people_on(database, date(2026, 11, 19))), Decimal(0))
         assert dated == 5  # of the last day alone: a million at $5
+
+
+def test_a_seat_that_begins_to_pay_keeps_its_earlier_days(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """A million tokens of Opus 5 a day, at $5; on the 5th the month's net goes from nothing to $13."""
+    header = (
+        "user_email,account_uuid,product,model,total_requests,total_prompt_tokens,total_completion_tokens,"
+        "total_net_spend_usd,total_gross_spend_usd,user_id,total_uncached_input_tokens,total_cache_read_tokens,"
+        "total_cache_write_5m_tokens,total_cache_write_1h_tokens,total_web_search_count,slack_channel_id,"
+        "teams_channel_id"
+    )
+    reading = importer(database, book)
+    for day in range(1, 6):
+        net, tokens = 13 if day == 5 else 0, day * 10**6
+        row = f"ada@x.com,a1,Claude Code,claude-opus-5,1,{tokens},0,{net},{net},u1,{tokens},0,0,0,0,,"
+        path = tmp_path / f"spend-report-2026-11-01-to-2026-11-{day:02}.csv"
+        path.write_text(f"{header}\n{row}\n", encoding="utf-8")
+        assert [report.problems for report in reading.import_files([path], NOW)] == [[]]
+    rows = ledger_of(database, book).spend(None, None, ("day",)).rows
+    assert [(row.group[0][-2:], row.amount.usd, row.amount.usage.input) for row in rows] == [
+        *((f"{day:02}", Decimal(5), 10**6) for day in range(1, 5)),
+        ("05", Decimal(13), 10**6),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "spend_report_2026_11_01_to_2026_11_19.csv",
+        "Spend-Report-2026-11-01-TO-2026-11-19.CSV",
+        "spend-report-2026-11-01-to-2026-11-19-0b1c-2041-11ab-9f.csv",
+    ],
+)
+def test_the_range_of_a_report_is_read_from_names_alike(
+    database: Database, book: PriceBook, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(
+        "user_email,product,model,total_requests,total_net_spend_usd\nada@x.com,Claude Code,,1,5\n", encoding="utf-8"
+    )
+    reading = importer(database, book)
+    (report,) = reading.import_files([path], NOW)
+    assert report.recorded.ranges == [(date(2026, 11, 1), date(2026, 11, 20))]
+
+
+@pytest.mark.parametrize("name", ["spend-report-2026-11-01.csv", "spend-0b1c-2041-11ab-9f.csv", "report.csv"])
+def test_a_report_whose_name_says_no_range_is_refused(
+    database: Database, book: PriceBook, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("user_email,product,model,total_net_spend_usd\nada@x.com,Claude Code,,5\n", encoding="utf-8")
+    reading = importer(database, book)
+    (report,) = reading.import_files([path], NOW)
+    assert "the days it covers stand in its file name alone" in (report.refused or "")
+
+
+def test_days_beyond_the_calendar_are_left_out(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    line = (
+        '{"type":"assistant","sessionId":"s","timestamp":"%s","requestId":"r%d","message":{"id":"m%d",'
+        '"role":"assistant","model":"claude-opus-5","usage":{"input_tokens":1000000,"output_tokens":0}}}\n'
+    )
+    times = ["2026-11-05T10:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(line % (at, n, n) for n, at in enumerate(times)), encoding="utf-8")
+    reading = importer(database, book, "Europe/Paris")
+    (report,) = reading.import_files([path], NOW)
+    assert [problem.row for problem in report.problems] == [2, 3]
+    assert all("is of no year in which there was usage" in problem.problem for problem in report.problems)
+    assert ledger_of(database, book).spend(None, None, ()).total.usd == 5

@@ -26,8 +26,8 @@ def rows() -> list[list[str]]:
     return [line.split(" | ") for line in lines if line and not line.startswith("#")]
 
 
-def importer(database: Database, book: PriceBook) -> Importer:
-    return Importer(database, ZoneInfo("UTC"), book, POLICY)
+def importer(database: Database, book: PriceBook, zone: str = "UTC") -> Importer:
+    return Importer(database, ZoneInfo(zone), book, POLICY)
 
 
 def imported(database: Database, book: PriceBook, path: Path) -> list[FileReport]:

@@ -212,3 +212,58 @@ def test_cost_of_the_beta_is_in_cents_and_by_person(
 def test_feeds_that_two_processes_look_at_run_once(database: Database, book: PriceBook, url: str) -> None:
     one, other = (feeds_of(database, book, api_at(url)) for _ in range(2))
     assert (one.collect(NOW), other.collect(NOW)) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({}, "holds no list of data"),
+        ({"data": None, "has_more": False}, "holds no list of data"),
+        ({"data": "x"}, "holds no list of data"),
+        ({"type": "error", "error": {"type": "api_error", "message": "oops"}}, "oops"),
+    ],
+)
+def test_an_answer_without_data_is_no_success(
+    database: Database, book: PriceBook, url: str, console: Console, answer: Any, said: str
+) -> None:
+    """The first run failed, so the next one still fetches all 90 days."""
+    console.first.append(body(answer))
+    feeds = feeds_of(database, book, api_at(url))
+    feeds.collect(NOW)
+    state = feed_states(database)[1]
+    assert state.succeeded_at is None
+    assert said in (state.problem or "")
+    console.asked.clear()
+    feeds.collect(NOW + timedelta(hours=1))
+    assert len(console.asked) == BACKFILLED_DAYS
+
+
+def test_after_a_pause_all_days_since_are_fetched(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    """Ten days after the last success: the day of it, three before that, and the ten since."""
+    feeds = feeds_of(database, book, api_at(url))
+    feeds.collect(NOW)
+    console.asked.clear()
+    feeds.collect(NOW + timedelta(days=10))
+    days = [asked["starting_at"] for asked in console.asked]
+    assert (days[0], days[-1], len(days)) == ("2026-11-21", "2026-12-04", 14)
+
+
+def test_the_key_follows_no_redirect(database: Database, book: PriceBook, url: str, console: Console) -> None:
+    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
+    feeds_of(database, book, api_at(url)).collect(NOW)
+    keys: list[str] = []
+    elsewhere = Flask("elsewhere")
+
+    @elsewhere.get("/")
+    def take() -> Response:
+        keys.append(request.headers.get("x-api-key", ""))
+        return body({"data": [], "has_more": False})
+
+    with served(elsewhere) as other:
+        console.first.append(Response("", 302, {"location": other}))
+        feeds_of(database, book, api_at(url)).collect(NOW + timedelta(hours=1))
+    assert keys == []
+    assert "the key is sent nowhere else" in (feed_states(database)[1].problem or "")
+    assert spent(database, book, TODAY) == 7

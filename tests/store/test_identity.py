@@ -2,8 +2,10 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 
 import pytest
+from sqlalchemy import select
 
 from bot.pricing import PriceBook
 from bot.spend.amounts import total
@@ -14,7 +16,9 @@ from bot.store.deliveries import all_deliveries
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
 from bot.store.people import all_people
 from bot.store.quantities import people_on, quantities
+from bot.store.read_files import FileState, ReadFile, remember_read_files
 from bot.store.recording import FileTally, record
+from bot.store.tables import metadata
 from bot.store.tally import Tally
 from tests.usage import DANA, DAY, NOW, POLICY, opus_for, store, used
 
@@ -43,6 +47,46 @@ def test_claude_codes_key_finds_the_one_person_of_its_name(
     # One person, whose day two sources know: the fuller one counts.
     assert spenders(database) == {"dana@example.com": Decimal(7)}
     assert dollars(database, book) == 7
+
+
+@pytest.mark.parametrize("order", list(permutations(("key", "members", "mail", "link"))))
+def test_a_key_finds_its_person_in_whatever_order_they_come(
+    database: Database, book: PriceBook, order: tuple[str, ...]
+) -> None:
+    """Of the key's $5 and the $7 of the address, two sources of one person's day, the fuller one counts."""
+    zoe = Actor("email", "zoe@example.com")
+    store(database, used(opus_for(1), actor=zoe), source="transcripts")
+    for what in order:
+        if what == "members":
+            files = [FileTally("members.csv", Tally([Member(1, "dana@example.com", "Dana")]), [])]
+            record(database, "members_csv", files, NOW, POLICY, book)
+        elif what == "link":
+            link_actor(database, "zoe@example.com", "zoe@example.com", BY_ADMIN, book, POLICY, NOW)
+        else:
+            actor, usd, source = (KEY, 5, "console_usage_csv") if what == "key" else (DANA, 7, "transcripts")
+            store(database, used(opus_for(usd), actor=actor), source=source)
+    assert spenders(database) == {"dana@example.com": Decimal(7), "zoe@example.com": Decimal(1)}
+
+
+def test_who_has_two_addresses_is_one_person(database: Database, book: PriceBook) -> None:
+    """Linked, both addresses' keys are theirs; erased, nothing of them is left in any table."""
+    old = Actor("email", "dana@old.example")
+    store(database, used(opus_for(1)), used(opus_for(2), actor=old))
+    link_actor(database, old.name, "dana@example.com", BY_ADMIN, book, POLICY, NOW)
+    assert [person.email for person, *_ in all_people(database)] == ["dana@example.com"]
+    store(database, used(opus_for(5), actor=KEY), source="console_usage_csv")
+    link_actor(database, KEY.name, old.name, BY_ADMIN, book, POLICY, NOW)
+    assert spenders(database) == {"dana@example.com": Decimal(8)}  # 1 + 2 + 5, of one source
+    state = FileState("/exports/a.jsonl", 1, 1, "UTC Dana@example.com ")
+    remember_read_files(database, [(state, ReadFile("transcripts", 1, [DAY]))])
+    with pytest.raises(UnknownIdentity, match="was linked to dana@example.com, and both are one person"):
+        erase_person(database, old.name, "admin", NOW)
+    erase_person(database, "dana@example.com", "admin", NOW)
+    with database.read() as connection:
+        left = [str(row) for table in metadata.sorted_tables for row in connection.execute(select(table))]
+    assert [row for row in left if "dana" in row.lower()] == []
+    store(database, used(opus_for(4), actor=old), source="transcripts")
+    assert len(spenders(database)) == 1
 
 
 def test_a_key_that_could_be_two_peoples_is_nobodys(database: Database) -> None:
