@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.exports.containers import opened
+from bot.exports.containers import DamagedMember, opened
 from bot.exports.formats import reader_named, recognise
 from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
 from bot.pricing import PriceBook
@@ -116,7 +116,7 @@ class Importer:
             if before is not None and (is_remembered or before.format in ADDITIVE_FORMATS):
                 waiting.append(_unchanged(path, before))
                 continue
-            for read in self._read_files(path, state, format_name, person, wrap):
+            for read in self._read_files(path, state, format_name, person, wrap, is_remembered=is_remembered):
                 waiting.append(read)
                 if isinstance(read, FileReport):
                     continue
@@ -205,25 +205,36 @@ class Importer:
         return ReadingContext(self.zone, self.book, person)
 
     def _read_files(
-        self, path: Path, state: FileState | None, format_name: str | None, person: str | None, wrap: Wrap
+        self,
+        path: Path,
+        state: FileState | None,
+        format_name: str | None,
+        person: str | None,
+        wrap: Wrap,
+        *,
+        is_remembered: bool,
     ) -> Iterator[FileRead | FileReport]:
+        """What a file holds. It is remembered where it is one export, which is sound or need not be read again."""
         try:
             with opened(path, lambda file: wrap(path, file)) as exports:
                 for export in exports:
+                    if isinstance(export, DamagedMember):
+                        yield _refused(export.name, f"{export.name} in {_shown(path)} was not imported: {export.why}.")
+                        continue
                     is_whole_file = export.name == path.name
                     is_packed = not is_whole_file and export.name != path.name.removesuffix(".gz")
-                    shown = export.name if is_packed else str(path)
+                    shown = export.name if is_packed else _shown(path)
                     try:
-                        read = self._read(export, shown, state if is_whole_file else None, format_name, person)
+                        read = self._read(export, shown, None if is_packed else state, format_name, person)
                         if format_name and not read.tally.rows:
                             _check_format(export, format_name)
-                        yield read
+                        yield read if is_remembered or not read.problems else read._replace(state=None)
                     except UnreadableExport as error:
                         yield _refused(shown, f"{shown} was not imported: {error}.")
         except OSError as error:
-            yield _refused(str(path), f"{path} cannot be read: {error.strerror or error}.")
+            yield _refused(_shown(path), f"{_shown(path)} cannot be read: {error.strerror or error}.")
         except UnreadableExport as error:
-            yield _refused(str(path), f"{path} was not imported: {error}.")
+            yield _refused(_shown(path), f"{_shown(path)} was not imported: {error}.")
 
     def _read(
         self,
@@ -248,21 +259,37 @@ class Importer:
     ) -> Iterator[FileReport]:
         """Store what was read, all of one format, and report everything in its order."""
         reads = [one for one in waiting if isinstance(one, FileRead)]
-        stored: Iterator[Recorded] = iter(())
+        stored: list[Recorded | None] = []
         for format_name, some in groupby(reads, key=lambda read: read.format):
             files = [FileTally(read.path, read.tally, read.problems) for read in some]
-            recorded = record(self.database, format_name, files, now, self.policy, self.book, keep=keep)
-            stored = chain(stored, recorded)
+            try:
+                stored += record(self.database, format_name, files, now, self.policy, self.book, keep=keep)
+            except Exception as error:
+                if not _is_overflow(error):
+                    raise
+                stored += [None] * len(files)
         remembered = []
+        results = iter(stored)
         for one in waiting:
             if isinstance(one, FileReport):
                 yield one
                 continue
-            report = FileReport(one.path, one.format, next(stored), one.problems, not_kept=one.tally.not_kept)
-            if one.state and keep and not one.problems:
+            recorded = next(results)
+            if recorded is None:
+                yield _refused(one.path, f"{one.path} was not imported: its figures add up to more than can be stored.")
+                continue
+            report = FileReport(one.path, one.format, recorded, one.problems, not_kept=one.tally.not_kept)
+            if one.state and keep:
                 remembered.append((one.state, ReadFile(one.format, report.rows, report.recorded.days)))
             yield report
         remember_read_files(self.database, remembered)
+
+
+def _is_overflow(error: Exception) -> bool:
+    """Whether a sum is larger than the 64 bits of a database, as Python, SQLite or PostgreSQL say it."""
+    return isinstance(error, OverflowError) or any(
+        words in str(error) for words in ("integer overflow", "bigint out of range", "integer out of range")
+    )
 
 
 def _check_format(export: Export, format_name: str) -> None:
@@ -280,8 +307,12 @@ def _file_state(path: Path, settings: str) -> FileState | None:
         return None
     if not path.is_file():
         return None
-    shown = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
-    return FileState(shown, stat.st_size, stat.st_mtime_ns, settings)
+    return FileState(_shown(path.absolute()), stat.st_size, stat.st_mtime_ns, settings)
+
+
+def _shown(path: Path) -> str:
+    """A path as text, also where its name is in no encoding."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _impossible(row: int, day: date, latest: date) -> Problem:
@@ -289,7 +320,7 @@ def _impossible(row: int, day: date, latest: date) -> Problem:
 
 
 def _unchanged(path: Path, known: ReadFile) -> FileReport:
-    return FileReport(str(path), known.format, Recorded(0, known.rows, 0, known.days, [], []), [])
+    return FileReport(_shown(path), known.format, Recorded(0, known.rows, 0, known.days, [], []), [])
 
 
 def _refused(path: str, sentence: str) -> FileReport:

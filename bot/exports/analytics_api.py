@@ -35,27 +35,29 @@ _UNKNOWN_SIZE = PriceConditions(prompt_tier="unknown")
 
 
 class _Tokens(Struct, gc=False):
-    input: Count = 0
-    output: Count = 0
-    cache_read: Count = 0
-    cache_creation: Count = 0
+    input: Count | None = 0
+    output: Count | None = 0
+    cache_read: Count | None = 0
+    cache_creation: Count | None = 0
 
 
 class _EstimatedCost(Struct, gc=False):
-    amount: Decimal
+    amount: Decimal | None = None
     currency: str = "USD"
 
 
 class _ModelUsage(Struct, gc=False):
     model: str
-    tokens: _Tokens = msgspec.field(default_factory=_Tokens)
+    tokens: _Tokens | None = None
     estimated_cost: _EstimatedCost | None = None
 
 
 class _Actor(Struct, gc=False):
-    type: str
     email_address: str | None = None
     api_key_name: str | None = None
+
+
+_NO_TOKENS = _Tokens()
 
 
 class _CoreMetrics(Struct, gc=False):
@@ -190,8 +192,8 @@ def _found(row: int, record: _Record | _RawRecord) -> list[UsageRecord | Session
 
 
 def _read_model(row: int, day: date, actor: Actor, billing: str, part: str, entry: _ModelUsage) -> UsageRecord:
-    tokens = entry.tokens
-    usage = TokenUsage(tokens.input, tokens.output, tokens.cache_read, tokens.cache_creation)
+    tokens = entry.tokens or _NO_TOKENS
+    usage = TokenUsage(tokens.input or 0, tokens.output or 0, tokens.cache_read or 0, tokens.cache_creation or 0)
     reported = _reported_usd(entry.estimated_cost, usage)
     return UsageRecord(row, day, actor, as_name(entry.model, "model"), usage, _UNKNOWN_SIZE, billing, part, reported)
 
@@ -212,7 +214,7 @@ def _actor(email_address: str | None, api_key_name: str | None) -> Actor:
 
 def _reported_usd(cost: _EstimatedCost | None, usage: TokenUsage) -> Decimal | None:
     """Dollars from cents. Zero for tokens that were used means that no cost is known, not that it was free."""
-    if cost is None or (cost.amount == 0 and usage.tokens):
+    if cost is None or cost.amount is None or (cost.amount == 0 and usage.tokens):
         return None
     if cost.currency != "USD":
         raise ValueError(f"its estimated_cost is in {shortened(cost.currency)}; only USD can be read")

@@ -225,6 +225,8 @@ class SpendLimits:
         for number, raw in enumerate(page.data, start=1):
             try:
                 entry = msgspec.json.decode(raw, type=_Limit)
+                if entry.currency not in (None, "USD"):
+                    raise ValueError(f"its spend is in {shortened(entry.currency)}; only USD can be read")
                 start, until = _current(entry.period, export.written_at.date())
                 yield UsageRecord(
                     row=number,
@@ -243,6 +245,7 @@ class _Limit(Struct):
     period: str
     period_to_date_spend: str
     actor: _Actor | None = None
+    currency: str | None = "USD"
 
 
 def _is_enterprise(head: bytes) -> bool:
@@ -394,7 +397,7 @@ def _named(said: _Dimensions) -> Actor | None:
         ("account", said.account_id or said.user_id),
         ("api_key", said.api_key_id or said.service_account_id),
     ):
-        if value:
+        if value and value.strip():
             return Actor(kind, as_name(value, kind))
     return None
 

@@ -330,7 +330,7 @@ def _run_usage(used: _ModelUse) -> TokenUsage:
 
 def _run_cost(used: _ModelUse, model: str, day: date, context: ReadingContext) -> Decimal | None:
     """What Claude Code worked out, unless it did not know the model and took another one's price."""
-    if used.cost_usd is None or used.cost_basis == "unknown" or not is_priced(model, day, context):
+    if not used.cost_usd or used.cost_basis == "unknown" or not is_priced(model, day, context):
         return None
     return money(used.cost_usd, "costUSD")
 

@@ -53,7 +53,7 @@ _USUAL = (_WORKSPACE, "usage_type", "context_window", "usage_input_tokens_cache_
 _KNOWN = {_MODEL, _KEY, _WORKSPACE, "usage_type", "context_window", *_OPTIONAL}
 """Columns whose words a record has; few stand in many rows."""
 
-_REQUIRED = (_DAY, _MODEL, _KEY, _OUTPUT)
+_REQUIRED = (_DAY, _MODEL, _KEY, _INPUT, _OUTPUT)
 
 
 class ConsoleUsage:

@@ -1,6 +1,7 @@
 """From a path to the files to read: folders, gzip, zip and standard input, with a bound on what is unpacked."""
 
 import gzip
+import lzma
 import os
 import re
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, NamedTuple
 
 from bot.exports.reader import HEAD_BYTES, Export, UnreadableExport
 
@@ -64,8 +65,18 @@ def _is_export(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and not is_own and file.is_file() and file.stat().st_size > 0
 
 
+class DamagedMember(NamedTuple):
+    """A file in an archive that cannot be read, and why; the others can."""
+
+    name: str
+    why: str
+
+
+Exports = Iterator[Export | DamagedMember]
+
+
 @contextmanager
-def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file) -> Iterator[Iterator[Export]]:
+def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file) -> Iterator[Exports]:
     """The export or exports in one file: itself, or what its archive holds. Each is to be read before the next.
 
     The file is read through ``wrap``, which may show how far it is.
@@ -80,7 +91,7 @@ def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file)
         yield _inside(Export(path.name, wrap(plain), datetime.fromtimestamp(path.stat().st_mtime, UTC)))
 
 
-def _inside(export: Export) -> Iterator[Export]:
+def _inside(export: Export) -> Exports:
     start = _start(export.file)
     if start.startswith(_GZIP):
         with gzip.open(export.file) as stream, _spooled(stream, export.name) as file:
@@ -91,15 +102,21 @@ def _inside(export: Export) -> Iterator[Export]:
         yield export
 
 
-def _members(export: Export) -> Iterator[Export]:
+_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
+
+
+def _members(export: Export) -> Exports:
     try:
         with zipfile.ZipFile(export.file) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
             _check_members(members)
             for member in members:
-                with archive.open(member) as stream, _spooled(stream, member.filename) as file:
-                    yield _flat(Export(member.filename, file, _written_at(member, export.written_at)))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+                try:
+                    with archive.open(member) as stream, _spooled(stream, member.filename) as file:
+                        yield _flat(Export(member.filename, file, _written_at(member, export.written_at)))
+                except (UnreadableExport, *_DAMAGED) as error:
+                    yield DamagedMember(member.filename, str(error))
+    except _DAMAGED as error:
         raise UnreadableExport(f"it is a damaged or encrypted zip archive: {error}") from error
 
 
@@ -137,7 +154,7 @@ def _spooled(stream: IO[bytes] | gzip.GzipFile, name: str) -> Iterator[BinaryIO]
                 if size > MAX_UNPACKED:
                     raise UnreadableExport(_too_large(f"more than {MAX_UNPACKED // 2**20} MB"))
                 file.write(chunk)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (*_DAMAGED[:3], gzip.BadGzipFile) as error:
             raise UnreadableExport(f"{name} is a damaged archive: {error}") from error
         file.seek(0)
         yield file  # type: ignore[misc]  # typeshed calls it IO[bytes], which is what a BinaryIO is

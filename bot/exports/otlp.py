@@ -126,7 +126,7 @@ def point_records(found: Iterable[Event | Point | Problem], context: ReadingCont
     for number, point in enumerate(found, start=1):
         if isinstance(point, Problem):
             yield point
-        elif isinstance(point, Point) and point.metric in (TOKENS, COST):
+        elif isinstance(point, Point) and (point.metric == TOKENS or (point.metric == COST and point.value)):
             try:
                 yield from _members(number, point.attributes, known)
                 yield _point_record(number, point, context)
@@ -144,7 +144,8 @@ def _event_record(number: int, event: Event, context: ReadingContext) -> UsageRe
         identity = f"{said.get('session.id')}\0{said['request_id']}"
     else:
         identity = repr(sorted((name, str(value)) for name, value in said.items()))
-    reported = _event_cost(said) if is_priced(model, day, context) else None
+    # Zero for tokens that were used means that no cost is known, not that they were free.
+    reported = (_event_cost(said) if is_priced(model, day, context) else None) or (None if usage.tokens else Decimal(0))
     return UsageRecord(
         row=number,
         day=day,
@@ -270,9 +271,16 @@ def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | P
         return
     key = b'"resourceLogs"' if kind == LOGS else b'"resourceMetrics"'
     passed_over = False
-    for body in _json_bodies(text, title):
-        if key in body:
-            yield from decode_events(body, is_json=True) if kind == LOGS else decode_points(body, is_json=True)
+    bodies = list(_json_bodies(text, title))
+    for number, body in enumerate(bodies, start=1):
+        if key in body or not (b'"resource' in body or _is_json(body)):
+            try:
+                yield from decode_events(body, is_json=True) if kind == LOGS else decode_points(body, is_json=True)
+            except UnreadableExport as error:
+                if len(bodies) == 1:
+                    raise
+                # As the last line of a file that is being written to.
+                yield Problem(number, f"Body {number} was left out: {error}.")
         elif b'"resource' in body:
             passed_over = True
     if passed_over:
@@ -284,11 +292,18 @@ def _json_bodies(text: bytes, title: str) -> Iterator[bytes]:
     if text[:1] == b"[":
         yield from map(bytes, decoded(text, list[Raw], title))
         return
+    if _is_json(text):
+        yield text
+    else:
+        yield from filter(None, map(bytes.strip, text.splitlines()))
+
+
+def _is_json(text: bytes) -> bool:
     try:
         msgspec.json.decode(text, type=Raw)
-        yield text
-    except msgspec.DecodeError:
-        yield from filter(None, map(bytes.strip, text.splitlines()))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _is_protobuf(head: bytes) -> bool:

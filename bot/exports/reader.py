@@ -320,5 +320,5 @@ def why(error: Exception, raw: Raw | bytes) -> str:
             value = value[int(step)] if isinstance(value, list) else value[step]
     except (msgspec.DecodeError, LookupError, TypeError, ValueError, RecursionError):
         return shortened(error, 200)
-    what = match["what"].replace("`", "")
+    what = match["what"].replace("`", "").replace(" | null", "")
     return f"{place} is “{shortened(msgspec.json.encode(value).decode())}”: {what[0].lower()}{what[1:]}"

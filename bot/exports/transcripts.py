@@ -37,8 +37,8 @@ _TYPE = re.compile(rb'"type"\s*:\s*"(?:user|assistant|summary|system)"')
 
 
 class _CacheCreation(Struct, gc=False):
-    ephemeral_5m_input_tokens: Count = 0
-    ephemeral_1h_input_tokens: Count = 0
+    ephemeral_5m_input_tokens: Count | None = 0
+    ephemeral_1h_input_tokens: Count | None = 0
 
 
 class _ServerToolUse(Struct, gc=False):
@@ -46,8 +46,8 @@ class _ServerToolUse(Struct, gc=False):
 
 
 class _Usage(Struct, gc=False):
-    input_tokens: Count = 0
-    output_tokens: Count = 0
+    input_tokens: Count | None = 0
+    output_tokens: Count | None = 0
     cache_read_input_tokens: Count | None = 0
     cache_creation_input_tokens: Count | None = 0
     cache_creation: _CacheCreation | None = None
@@ -138,8 +138,9 @@ class _Response(NamedTuple):
 
     def is_fuller_than(self, other: "_Response") -> bool:
         """Earlier lines of one response carry partial counts: the one with the most output is the final one."""
-        if self.counts.output_tokens != other.counts.output_tokens:
-            return self.counts.output_tokens > other.counts.output_tokens
+        mine, theirs = self.counts.output_tokens or 0, other.counts.output_tokens or 0
+        if mine != theirs:
+            return mine > theirs
         return self._fullness > other._fullness
 
     @property
@@ -257,12 +258,12 @@ def _is_of_same_request(entry: _Line, other: _Line) -> bool:
 def _token_usage(counts: _Usage) -> TokenUsage:
     split = counts.cache_creation
     written = counts.cache_creation_input_tokens or 0
-    long = split.ephemeral_1h_input_tokens if split else 0
-    short = split.ephemeral_5m_input_tokens if split else 0
+    long = (split.ephemeral_1h_input_tokens or 0) if split else 0
+    short = (split.ephemeral_5m_input_tokens or 0) if split else 0
     searches = counts.server_tool_use.web_search_requests if counts.server_tool_use else 0
     return TokenUsage(
-        counts.input_tokens,
-        counts.output_tokens,
+        counts.input_tokens or 0,
+        counts.output_tokens or 0,
         counts.cache_read_input_tokens or 0,
         # Before the split was written, every cache write was a 5-minute one.
         short + max(0, written - short - long),

@@ -155,7 +155,9 @@ class _Writer:
         learned = [learn_members(self.connection, self.workspace_id, tally.members, self.book) for tally in tallies]
         actors_named = dict.fromkeys(actor for tally in tallies for actor in tally.actors)
         known = actor_ids(self.connection, self.workspace_id, actors_named, self.book)
-        line_ids = _line_ids(self.connection, {line for tally in tallies for line in tally.lines})
+        kept = {line: _storable(line) for tally in tallies for line in tally.lines}
+        ids = _line_ids(self.connection, set(kept.values()))
+        line_ids = {line: ids[stored] for line, stored in kept.items()}
         parts = [
             _Part(tally, [known[actor] for actor in tally.actors], [line_ids[line] for line in tally.lines])
             for tally in tallies
@@ -196,7 +198,7 @@ class _Writer:
         added = imports.insert().returning(imports.c.id, sort_by_parameter_order=True)
         ids = self.connection.execute(added, rows).scalars()
         problems = [
-            {"import_id": import_id, **problem._asdict()}
+            {"import_id": import_id, "row": problem.row, "problem": problem.problem.replace("\0", "�")}
             for import_id, file in zip(ids, files, strict=True)
             for problem in file.problems
         ]
@@ -609,6 +611,11 @@ def source_id(connection: Connection, workspace_id: int, name: str) -> int:
         insert_missing(connection, sources, [{"workspace_id": workspace_id, "name": name}], "workspace_id", "name")
         found = connection.execute(query).scalar_one()
     return int(found)
+
+
+def _storable(line: Line) -> Line:
+    """PostgreSQL holds no text with a NUL in it."""
+    return tuple(word.replace("\0", "�") for word in line) if any("\0" in word for word in line) else line
 
 
 def _line_ids(connection: Connection, wanted: Iterable[Line]) -> dict[Line, int]:

@@ -1,0 +1,172 @@
+"""Exports as they come in the wild: cut, packed, with nulls, odd names and figures that cannot be."""
+
+import json
+import os
+import zipfile
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from bot.feeds import Feeds, folder_feed
+from bot.imports import FileReport
+from bot.pricing import PriceBook
+from bot.store.database import Database
+from bot.store.tables import imports
+from tests.exports.test_samples import NOW, imported, importer, ledger_of
+
+CONSOLE = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+"""A row of a million input tokens on Opus 5 is $5."""
+
+
+def usd(database: Database, book: PriceBook) -> Decimal:
+    return ledger_of(database, book).spend(None, None, ()).total.usd
+
+
+def refusals(reports: list[FileReport]) -> list[str]:
+    return [report.refused for report in reports if report.refused]
+
+
+def event(number: int, **said: Any) -> str:
+    """One body with one event of a million input tokens on Opus 5."""
+    told = {
+        "event.name": "api_request",
+        "session.id": "s",
+        "request_id": f"r{number}",
+        "model": "claude-opus-5",
+        **said,
+    }
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in told.items()]
+    attributes.append({"key": "input_tokens", "value": {"intValue": 1_000_000}})
+    at = int(datetime(2026, 11, 5, 10, tzinfo=UTC).timestamp()) * 10**9
+    record = {"timeUnixNano": str(at + number), "attributes": attributes}
+    return json.dumps({"resourceLogs": [{"resource": {}, "scopeLogs": [{"logRecords": [record]}]}]})
+
+
+def analytics(**model: Any) -> dict[str, Any]:
+    said = {"model": "claude-opus-5", **model}
+    actor = {"email_address": "dana@x.com"}
+    return {"data": [{"date": "2026-11-05T00:00:00Z", "actor": actor, "model_breakdown": [said]}], "has_more": False}
+
+
+class TestOtlpLines:
+    def test_a_file_that_is_being_written_to_counts_up_to_its_last_whole_line(
+        self, database: Database, book: PriceBook, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "logs.jsonl"
+        path.write_text(f"{event(1)}\n{{broken\n{event(2)}\n{event(3)[:200]}", encoding="utf-8")
+        (report,) = imported(database, book, path)
+        assert [problem.row for problem in report.problems] == [2, 4]
+        assert all(problem.problem.startswith("Body ") for problem in report.problems)
+        assert usd(database, book) == 10
+
+    def test_a_stated_zero_is_no_price(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
+        path = tmp_path / "logs.json"
+        path.write_text(event(1, cost_usd="0"), encoding="utf-8")
+        imported(database, book, path)
+        assert usd(database, book) == 5
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"tokens": {"input": 10**6, "output": None}, "estimated_cost": {"currency": "USD"}},
+        {"tokens": {"input": 10**6}, "estimated_cost": {"currency": "USD", "amount": None}},
+        {"tokens": {"input": 10**6, "cache_creation": None}, "estimated_cost": None},
+    ],
+)
+def test_nulls_and_omitted_fields_cost_no_tokens(
+    database: Database, book: PriceBook, tmp_path: Path, model: dict[str, Any]
+) -> None:
+    path = tmp_path / "page.json"
+    path.write_text(json.dumps(analytics(**model)), encoding="utf-8")
+    assert [report.problems for report in imported(database, book, path)] == [[]]
+    assert usd(database, book) == 5
+
+
+def test_a_console_export_without_its_input_column_is_refused(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.csv"
+    header = CONSOLE.replace("usage_input_tokens_no_cache", "usage_input_tokens")
+    path.write_text(f"{header}\n2026-11-05,claude-opus-5,k,1000000,0\n", encoding="utf-8")
+    (said,) = refusals(imported(database, book, path))
+    assert "its header has no column usage_input_tokens_no_cache" in said
+
+
+def test_one_damaged_member_leaves_the_others_of_an_archive(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    path = tmp_path / "exports.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for day in (5, 6, 7):
+            archive.writestr(f"{day}.csv", f"{CONSOLE}\n2026-11-0{day},claude-opus-5,k,1000000,0\n")
+    damaged = bytearray(path.read_bytes())
+    second = damaged.index(b"6.csv") + len("6.csv")
+    damaged[second + 12 : second + 30] = bytes(18)
+    path.write_bytes(damaged)
+    (said,) = refusals(imported(database, book, path))
+    assert said.startswith(f"6.csv in {path} was not imported: ")
+    assert usd(database, book) == 10
+
+
+def test_a_file_whose_name_is_in_no_encoding(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"usage-\xff.csv")
+    path.write_text(f"{CONSOLE}\n2026-11-05,claude-opus-5,k,1000000,0\n", encoding="utf-8")
+    for accepted in (1, 0):
+        (report,) = importer(database, book).import_files([path], NOW)
+        assert report.path.endswith(r"usage-\xff.csv")
+        assert report.recorded.accepted == accepted
+    assert usd(database, book) == 5
+
+
+def test_text_that_postgresql_cannot_hold(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text(f"{CONSOLE}\n2026-11-05,claude-opus-5,k,1\0,0\n2026-11-05,claude-opus-5,k,1000000,0\n", "utf-8")
+    (report,) = imported(database, book, path)
+    assert len(report.problems) == 1
+    odd = tmp_path / "logs.json"
+    odd.write_text(event(1, speed="fa\0st"), encoding="utf-8")
+    assert refusals(imported(database, book, odd)) == []
+
+
+def test_figures_that_add_up_to_more_than_a_database_holds(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    header = f"{CONSOLE},web_search_count"
+    (tmp_path / "a.csv").write_text(f"{header}\n2026-11-05,claude-opus-5,k,0,0,9999999999999\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text(f"{header}\n2026-11-05,claude-opus-5,k,1000000,0,0\n", encoding="utf-8")
+    (said,) = refusals(imported(database, book, tmp_path))
+    assert said == f"{tmp_path / 'a.csv'} was not imported: its figures add up to more than can be stored."
+    assert usd(database, book) == 5
+
+
+def test_spend_in_another_currency_is_left_out(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    entry = {
+        "period": "monthly",
+        "period_to_date_spend": "100",
+        "actor": {"type": "user_actor", "user_id": "u", "email_address": "dana@x.com"},
+    }
+    path = tmp_path / "limits.json"
+    path.write_text(json.dumps({"data": [{**entry, "currency": "EUR"}, entry], "has_more": False}), encoding="utf-8")
+    (report,) = imported(database, book, path)
+    assert [problem.problem for problem in report.problems] == [
+        "Entry 1 was left out: its spend is in EUR; only USD can be read."
+    ]
+
+
+def test_a_watched_folder_reads_an_unchanged_file_once(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """Also one with a wrong row in it, which is read again once the file changes."""
+    path = tmp_path / "usage.csv"
+    path.write_text(f"{CONSOLE}\n2026-11-05,claude-opus-5,k,many,0\n2026-11-05,claude-opus-5,k,1000000,0\n", "utf-8")
+    os.utime(path, (NOW.timestamp() - 60,) * 2)
+    feeds = Feeds(database, [folder_feed(tmp_path, lambda: importer(database, book))])
+    for minutes in range(5):
+        feeds.collect(NOW + timedelta(minutes=minutes))
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(imports)).scalar_one() == 1
+    path.write_text(f"{CONSOLE}\n2026-11-05,claude-opus-5,k,2000000,0\n", encoding="utf-8")
+    os.utime(path, (NOW.timestamp() - 30,) * 2)
+    feeds.collect(NOW + timedelta(minutes=9))
+    assert usd(database, book) == 10
