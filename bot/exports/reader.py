@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from bot.pricing import PriceBook
-from bot.spend.records import Actor, Member, Problem, Sessions, UsageRecord, UsageRows, View
+from bot.spend.records import THIS_MACHINE, Actor, Member, Problem, Sessions, UsageRecord, UsageRows, View
 
 MAX_COUNT = 10**13
 MAX_DIGITS = 13
@@ -83,7 +83,7 @@ class ReadingContext(NamedTuple):
     @property
     def someone(self) -> Actor:
         """The person that was said, or the machine that the file is from."""
-        return email_actor(self.person) if self.person else Actor("machine", "this machine")
+        return email_actor(self.person) if self.person else THIS_MACHINE
 
 
 class Reader(Protocol):

@@ -28,6 +28,10 @@ class Actor(NamedTuple):
     name: str
 
 
+THIS_MACHINE = Actor("machine", "this machine")
+"""Whose usage is that names nobody, until it is said."""
+
+
 class Request(NamedTuple):
     """One API request, for sources that know single requests.
 

@@ -57,13 +57,13 @@ class Unassigned(NamedTuple):
 def actor_ids(connection: Connection, workspace_id: int, named: Iterable[Actor], book: PriceBook) -> dict[Actor, int]:
     """The ids of these actors, each new one with the person behind it, or with one of its own where nobody is known."""
     wanted = set(named)
-    found = _known_actors(connection, workspace_id, wanted)
+    found = known_actors(connection, workspace_id, wanted)
     missing = sorted(wanted - found.keys())
     if missing:
         erased = _erased_ids(connection, workspace_id, missing)
         added = [actor for actor in missing if actor not in erased]
         _add_actors(connection, workspace_id, added)
-        found = _known_actors(connection, workspace_id, wanted) | erased
+        found = known_actors(connection, workspace_id, wanted) | erased
         if any(actor.kind == "email" for actor in added):
             _follow_rule(connection, workspace_id, book)
     return found
@@ -235,7 +235,8 @@ def _forget_messages(connection: Connection, workspace_id: int, person_id: int) 
     connection.execute(update(deliveries).where(*own, waiting).values(state="expired"))
 
 
-def _known_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) -> dict[Actor, int]:
+def known_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) -> dict[Actor, int]:
+    """The ids of those of some actors that an export has named."""
     sql = "SELECT kind, name, id FROM actors WHERE workspace_id = ? AND name IN"
     rows = select_in(connection, sql, [workspace_id], sorted({actor.name for actor in wanted}))
     found = {Actor(kind, name): int(actor_id) for kind, name, actor_id in rows}

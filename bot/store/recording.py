@@ -4,16 +4,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
 from bot.pricing import PriceBook
-from bot.spend.records import Problem
+from bot.spend.records import THIS_MACHINE, Problem
 from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows, uncollected
 from bot.store.database import Database
-from bot.store.identity import actor_ids, learn_members
+from bot.store.identity import actor_ids, known_actors, learn_members
 from bot.store.quantities import COUNTS, LINE
 from bot.store.rollups import DayRollup, Rollups
 from bot.store.tables import (
@@ -272,6 +273,7 @@ class _Writer:
         counted = _Counted()
         empty = set(self.whole_days)
         is_each_once = len(set(actor_of)) == len(actor_of)
+        nobody = self._nobody if len(actor_of) == 1 else None
         for day, (actors, lines, values, records) in tally.dailies():
             empty.discard(day)
             *counts, reported = values
@@ -285,15 +287,21 @@ class _Writer:
             if max(records, default=1) > 1:
                 more = {row[:2]: count for row, count in zip(rows, records, strict=True) if count > 1}
             rows.sort()
-            counted = counted.plus(self._store_day(day, rows, more))
+            counted = counted.plus(self._store_day(day, rows, more, nobody))
         for day in sorted(empty):
             counted = counted.plus(self._store_day(day, [], {}))
         return counted
 
-    def _store_day(self, day: int, rows: list[Row], more: Mapping[Row, int]) -> _Counted:
+    @cached_property
+    def _nobody(self) -> int | None:
+        """The actor of what was imported from a machine before it was said whose it is."""
+        return known_actors(self.connection, self.workspace_id, {THIS_MACHINE}).get(THIS_MACHINE)
+
+    def _store_day(self, day: int, rows: list[Row], more: Mapping[Row, int], nobody: int | None = None) -> _Counted:
         """Store the rows that a file has of a day, in the order of their actors and lines.
 
-        Rows whose actor and line are in ``more`` are the sum of so many records, all others of one.
+        Rows whose actor and line are in ``more`` are the sum of so many records, all others of one. What ``nobody`` has
+        of the day and is the same as a new row is that row, now that it is said whose it is.
         """
         is_whole, source_day = day in self.whole_days, (self.workspace_id, day, self.source_id)
         records = len(rows) + sum(more.values()) - len(more)
@@ -314,6 +322,10 @@ class _Writer:
                 restated += more.get(key, 1)
                 changed.append(row)
         gone = list(existing) if is_whole else []
+        removed = len(gone)
+        if new and nobody is not None and nobody != new[0][0]:
+            said = {row[1:] for row in new}
+            gone += [row[:2] for row in self._existing_dailies(day, {nobody}) if row[1:] in said]
         if new or changed or gone:
             rollup = self._rollup(day, [*(row[0] for row in (*new, *changed)), *(actor for actor, _ in gone)])
             for key in gone:
@@ -321,7 +333,7 @@ class _Writer:
             insert_rows(self.connection, usage_daily, new, source_day)
             replace_rows(self.connection, usage_daily, changed, source_day)
             rollup.refresh([(self.source_id, *row) for row in new] if rollup.was_empty else None)
-        return _Counted(records - same - restated, same, restated + len(gone))
+        return _Counted(records - same - restated, same, restated + removed)
 
     def _existing_dailies(self, day: int, actors_of_file: set[int] | None) -> list[Row]:
         """What is stored of a day, as rows without what is the same in all, in the order of the primary key.
