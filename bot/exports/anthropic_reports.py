@@ -145,7 +145,10 @@ class _ReportReader:
         """One record per result; ``row`` counts the results over all pages from 1."""
         text = export.document()
         pages = decoded(text, list[_Page], self.title) if text[:1] == b"[" else [decoded(text, _Page, self.title)]
-        rows = [row for page in pages for raw in page.data for row in _rows(raw)]
+        # A page that was saved twice, or that lies in two files of a list, says the same once more.
+        entries = dict.fromkeys(bytes(raw) for page in pages for raw in page.data)
+        repeated = sum(len(page.data) for page in pages) - len(entries)
+        rows = [row for entry in entries for row in _rows(Raw(entry))]
         known = [row for row in rows if isinstance(row, _Row)]
         said = [row.dimensions for row in known]
         views = _views(known)
@@ -160,6 +163,8 @@ class _ReportReader:
                 yield _record(number, row, context, is_by_person)
             except ValueError as error:
                 yield Problem(number, f"Result {number} was left out: {shortened(error, 200)}.")
+        if repeated:
+            yield Problem(0, f"{repeated:,} entries repeat earlier ones word for word and were counted once.")
 
 
 class AdminUsage(_ReportReader):
@@ -167,7 +172,8 @@ class AdminUsage(_ReportReader):
     title = "Admin usage report (usage_report/messages)"
 
     def recognises(self, head: bytes) -> bool:
-        return has_keys(head, "results", "uncached_input_tokens") and not _is_enterprise(head)
+        is_usage = has_keys(head, "results", "uncached_input_tokens") and not _is_enterprise(head)
+        return is_usage or _is_empty(head)
 
 
 class AdminCost(_ReportReader):
@@ -250,6 +256,13 @@ class _Limit(Struct):
 
 def _is_enterprise(head: bytes) -> bool:
     return b'"product"' in head or b'"user_email"' in head or b'"list_amount"' in head
+
+
+def _is_empty(head: bytes) -> bool:
+    """Whether it holds buckets, and nothing in them, as of a weekend."""
+    bare = b"".join(head.split())
+    empty = bare.count(b'"results":[]')
+    return has_keys(head, "starting_at", "results") and 0 < empty == bare.count(b'"results":')
 
 
 def _has_rows(head: bytes) -> bool:

@@ -35,7 +35,10 @@ from bot.spend.records import Problem, Request, UsageRecord, View
 _SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
 """Finest first; "projects" holds daily rows by project."""
 
-_EMPTY = re.compile(rb'\{\s*"(?:daily|weekly|monthly|sessions?|blocks|projects)"\s*:\s*[\[{]\s*[\]}]')
+_EMPTY = re.compile(
+    rb'\{\s*(?:"totals"\s*:\s*\{[^{}]*\}\s*,\s*)?'
+    rb'"(?:daily|weekly|monthly|sessions?|blocks|projects)"\s*:\s*[\[{]\s*[\]}]'
+)
 
 
 class _Breakdown(Struct, rename="camel"):
@@ -101,8 +104,7 @@ class Ccusage:
         return start[:1] == b"{" and (
             has_keys(head, "modelBreakdowns")
             or has_keys(head, "tokenCounts", "startTime")
-            or re.match(rb'\{\s*"(?:daily|weekly|monthly|sessions?|blocks|projects)"\s*:\s*[\[{]\s*[\]}]', start)
-            is not None
+            or _EMPTY.match(start) is not None
         )
 
     def read(self, export: Export, context: ReadingContext) -> Reading:

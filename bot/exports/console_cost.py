@@ -38,7 +38,7 @@ class ConsoleCost:
         if told_apart:
             # A newer header tells the same dollars apart more finely: a view of its own, never added to the other.
             yield View("_".join(told_apart))
-        for number, row in csv_dicts(export, (_DAY, _MODEL, _KEY, _COST)):
+        for number, row in csv_dicts(export, (_DAY, _MODEL, _KEY, _COST), each_once=True):
             try:
                 yield _record(number, row)
             except ValueError as error:

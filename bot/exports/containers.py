@@ -60,8 +60,13 @@ def _age(file: Path) -> tuple[Path, int, Path]:
     return file.with_name(copied["stem"] + file.suffix), int(copied["number"]), file
 
 
+def _is_of_a_mac(name: str) -> bool:
+    """Whether it is what macOS puts beside each file, and into each archive."""
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(("._", ".DS_Store"))
+
+
 def _is_export(file: Path) -> bool:
-    is_own = file.name.endswith((".meta.json", "sessions-index.json"))
+    is_own = file.name.endswith((".meta.json", "sessions-index.json")) or _is_of_a_mac(file.name)
     return file.suffix.lower() in SUFFIXES and not is_own and file.is_file() and file.stat().st_size > 0
 
 
@@ -108,7 +113,9 @@ _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImpleme
 def _members(export: Export) -> Exports:
     try:
         with zipfile.ZipFile(export.file) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
+            members = [
+                member for member in archive.infolist() if not (member.is_dir() or _is_of_a_mac(member.filename))
+            ]
             _check_members(members)
             for member in members:
                 try:

@@ -38,11 +38,11 @@ _UNKNOWN_SIZE = PriceConditions(prompt_tier="unknown")
 
 
 class _Metrics(Struct):
-    spend: Decimal = Decimal(0)
-    prompt_tokens: Count = 0
-    completion_tokens: Count = 0
-    cache_read_input_tokens: Count = 0
-    cache_creation_input_tokens: Count = 0
+    spend: Decimal | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
 
 
 class _KeyMetadata(Struct):
@@ -102,7 +102,8 @@ class LiteLlmActivity:
     names_people = True
 
     def recognises(self, head: bytes) -> bool:
-        return has_keys(head, "results", "metrics", "spend", "prompt_tokens")
+        is_empty = has_keys(head, "results", "metadata", "total_spend") and b'"results":[]' in b"".join(head.split())
+        return has_keys(head, "results", "metrics", "spend", "prompt_tokens") or is_empty
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per day, model and key; the file's other breakdowns count the same requests again."""
@@ -130,7 +131,7 @@ def _model_records(number: int, day: date, name: str, raw: Raw, owners: _Owners)
         keys = model.api_key_breakdown or {"(no key)": _Key(model.metrics)}
         for key, entry in keys.items():
             usage = _usage(entry.metrics)
-            spend = money(entry.metrics.spend, "spend")
+            spend = money(entry.metrics.spend or Decimal(0), "spend")
             actor = _key_actor(key, entry.metadata)
             owners.add(actor, entry.metadata.key_alias, key)
             yield UsageRecord(
@@ -149,12 +150,9 @@ def _model_records(number: int, day: date, name: str, raw: Raw, owners: _Owners)
 
 def _usage(metrics: _Metrics) -> TokenUsage:
     """LiteLLM's prompt tokens hold the cached ones as well."""
-    cached = metrics.cache_read_input_tokens + metrics.cache_creation_input_tokens
+    read, written = metrics.cache_read_input_tokens or 0, metrics.cache_creation_input_tokens or 0
     return TokenUsage(
-        max(0, metrics.prompt_tokens - cached),
-        metrics.completion_tokens,
-        metrics.cache_read_input_tokens,
-        metrics.cache_creation_input_tokens,
+        max(0, (metrics.prompt_tokens or 0) - read - written), metrics.completion_tokens or 0, read, written
     )
 
 

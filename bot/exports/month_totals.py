@@ -78,7 +78,7 @@ class SpendReport:
         """One record per row for the whole range; ``row`` is the line of the file."""
         start, until = _range_named(export.name)
         known: set[str] = set()
-        for number, row in csv_dicts(export, (_EMAIL, _PRODUCT, "model", _NET)):
+        for number, row in csv_dicts(export, (_EMAIL, _PRODUCT, "model", _NET), each_once=True):
             try:
                 if isinstance(row, str):
                     raise ValueError(row)

@@ -1,6 +1,7 @@
 """What every reader of exports has in common: its shape, and how counts, days and money are checked."""
 
 import csv
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
@@ -163,9 +164,13 @@ def csv_header(
 
 
 def csv_dicts(
-    export: Export, required: Iterable[str], unique: Iterable[str] | None = None
+    export: Export, required: Iterable[str], unique: Iterable[str] | None = None, *, each_once: bool = False
 ) -> Iterator[tuple[int, dict[str, str] | str]]:
-    """Line numbers with the row by column, stripped, or with what is wrong with it."""
+    """Line numbers with the row by column, stripped, or with what is wrong with it.
+
+    With ``each_once`` that is also to repeat another row word for word.
+    """
+    seen: dict[bytes, int] = {}
     required = list(required)
     rows = csv_rows(export)
     header = csv_header(rows, required, required if unique is None else unique)
@@ -174,8 +179,14 @@ def csv_dicts(
             yield number, values
         elif len(values) != len(header):
             yield number, f"it has {len(values)} columns where the header has {len(header)}"
+        elif each_once and (first := seen.setdefault(_digest(values), number)) != number:
+            yield number, f"it repeats row {first}, which was counted"
         else:
             yield number, dict(zip(header, (value.strip() for value in values), strict=True))
+
+
+def _digest(values: list[str]) -> bytes:
+    return hashlib.blake2b("\n".join(values).encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 
 def first_line(head: bytes) -> set[str]:

@@ -170,3 +170,50 @@ def test_a_watched_folder_reads_an_unchanged_file_once(database: Database, book:
     os.utime(path, (NOW.timestamp() - 30,) * 2)
     feeds.collect(NOW + timedelta(minutes=9))
     assert usd(database, book) == 10
+
+
+EMPTY_BUCKET = {"starting_at": "2026-11-07T00:00:00Z", "ending_at": "2026-11-08T00:00:00Z", "results": []}
+
+
+@pytest.mark.parametrize(
+    ("document", "format_name"),
+    [
+        ({"data": [EMPTY_BUCKET, EMPTY_BUCKET], "has_more": False, "next_page": None}, "admin_usage_report"),
+        ({"results": [], "metadata": {"total_spend": 0, "page": 1}}, "litellm_activity"),
+        ({"totals": {}, "daily": []}, "ccusage"),
+    ],
+)
+def test_an_export_of_nothing_is_one_all_the_same(
+    database: Database, book: PriceBook, tmp_path: Path, document: dict[str, Any], format_name: str
+) -> None:
+    path = tmp_path / "weekend.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    (report,) = imported(database, book, path)
+    assert (report.refused, report.format, report.rows) == (None, format_name, 0)
+
+
+def test_what_a_file_says_twice_counts_once(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """$1.25 of the Console, $4 of a report, and a million tokens of Opus 5, which are $5, each said twice."""
+    cost = "2026-11-05,claude-opus-5,k,1.25\n"
+    (tmp_path / "cost.csv").write_text(f"usage_date_utc,model,api_key,cost_usd\n{cost}{cost}", encoding="utf-8")
+    row = "ada@x.com,Claude Code,,4\n"
+    (tmp_path / "spend-report-2026-11-01-to-2026-11-01.csv").write_text(
+        f"user_email,product,model,total_net_spend_usd\n{row}{row}", encoding="utf-8"
+    )
+    result = {"api_key_id": "apikey_1", "model": "claude-opus-5", "uncached_input_tokens": 10**6, "output_tokens": 0}
+    page = {"data": [{**EMPTY_BUCKET, "results": [result]}], "has_more": False}
+    (tmp_path / "pages.json").write_text(json.dumps([page, page]), encoding="utf-8")
+    reports = imported(database, book, tmp_path)
+    assert [len(report.problems) for report in reports] == [1, 1, 1]
+    assert all("repeat" in report.problems[0].problem for report in reports)
+    assert usd(database, book) == Decimal("10.25")
+
+
+def test_what_macos_puts_beside_files_is_passed_over(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "exports.zip", "w") as archive:
+        archive.writestr("usage.csv", f"{CONSOLE}\n2026-11-05,claude-opus-5,k,1000000,0\n")
+        archive.writestr("__MACOSX/._usage.csv", b"\0\5\x16\7")
+        archive.writestr(".DS_Store", b"\0\0\0\1Bud1")
+    (tmp_path / "._exports.csv").write_bytes(b"\0\5\x16\7")
+    assert [report.refused for report in imported(database, book, tmp_path)] == [None]
+    assert usd(database, book) == 5
