@@ -149,6 +149,8 @@ class Jobs:
             told = deliveries.told_digests(database, channel, due.day - LOOKED_BACK, edition, team, now)
             if any(one.day == due.day and (one.is_planned or one.covers.start <= due.start) for one in told):
                 continue
+            if any(one.is_unsettled(now) for one in told):
+                continue  # whether Slack has that one is found out first: else its day may be told by nobody
             told_to = max((one.day for one in told if one.day < due.day), default=None)
             start = caught_up(due, told_to, subscription).start
             if subscription.skips_unchanged and start < due.start:

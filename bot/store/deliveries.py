@@ -64,6 +64,11 @@ class Delivery(NamedTuple):
         """Whether a digest is its channel's of a day; others were posted by hand."""
         return self.expires_at is not None
 
+    def is_unsettled(self, now: datetime) -> bool:
+        """Whether it is too late by now for a message of which nobody knows yet if Slack has it."""
+        is_late = self.expires_at is not None and self.expires_at <= now
+        return is_late and self.state in ("due", "sending") and self.send_started_at is not None
+
     @property
     def covers(self) -> "Covered":
         """Which digest it is: edition, first day and team."""

@@ -196,6 +196,22 @@ class TestOutage:
         assert keys == [f"digest:{CHANNEL}:2026-11-23"]
         assert {state for key, state in states(bot) if key not in keys} == {"expired"}
 
+    def test_a_day_that_slack_may_have_is_told_by_the_next_if_it_has_not(
+        self, bot: Installation, workspace: Workspace
+    ) -> None:
+        """Friday's digest ends in an error of which nobody knows what it did, and the app is off until Monday."""
+        bot.jobs.tick(NOW - timedelta(days=1))
+        lost = Fault("chat.postMessage", 500, keeps=False)
+        workspace.faults.append(lost)
+        bot.jobs.tick(NOW)
+        assert len(workspace.messages[CHANNEL]) == 1
+        for minutes in (0, 1):
+            bot.jobs.tick(NOW + timedelta(days=3, minutes=minutes))
+        assert [message["text"].split(" (")[0] for message in workspace.messages[CHANNEL]] == [
+            "Claude Code spend · Wed 18 Nov",
+            "Claude Code spend · Thu 19 Nov to Sun 22 Nov",
+        ]
+
     def test_after_three_weeks_the_last_two_are_caught_up(self, bot: Installation, workspace: Workspace) -> None:
         bot.jobs.tick(NOW)
         bot.jobs.tick(NOW + timedelta(weeks=3))
