@@ -171,7 +171,7 @@ class TestInABrowser:
         page.click("text=Change my limit")
         page.fill('dialog input[type="number"]', "0")
         page.click("dialog >> text=Save")
-        page.wait_for_selector("text=Choose a limit or write one")
+        page.wait_for_selector("text=“0” is no amount from $0.01 to $100,000")
         page.fill('dialog input[type="number"]', "25")
         page.click("dialog >> text=Save")
         page.wait_for_selector("text=Your limit is $25.00 a day now")

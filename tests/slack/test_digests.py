@@ -121,7 +121,7 @@ class TestSituations:
         text = lines(facts(book, days[-1], *spent, *before, start=FRIDAY))
         # 30 + 5 + 1 = 36 against 3 x 8 = 24
         assert text[:2] == [
-            "Claude Code spend · Fri 20 Nov to Sun 22 Nov (UTC day)",
+            "Claude Code spend · Fri 20 Nov to Sun 22 Nov (UTC days)",
             "$36.00 across 14 people · 50 % above a usual Friday to Sunday ($24.00)",
         ]
 
@@ -191,7 +191,7 @@ class TestSituations:
         week = [opus(10, sunday - timedelta(days=back)) for back in range(35)]
         text = lines(facts(book, sunday, *week, start=date(2026, 11, 16), edition="weekly"))
         assert text[:2] == [
-            "Claude Code week · Mon 16 Nov to Sun 22 Nov (UTC day)",
+            "Claude Code week · Mon 16 Nov to Sun 22 Nov (UTC days)",
             "$70.00 across 14 people · like a usual week ($70.00)",
         ]
         november = [opus(2, date(2026, 11, 1) + timedelta(days=n)) for n in range(30)]
@@ -200,7 +200,7 @@ class TestSituations:
         monthly = facts(book, date(2026, 11, 30), *november, *october, start=start, edition="monthly")
         # 30 x 2 = 60 against 31 x 1
         assert lines(monthly)[:2] == [
-            "Claude Code month · November 2026 (UTC day)",
+            "Claude Code month · November 2026 (UTC days)",
             "$60.00 across 14 people · 94 % above October ($31.00)",
         ]
 
@@ -295,7 +295,7 @@ class TestSituations:
         found = facts(
             book, FRIDAY, *stated, *unpriced, *weeks_before(FRIDAY, 40), people=people, budget_usd=Decimal(4000)
         )._replace(team="T" * 80, start=FRIDAY - timedelta(days=2), freshness=None, zone=zone)
-        assert lines(found)[0].endswith(f"T… · Wed 18 Nov to Fri 20 Nov ({zone} day)")
+        assert lines(found)[0].endswith(f"T… · Wed 18 Nov to Fri 20 Nov ({zone} days)")
 
 
 class TestPicture:
@@ -632,7 +632,7 @@ class TestRules:
         bot.jobs.correct_digests(NOW)
         bot.jobs.tick(NOW + timedelta(minutes=1))
         assert [message["text"] for message in posted(stage)] == [
-            "Claude Code spend · Thu 19 Nov (UTC day): Nobody used anything: Thu 19 Nov."
+            "Claude Code spend · Thu 19 Nov (UTC day): Nobody used anything on Thu 19 Nov."
         ]
         assert "D001" not in stage.workspace.messages
 

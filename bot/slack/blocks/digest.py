@@ -202,7 +202,8 @@ def _named(facts: DigestFacts) -> str:
 def _no_data(title: str, facts: DigestFacts, corrected: str | None) -> Message:
     sentence = f"No usage data for {_days(facts)} yet."
     if facts.is_idle:
-        sentence = f"Nobody{' of the team' if facts.team else ''} used anything: {_days(facts)}."
+        when = "in" if facts.edition == MONTHLY else "on" if facts.start == facts.day else "from"
+        sentence = f"Nobody{' of the team' if facts.team else ''} used anything {when} {_days(facts)}."
     since = _coverage(facts) + ("" if facts.freshness else ": run `claudecost import FILE`")
     return Message(
         f"{escape(title, MAX_HEADER)}: {sentence}", [header(title), section(sentence), _footer(corrected, since)]
@@ -228,4 +229,4 @@ def _received(fresh: Freshness, zone: str) -> str:
 
 def _whose_day(facts: DigestFacts) -> str:
     is_utc = facts.freshness is not None and facts.freshness.utc_days
-    return "UTC day" if is_utc or facts.zone == "UTC" else f"{facts.zone} day"
+    return f"{'UTC' if is_utc else facts.zone} {'day' if facts.start == facts.day else 'days'}"
