@@ -11,7 +11,7 @@ from typing import NamedTuple
 from bot.exports.containers import files_below
 from bot.exports.reader import Export
 from bot.imports import FileReport, Importer
-from bot.sources.admin_api import AdminApi, FeedProblem, recent_days
+from bot.sources.admin_api import AdminApi, AnswerProblem, FeedProblem, recent_days
 from bot.spend.days import ONE_DAY
 from bot.store.database import Database
 from bot.store.feeds import FeedState, claim_feed, feed_failed, feed_succeeded
@@ -77,11 +77,11 @@ def usage_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
     """Claude Code's usage from the Admin API: the last days again each hour, at first the last 90."""
 
     def run(now: datetime, before: FeedState | None, progress: Progress) -> Brought:
-        reports = []
-        for day in progress(_days_to_fetch(now, before)):
+        def fetch(day: date) -> FileReport:
             export = _pages_export(f"usage of {day}", api.claude_code_usage(day), now)
-            reports.append(_taken(importer().import_export(export, now, "claude_code_analytics_api", whole_days=[day])))
-        return _brought(reports)
+            return importer().import_export(export, now, "claude_code_analytics_api", whole_days=[day])
+
+        return _fetched(map(fetch, progress(_days_to_fetch(now, before))))
 
     return Feed("Anthropic Admin API, usage", timedelta(hours=1), run)
 
@@ -91,13 +91,13 @@ def cost_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
 
     def run(now: datetime, before: FeedState | None, progress: Progress) -> Brought:
         days = _days_to_fetch(now, before)
-        starts = days[::_COST_RANGE]
-        reports = []
-        for start in progress(starts):
+
+        def fetch(start: date) -> FileReport:
             end = min(start + _COST_RANGE * ONE_DAY, days[-1] + ONE_DAY)
             export = _pages_export(f"cost from {start}", api.analytics_cost(start, end), now)
-            reports.append(_taken(importer().import_export(export, now, "analytics_cost")))
-        return _brought(reports)
+            return importer().import_export(export, now, "analytics_cost")
+
+        return _fetched(map(fetch, progress(days[::_COST_RANGE])))
 
     return Feed("Anthropic Admin API, cost (beta)", timedelta(hours=4), run)
 
@@ -128,11 +128,22 @@ def _pages_export(name: str, pages: Iterator[bytes], now: datetime) -> Export:
     return Export(name, BytesIO(b"[" + b",".join(pages) + b"]"), now)
 
 
-def _taken(report: FileReport) -> FileReport:
-    """The report of an answer that could be read. Raises FeedProblem."""
-    if report.refused:
-        raise FeedProblem(f"{report.refused} It is tried again.")
-    return report
+def _fetched(reports: Iterator[FileReport]) -> Brought:
+    """What all answers brought. Raises FeedProblem at the end if one could not be read: it is fetched again."""
+    taken, problems = [], []
+    while True:
+        try:
+            report = next(reports)
+        except StopIteration:
+            break
+        except AnswerProblem as error:
+            problems.append(str(error))
+            continue
+        taken.append(report)
+        problems += [f"{report.refused} It is tried again."] if report.refused else []
+    if problems:
+        raise FeedProblem(problems[0])
+    return _brought(taken)
 
 
 def _brought(reports: Iterable[FileReport]) -> Brought:

@@ -176,6 +176,7 @@ class Importer:
                 if first <= found.day <= latest:
                     add(found)
                 elif found.day > latest or found.day < FIRST_DAY:
+                    tally.is_ahead |= found.day > latest
                     problems.append(_impossible(found.row, found.day, latest))
                 elif (found.until or found.day) <= first:
                     tally.not_kept += 1
@@ -193,6 +194,7 @@ class Importer:
         """The same of many rows of one day."""
         latest = self.policy.today + ONE_DAY
         if found.day > latest or found.day < FIRST_DAY:
+            tally.is_ahead |= found.day > latest
             problems += (_impossible(row, found.day, latest) for row in found.rows)
             problems.sort(key=lambda problem: problem.row)
         elif found.day < self.first_kept:
@@ -228,7 +230,8 @@ class Importer:
                         read = self._read(export, shown, None if is_packed else state, format_name, person)
                         if format_name and not read.tally.rows:
                             _check_format(export, format_name)
-                        yield read if is_remembered or not read.problems else read._replace(state=None)
+                        is_done = not read.problems or (is_remembered and not read.tally.is_ahead)
+                        yield read if is_done else read._replace(state=None)
                     except UnreadableExport as error:
                         yield _refused(shown, f"{shown} was not imported: {error}.")
         except OSError as error:

@@ -338,9 +338,9 @@ class Ledger:
             # A month is told with what is known of it as a whole alone, and compared with such a one.
             before, month = Period((first - ONE_DAY).replace(day=1), first), Period(first, day + ONE_DAY)
             spent = [*self._fullest(before, by_day=True), *(found := self._fullest(month, by_day=True))]
-            return facts_of((one[3] for one in spent), self._counted(found, people))._replace(
-                trend=facts.trend, has_totals=True
-            )
+            told = facts_of((one[3] for one in spent), self._counted(found, people))
+            is_idle = facts.is_idle and told.amount is None
+            return told._replace(trend=facts.trend, has_totals=True, is_idle=is_idle)
         whole = self._with_ranges(month_to_date(day), facts.month_usd)
         if whole == facts.month_usd:
             return facts

@@ -37,6 +37,10 @@ class FeedProblem(Exception):
     """A feed brought nothing; one sentence that says why and what to do."""
 
 
+class AnswerProblem(FeedProblem):
+    """One answer cannot be read; others may well be."""
+
+
 class AdminApi:
     """Reads reports with one Admin key. Raises FeedProblem for whatever does not pass by itself."""
 
@@ -99,9 +103,9 @@ def _next_page(body: bytes, path: str) -> str | None:
         rows, has_more, following = page.get("data"), page.get("has_more"), page.get("next_page")
     except (ValueError, AttributeError, RecursionError) as error:
         start = shortened(body[:80].decode("utf-8", "replace"))
-        raise FeedProblem(f"{path} answered with “{start}”, which is no page of JSON. It is tried again.") from error
+        raise AnswerProblem(f"{path} answered with “{start}”, which is no page of JSON. It is tried again.") from error
     if not isinstance(rows, list):
-        raise FeedProblem(
+        raise AnswerProblem(
             f"{path} answered “{shortened(_said(body))}”, which holds no list of data. It is tried again."
         )
     if has_more and not following:

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, cast, delete, func, insert, select, type_coerce, update
+from sqlalchemy import BigInteger, Connection, Select, cast, delete, func, insert, select, type_coerce, update
 
 from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
@@ -33,9 +33,6 @@ from bot.store.upsert import insert_missing, upsert
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
 CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
 """Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
-
-_OWN = (people.c.limit_usd, people.c.team_id, people.c.seat)
-"""What somebody keeps whose address is linked to another one of theirs."""
 
 _SALT = "erasure_salt"
 _KEY_USER = "key_user"
@@ -77,8 +74,11 @@ def learn_members(connection: Connection, workspace_id: int, members: Iterable[M
         person_id = _person_of_email(connection, workspace_id, member.email)
         if person_id is None:
             continue  # erased; a list of members does not bring anybody back
-        said = {"name": member.name, "seat": member.seat}
-        stored = connection.execute(select(people.c.name, people.c.seat).where(people.c.id == person_id)).one()
+        stored = connection.execute(
+            select(people.c.name, people.c.seat, people.c.email).where(people.c.id == person_id)
+        ).one()
+        # What a list says of the other address of one person is not said of that person.
+        said = {"name": member.name, "seat": member.seat} if stored.email == member.email else {}
         changed = {name: value for name, value in said.items() if value and value != getattr(stored, name)}
         if changed:
             connection.execute(update(people).where(people.c.id == person_id).values(**changed))
@@ -109,9 +109,11 @@ def link_actor(
         found = _actors_named(connection, database.workspace_id, name, kind)
         if not found:
             raise UnknownIdentity(f"No export has named “{name}”. claudecost people lists the names that are known.")
-        person_id = _person_of_email(connection, database.workspace_id, normalised_email(email))
+        address = normalised_email(email)
+        person_id = _person_of_email(connection, database.workspace_id, address)
         if person_id is None:
             raise UnknownIdentity(f"The data of {email} were erased; nothing is linked to that address any more.")
+        found, person_id = _meant(connection, database.workspace_id, found, address, person_id)
         touched: set[date] = set()
         owners = select(people.c.id).join(actors, actors.c.person_id == people.c.id)
         owners = owners.where(actors.c.id.in_(found), people.c.email.is_not(None), people.c.id != person_id)
@@ -171,12 +173,12 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
     Raises UnknownIdentity where nobody has that address.
     """
     with database.write_usage() as connection:
-        query = select(people.c.id).where(
-            people.c.workspace_id == database.workspace_id, people.c.email == normalised_email(email)
-        )
-        person_id = connection.execute(query).scalar()
+        main = _main_address(connection, database.workspace_id, normalised_email(email))
+        if main not in (None, normalised_email(email)):
+            raise UnknownIdentity(f"“{email}” was linked to {main}, and both are one person here: erase {main}.")
+        person_id = connection.execute(_own_row(database.workspace_id, normalised_email(email))).scalar()
         if person_id is None:
-            raise UnknownIdentity(_why_nobody(connection, database.workspace_id, email))
+            raise UnknownIdentity(f"Nobody here has the address “{email}”, so there is nothing to erase.")
         salt = _salt(connection, database.workspace_id)
         rows = connection.execute(
             select(actors.c.id, actors.c.kind, actors.c.name).where(actors.c.person_id == person_id)
@@ -191,6 +193,12 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             owner = _hidden(salt, Actor(_KEY_USER, address.split("@")[0]))
             kept = {"workspace_id": database.workspace_id, "kind": _KEY_USER, "name": owner, "person_id": person_id}
             insert_missing(connection, actors, [kept], "workspace_id", "kind", "name")
+            others = (
+                people.c.workspace_id == database.workspace_id,
+                people.c.email == address,
+                people.c.id != person_id,
+            )
+            connection.execute(update(people).where(*others).values(email=None, name=f"{ERASED} {person_id}"))
             forget_read_files(connection, database.workspace_id, address)
         nobody = {
             "email": None,
@@ -213,18 +221,42 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
     return int(person_id)
 
 
-def _why_nobody(connection: Connection, workspace_id: int, email: str) -> str:
-    merged = (
+def _own_row(workspace_id: int, address: str) -> Select[int]:
+    """The person who is known by an address."""
+    return select(people.c.id).where(people.c.workspace_id == workspace_id, people.c.email == address)
+
+
+def _main_address(connection: Connection, workspace_id: int, address: str) -> str | None:
+    """The address by which the person is known whose an address is; None where no export has named it."""
+    query = (
         select(people.c.email)
         .join(actors, actors.c.person_id == people.c.id)
-        .where(
-            actors.c.workspace_id == workspace_id, actors.c.kind == "email", actors.c.name == normalised_email(email)
-        )
+        .where(actors.c.workspace_id == workspace_id, actors.c.kind == "email", actors.c.name == address)
     )
-    other = connection.execute(merged).scalar()
-    if other is None:
-        return f"Nobody here has the address “{email}”, so there is nothing to erase."
-    return f"“{email}” was linked to {other}, and both are one person here: erase {other}."
+    return connection.execute(query).scalar()
+
+
+def _meant(
+    connection: Connection, workspace_id: int, named: list[int], address: str, person_id: int
+) -> tuple[list[int], int]:
+    """Which actors are to move, and to whom: ``person_id``, whose ``address`` is, or the one who is known by it.
+
+    An address that is linked to itself goes its own way again. Where both are one person already, but known by another
+    address, that one gives way. An address that is linked to somebody else's takes along what was known to be theirs.
+    """
+    rows = connection.execute(
+        select(actors.c.id, actors.c.kind, actors.c.name, actors.c.person_id, people.c.email)
+        .join(people, actors.c.person_id == people.c.id)
+        .where(actors.c.id.in_(named))
+    ).all()
+    mains = {row.person_id for row in rows if row.kind == "email" and row.name == row.email}
+    # Keys that the rule gave them follow the rule afterwards.
+    is_given = actors.c.linked_by.is_distinct_from(BY_RULE)
+    theirs = connection.execute(select(actors.c.id).where(actors.c.person_id.in_(mains), is_given)).scalars().all()
+    is_itself = [(row.kind, row.name) for row in rows] == [("email", address)]
+    if is_itself or person_id in mains:
+        person_id = connection.execute(_own_row(workspace_id, address)).scalar() or person_id
+    return sorted({*named, *theirs}), person_id
 
 
 def _forget_messages(connection: Connection, workspace_id: int, person_id: int) -> None:
@@ -358,13 +390,16 @@ def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook) -> 
 
 
 def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook) -> None:
-    query = select(actors.c.id, actors.c.kind, actors.c.name).where(
+    query = select(actors.c.id, actors.c.kind, actors.c.name, actors.c.person_id).where(
         actors.c.workspace_id == workspace_id, actors.c.kind == "api_key", actors.c.linked_by == BY_RULE
     )
     given = connection.execute(query).all()
     by_user = _people_by_user(connection, workspace_id) if given else {}
-    for actor_id, kind, name in given:
-        if _key_user(Actor(kind, name)) not in by_user:
+    for actor_id, kind, name, person_id in given:
+        owner = by_user.get(_key_user(Actor(kind, name)))
+        if owner is not None and owner != person_id:
+            _move(connection, workspace_id, actor_id, owner, BY_RULE, book)
+        elif owner is None:
             added = people.insert().values(workspace_id=workspace_id, name=name).returning(people.c.id)
             _move(connection, workspace_id, actor_id, connection.execute(added).scalar_one(), None, book)
 
@@ -410,14 +445,10 @@ def _move(
         for rollup in rollups:
             rollup.refresh()
         left = select(func.count()).select_from(actors).where(actors.c.person_id == before)
-        if connection.execute(left).scalar_one() == 0:
+        nameless = select(people.c.email).where(people.c.id == before)
+        if connection.execute(left).scalar_one() == 0 and connection.execute(nameless).scalar_one() is None:
             # Who looked at the name's figures has looked at this person's.
             connection.execute(update(audit).where(audit.c.person_id == before).values(person_id=person_id))
-            left_behind = connection.execute(select(*_OWN).where(people.c.id == before)).one()
-            has = connection.execute(select(*_OWN).where(people.c.id == person_id)).one()
-            kept = {name: value for name, value in left_behind._asdict().items() if getattr(has, name) is None}
-            if kept:
-                connection.execute(update(people).where(people.c.id == person_id).values(**kept))
             connection.execute(delete(people).where(people.c.id == before))
     connection.execute(update(actors).where(actors.c.id == actor_id).values(linked_by=by))
     return set(touched)
@@ -435,8 +466,11 @@ def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -
         if _key_user(actor):
             hidden[_hidden(salt, Actor(_KEY_USER, _key_user(actor)))].append(actor)
     sql = "SELECT name, id FROM actors WHERE workspace_id = ? AND name IN"
-    found = select_in(connection, sql, [workspace_id], sorted(hidden))
-    return {actor: int(actor_id) for name, actor_id in found for actor in hidden[name]}
+    ids: dict[str, int] = dict(select_in(connection, sql, [workspace_id], sorted(hidden)))
+    found = {actor: int(ids[name]) for name, some in hidden.items() if name in ids for actor in some}
+    # Its own name says more than whose key it is.
+    own = {actor: int(ids[name]) for actor in named if (name := _hidden(salt, actor)) in ids}
+    return found | own
 
 
 def _salt(connection: Connection, workspace_id: int) -> str:

@@ -47,13 +47,16 @@ _PERSON = (people.c.id, people.c.email, people.c.name, people.c.slack_user_id, _
 
 
 def person_by_email(database: Database, email: str) -> Person | None:
-    """The person with that e-mail address, in any letter case."""
-    query = select(*_PERSON).where(
-        people.c.workspace_id == database.workspace_id, people.c.email == normalised_email(email)
+    """The person whose that e-mail address is, in any letter case."""
+    address, mine = normalised_email(email), people.c.workspace_id == database.workspace_id
+    linked = select(actors.c.person_id).where(
+        actors.c.workspace_id == database.workspace_id, actors.c.kind == "email", actors.c.name == address
     )
+    query = select(*_PERSON).where(mine, or_(people.c.id == linked.scalar_subquery(), people.c.email == address))
     with database.read() as connection:
-        row = connection.execute(query).first()
-    return Person(*row) if row else None
+        # Of an address that was linked to another, the other person speaks.
+        rows = [Person(*row) for row in connection.execute(query)]
+    return next((row for row in rows if row.email != address), rows[0] if rows else None)
 
 
 def person_by_name(database: Database, name: str) -> Person | None:
@@ -73,7 +76,7 @@ def all_people(database: Database) -> list[tuple[Person, str | None, list[str]]]
     """Everybody with an address: who, their seat, and the names that exports use for them."""
     query = (
         select(*_PERSON, people.c.seat, actors.c.name)
-        .outerjoin(actors, actors.c.person_id == people.c.id)
+        .join(actors, actors.c.person_id == people.c.id)  # an address that was linked to another is that person's
         .where(people.c.workspace_id == database.workspace_id, people.c.email.is_not(None))
         .order_by(people.c.email, actors.c.kind, actors.c.name)
     )

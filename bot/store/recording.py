@@ -29,7 +29,7 @@ from bot.store.tables import (
     usage_lines,
     usage_ranges,
 )
-from bot.store.tally import NOT_STATED, Line, SingleRequest, Tally, Values, added, fullness
+from bot.store.tally import NOT_STATED, Line, SingleRequest, Tally, Values, fullness
 from bot.store.upsert import insert_missing, upsert
 
 ONE_ARRIVAL = timedelta(minutes=10)
@@ -295,7 +295,9 @@ class _Writer:
     @cached_property
     def _nobody(self) -> int | None:
         """The actor of what was imported from a machine before it was said whose it is."""
-        return known_actors(self.connection, self.workspace_id, {THIS_MACHINE}).get(THIS_MACHINE)
+        found = known_actors(self.connection, self.workspace_id, {THIS_MACHINE}).get(THIS_MACHINE)
+        whose = select_rows(self.connection, "SELECT linked_by FROM actors WHERE id = ?", [found])
+        return found if whose == [(None,)] else None
 
     def _store_day(self, day: int, rows: list[Row], more: Mapping[Row, int], nobody: int | None = None) -> _Counted:
         """Store the rows that a file has of a day, in the order of their actors and lines.
@@ -501,8 +503,10 @@ class _Writer:
         ends = sorted(row[0] for row in select_rows(self.connection, sql, (self.workspace_id, self.source_id, start)))
         stored = [self._existing_ranges(start, end) for end in ends]
         kinds = self._kinds({line_id for total in stored for _, line_id in total})
+        if any(len({(actor_id, kinds[line_id]) for actor_id, line_id in total}) < len(total) for total in stored):
+            kinds = {line_id: line_id for line_id in kinds}  # one report itself tells them apart
         # One day what a seat covers, the next day paid for: the same usage all the same.
-        totals = [_by_kind(total, kinds) for total in stored]
+        totals = [{(who, kinds[line]): values for (who, line), values in total.items()} for total in stored]
         lines = [{(actor_id, kinds[line_id]): line_id for actor_id, line_id in sorted(total)} for total in stored]
         line_of = dict(zip((start, *ends), lines, strict=False))  # a total's last day begins where the one before ends
         for day, rows in day_differences(start, ends, totals).items():
@@ -593,14 +597,6 @@ def _merged(wanted: list[tuple[Row, int]], width: int) -> list[tuple[Row, int]]:
         else:
             merged.append((row, count))
     return merged
-
-
-def _by_kind(total: dict[tuple[int, int], Values], kinds: dict[int, int]) -> dict[tuple[int, int], Values]:
-    found: dict[tuple[int, int], Values] = {}
-    for (actor_id, line_id), values in total.items():
-        key = (actor_id, kinds[line_id])
-        found[key] = added(found[key], values) if key in found else values
-    return found
 
 
 def _smaller(one: Values, other: Values) -> Values:

@@ -65,6 +65,9 @@ class Tally:
         self.not_kept = 0
         """Rows that were read and are older than usage is kept."""
 
+        self.is_ahead = False
+        """Whether rows were left out that are of days to come: read again then, they count."""
+
         self.view = ""
         self._places: dict[int, dict[int, int]] = {}
         """By day, then actor and line."""
@@ -105,7 +108,7 @@ class Tally:
             self._add_request(SingleRequest(request, day_number(day), actor, line, values))
         elif until is not None:
             key = RangeKey(day_number(day), day_number(until), actor, line)
-            self.ranges[key] = added(self.ranges[key], values) if key in self.ranges else values
+            self.ranges[key] = _added(self.ranges[key], values) if key in self.ranges else values
         else:
             self._add_daily(day_number(day), actor, line, values)
 
@@ -176,7 +179,7 @@ class Tally:
             self._values.extend((*values, made_of))
             return
         *before, records = self._values[start : start + _WIDTH]
-        self._values[start : start + _WIDTH] = array("q", (*added(tuple(before), values), records + made_of))
+        self._values[start : start + _WIDTH] = array("q", (*_added(tuple(before), values), records + made_of))
 
     def _add_request(self, one: SingleRequest) -> None:
         before = self.requests.get(one.request.key)
@@ -185,7 +188,7 @@ class Tally:
             return
         if one.request.restates:
             # Two rows of one bucket that nothing tells apart are two parts of it.
-            self.requests[one.request.key] = one._replace(values=added(before.values, one.values))
+            self.requests[one.request.key] = one._replace(values=_added(before.values, one.values))
             return
         if fullness(one.request.sidechain, one.values) > fullness(before.request.sidechain, before.values):
             self.requests[one.request.key] = one
@@ -196,7 +199,7 @@ def fullness(sidechain: bool, values: Values) -> tuple[int, int, bool, int]:
     return values[1], sum(values[:5]), not sidechain, values[-1]
 
 
-def added(one: Values, other: Values) -> Values:
+def _added(one: Values, other: Values) -> Values:
     counts = (mine + theirs for mine, theirs in zip(one[:-1], other[:-1], strict=True))
     # A cost that is stated for only some of the rows would pass for the cost of all of them.
     return (*counts, one[-1] + other[-1] if min(one[-1], other[-1]) >= 0 else NOT_STATED)

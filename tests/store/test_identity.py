@@ -14,7 +14,7 @@ from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Member
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
-from bot.store.people import all_people
+from bot.store.people import all_people, person_by_email
 from bot.store.quantities import people_on, quantities
 from bot.store.read_files import FileState, ReadFile, remember_read_files
 from bot.store.recording import FileTally, record
@@ -49,44 +49,90 @@ def test_claude_codes_key_finds_the_one_person_of_its_name(
     assert dollars(database, book) == 7
 
 
-@pytest.mark.parametrize("order", list(permutations(("key", "members", "mail", "link"))))
+@pytest.mark.parametrize("order", list(permutations(("key", "members", "mail"))))
 def test_a_key_finds_its_person_in_whatever_order_they_come(
     database: Database, book: PriceBook, order: tuple[str, ...]
 ) -> None:
     """Of the key's $5 and the $7 of the address, two sources of one person's day, the fuller one counts."""
-    zoe = Actor("email", "zoe@example.com")
-    store(database, used(opus_for(1), actor=zoe), source="transcripts")
     for what in order:
         if what == "members":
             files = [FileTally("members.csv", Tally([Member(1, "dana@example.com", "Dana")]), [])]
             record(database, "members_csv", files, NOW, POLICY, book)
-        elif what == "link":
-            link_actor(database, "zoe@example.com", "zoe@example.com", BY_ADMIN, book, POLICY, NOW)
         else:
             actor, usd, source = (KEY, 5, "console_usage_csv") if what == "key" else (DANA, 7, "transcripts")
             store(database, used(opus_for(usd), actor=actor), source=source)
-    assert spenders(database) == {"dana@example.com": Decimal(7), "zoe@example.com": Decimal(1)}
+    assert spenders(database) == {"dana@example.com": Decimal(7)}
 
 
-def test_who_has_two_addresses_is_one_person(database: Database, book: PriceBook) -> None:
-    """Linked, both addresses' keys are theirs; erased, nothing of them is left in any table."""
-    old = Actor("email", "dana@old.example")
-    store(database, used(opus_for(1)), used(opus_for(2), actor=old))
-    link_actor(database, old.name, "dana@example.com", BY_ADMIN, book, POLICY, NOW)
-    assert [person.email for person, *_ in all_people(database)] == ["dana@example.com"]
-    store(database, used(opus_for(5), actor=KEY), source="console_usage_csv")
-    link_actor(database, KEY.name, old.name, BY_ADMIN, book, POLICY, NOW)
-    assert spenders(database) == {"dana@example.com": Decimal(8)}  # 1 + 2 + 5, of one source
-    state = FileState("/exports/a.jsonl", 1, 1, "UTC Dana@example.com ")
+A, B = Actor("email", "ann@x.example"), Actor("email", "bo@x.example")
+ANN_KEY, ANN_ACCOUNT = Actor("api_key", "claude_code_key_ann_ab12"), Actor("account", "user_ann")
+
+
+def link(database: Database, book: PriceBook, name: str, email: str) -> None:
+    link_actor(database, name, email, BY_ADMIN, book, POLICY, NOW)
+
+
+@pytest.mark.parametrize("order", list(permutations(("key", "account", "link"))))
+def test_who_has_two_addresses_is_one_person(database: Database, book: PriceBook, order: tuple[str, ...]) -> None:
+    """Ann's $20, her key's $1 and her account's $3 are Bo's beside his $30 once her address is his."""
+    store(database, used(opus_for(20), actor=A), used(opus_for(30), actor=B))
+    for what in order:
+        if what == "key":
+            store(database, used(opus_for(1), actor=ANN_KEY))
+        elif what == "account":
+            files = [FileTally("members.csv", Tally([Member(1, A.name, "Ann", ANN_ACCOUNT.name)]), [])]
+            record(database, "members_csv", files, NOW, POLICY, book)
+            store(database, used(opus_for(3), actor=ANN_ACCOUNT))
+        else:
+            link(database, book, A.name, B.name)
+    assert spenders(database) == {B.name: Decimal(54)}
+    assert [person.email for person, *_ in all_people(database)] == [B.name]
+    ann = person_by_email(database, "Ann@x.example")
+    assert ann is not None
+    assert ann.email == B.name
+
+
+def test_a_link_is_undone_and_turned_round(database: Database, book: PriceBook) -> None:
+    store(database, used(opus_for(20), actor=A), used(opus_for(30), actor=B), used(opus_for(1), actor=ANN_KEY))
+    apart = {A.name: Decimal(21), B.name: Decimal(30)}
+    assert spenders(database) == apart
+    link(database, book, A.name, B.name)
+    assert spenders(database) == {B.name: Decimal(51)}
+    link(database, book, A.name, A.name)
+    assert spenders(database) == apart
+    link(database, book, A.name, B.name)
+    link(database, book, B.name, A.name)
+    assert spenders(database) == {A.name: Decimal(51)}
+
+
+def test_what_a_directory_says_of_a_second_address_is_not_said_of_the_person(
+    database: Database, book: PriceBook
+) -> None:
+    store(database, used(opus_for(20), actor=A), used(opus_for(30), actor=B))
+    link(database, book, A.name, B.name)
+    members = [Member(1, A.name, "Ann", seat="Premium"), Member(2, B.name, "Bo", seat="Standard")]
+    files = [FileTally("members.csv", Tally(members), [])]
+    for accepted in (1, 0):
+        (told,) = record(database, "members_csv", files, NOW, POLICY, book)
+        assert told.accepted == accepted
+    assert [(person.name, seat) for person, seat, _ in all_people(database)] == [("Bo", "Standard")]
+
+
+def test_who_had_two_addresses_is_erased_as_one(database: Database, book: PriceBook) -> None:
+    """Nothing of them is left in any table, and the same export again counts nothing again."""
+    rows = (used(opus_for(20), actor=A), used(opus_for(30), actor=B), used(opus_for(1), actor=ANN_KEY))
+    store(database, *rows)
+    link(database, book, A.name, B.name)
+    state = FileState("/exports/a.jsonl", 1, 1, "UTC Bo@x.example ")
     remember_read_files(database, [(state, ReadFile("transcripts", 1, [DAY]))])
-    with pytest.raises(UnknownIdentity, match="was linked to dana@example.com, and both are one person"):
-        erase_person(database, old.name, "admin", NOW)
-    erase_person(database, "dana@example.com", "admin", NOW)
+    with pytest.raises(UnknownIdentity, match="was linked to bo@x.example, and both are one person here"):
+        erase_person(database, A.name, "admin", NOW)
+    erase_person(database, B.name, "admin", NOW)
     with database.read() as connection:
         left = [str(row) for table in metadata.sorted_tables for row in connection.execute(select(table))]
-    assert [row for row in left if "dana" in row.lower()] == []
-    store(database, used(opus_for(4), actor=old), source="transcripts")
-    assert len(spenders(database)) == 1
+    assert [row for row in left if "@x.example" in row.lower() or "ann_" in row] == []
+    store(database, *rows)
+    assert list(spenders(database).values()) == [Decimal(51)]
 
 
 def test_a_key_that_could_be_two_peoples_is_nobodys(database: Database) -> None:
