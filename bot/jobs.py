@@ -82,8 +82,11 @@ class Jobs:
 
     def tick(self, now: datetime) -> int:
         """One turn of everything; returns how many messages went out. Late, twice or after a crash it does the same."""
-        self.plan_digests(now)
+        is_planned = self.plan_digests(now)
         sent = self.sender.send_due(now)
+        if not is_planned:
+            self.plan_digests(now)
+            sent += self.sender.send_due(now)
         self.tell_failures(now)
         return sent
 
@@ -136,9 +139,12 @@ class Jobs:
             self._tell_admins(f"{name}:{which}", text, now)
         write_setting(database, name, " ".join(sorted(known | targets, key=int)))
 
-    def plan_digests(self, now: datetime) -> None:
-        """Owe each subscribed channel the digest that is due."""
-        database, policy = self.ledger.database, self.ledger.policy()
+    def plan_digests(self, now: datetime) -> bool:
+        """Owe each subscribed channel the digest that is due.
+
+        False where one waits until it is known whether Slack has an older one: else a day may be told by nobody.
+        """
+        database, policy, is_all = self.ledger.database, self.ledger.policy(), True
         for subscription in [*self.settled(), *all_subscriptions(database)]:
             due = digest_due(subscription, now, policy.calendar, policy.timezone)
             if due is None or (
@@ -150,13 +156,15 @@ class Jobs:
             if any(one.day == due.day and (one.is_planned or one.covers.start <= due.start) for one in told):
                 continue
             if any(one.is_unsettled(now) for one in told):
-                continue  # whether Slack has that one is found out first: else its day may be told by nobody
+                is_all = False
+                continue
             told_to = max((one.day for one in told if one.day < due.day), default=None)
             start = caught_up(due, told_to, subscription).start
             if subscription.skips_unchanged and start < due.start:
                 start = self._first_used(Period(start, due.start), team) or due.start
             covered = Covered(edition, start, team)
             deliveries.owe_digest(database, channel, due.day, now, due.expires_at, covered)
+        return is_all
 
     def _has_usage(self, start: date, day: date, name: str) -> bool:
         team = find_team(self.ledger.database, name) if name else None

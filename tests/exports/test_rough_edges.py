@@ -5,15 +5,18 @@ import os
 import zipfile
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select
 
 from bot.feeds import Feeds, folder_feed
-from bot.imports import FileReport
+from bot.imports import FileReport, Importer
 from bot.pricing import PriceBook
+from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.tables import imports
 from tests.exports.test_samples import NOW, imported, importer, ledger_of
@@ -24,6 +27,10 @@ CONSOLE = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usag
 
 def usd(database: Database, book: PriceBook) -> Decimal:
     return ledger_of(database, book).spend(None, None, ()).total.usd
+
+
+def reading_at(database: Database, book: PriceBook, at: datetime) -> Importer:
+    return Importer(database, ZoneInfo("UTC"), book, AlertPolicy(Decimal(12), at.date()))
 
 
 def refusals(reports: list[FileReport]) -> list[str]:
@@ -170,6 +177,17 @@ def test_a_watched_folder_reads_an_unchanged_file_once(database: Database, book:
     os.utime(path, (NOW.timestamp() - 30,) * 2)
     feeds.collect(NOW + timedelta(minutes=9))
     assert usd(database, book) == 10
+
+
+def test_a_watched_folder_reads_again_what_was_dated_ahead(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """Rows of 20 and 30 November, read on the 24th and on 1 December."""
+    path = tmp_path / "usage.csv"
+    rows = "".join(f"2026-11-{day},claude-opus-5,k,1000000,0\n" for day in (20, 30))
+    path.write_text(f"{CONSOLE}\n{rows}", encoding="utf-8")
+    os.utime(path, (NOW.timestamp() - 60,) * 2)
+    for at, dollars in ((NOW, 5), (NOW + timedelta(days=7), 10)):
+        Feeds(database, [folder_feed(tmp_path, partial(reading_at, database, book, at))]).collect(at)
+        assert usd(database, book) == dollars
 
 
 EMPTY_BUCKET = {"starting_at": "2026-11-07T00:00:00Z", "ending_at": "2026-11-08T00:00:00Z", "results": []}

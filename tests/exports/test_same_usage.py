@@ -12,8 +12,9 @@ import pytest
 from bot.imports import FileReport
 from bot.pricing import PriceBook
 from bot.store.database import Database
+from bot.store.identity import BY_ADMIN, link_actor
 from bot.store.quantities import people_on
-from tests.exports.test_samples import NOW, imported, importer, ledger_of
+from tests.exports.test_samples import NOW, POLICY, imported, importer, ledger_of
 
 MODEL = "claude-opus-5"
 
@@ -528,3 +529,6 @@ def test_ccusage_that_is_said_whose_it_is_counts_once(database: Database, book: 
     assert by_person(database, book) == {"dana@x.com": Decimal(10)}
     list(reading.import_files([write(tmp_path, "d.json", report((6, 2 * 10**6)))], NOW))
     assert by_person(database, book) == {"dana@x.com": Decimal(10), "unassigned (this machine)": Decimal(10)}
+    link_actor(database, "this machine", "ada@x.com", BY_ADMIN, book, POLICY, NOW)
+    list(reading.import_files([tmp_path / "d.json"], NOW, person="bo@x.com"))
+    assert by_person(database, book)["ada@x.com"] == 10

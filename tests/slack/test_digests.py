@@ -657,6 +657,15 @@ class TestRules:
         assert facts.people == PeopleCount(2, 1, 0, Decimal(30), 1)
         assert lines(facts)[1].startswith("$670.00 across 2 people")
 
+    def test_an_idle_month_is_idle_whatever_totals_there_are(self, stage: Stage) -> None:
+        bot = stage.installation
+        days = [date(2026, 8, 1), date(2026, 11, 5)]
+        store(bot.database, *(used(opus_for(5), day) for day in days), policy=NO_ALERTS)
+        june = used(opus_for(9), date(2026, 6, 1))._replace(until=date(2026, 7, 1))
+        store(bot.database, june, source="spend_report_csv", policy=NO_ALERTS)
+        october = bot.ledger.digest(date(2026, 10, 31), start=date(2026, 10, 1), edition="monthly")
+        assert "Nobody used anything in October 2026." in lines(october)
+
     def test_an_older_total_leaves_the_forecast_alone(self, stage: Stage) -> None:
         bot = stage.installation
         day = date(2026, 11, 19)

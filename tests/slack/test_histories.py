@@ -90,8 +90,8 @@ class History:
     def tick(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
         due = digest_due(self.subscription, self.now, None, PARIS)
-        if due is not None:
-            self.owed.add(due.day)
+        if due is not None and not any(one.is_unsettled(self.now) for one in all_deliveries(self.bot.database)):
+            self.owed.add(due.day)  # else it waits until it is known if Slack has an older one
         is_calm = not self.workspace.faults
         self.bot.jobs.tick(self.now)
         if is_calm:

@@ -226,13 +226,15 @@ def test_feeds_that_two_processes_look_at_run_once(database: Database, book: Pri
 def test_an_answer_without_data_is_no_success(
     database: Database, book: PriceBook, url: str, console: Console, answer: Any, said: str
 ) -> None:
-    """The first run failed, so the next one still fetches all 90 days."""
+    """The first run failed, so the next one still fetches all 90 days; the other days are there all the same."""
+    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
     console.first.append(body(answer))
     feeds = feeds_of(database, book, api_at(url))
     feeds.collect(NOW)
     state = feed_states(database)[1]
     assert state.succeeded_at is None
     assert said in (state.problem or "")
+    assert spent(database, book, TODAY) == 7
     console.asked.clear()
     feeds.collect(NOW + timedelta(hours=1))
     assert len(console.asked) == BACKFILLED_DAYS
