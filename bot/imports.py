@@ -145,7 +145,12 @@ class Importer:
             return _refused(export.name, f"{export.name} was not imported: {error}.")
         # What could not be read may be what is stored: then nothing is taken for gone.
         whole = () if read.problems else whole_days
-        return self.store(read.format, read.tally, read.problems, export.name, now, whole_days=whole)
+        try:
+            return self.store(read.format, read.tally, read.problems, export.name, now, whole_days=whole)
+        except Exception as error:
+            if not _is_overflow(error):
+                raise
+            return _refused(export.name, f"{export.name} was not imported: {_TOO_LARGE}.")
 
     def store(
         self,
@@ -279,13 +284,16 @@ class Importer:
                 continue
             recorded = next(results)
             if recorded is None:
-                yield _refused(one.path, f"{one.path} was not imported: its figures add up to more than can be stored.")
+                yield _refused(one.path, f"{one.path} was not imported: {_TOO_LARGE}.")
                 continue
             report = FileReport(one.path, one.format, recorded, one.problems, not_kept=one.tally.not_kept)
             if one.state and keep:
                 remembered.append((one.state, ReadFile(one.format, report.rows, report.recorded.days)))
             yield report
         remember_read_files(self.database, remembered)
+
+
+_TOO_LARGE = "its figures add up to more than can be stored"
 
 
 def _is_overflow(error: Exception) -> bool:
