@@ -81,7 +81,7 @@ def usage_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
             export = _pages_export(f"usage of {day}", api.claude_code_usage(day), now)
             return importer().import_export(export, now, "claude_code_analytics_api", whole_days=[day])
 
-        return _fetched(map(fetch, progress(_days_to_fetch(now, before))))
+        return _fetched(fetch, progress(_days_to_fetch(now, before)))
 
     return Feed("Anthropic Admin API, usage", timedelta(hours=1), run)
 
@@ -97,7 +97,7 @@ def cost_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
             export = _pages_export(f"cost from {start}", api.analytics_cost(start, end), now)
             return importer().import_export(export, now, "analytics_cost")
 
-        return _fetched(map(fetch, progress(days[::_COST_RANGE])))
+        return _fetched(fetch, progress(days[::_COST_RANGE]))
 
     return Feed("Anthropic Admin API, cost (beta)", timedelta(hours=4), run)
 
@@ -128,22 +128,20 @@ def _pages_export(name: str, pages: Iterator[bytes], now: datetime) -> Export:
     return Export(name, BytesIO(b"[" + b",".join(pages) + b"]"), now)
 
 
-def _fetched(reports: Iterator[FileReport]) -> Brought:
+def _fetched(fetch: Callable[[date], FileReport], starts: Iterable[date]) -> Brought:
     """What all answers brought. Raises FeedProblem at the end if one could not be read: it is fetched again."""
-    taken, problems = [], []
-    while True:
+    reports, problems = [], []
+    for start in starts:
         try:
-            report = next(reports)
-        except StopIteration:
-            break
+            report = fetch(start)
         except AnswerProblem as error:
             problems.append(str(error))
-            continue
-        taken.append(report)
-        problems += [f"{report.refused} It is tried again."] if report.refused else []
+        else:
+            reports.append(report)
+            problems += [f"{report.refused} It is tried again."] if report.refused else []
     if problems:
         raise FeedProblem(problems[0])
-    return _brought(taken)
+    return _brought(reports)
 
 
 def _brought(reports: Iterable[FileReport]) -> Brought:

@@ -293,7 +293,7 @@ class Importer:
         remember_read_files(self.database, remembered)
 
 
-_TOO_LARGE = "its figures add up to more than can be stored"
+_TOO_LARGE = "its figures add up to more than can be stored, so one of them is wrong; mend it or export it again"
 
 
 def _is_overflow(error: Exception) -> bool:

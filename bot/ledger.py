@@ -336,9 +336,13 @@ class Ledger:
         facts = facts._replace(has_totals=True)
         if edition == MONTHLY:
             # A month is told with what is known of it as a whole alone, and compared with such a one.
-            before, month = Period((first - ONE_DAY).replace(day=1), first), Period(first, day + ONE_DAY)
-            spent = [*self._fullest(before, by_day=True), *(found := self._fullest(month, by_day=True))]
-            told = facts_of((one[3] for one in spent), self._counted(found, people))
+            for month in (Period((first - ONE_DAY).replace(day=1), first), Period(first, day + ONE_DAY)):
+                if has_ranges(self.database, month):
+                    found = self._fullest(month, by_day=True)
+                    others = (quantity for quantity in used if not month.start <= quantity.day < month.end)
+                    used = [*others, *(one[3] for one in found)]
+                    people = people if month.end == first else self._counted(found, people)
+            told = facts_of(used, people)
             is_idle = facts.is_idle and told.amount is None
             return told._replace(trend=facts.trend, has_totals=True, is_idle=is_idle)
         whole = self._with_ranges(month_to_date(day), facts.month_usd)

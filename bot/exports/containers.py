@@ -121,8 +121,10 @@ def _members(export: Export) -> Exports:
                 try:
                     with archive.open(member) as stream, _spooled(stream, member.filename) as file:
                         yield _flat(Export(member.filename, file, _written_at(member, export.written_at)))
-                except (UnreadableExport, *_DAMAGED) as error:
+                except UnreadableExport as error:
                     yield DamagedMember(member.filename, str(error))
+                except _DAMAGED as error:
+                    yield DamagedMember(member.filename, f"it is damaged or encrypted, so pack it again ({error})")
     except _DAMAGED as error:
         raise UnreadableExport(f"it is a damaged or encrypted zip archive: {error}") from error
 

@@ -76,13 +76,15 @@ def range_shares(database: Database, period: Period) -> list[RangeShare]:
         ]
 
 
-def has_ranges(database: Database) -> bool:
-    """Whether any source that knows no days was imported."""
+def has_ranges(database: Database, period: Period | None = None) -> bool:
+    """Whether a total of several days is known, or one that lies within a period."""
+    mine, within = database.workspace_id, [] if period is None else [day_number(day) for day in period]
     with database.read() as connection:
-        return bool(select_rows(connection, _ANY_RANGE, [database.workspace_id]))
+        return bool(select_rows(connection, _ANY_RANGE if period is None else _RANGE_WITHIN, [mine, *within]))
 
 
 _ANY_RANGE = "SELECT start FROM usage_ranges WHERE workspace_id = ? LIMIT 1"
+_RANGE_WITHIN = "SELECT start FROM usage_ranges WHERE workspace_id = ? AND start >= ? AND until <= ? LIMIT 1"
 
 
 def range_sizes(database: Database, period: Period, book: PriceBook) -> dict[RangeOf, SourceDay]:

@@ -138,6 +138,9 @@ def test_text_that_postgresql_cannot_hold(database: Database, book: PriceBook, t
     odd = tmp_path / "logs.json"
     odd.write_text(event(1, speed="fa\0st"), encoding="utf-8")
     assert refusals(imported(database, book, odd)) == []
+    total = ledger_of(database, book).spend(None, None, ()).total
+    # The row's $5, and the event's million tokens at a speed that has no price.
+    assert (total.usd, total.unpriced_tokens) == (Decimal(5), 10**6)
 
 
 def test_figures_that_add_up_to_more_than_a_database_holds(database: Database, book: PriceBook, tmp_path: Path) -> None:
@@ -145,7 +148,7 @@ def test_figures_that_add_up_to_more_than_a_database_holds(database: Database, b
     (tmp_path / "a.csv").write_text(f"{header}\n2026-11-05,claude-opus-5,k,0,0,9999999999999\n", encoding="utf-8")
     (tmp_path / "b.csv").write_text(f"{header}\n2026-11-05,claude-opus-5,k,1000000,0,0\n", encoding="utf-8")
     (said,) = refusals(imported(database, book, tmp_path))
-    assert said == f"{tmp_path / 'a.csv'} was not imported: its figures add up to more than can be stored."
+    assert said.startswith(f"{tmp_path / 'a.csv'} was not imported: its figures add up to more than can be stored, so")
     assert usd(database, book) == 5
 
 
