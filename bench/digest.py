@@ -23,6 +23,8 @@ from bot.pricing.cost import UNITS_PER_NANO as UNITS
 from bot.pricing.cost import unit_prices
 from bot.slack.blocks.digest import digest_message
 from bot.store.database import Database, open_database
+from bot.store.ranges import every_span, refresh_ranges
+from bot.store.rollups import Rollups
 
 LAST = date(2026, 11, 19)
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -80,7 +82,7 @@ def main() -> None:
         month = median(lambda: ledger.spend(LAST.replace(day=1), LAST, ()))
         print(f"  then a person's own figures {own * 1000:.1f} ms, the month's spend {month * 1000:.1f} ms")
         fill_ranges(database)
-        print(f"  with everybody's totals of the month beside their days {median(digest) * 1000:.0f} ms")
+        print(f"  with everybody's totals of the month beside their days {median(digest) * 1000:.0f} ms (goal: 50)")
         database.close()
 
 
@@ -122,6 +124,7 @@ def fill_ranges(database: Database) -> None:
         start = DAY // 100 * 100 + 1
         rows = [(start, DAY + 1, p, line, p * 7919 % 60_000_000) for p in range(1, PEOPLE + 1) for line in (1, 2, 3)]
         raw.executemany("INSERT INTO usage_ranges VALUES (1, 1, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, NULL)", rows)
+        refresh_ranges(Rollups(connection, 1, default_price_book()), every_span(connection, 1))
 
 
 def fill(database: Database, days: int, before: int, *, with_base: bool) -> None:

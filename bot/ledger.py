@@ -1,17 +1,17 @@
 """The ledger: questions about a team's spend, answered from what is stored and priced with the price book."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.exports.formats import CONTINUOUS, READERS, RECEIVED, has_utc_days
 from bot.policy import MIN_GROUP, Policy
-from bot.pricing import PriceBook
+from bot.pricing import PriceBook, TokenUsage
 from bot.spend.alerts import Alert, step_reached
 from bot.spend.amounts import ZERO, Amount, Quantity, amount, total
 from bot.spend.causes import Comparison, Saving, best_saving, compared, largest_kind
@@ -32,12 +32,13 @@ from bot.spend.digest import (
 from bot.spend.precedence import SourceDay, fullest
 from bot.spend.workdays import WorkCalendar
 from bot.store import deliveries
+from bot.store.bulk import batches
 from bot.store.database import Database
 from bot.store.deliveries import Delivery
 from bot.store.feeds import silent_sources
 from bot.store.people import (
     Person,
-    is_unassigned,
+    nameless_people,
     people_of_team,
     person_by_email,
     person_by_id,
@@ -46,6 +47,7 @@ from bot.store.people import (
 from bot.store.quantities import (
     Share,
     VendorSpend,
+    active_people,
     day_details,
     day_sources,
     headcount,
@@ -55,17 +57,19 @@ from bot.store.quantities import (
     people_on,
     person_history,
     quantities,
+    quantities_of,
     reported_days,
     session_history,
     shares,
     stored_everything,
     stored_period,
-    team_quantities,
     vendor_spend,
 )
-from bot.store.ranges import RangeOf, RangeShare, has_ranges, person_totals, range_shares, range_sizes
+from bot.store.ranges import FullerRange, RangeOf, RangeShare, fuller_ranges, has_ranges, range_quantities, range_shares
 from bot.store.settings import read_setting
 from bot.store.teams import MIN_TEAM, Team, is_too_small
+
+PEOPLE_AT_ONCE = 1000
 
 HISTORY = timedelta(days=60)
 MIN_USUAL_DAYS = 5
@@ -238,45 +242,23 @@ class Ledger:
                 for share in dated
                 if (share.person_id, share.quantity.day) not in covered
             ),
-            *((f"{one.start}/{one.until - ONE_DAY}", one.person, one.source, one.quantity, True) for one in taken),
+            *(
+                (f"{one.of.start}/{one.of.until - ONE_DAY}", one.person, one.of.source, one.quantity, True)
+                for one in taken
+            ),
         ]
 
     def _undated(self, period: Period, dated: list[Share]) -> tuple[list[RangeShare], set[tuple[int, date]]]:
         """The totals of several days that say more than a person's days, and the person-days that they stand for."""
-        if not has_ranges(self.database):
+        found = {one.of for one in fuller_ranges(self.database, period)}
+        if not found:
             return [], set()
-        ranges: dict[RangeOf, list[RangeShare]] = defaultdict(list)
-        for one in range_shares(self.database, period):
-            ranges[RangeOf(one.person_id, one.start, one.until, one.source)].append(one)
-        days: dict[int, list[Share]] = defaultdict(list)
-        for share in dated:
-            days[share.person_id].append(share)
-        taken: list[RangeShare] = []
-        covered: set[tuple[int, date]] = set()
-        sizes = {of: self._size(of.source, [one.quantity for one in found]) for of, found in ranges.items()}
-
-        def within(of: RangeOf) -> list[Share]:
-            return [share for share in days[of.person_id] if of.start <= share.quantity.day < of.until]
-
-        for of in _speaking(sizes, lambda of: self._size("days", [share.quantity for share in within(of)])):
-            taken += ranges[of]
-            covered |= {(of.person_id, share.quantity.day) for share in within(of)}
-        return taken, covered
-
-    def _with_ranges(self, period: Period, of_days: Decimal) -> Decimal:
-        """What a period came to whose days came to so much, as ``spend`` says it: of thousands of people in no time."""
-        sizes = range_sizes(self.database, period, self.book)
-        spans = {(of.start, of.until) for of in sizes}
-        totals = {span: person_totals(self.database, Period(*span)) for span in spans}
-
-        def by_day(of: RangeOf) -> SourceDay:
-            return SourceDay("days", *totals[of.start, of.until].get(of.person_id, (0, ZERO)))
-
-        return of_days + sum((sizes[of].usd - by_day(of).usd for of in _speaking(sizes, by_day)), ZERO)
-
-    def _size(self, source: str, of: list[Quantity]) -> SourceDay:
-        cost = total(of, self.book)
-        return SourceDay(source, cost.usage.tokens, cost.usd)
+        instead: dict[int, list[RangeOf]] = defaultdict(list)
+        for of in found:
+            instead[of.person_id].append(of)
+        taken = [one for one in range_shares(self.database, period) if one.of in found]
+        days = {(share.person_id, share.quantity.day) for share in dated}
+        return taken, {(who, day) for who, day in days if any(of.start <= day < of.until for of in instead[who])}
 
     def digest(
         self,
@@ -301,7 +283,7 @@ class Ledger:
         limit_usd = policy.limit_usd if team is None or team.limit_usd is None else team.limit_usd
         period = needed_period(first, day, edition)
         members = None if team is None else set(people_of_team(self.database, team.id))
-        used = quantities(self.database, period) if team is None else team_quantities(self.database, period, team.id)
+        used = quantities(self.database, period) if members is None else quantities_of(self.database, period, members)
         unused = set(period.days).difference(quantity.day for quantity in used)
         covered = Period(first, day + ONE_DAY).days
         untold = covered if unused.issuperset(covered) else []
@@ -337,27 +319,55 @@ class Ledger:
         if edition == MONTHLY:
             # A month is told with what is known of it as a whole alone, and compared with such a one.
             for month in (Period((first - ONE_DAY).replace(day=1), first), Period(first, day + ONE_DAY)):
-                if has_ranges(self.database, month):
-                    found = self._fullest(month, by_day=True)
-                    others = (quantity for quantity in used if not month.start <= quantity.day < month.end)
-                    used = [*others, *(one[3] for one in found)]
-                    people = people if month.end == first else self._counted(found, people)
+                fuller = fuller_ranges(self.database, month)
+                if fuller:
+                    used = self._instead(used, fuller)
+                    people = people if month.end == first else self._counted(people, month, fuller)
             told = facts_of(used, people)
             is_idle = facts.is_idle and told.amount is None
             return told._replace(trend=facts.trend, has_totals=True, is_idle=is_idle)
-        whole = self._with_ranges(month_to_date(day), facts.month_usd)
-        if whole == facts.month_usd:
+        fuller = fuller_ranges(self.database, month_to_date(day))
+        if not fuller:
             return facts
+        whole = facts.month_usd + sum((one.more_usd for one in fuller), ZERO)
         return facts._replace(month_usd=whole, month=facts.month._replace(usd=whole, forecast=None))
 
-    def _counted(self, found: list[tuple[str, str, str, Quantity, bool]], by_day: PeopleCount) -> PeopleCount:
+    def _instead(self, used: Iterable[Quantity], fuller: list[FullerRange]) -> list[Quantity]:
+        """What was used with those totals of several days in the place of the days that they say more than."""
+        found: dict[tuple[Any, ...], Quantity] = {}
+
+        def add(quantity: Quantity, times: int = 1) -> None:
+            *line, usage, usd = quantity
+            key = (*line, usd is None)
+            before = found[key] if key in found else quantity._replace(usage=TokenUsage(), reported_usd=usd and ZERO)
+            whole = usd if before.reported_usd is None or usd is None else before.reported_usd + times * usd
+            found[key] = before._replace(usage=before.usage.plus(usage.times(times)), reported_usd=whole)
+
+        for quantity in used:
+            add(quantity)
+        known: dict[Period, list[int]] = defaultdict(list)
+        for one in fuller:
+            if one.days:
+                known[Period(one.of.start, one.of.until)].append(one.of.person_id)
+        for period, people_ids in known.items():
+            for some in batches(people_ids, PEOPLE_AT_ONCE):
+                for quantity in quantities_of(self.database, period, some):
+                    add(quantity, -1)
+        for quantity in range_quantities(self.database, {one.of for one in fuller}):
+            add(quantity)
+        return [found[key] for key in sorted(found) if any(found[key].usage) or found[key].reported_usd]
+
+    def _counted(self, by_day: PeopleCount, period: Period, fuller: list[FullerRange]) -> PeopleCount:
         """The same count with those people of whom totals of several days alone are known."""
-        spent: dict[str, Decimal] = defaultdict(lambda: ZERO)
-        for _, person, _, quantity, _ in found:
-            spent[person] += amount(quantity, self.book).usd
-        nobody = [usd for person, usd in spent.items() if is_unassigned(person)]
+        more_usd: dict[int, Decimal] = defaultdict(lambda: ZERO)
+        for one in fuller:
+            more_usd[one.of.person_id] += one.more_usd
+        without_days = more_usd.keys() - active_people(self.database, period)
+        nobody = nameless_people(self.database).intersection(more_usd)
         return by_day._replace(
-            active=len(spent) - len(nobody), unassigned_usd=sum(nobody, ZERO), unassigned_actors=len(nobody)
+            active=by_day.active + len(without_days - nobody),
+            unassigned_usd=by_day.unassigned_usd + sum((more_usd[person_id] for person_id in nobody), ZERO),
+            unassigned_actors=by_day.unassigned_actors + len(without_days & nobody),
         )
 
     def tells_too_much(self, team: Team, fewest: int = MIN_TEAM) -> bool:
@@ -517,14 +527,3 @@ class Ledger:
             if at is not None:
                 found.append(Arrival(one.source, at, has_utc_days(one.source), one.is_received))
         return found
-
-
-def _speaking(sizes: Mapping[RangeOf, SourceDay], by_day: Callable[[RangeOf], SourceDay]) -> Iterator[RangeOf]:
-    """The totals of several days that say more than the person's days within them; of those that overlap one alone."""
-    claimed: dict[int, list[RangeOf]] = defaultdict(list)
-    for of in sorted(sizes, key=lambda of: (-sizes[of].tokens, -sizes[of].usd, of)):
-        if any(of.start < other.until and other.start < of.until for other in claimed[of.person_id]):
-            continue
-        claimed[of.person_id].append(of)
-        if fullest([by_day(of), sizes[of]]) is sizes[of]:
-            yield of

@@ -75,6 +75,12 @@ def run_sql(connection: Connection, sql: str, values: Sequence[Any]) -> None:
     cursor.close()
 
 
+def run_in(connection: Connection, sql: str, fixed: Sequence[Any], values: Sequence[Any]) -> None:
+    """A statement that ends in ``IN`` and is for many values, some hundreds at a time."""
+    for some in batches(values, _IN_AT_ONCE):
+        run_sql(connection, f"{sql} ({', '.join('?' * len(some))})", [*fixed, *some])
+
+
 def batches(values: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     """Slices of at most ``size`` values."""
     return (values[start : start + size] for start in range(0, len(values), size))

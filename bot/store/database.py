@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 SINGLE_WORKSPACE = 1
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration in bot/store/migrations/versions."""
 
 _READING: ContextVar[Connection | None] = ContextVar("reading", default=None)

@@ -25,6 +25,7 @@ from bot.store.audit import write_audit
 from bot.store.bulk import select_in
 from bot.store.database import Database
 from bot.store.people import ERASED, normalised_email
+from bot.store.ranges import refresh_ranges, spans_of
 from bot.store.read_files import forget_read_files
 from bot.store.rollups import Rollups
 from bot.store.tables import actors, audit, deliveries, model_days, people, person_days, settings, sources, usage_daily
@@ -440,10 +441,11 @@ def _move(
     if before != person_id:
         touched = sorted(connection.execute(days.distinct()).scalars())
         around = Rollups(connection, workspace_id, book)
-        rollups = [around.of(day, {before, person_id}) for day in touched]
+        rollups, spans = [around.of(day, {before, person_id}) for day in touched], spans_of(around, before)
         connection.execute(update(actors).where(actors.c.id == actor_id).values(person_id=person_id))
         for rollup in rollups:
             rollup.refresh()
+        refresh_ranges(around, spans, {before, person_id})
         left = select(func.count()).select_from(actors).where(actors.c.person_id == before)
         nameless = select(people.c.email).where(people.c.id == before)
         if connection.execute(left).scalar_one() == 0 and connection.execute(nameless).scalar_one() is None:

@@ -41,6 +41,13 @@ def is_unassigned(label: str) -> bool:
     return label.startswith((ERASED, "unassigned ("))
 
 
+def nameless_people(database: Database) -> set[int]:
+    """The ids of those without an address: nobody is known to be behind them, or they are the organization."""
+    query = select(people.c.id).where(people.c.workspace_id == database.workspace_id, people.c.email.is_(None))
+    with database.read() as connection:
+        return set(connection.execute(query).scalars())
+
+
 _TEAM_LIMIT = select(teams.c.limit_usd).where(teams.c.id == people.c.team_id).scalar_subquery()
 _LIMIT = func.coalesce(people.c.limit_usd, _TEAM_LIMIT, type_=people.c.limit_usd.type)
 _PERSON = (people.c.id, people.c.email, people.c.name, people.c.slack_user_id, _LIMIT)

@@ -104,7 +104,7 @@ def quantities(database: Database, period: Period) -> list[Quantity]:
     values = (database.workspace_id, day_number(period.start), day_number(period.end))
     with database.read() as connection:
         found = select_rows(connection, _MODEL_DAYS, values)
-        lines = _lines(connection, {row[1] for row in found})
+        lines = lines_by_id(connection, {row[1] for row in found})
     days = {number: number_day(number) for number in {row[0] for row in found}}
     return [
         Quantity(days[row[0]], *lines[row[1]], TokenUsage(*row[2:8]), None if row[8] is None else from_nano(row[8]))
@@ -120,7 +120,7 @@ _MODEL_DAYS = (
 )
 
 
-def _lines(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[str, PriceConditions, str]]:
+def lines_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[str, PriceConditions, str]]:
     """Model, conditions and billing of those lines that are of Anthropic's."""
     found = select_in(connection, _LINES, (ANTHROPIC,), ids)
     return {line_id: (model, PriceConditions(*conditions), billing) for line_id, model, *conditions, billing in found}
@@ -165,7 +165,7 @@ def shares(
         who = select_in(connection, _PEOPLE, (), {row[1] for row in found})
         labels = {person_id: spender_label(email, name) for person_id, email, name in who}
         titles: dict[int, str] = dict(select_in(connection, _SOURCES, (), {row[2] for row in found}))
-        lines = _lines(connection, {row[3] for row in found})
+        lines = lines_by_id(connection, {row[3] for row in found})
     return [
         Share(person_id, labels[person_id], titles[source_id], Quantity(when, *lines[line_id], TokenUsage(*c), usd))
         for when, person_id, source_id, line_id, *c, usd in found
@@ -181,7 +181,7 @@ _LOOKED_UP = 1000
 
 
 def _rows_of(
-    table: Table, database: Database, period: Period, people_ids: Collection[int] | Select[int]
+    table: Table, database: Database, period: Period, people_ids: Collection[int]
 ) -> list[ColumnElement[bool]]:
     """Conditions that name the whole key, so that a few people's rows are found among everybody's of many days.
 
@@ -196,8 +196,8 @@ def _rows_of(
     return [table.c.day.in_(period.days), table.c.source_id.in_(of_sources), is_who]
 
 
-def team_quantities(database: Database, period: Period, team_id: int) -> list[Quantity]:
-    """What a team's people used in a period, from the fullest source of each, by day, model, conditions and billing."""
+def quantities_of(database: Database, period: Period, people_ids: Collection[int]) -> list[Quantity]:
+    """What some people used in a period, from the fullest source of each, by day, model, conditions and billing."""
     table, winner = usage_daily.c, person_days.c
     by = (table.day, *LINE)
     query = (
@@ -220,10 +220,19 @@ def team_quantities(database: Database, period: Period, team_id: int) -> list[Qu
         .group_by(*by, table.reported_usd.is_not(None))
         .order_by(*by)
     )
-    members = select(people.c.id).where(people.c.team_id == team_id)
     with database.read() as connection:
-        query = query.where(*_rows_of(usage_daily, database, period, members))
+        query = query.where(*_rows_of(usage_daily, database, period, people_ids))
         return [read_quantity(day, rest) for day, *rest in connection.execute(query)]
+
+
+def active_people(database: Database, period: Period) -> set[int]:
+    """The ids of everybody who used anything in a period."""
+    values = (database.workspace_id, day_number(period.start), day_number(period.end))
+    with database.read() as connection:
+        return {row[0] for row in select_rows(connection, _ACTIVE, values)}
+
+
+_ACTIVE = "SELECT DISTINCT person_id FROM person_days WHERE workspace_id = ? AND day >= ? AND day < ?"
 
 
 def people_on(database: Database, day: date) -> list[PersonDay]:

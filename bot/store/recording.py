@@ -16,6 +16,7 @@ from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, sel
 from bot.store.database import Database
 from bot.store.identity import actor_ids, known_actors, learn_members
 from bot.store.quantities import COUNTS, LINE
+from bot.store.ranges import Span, every_span, refresh_ranges
 from bot.store.rollups import DayRollup, Rollups
 from bot.store.tables import (
     day_number,
@@ -127,6 +128,7 @@ def rebuild_rollups(database: Database, book: PriceBook) -> None:
         rollups = Rollups(connection, database.workspace_id, book)
         for day in connection.execute(query).scalars().all():
             rollups.of(day, (), is_whole_day=True).refresh()
+        refresh_ranges(rollups, every_span(connection, database.workspace_id))
 
 
 class _Part(NamedTuple):
@@ -150,6 +152,7 @@ class _Writer:
         self.before: dict[date, Decimal] = {}
         self.person_of: dict[int, int] = {}
         self.whole_days: set[int] = set()
+        self.spans: set[Span] = set()
         self.is_stream, self.is_kept = False, True
 
     def store(self, tallies: Sequence[Tally]) -> list[Recorded]:
@@ -171,6 +174,7 @@ class _Writer:
                 counted = _Counted(learned[place], len(part.tally.members) - learned[place])
             counts[place] = counted
             self._store_sessions(part)
+        refresh_ranges(self.rollups, self.spans)
         recorded = [
             Recorded(*counted, tally.days, [], tally.periods) for counted, tally in zip(counts, tallies, strict=True)
         ]
@@ -487,6 +491,7 @@ class _Writer:
         if new or changed:
             for start in sorted({start for start, _ in chains}):
                 self._tell_days_apart(start)
+            self.spans |= {Span(until, start, self.source_id) for start, until in chains}
         return counted
 
     def _existing_ranges(self, start: int, until: int) -> dict[tuple[int, int], Values]:

@@ -6,6 +6,7 @@ from sqlalchemy import delete, exists, or_, select
 
 from bot.store.audit import LOOKED_AT, write_audit
 from bot.store.database import Database
+from bot.store.ranges import forget_ranges_before
 from bot.store.tables import (
     audit,
     deliveries,
@@ -50,6 +51,7 @@ def delete_before(database: Database, day: date, now: datetime) -> int:
         )
         ranges = delete(usage_ranges).where(total.workspace_id == mine, total.until <= day, ~goes_on)
         deleted += connection.execute(ranges).rowcount
+        forget_ranges_before(connection, mine, day)
         if deleted:
             # A file that brings them again must be read to say so.
             connection.execute(delete(read_files).where(read_files.c.workspace_id == mine))

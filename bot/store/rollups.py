@@ -17,11 +17,11 @@ from bot.pricing import PriceBook, PriceConditions, PricingError
 from bot.pricing.cost import UNITS_PER_NANO, unit_prices, units, usd_of_units
 from bot.spend.precedence import SourceDay, fullest
 from bot.spend.records import ANTHROPIC, GATEWAY, ORGANIZATION
-from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
+from bot.store.bulk import Row, insert_rows, replace_rows, run_in, run_sql, select_in, select_rows
 from bot.store.quantities import COUNTS, LINE
 from bot.store.tables import day_number, model_days, number_day, person_days, usage_daily
 
-ROLLUP_RULE = 2
+ROLLUP_RULE = 3
 """Goes up when roll-ups are made in another way, so that those that are stored are made anew."""
 
 MANY_PEOPLE = 200
@@ -62,6 +62,8 @@ class Rollups:
         self.book = book
         self._lines: dict[int, tuple[str, ...]] = {}
         self._prices: dict[tuple[int, int], tuple[int, ...] | None] = {}
+        self.changed: dict[int, set[int] | None] = {}
+        """Days that were rolled up anew, and of whom; None for everybody."""
 
     def of(self, day: date, people_ids: Collection[int], *, is_whole_day: bool = False) -> "DayRollup":
         """One day's roll-ups before the usage of these people, or of everybody, changes."""
@@ -150,6 +152,10 @@ class DayRollup:
             self._insert_people(organization)
             speaking += organization
         after = _added_up(row for _, one in speaking for row in one.rows)
+        before = self.rollups.changed.get(self.day[1], set())
+        self.rollups.changed[self.day[1]] = (
+            None if self.is_whole_day or before is None else before.union(self.people_ids)
+        )
         if self.is_whole_day:
             run_sql(self.connection, f"DELETE FROM model_days WHERE {_DAY}", self.day)  # noqa: S608
             insert_rows(self.connection, model_days, [self._model_row(key, after[key]) for key in sorted(after)])
@@ -208,10 +214,8 @@ class DayRollup:
         delete = f"DELETE FROM person_days WHERE {_DAY}"  # noqa: S608
         if self.is_whole_day:
             run_sql(self.connection, delete, self.day)
-            return
-        for some in batches(self.people_ids, 500):
-            places = ", ".join("?" * len(some))
-            run_sql(self.connection, f"{delete} AND person_id IN ({places})", (*self.day, *some))
+        else:
+            run_in(self.connection, f"{delete} AND person_id IN", self.day, self.people_ids)
 
     def _insert_people(self, speaking: list[tuple[int, _Said]]) -> None:
         rows = [

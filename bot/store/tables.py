@@ -281,6 +281,24 @@ usage_ranges = Table(
 )
 """Totals of several days, from ``start`` to before ``until``, of sources that know no days."""
 
+person_ranges = Table(
+    "person_ranges",
+    metadata,
+    _workspace(primary_key=True),
+    _key("until", Day),
+    _key("start", Day),
+    _key("source_id", Integer),
+    _key("person_id", Integer),
+    Column("tokens", BigInteger, nullable=False),
+    Column("usd", Money, nullable=False),
+    Column("days", Integer, nullable=False, comment="on which the person is known to have used anything"),
+    Column("day_tokens", BigInteger, nullable=False, comment="what those days come to"),
+    Column("day_usd", Money, nullable=False),
+    Column("is_fuller", Boolean, nullable=False, comment="whether the total says more than those days"),
+    sqlite_with_rowid=False,
+)
+"""Roll-up of the totals of several days, person by person, beside the same person's days."""
+
 session_days = Table(
     "session_days",
     metadata,

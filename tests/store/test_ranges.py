@@ -1,0 +1,172 @@
+"""Totals of several days beside the days: a digest, a month and spend agree with a plain recomputation."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, timedelta
+from decimal import Decimal
+from random import Random
+
+import pytest
+from sqlalchemy import delete, select
+
+from bot.ledger import Ledger
+from bot.pricing import PriceBook, TokenUsage
+from bot.spend.records import ORGANIZATION, Actor, UsageRecord
+from bot.store.database import Database
+from bot.store.identity import link_actor
+from bot.store.recording import rebuild_rollups
+from bot.store.retention import delete_before
+from bot.store.tables import person_ranges
+from tests.usage import DANA, NOW, POLICY, opus_for, store, used, utc_policy
+
+CI, KIM, EVERYBODY = Actor("api_key", "ci"), Actor("email", "kim@example.com"), Actor(ORGANIZATION, "all")
+PER_MILLION = {"claude-opus-5-5": Decimal(4), "claude-haiku-5-5": Decimal("0.10"), "someone-elses-model": Decimal(0)}
+"""Of input, in November 2026."""
+
+Said = tuple[int, Decimal]
+"""Tokens and US dollars."""
+
+
+class Stored:
+    """What was stored, kept as plain rows and added up by the rules alone."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, date, date | None, Actor, str, str], Said] = {}
+        self.owner: dict[Actor, str] = {}
+
+    def add(self, source: str, records: Iterable[UsageRecord]) -> None:
+        for one in records:
+            usd = one.reported_usd
+            if usd is None:
+                usd = one.usage.input * PER_MILLION[one.model] / 10**6
+            self.rows[source, one.day, one.until, one.actor, one.model, one.part] = (one.usage.input, usd)
+            self.owner.setdefault(one.actor, one.actor.name)
+
+    def month_usd(self, first: date, end: date) -> tuple[Decimal, int]:
+        """The dollars of a month, and how many totals stand in the place of days."""
+        days: dict[tuple[str, date], dict[str, Said]] = defaultdict(dict)
+        totals: dict[tuple[str, str, date, date], Said] = {}
+        for (source, day, until, actor, _, _), said in self.rows.items():
+            who = self.owner[actor]
+            if until is None and first <= day < end:
+                days[who, day][source] = added(days[who, day].get(source), said)
+            elif until is not None and first <= day and until <= end:
+                totals[who, source, day, until] = added(totals.get((who, source, day, until)), said)
+        spoken = {key: fullest(by_source.values()) for key, by_source in days.items()}
+        covered = {day for who, day in spoken if who != EVERYBODY.name}
+        spoken = {key: said for key, said in spoken.items() if key[0] != EVERYBODY.name or key[1] not in covered}
+        longest: dict[tuple[str, date], date] = {}
+        for _, source, day, until in totals:
+            longest[source, day] = max(until, longest.get((source, day), until))
+        found, instead = sum((usd for _, usd in spoken.values()), Decimal(0)), 0
+        claimed: dict[str, list[tuple[date, date]]] = defaultdict(list)
+        for (who, source, start, until), said in sorted(
+            totals.items(), key=lambda one: (-one[1][0], -one[1][1], one[0][0], one[0][2], one[0][3], one[0][1])
+        ):
+            overlaps = any(start < other[1] and other[0] < until for other in claimed[who])
+            if longest[source, start] != until or overlaps:
+                continue
+            claimed[who].append((start, until))
+            own = [said for (name, day), said in spoken.items() if name == who and start <= day < until]
+            by_day = (sum(tokens for tokens, _ in own), sum((usd for _, usd in own), Decimal(0)))
+            if fullest([by_day, said]) is said:
+                found += said[1] - by_day[1]
+                instead += 1
+        return found, instead
+
+
+def added(before: Said | None, said: Said) -> Said:
+    return said if before is None else (before[0] + said[0], before[1] + said[1])
+
+
+def fullest(said: Iterable[Said]) -> Said:
+    """The most tokens, then dollars; dollars without tokens speak where they are more. The first of equals."""
+    every = list(said)
+    best = max((one for one in every if one[0]), default=None)
+    dollars = max((one for one in every if not one[0]), default=None)
+    return dollars if dollars is not None and (best is None or dollars[1] > best[1]) else best or every[0]
+
+
+def rolled_up(database: Database) -> list[tuple[object, ...]]:
+    with database.read() as connection:
+        return sorted(map(tuple, connection.execute(select(person_ranges)).all()))
+
+
+def test_a_month_is_the_same_in_digests_and_in_spend_and_as_recomputed(database: Database, book: PriceBook) -> None:
+    """Days, totals of weeks and of months from two sources, of people who may be the organization, in any mixture."""
+    random = Random(20261126)
+    stored, ledger, instead = Stored(), Ledger(database, book, utc_policy), 0
+    months = [date(2026 + (10 + month) // 12, (10 + month) % 12 + 1, 1) for month in range(10)]
+
+    def check(first: date) -> int:
+        last = first + timedelta(days=27)
+        expected, count = stored.month_usd(first, last + timedelta(days=1))
+        assert ledger.digest(last).month_usd == expected
+        assert ledger.spend(first, last + timedelta(days=1), ()).total.usd == expected
+        monthly = ledger.digest(last, start=first, edition="monthly")
+        people = ledger.spend(first, last + timedelta(days=1), ("person",)).rows
+        assert (monthly.amount.usd if monthly.amount else 0) == expected
+        assert monthly.people.active == sum("unassigned" not in row.group[0] for row in people)
+        nobody = [row.amount.usd for row in people if "unassigned" in row.group[0]]
+        assert (monthly.people.unassigned_actors, monthly.people.unassigned_usd) == (len(nobody), sum(nobody))
+        return count
+
+    for first in months:
+        for source in ("enterprise_spend_report", "ccusage", "enterprise_spend_report"):
+            records = [
+                used(
+                    TokenUsage(random.choice((0, 10**6, 2 * 10**6, 3 * 10**6))),
+                    first + timedelta(days=start),
+                    random.choice((DANA, CI, KIM, EVERYBODY)),
+                    random.choice(list(PER_MILLION)),
+                    part=str(number),
+                    reported=random.choice((None, "1.23", "40")),
+                )._replace(until=None if length == 1 else first + timedelta(days=start + length))
+                for number in range(8)
+                for start, length in [random.choice(((0, 1), (3, 1), (8, 1), (0, 7), (7, 7), (0, 28), (2, 9)))]
+            ]
+            stored.add(source, records)
+            store(database, *records, source=source)
+        instead += check(first)
+    assert instead > 20
+    before = rolled_up(database)
+    link_actor(database, "ci", "kim@example.com", "admin", book, POLICY, NOW)
+    stored.owner[CI] = KIM.name
+    assert sum(map(check, months)) > 10
+    after = rolled_up(database)
+    assert after != before
+    with database.write() as connection:
+        connection.execute(delete(person_ranges))
+    rebuild_rollups(database, book)
+    assert rolled_up(database) == after
+    link_actor(database, "ci", "dana@example.com", "admin", book, POLICY, NOW)
+    stored.owner[CI] = DANA.name
+    sum(map(check, months))
+
+
+def test_what_the_retention_deletes_is_in_no_total_any_more(database: Database, book: PriceBook) -> None:
+    """October's report says $30, of which $10 on the 5th; the days before the 10th are deleted, later all of it."""
+    october, november = date(2026, 10, 1), date(2026, 11, 1)
+    store(database, used(opus_for(10), date(2026, 10, 5)))
+    store(database, used(opus_for(30), october)._replace(until=november), source="spend_report_csv")
+    assert [row[5:] for row in rolled_up(database)] == [
+        (7_500_000, Decimal(30), 1, 2_500_000, Decimal(10), True)  # $30 and $10 at $4 per million tokens
+    ]
+    delete_before(database, date(2026, 10, 10), NOW)
+    assert [row[5:] for row in rolled_up(database)] == [(7_500_000, Decimal(30), 0, 0, Decimal(0), True)]
+    delete_before(database, november, NOW)
+    assert rolled_up(database) == []
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 999_999])
+def test_a_total_of_the_same_usage_says_no_more_than_its_days(database: Database, book: PriceBook, tokens: int) -> None:
+    """A token read from the cache of Haiku 5.5 is $0.01 per million, in the US x 1.1: a fraction of a nanodollar."""
+    usage = TokenUsage(cache_read=tokens)
+    days = [used(usage, date(2026, 11, day), model="claude-haiku-5-5") for day in (3, 4, 5)]
+    days = [one._replace(conditions=one.conditions._replace(inference_geo="us")) for one in days]
+    whole = days[0]._replace(day=date(2026, 11, 1), until=date(2026, 11, 20), usage=usage.times(3))
+    store(database, *days)
+    store(database, whole, source="ccusage")
+    facts = Ledger(database, book, utc_policy).digest(date(2026, 11, 20))
+    assert facts.month_usd == 3 * tokens * Decimal("0.01") * Decimal("1.1") / 10**6
+    assert [row[-1] for row in rolled_up(database)] == [False]
