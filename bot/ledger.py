@@ -1,6 +1,6 @@
 """The ledger: questions about a team's spend, answered from what is stored and priced with the price book."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -39,6 +39,7 @@ from bot.store.feeds import silent_sources
 from bot.store.people import (
     Person,
     nameless_people,
+    people_labels,
     people_of_team,
     person_by_email,
     person_by_id,
@@ -65,7 +66,7 @@ from bot.store.quantities import (
     stored_period,
     vendor_spend,
 )
-from bot.store.ranges import FullerRange, RangeOf, RangeShare, fuller_ranges, has_ranges, range_quantities, range_shares
+from bot.store.ranges import FullerRange, RangeOf, RangeShare, fuller_ranges, has_ranges, range_shares
 from bot.store.settings import read_setting
 from bot.store.teams import MIN_TEAM, Team, is_too_small
 
@@ -236,6 +237,7 @@ class Ledger:
             parts = map(Period, [period.start, *ends[:-1]], ends)
             dated = [share for part in parts for share in shares(self.database, part, by_day=False)]
         taken, covered = self._undated(period, dated)
+        labels = people_labels(self.database, {one.of.person_id for one in taken})
         return [
             *(
                 (share.quantity.day.isoformat(), share.person, share.source, share.quantity, False)
@@ -243,22 +245,20 @@ class Ledger:
                 if (share.person_id, share.quantity.day) not in covered
             ),
             *(
-                (f"{one.of.start}/{one.of.until - ONE_DAY}", one.person, one.of.source, one.quantity, True)
-                for one in taken
+                (f"{of.start}/{of.until - ONE_DAY}", labels[of.person_id], of.source, quantity, True)
+                for of, quantity in taken
             ),
         ]
 
     def _undated(self, period: Period, dated: list[Share]) -> tuple[list[RangeShare], set[tuple[int, date]]]:
         """The totals of several days that say more than a person's days, and the person-days that they stand for."""
-        found = {one.of for one in fuller_ranges(self.database, period)}
-        if not found:
-            return [], set()
+        fuller = [one.of for one in fuller_ranges(self.database, period)]
         instead: dict[int, list[RangeOf]] = defaultdict(list)
-        for of in found:
+        for of in fuller:
             instead[of.person_id].append(of)
-        taken = [one for one in range_shares(self.database, period) if one.of in found]
-        days = {(share.person_id, share.quantity.day) for share in dated}
-        return taken, {(who, day) for who, day in days if any(of.start <= day < of.until for of in instead[who])}
+        days = {(share.person_id, share.quantity.day) for share in dated if share.person_id in instead}
+        covered = {(who, day) for who, day in days if any(of.start <= day < of.until for of in instead[who])}
+        return range_shares(self.database, [of for of in fuller if of.source]), covered
 
     def digest(
         self,
@@ -353,8 +353,8 @@ class Ledger:
             for some in batches(people_ids, PEOPLE_AT_ONCE):
                 for quantity in quantities_of(self.database, period, some):
                     add(quantity, -1)
-        for quantity in range_quantities(self.database, {one.of for one in fuller}):
-            add(quantity)
+        for share in range_shares(self.database, [one.of for one in fuller if one.of.source]):
+            add(share.quantity)
         return [found[key] for key in sorted(found) if any(found[key].usage) or found[key].reported_usd]
 
     def _counted(self, by_day: PeopleCount, period: Period, fuller: list[FullerRange]) -> PeopleCount:
@@ -364,10 +364,12 @@ class Ledger:
             more_usd[one.of.person_id] += one.more_usd
         without_days = more_usd.keys() - active_people(self.database, period)
         nobody = nameless_people(self.database).intersection(more_usd)
+        covered = Counter(one.of.person_id for one in fuller if not one.of.source)
+        gone = [who for who, days in covered.items() if days == len(person_history(self.database, who, period))]
         return by_day._replace(
             active=by_day.active + len(without_days - nobody),
             unassigned_usd=by_day.unassigned_usd + sum((more_usd[person_id] for person_id in nobody), ZERO),
-            unassigned_actors=by_day.unassigned_actors + len(without_days & nobody),
+            unassigned_actors=by_day.unassigned_actors + len(without_days & nobody) - len(gone),
         )
 
     def tells_too_much(self, team: Team, fewest: int = MIN_TEAM) -> bool:

@@ -22,11 +22,12 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
 from bot.spend.days import ONE_DAY
-from bot.spend.records import API, SUBSCRIPTION, Actor, Member, Problem, UsageRecord
+from bot.spend.records import API, SUBSCRIPTION, Actor, Member, Problem, UsageRecord, View
 
 _SPEND, _USER = "Spend this Month (USD)", "User"
 _EMAIL, _PRODUCT, _NET, _GROSS = "user_email", "product", "total_net_spend_usd", "total_gross_spend_usd"
 _DAY = r"(?<!\d)(2\d{3})[-_](\d{2})[-_](\d{2})(?![0-9a-z])"
+_ORGANIZATION = rf"spend[-_ ]report[-_ ](?P<id>\S+?)[-_ ]{_DAY}[-_ ]to"
 _PROMPT, _OUTPUT = "total_prompt_tokens", "total_completion_tokens"
 _SPLIT = {
     "total_uncached_input_tokens": "input",
@@ -77,6 +78,10 @@ class SpendReport:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per row for the whole range; ``row`` is the line of the file."""
         start, until = _range_named(export.name)
+        organization = re.search(_ORGANIZATION, export.name, re.IGNORECASE)
+        if organization:
+            # Each has reports of its own: one that lacks somebody does not say that they used nothing before.
+            yield View(as_name(organization["id"].lower(), "organization"))
         known: set[str] = set()
         for number, row in csv_dicts(export, (_EMAIL, _PRODUCT, "model", _NET), each_once=True):
             try:

@@ -108,6 +108,10 @@ class Member(NamedTuple):
     kind: str = "account"
 
 
+SESSION = "session"
+"""The view of sources that know single sessions: one that goes on is the same session, and none of it counts twice."""
+
+
 class View(NamedTuple):
     """Which of several views of the same usage a file holds: each is a source of its own, so that they never add up."""
 

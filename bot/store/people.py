@@ -1,11 +1,13 @@
 """People: who they are in Slack, their own limit, and how lists name them. Who is who is decided in identity.py."""
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, or_, select, update
 
+from bot.store.bulk import select_in
 from bot.store.database import Database
 from bot.store.tables import actors, people, teams
 
@@ -39,6 +41,13 @@ def spender_label(email: str | None, name: str) -> str:
 def is_unassigned(label: str) -> bool:
     """Whether a ``spender_label`` is of somebody without an address."""
     return label.startswith((ERASED, "unassigned ("))
+
+
+def people_labels(database: Database, people_ids: Iterable[int]) -> dict[int, str]:
+    """The labels of some people, by id."""
+    with database.read() as connection:
+        who = select_in(connection, "SELECT id, email, name FROM people WHERE id IN", (), people_ids)
+        return {person_id: spender_label(email, name) for person_id, email, name in who}
 
 
 def nameless_people(database: Database) -> set[int]:

@@ -26,7 +26,7 @@ from bot.spend.days import ONE_DAY, Period
 from bot.spend.records import ANTHROPIC, API, SUBSCRIPTION
 from bot.store.bulk import select_in, select_rows
 from bot.store.database import Database
-from bot.store.people import Person, spender_label
+from bot.store.people import Person, people_labels
 from bot.store.tables import (
     actors,
     day_number,
@@ -162,8 +162,7 @@ def shares(
             query = query.where(*_rows_of(usage_daily, database, period, people_ids))
         found = connection.execute(query).all()
         # Names are looked up once each: to sort and group by them takes many times as long.
-        who = select_in(connection, _PEOPLE, (), {row[1] for row in found})
-        labels = {person_id: spender_label(email, name) for person_id, email, name in who}
+        labels = people_labels(database, {row[1] for row in found})
         titles: dict[int, str] = dict(select_in(connection, _SOURCES, (), {row[2] for row in found}))
         lines = lines_by_id(connection, {row[3] for row in found})
     return [
@@ -173,7 +172,6 @@ def shares(
     ]
 
 
-_PEOPLE = "SELECT id, email, name FROM people WHERE id IN"
 _SOURCES = "SELECT id, name FROM sources WHERE id IN"
 
 _LOOKED_UP = 1000

@@ -6,30 +6,19 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection
 
 from bot.pricing import TokenUsage
 from bot.pricing.cost import UNITS_PER_NANO, units
 from bot.spend.amounts import Quantity
-from bot.spend.days import Period
+from bot.spend.days import ONE_DAY, Period
 from bot.spend.precedence import SourceDay, fullest
-from bot.spend.records import ANTHROPIC
+from bot.spend.records import GATEWAY, ORGANIZATION, SESSION
 from bot.store.bulk import Row, insert_rows, run_in, run_sql, select_in, select_rows
 from bot.store.database import Database
-from bot.store.people import spender_label
-from bot.store.quantities import COUNTS, LINE, lines_by_id, read_quantity, summed
+from bot.store.quantities import COUNTS, lines_by_id
 from bot.store.rollups import MANY_PEOPLE, Rollups
-from bot.store.tables import (
-    actors,
-    day_number,
-    from_nano,
-    number_day,
-    people,
-    person_ranges,
-    sources,
-    usage_lines,
-    usage_ranges,
-)
+from bot.store.tables import day_number, from_nano, number_day, person_ranges, usage_ranges
 
 _FAR = day_number(date.max)
 
@@ -69,43 +58,7 @@ class RangeShare(NamedTuple):
     """What one person used in several days together, of one line; the quantity stands under the first of them."""
 
     of: RangeOf
-    person: str
     quantity: Quantity
-
-
-def range_shares(database: Database, period: Period) -> list[RangeShare]:
-    """Totals of several days that lie within a period. Of totals that start on the same day the longest alone."""
-    table = usage_ranges.c
-    longest = (
-        select(table.source_id, table.start, func.max(table.until).label("until"))
-        .where(table.workspace_id == database.workspace_id, table.start >= period.start, table.until <= period.end)
-        .group_by(table.source_id, table.start)
-        .subquery()
-    )
-    by = (table.start, table.until, people.c.id, people.c.email, people.c.name, sources.c.name, *LINE)
-    query = (
-        select(*by, *summed(usage_ranges))
-        .join(actors, table.actor_id == actors.c.id)
-        .join(people, actors.c.person_id == people.c.id)
-        .join(sources, table.source_id == sources.c.id)
-        .join(usage_lines, table.line_id == usage_lines.c.id)
-        .join(
-            longest,
-            and_(
-                longest.c.source_id == table.source_id,
-                longest.c.start == table.start,
-                longest.c.until == table.until,
-            ),
-        )
-        .where(table.workspace_id == database.workspace_id, usage_lines.c.vendor == ANTHROPIC)
-        .group_by(*by, table.reported_usd.is_not(None))
-        .order_by(table.start, people.c.email, people.c.name, sources.c.name, *LINE)
-    )
-    with database.read() as connection:
-        return [
-            RangeShare(RangeOf(person_id, start, until, source), spender_label(email, name), read_quantity(start, rest))
-            for start, until, person_id, email, name, source, *rest in connection.execute(query)
-        ]
 
 
 def has_ranges(database: Database, period: Period | None = None) -> bool:
@@ -119,56 +72,93 @@ def has_ranges(database: Database, period: Period | None = None) -> bool:
 def fuller_ranges(database: Database, period: Period) -> list[FullerRange]:
     """The totals within a period that say more than their people's days: of thousands of people in no time.
 
-    Of a source's totals that start on the same day the longest counts, of a person's that overlap the fullest.
+    Of a source's totals of a person that start on the same day the longest counts, of all that overlap the fullest.
+    The organization's count only where nobody else's usage is known, as its days do: those that lie within other
+    people's totals are in the list as well, without a source, with nothing to take their place.
     """
     mine = database.workspace_id
     with database.read() as connection:
-        longest = {(span.start, span.source_id): span for span in _within(connection, mine, period)}
-        names: dict[int, str] = dict(select_in(connection, _NAMES, (), {source_id for _, source_id in longest}))
-        rows = []
-        for span in longest.values():
-            first = (names[span.source_id], number_day(span.start), number_day(span.until))
-            rows += [(*row, *first) for row in select_rows(connection, _SIZES, (mine, *span))]
-    if len(longest) > 1:
-        rows = _without_overlaps(rows)
-    return [
-        FullerRange(RangeOf(person_id, start, until, name), from_nano(usd - day_usd), days)
-        for person_id, _, usd, days, day_usd, is_fuller, name, start, until in rows
-        if is_fuller
-    ]
-
-
-def range_quantities(database: Database, ranges: Collection[RangeOf]) -> list[Quantity]:
-    """What some totals of several days come to together, under the first of their days."""
-    mine, found = database.workspace_id, []
-    of_spans: dict[tuple[date, date, str], set[int]] = defaultdict(set)
-    for of in ranges:
-        of_spans[of.start, of.until, of.source].add(of.person_id)
-    with database.read() as connection:
-        ids = {name: source_id for source_id, name in select_rows(connection, _SOURCES, (mine,))}
-        for (start, until, name), people_ids in of_spans.items():
-            span = Span(day_number(until), day_number(start), ids[name])
-            sums: dict[tuple[int, bool], list[Row]] = defaultdict(list)
-            for person_id, line_id, *counts, reported in select_rows(connection, _TOTALS, (mine, *span)):
-                if person_id in people_ids:
-                    sums[line_id, reported is None].append((*counts, reported or 0))
-            lines = lines_by_id(connection, {line_id for line_id, _ in sums})
-            for (line_id, is_priced), rows in sums.items():
-                *whole, usd = map(sum, zip(*rows, strict=True))
-                reported_usd = None if is_priced else from_nano(usd)
-                if line_id in lines:
-                    found.append(Quantity(start, *lines[line_id], TokenUsage(*whole), reported_usd))
-    return found
+        spans = _within(connection, mine, period)
+        names: dict[int, str] = dict(select_in(connection, _NAMES, (), {span.source_id for span in spans}))
+        found: list[Row] = []
+        longer: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for span in reversed(spans):
+            name, untils = names[span.source_id], longer[span.start, span.source_id]
+            first = (name, number_day(span.start), number_day(span.until))
+            is_alone = not untils or _is_of_sessions(name)
+            sql, values = (
+                (_FULLER, ()) if is_alone else (f"{_FULLER} AND {_IS_LONGEST.format(_places(untils))}", untils)
+            )
+            found += [(*row, *first) for row in select_rows(connection, sql, (mine, *span, *values))]
+            untils.append(span.until)
+        rows = _without_overlaps(found) if len(spans) > 1 else found
+        fuller = [
+            FullerRange(RangeOf(person_id, start, until, name), from_nano(usd - day_usd), days)
+            for person_id, _, usd, days, day_usd, name, start, until in rows
+        ]
+        return _beside_organization(connection, mine, period, fuller) if fuller else []
 
 
 def _without_overlaps(rows: list[Row]) -> list[Row]:
-    """Of each person's totals whose days overlap, the one with the most tokens, then dollars."""
+    """Of each person's totals whose days overlap, the one with the most tokens, then dollars; of sessions all."""
     claimed: dict[int, list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: (-row[1], -row[2], row[0], row[7], row[8], row[6])):
-        start, until, mine = row[7], row[8], claimed[row[0]]
-        if not any(start < other[8] and other[7] < until for other in mine):
-            mine.append(row)
+    for row in sorted(rows, key=lambda row: (-row[1], -row[2], row[0], row[6], row[7], row[5])):
+        name, start, until = row[5:]
+        if not any(
+            start < other[7] and other[6] < until and not (name == other[5] and _is_of_sessions(name))
+            for other in claimed[row[0]]
+        ):
+            claimed[row[0]].append(row)
     return [row for mine in claimed.values() for row in mine]
+
+
+def _is_of_sessions(source: str) -> bool:
+    """Whether totals of a source are sums of sessions, each of which stands in one of them alone."""
+    return source.endswith(f"_{SESSION}")
+
+
+def _beside_organization(
+    connection: Connection, workspace_id: int, period: Period, fuller: list[FullerRange]
+) -> list[FullerRange]:
+    nobody = {row[0]: row[1] for row in select_rows(connection, _NOBODY, (workspace_id, ORGANIZATION, GATEWAY))}
+    organization = [person_id for person_id, kind in nobody.items() if kind == ORGANIZATION]
+    if not organization:
+        return fuller
+    theirs = [one.of for one in fuller if one.of.person_id not in nobody]
+
+    def is_known(of: RangeOf) -> bool:
+        within = (workspace_id, day_number(of.start), day_number(of.until))
+        return any(of.start < one.until and one.start < of.until for one in theirs) or bool(
+            select_rows(connection, _SOMEBODY.format(_places(nobody)), (*within, *nobody))
+        )
+
+    found = [one for one in fuller if one.of.person_id not in organization or not is_known(one.of)]
+    within = (workspace_id, workspace_id, *map(day_number, period))
+    for person_id, number, _, usd in select_in(connection, _DAYS_OF, within, organization):
+        day = number_day(number)
+        if any(one.start <= day < one.until for one in theirs):
+            found.append(FullerRange(RangeOf(person_id, day, day + ONE_DAY, ""), -from_nano(usd), 1))
+    return found
+
+
+def range_shares(database: Database, ranges: Collection[RangeOf]) -> list[RangeShare]:
+    """What some totals of several days say, line by line."""
+    mine, found = database.workspace_id, []
+    of_spans: dict[tuple[str, date, date], dict[int, RangeOf]] = defaultdict(dict)
+    for of in ranges:
+        of_spans[of.source, of.start, of.until][of.person_id] = of
+    with database.read() as connection:
+        ids = {name: source_id for source_id, name in select_rows(connection, _SOURCES, (mine,))}
+        for (name, start, until), of_people in sorted(of_spans.items()):
+            rows = select_rows(connection, _TOTALS, (mine, day_number(until), day_number(start), ids[name]))
+            lines = lines_by_id(connection, {row[1] for row in rows})
+            found += [
+                RangeShare(of_people[person_id], Quantity(start, *lines[line_id], TokenUsage(*counts), usd))
+                for person_id, line_id, *counts, nano in rows
+                if person_id in of_people and line_id in lines
+                for usd in [None if nano is None else from_nano(nano)]
+            ]
+    return found
 
 
 def refresh_ranges(rollups: Rollups, said: Collection[Span] = (), people_ids: Collection[int] | None = None) -> None:
@@ -260,9 +250,10 @@ def _write(
     rows = []
     for person_id, tokens, usd in said:
         day_tokens, day_usd, count = days.get(person_id, (0, 0, 0))
-        # Each day lacks less than a nanodollar, and a total of the same usage says no more than its days.
-        by_day = SourceDay("days", day_tokens, from_nano(day_usd + count))
-        is_fuller = fullest([by_day, SourceDay(name, tokens, from_nano(usd))]) is not by_day
+        by_day = SourceDay("days", day_tokens, from_nano(day_usd))
+        # Each day lacks less than a nanodollar: a total of the same usage says no more than its days.
+        is_same = tokens == day_tokens and day_usd <= usd <= day_usd + count
+        is_fuller = not is_same and fullest([by_day, SourceDay(name, tokens, from_nano(usd))]) is not by_day
         rows.append((person_id, tokens, usd, count, day_tokens, day_usd, is_fuller))
     insert_rows(connection, person_ranges, rows, fixed)
 
@@ -275,7 +266,7 @@ def _day_totals(
     if len(people_ids) > MANY_PEOPLE:
         return {row[0]: (int(row[1]), int(row[2]), row[3]) for row in select_rows(connection, _DAY_TOTALS, within)}
     found: dict[int, tuple[int, int, int]] = {}
-    for person_id, tokens, usd in select_in(connection, _DAYS_OF, (workspace_id, *within), people_ids):
+    for person_id, _, tokens, usd in select_in(connection, _DAYS_OF, (workspace_id, *within), people_ids):
         before = found.get(person_id, (0, 0, 0))
         found[person_id] = (before[0] + tokens, before[1] + usd, before[2] + 1)
     return found
@@ -285,6 +276,10 @@ def _of_people(connection: Connection, sql: str, fixed: Row, people_ids: Collect
     if people_ids is None:
         return select_rows(connection, sql, fixed)
     return select_in(connection, f"{sql} AND person_id IN", fixed, sorted(people_ids))
+
+
+def _places(values: Collection[int]) -> str:
+    return ", ".join("?" * len(values))
 
 
 _SPAN = "workspace_id = ? AND until = ? AND start = ? AND source_id = ?"
@@ -297,7 +292,17 @@ _NEXT_SPAN = (
 _IS_OF = f"SELECT person_id FROM person_ranges WHERE {_SPAN} AND person_id = ?"  # noqa: S608
 _SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
 _NAMES = "SELECT id, name FROM sources WHERE id IN"
-_SIZES = f"SELECT person_id, tokens, usd, days, day_usd, is_fuller FROM person_ranges WHERE {_SPAN}"  # noqa: S608
+_FULLER = f"SELECT person_id, tokens, usd, days, day_usd FROM person_ranges WHERE {_SPAN} AND is_fuller"  # noqa: S608
+_IS_LONGEST = (
+    "NOT EXISTS (SELECT 1 FROM person_ranges AS longer WHERE longer.workspace_id = person_ranges.workspace_id "
+    "AND longer.until IN ({}) AND longer.start = person_ranges.start "
+    "AND longer.source_id = person_ranges.source_id AND longer.person_id = person_ranges.person_id)"
+)
+_NOBODY = "SELECT person_id, kind FROM actors WHERE workspace_id = ? AND kind IN (?, ?)"
+_SOMEBODY = (
+    "SELECT person_id FROM person_days WHERE workspace_id = ? AND day >= ? AND day < ? "
+    "AND person_id NOT IN ({}) LIMIT 1"
+)
 _ROLLED_UP = f"SELECT person_id, tokens, usd FROM person_ranges WHERE {_SPAN}"  # noqa: S608
 _DELETE = f"DELETE FROM person_ranges WHERE {_SPAN}"  # noqa: S608
 _TOTALS = (
@@ -310,6 +315,6 @@ _DAY_TOTALS = (
     "WHERE workspace_id = ? AND day >= ? AND day < ? GROUP BY person_id"
 )
 _DAYS_OF = (
-    "SELECT person_id, tokens, usd FROM person_days WHERE workspace_id = ? AND day IN "
+    "SELECT person_id, day, tokens, usd FROM person_days WHERE workspace_id = ? AND day IN "
     "(SELECT day FROM model_days WHERE workspace_id = ? AND day >= ? AND day < ?) AND person_id IN"
 )

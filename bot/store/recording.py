@@ -1,16 +1,17 @@
 """Writing usage: what a file says becomes daily rows, roll-ups and alerts owed, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
 from bot.pricing import PriceBook
-from bot.spend.records import THIS_MACHINE, Problem
+from bot.spend.records import SESSION, THIS_MACHINE, Problem
 from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows, uncollected
 from bot.store.database import Database
@@ -335,7 +336,7 @@ class _Writer:
         if new or changed or gone:
             rollup = self._rollup(day, [*(row[0] for row in (*new, *changed)), *(actor for actor, _ in gone)])
             for key in gone:
-                run_sql(self.connection, f"{_DELETE_DAILY} AND actor_id = ? AND line_id = ?", (*source_day, *key))
+                run_sql(self.connection, _DELETE_DAILY, (*source_day, *key))
             insert_rows(self.connection, usage_daily, new, source_day)
             replace_rows(self.connection, usage_daily, changed, source_day)
             rollup.refresh([(self.source_id, *row) for row in new] if rollup.was_empty else None)
@@ -466,7 +467,8 @@ class _Writer:
 
     def _store_ranges(self, part: _Part) -> _Counted:
         tally, actor_of, line_of = part
-        new, changed = [], []
+        new: list[Row] = []
+        changed: list[Row] = []
         counted = _Counted()
         chains = {(key.start, key.until) for key in tally.ranges}
         stored = {chain: self._existing_ranges(*chain) for chain in chains}
@@ -475,24 +477,52 @@ class _Writer:
             ((*source, key.start, key.until, actor_of[key.actor], line_of[key.line], *_stored(values)), 1)
             for key, values in tally.ranges.items()
         ]
-        for row, count in _merged(wanted, 6):
-            _, _, start, until, actor_id, line_id = row[:6]
-            before = stored[start, until].get((actor_id, line_id))
-            if before is None:
-                new.append(row)
-                counted = counted.plus(_Counted(new=count))
-            elif _stored(before) == row[6:]:
+        merged = _merged(wanted, 6)
+        replaced, gone = self._replaced_ranges(merged, stored, is_sessions=tally.view == SESSION), []
+        for row, count in merged:
+            start, until, *whose = row[2:6]
+            before, others = stored[start, until].get((whose[0], whose[1])), replaced.get(row[2:6], [])
+            is_known_later = any((other[1], other[0]) > (until, start) for other in others)
+            if is_known_later or (before is not None and _stored(before) == row[6:]):
                 counted = counted.plus(_Counted(same=count))
-            else:
-                changed.append(row)
-                counted = counted.plus(_Counted(restated=count))
+                continue
+            counted = counted.plus(_Counted(restated=count) if before or others else _Counted(new=count))
+            (new if before is None else changed).append(row)
+            gone += others
+        for key in gone:
+            run_sql(self.connection, _DELETE_RANGE, (*source, *key))
         insert_rows(self.connection, usage_ranges, new)
         replace_rows(self.connection, usage_ranges, changed)
+        spans = {Span(until, start, self.source_id) for start, until, *_ in (*gone, *chains)}
         if new or changed:
-            for start in sorted({start for start, _ in chains}):
-                self._tell_days_apart(start)
-            self.spans |= {Span(until, start, self.source_id) for start, until in chains}
+            self.spans |= spans
+            if tally.view != SESSION:
+                for start in sorted({span.start for span in spans}):
+                    self._tell_days_apart(start)
         return counted
+
+    def _replaced_ranges(
+        self, merged: list[tuple[Row, int]], stored: Mapping[tuple[int, int], Iterable[Row]], *, is_sessions: bool
+    ) -> dict[Row, list[Row]]:
+        """By start, until, actor and line of a new row the same of stored ones that say the same in another way.
+
+        These differ in billing alone, or are of the same session, which has gone on.
+        """
+        keys = [row[2:6] for row, _ in merged]
+        if is_sessions:
+            sql = "SELECT start, until, actor_id, line_id FROM usage_ranges WHERE workspace_id = ? AND source_id = ?"
+            actors = sorted({key[2] for key in keys})
+            mine = (self.workspace_id, self.source_id)
+            rows = list(select_in(self.connection, f"{sql} AND actor_id IN", mine, actors))
+            same: Callable[[Row], Row] = itemgetter(2, 3)
+        else:
+            rows = [(*chain, *key) for chain, total in stored.items() for key in total]
+            kinds = self._kinds({key[3] for key in (*keys, *rows)})
+            same = lambda key: (*key[:3], kinds[key[3]])  # noqa: E731
+        others: dict[Row, list[Row]] = defaultdict(list)
+        for key in set(rows).difference(keys):
+            others[same(key)].append(key)
+        return {key: others.pop(same(key), []) for key in keys}
 
     def _existing_ranges(self, start: int, until: int) -> dict[tuple[int, int], Values]:
         sql = (
@@ -514,8 +544,9 @@ class _Writer:
         totals = [{(who, kinds[line]): values for (who, line), values in total.items()} for total in stored]
         lines = [{(actor_id, kinds[line_id]): line_id for actor_id, line_id in sorted(total)} for total in stored]
         line_of = dict(zip((start, *ends), lines, strict=False))  # a total's last day begins where the one before ends
+        actor_ids = {actor_id for total in stored for actor_id, _ in total}
         for day, rows in day_differences(start, ends, totals).items():
-            self._replace_day(day, {(key[0], line_of[day][key]): values for key, values in rows.items()})
+            self._replace_day(day, {(key[0], line_of[day][key]): values for key, values in rows.items()}, actor_ids)
 
     def _kinds(self, line_ids: set[int]) -> dict[int, int]:
         """For each line the first of those that differ in billing alone."""
@@ -526,19 +557,26 @@ class _Writer:
         found = sorted(select_in(self.connection, sql, (), sorted(line_ids)))
         return {row[0]: first.setdefault(row[1:], row[0]) for row in found}
 
-    def _replace_day(self, day: int, rows: dict[tuple[int, int], Values]) -> None:
-        """Make a source's day exactly these rows."""
-        before = {row[:2] for row in self._existing_dailies(day, None)}
+    def _replace_day(self, day: int, rows: dict[tuple[int, int], Values], actor_ids: set[int]) -> None:
+        """Make what a source says of some actors' day exactly these rows."""
+        before = [row[:2] for row in self._existing_dailies(day, actor_ids) if row[0] in actor_ids]
         if not before and not rows:
             return
         rollup = self._rollup(day, {actor for actor, _ in (*before, *rows)})
         source_day = (self.workspace_id, day, self.source_id)
-        run_sql(self.connection, _DELETE_DAILY, source_day)
+        for key in before:
+            run_sql(self.connection, _DELETE_DAILY, (*source_day, *key))
         insert_rows(self.connection, usage_daily, [(*key, *_stored(rows[key])) for key in sorted(rows)], source_day)
         rollup.refresh()
 
 
-_DELETE_DAILY = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ?"
+_DELETE_RANGE = (
+    "DELETE FROM usage_ranges WHERE workspace_id = ? AND source_id = ? "
+    "AND start = ? AND until = ? AND actor_id = ? AND line_id = ?"
+)
+_DELETE_DAILY = (
+    "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id = ? AND line_id = ?"
+)
 _PERSON_OF = "SELECT id, person_id FROM actors WHERE id IN"
 
 

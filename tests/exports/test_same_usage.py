@@ -532,3 +532,149 @@ def test_ccusage_that_is_said_whose_it_is_counts_once(database: Database, book: 
     link_actor(database, "this machine", "ada@x.com", BY_ADMIN, book, POLICY, NOW)
     list(reading.import_files([tmp_path / "d.json"], NOW, person="bo@x.com"))
     assert by_person(database, book)["ada@x.com"] == 10
+
+
+REPORT = (
+    "user_email,account_uuid,product,model,total_requests,total_prompt_tokens,total_completion_tokens,"
+    "total_net_spend_usd,total_gross_spend_usd,user_id,total_uncached_input_tokens,total_cache_read_tokens,"
+    "total_cache_write_5m_tokens,total_cache_write_1h_tokens,total_web_search_count,slack_channel_id,teams_channel_id\n"
+)
+ORGANIZATIONS = ("aaaaaaaa-0b1c-4041-81ab-0123456789ab", "bbbbbbbb-0b1c-4041-81ab-0123456789ab")
+
+
+def session(name: str, first: str, last: str, millions: int) -> dict[str, Any]:
+    """One of ``ccusage session --json``, of so many million tokens of Opus 5 at $5."""
+    used = {"modelName": MODEL, "inputTokens": millions * 10**6, "cost": 5 * millions}
+    return {"sessionId": name, "firstActivity": first, "lastActivity": last, "modelBreakdowns": [used]}
+
+
+def load_of(database: Database, book: PriceBook, person: str, path: Path) -> FileReport:
+    (report,) = importer(database, book).import_files([path], NOW, person=person)
+    assert report.refused is None
+    return report
+
+
+def test_sessions_of_one_person_leave_another_persons_day_alone(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """Dana's session of one day is $20. Erik's two files tell $10 and then $15, of one session that goes on."""
+    dana = write(tmp_path, "dana.json", {"sessions": [session("d", "2026-11-20", "2026-11-20", 4)]})
+    load_of(database, book, "dana@example.com", dana)
+    for last, millions in (("2026-11-19", 2), ("2026-11-20", 3)):
+        erik = write(tmp_path, "erik.json", {"sessions": [session("e", "2026-11-02", last, millions)]})
+        load_of(database, book, "erik@example.com", erik)
+    assert by_person(database, book) == {"dana@example.com": 20, "erik@example.com": 15}
+    assert [one.person.label for one in people_on(database, date(2026, 11, 20))] == ["dana@example.com"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_session_that_goes_on_in_the_next_month_counts_once(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, int]
+) -> None:
+    """October's file has a at $5 and b at $10; in November's a has come to $15, b is deleted, and c is new at $5."""
+    october = {"sessions": [session("a", "2026-10-02", "2026-10-20", 1), session("b", "2026-10-05", "2026-10-07", 2)]}
+    november = {"sessions": [session("a", "2026-10-02", "2026-11-04", 3), session("c", "2026-11-03", "2026-11-04", 1)]}
+    files = [write(tmp_path, "october.json", october), write(tmp_path, "november.json", november)]
+    for place in (*order, *order):
+        load_of(database, book, "dana@example.com", files[place])
+    assert usd(database, book) == 15 + 10 + 5
+
+
+def test_reports_of_two_organizations_are_told_apart(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """One has reports up to the 18th and 19th, the other up to the 17th and 19th: of that one no day is known."""
+    for organization, person, last, millions in (
+        (0, "ada", 18, 1),
+        (1, "erik", 17, 20),
+        (0, "ada", 19, 2),
+        (1, "erik", 19, 21),
+    ):
+        row = f"{person}@example.com,a1,Claude Code,{MODEL},1,{millions}000000,0,0,0,,{millions}000000,0,0,0,0,,\n"
+        name = f"spend-report-{ORGANIZATIONS[organization]}-2026-11-01-to-2026-11-{last}.csv"
+        load(database, book, write(tmp_path, name, REPORT + row))
+    assert by_person(database, book) == {"ada@example.com": 10, "erik@example.com": 105}
+    (known,) = people_on(database, date(2026, 11, 19))
+    assert known.person.label == "ada@example.com"
+    assert known.usd == 5
+    explained = ledger_of(database, book).explain("ada@example.com", date(2026, 11, 19))
+    assert explained is not None
+    assert list(explained.sources) == [f"spend_report_csv_{ORGANIZATIONS[0]}"]
+
+
+def test_a_report_whose_usage_is_paid_for_after_all_is_the_same_report(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    for net, found in ((0, (1, 0, 0)), (4, (0, 0, 1)), (4, (0, 1, 0)), (0, (0, 0, 1))):
+        row = f"ada@example.com,a1,Claude Code,{MODEL},1,1000000,0,{net},{net},,1000000,0,0,0,0,,\n"
+        path = write(tmp_path, "spend-report-2026-11-01-to-2026-11-19.csv", REPORT + row)
+        (report,) = load(database, book, path)
+        assert report.recorded[:3] == found
+        assert usd(database, book) == (net or 5)
+    cost = ledger_of(database, book).spend(None, None, ()).total
+    assert cost.covered_usd == 5
+    assert cost.usage.input == 10**6
+
+
+def test_a_total_of_the_organization_does_not_add_to_its_people(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """$10 of people's days and the organization's $25 of the month; then its days beside the people's month."""
+    days = {"data": [analytics_row("ada", "2026-11-05"), analytics_row("bo", "2026-11-06")], "has_more": False}
+    load(database, book, write(tmp_path, "days.json", days))
+    month = {
+        "starting_at": "2026-11-01T00:00:00Z",
+        "ending_at": "2026-11-20T00:00:00Z",
+        "group": {"product": "claude_code", "model": MODEL},
+        "cost": {"amount": "2500", "list_amount": "2500", "currency": "USD", "requests": 1},
+    }
+    load(database, book, write(tmp_path, "month.json", {"data": [month], "has_more": False, "next_page": None}))
+    assert usd(database, book) == 10
+    assert ledger_of(database, book).digest(date(2026, 11, 19)).month_usd == 10
+
+
+def test_a_months_total_of_people_stands_for_the_organizations_days(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """The cost report tells $20 and $5 of two days, the Claude Code page whose they were; $3 are of October."""
+    for start, end, cents in (("10-31", "11-01", "300"), ("11-05", "11-06", "2000"), ("11-06", "11-07", "500")):
+        said = {"amount": cents, "currency": "USD", "description": "Claude Code", "cost_type": "tokens", "model": MODEL}
+        report = bucket(f"2026-{start}T00:00:00Z", f"2026-{end}T00:00:00Z", said)
+        load(database, book, write(tmp_path, f"cost-{start}.json", report))
+    page = "User,Spend this Month (USD),Lines this Month\nada@example.com,20.00,10\nbo@example.com,5.00,10\n"
+    load(database, book, write(tmp_path, "claude_code_team_2026_11.csv", page))
+    people = {"ada@example.com": 20, "bo@example.com": 5, "unassigned (organization)": 3}
+    assert by_person(database, book) == people
+    ledger = ledger_of(database, book)
+    assert ledger.digest(date(2026, 11, 30)).month_usd == 25
+    november = ledger.digest(date(2026, 11, 30), start=date(2026, 11, 1), edition="monthly")
+    assert november.amount is not None
+    assert november.amount.usd == 25
+    assert (november.people.active, november.people.unassigned_actors) == (2, 0)
+
+
+def analytics_row(person: str, on: str) -> dict[str, Any]:
+    """A million tokens of Opus 5 on a day, at $5."""
+    used = {"model": MODEL, "tokens": {"input": 10**6, "output": 0, "cache_read": 0, "cache_creation": 0}}
+    return {
+        "date": f"{on}T00:00:00Z",
+        "actor": {"type": "user_actor", "email_address": f"{person}@example.com"},
+        "customer_type": "api",
+        "terminal_type": "vscode",
+        "model_breakdown": [used],
+    }
+
+
+def test_a_smaller_total_is_not_lost_to_a_larger_one_that_says_less_than_the_days(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """On the 3rd $25; the month says $20, a week after it $15 that no day knows of: $40 at least."""
+    days = {"data": [analytics_row("ada", "2026-11-03")], "has_more": False}
+    days["data"][0]["model_breakdown"][0]["tokens"]["input"] = 5 * 10**6  # type: ignore[index]
+    load(database, book, write(tmp_path, "days.json", days))
+    for section, name, millions in (("monthly", "2026-10", 4), ("weekly", "2026-10-12", 3), ("monthly", "2026-11", 4)):
+        used = {"modelName": MODEL, "inputTokens": millions * 10**6, "cost": 5 * millions}
+        file = {section: [{"month" if section == "monthly" else "week": name, "modelBreakdowns": [used]}]}
+        load_of(database, book, "ada@example.com", write(tmp_path, f"{name}.json", file))
+    assert usd(database, book) == 25 + 20  # October's month, in which the week lies
+    week = {"weekly": [{"week": "2026-11-09", "modelBreakdowns": [{**used, "inputTokens": 3 * 10**6, "cost": 15}]}]}
+    load_of(database, book, "ada@example.com", write(tmp_path, "week.json", week))
+    assert usd(database, book) == 25 + 20 + 15

@@ -55,23 +55,30 @@ class Stored:
         spoken = {key: fullest(by_source.values()) for key, by_source in days.items()}
         covered = {day for who, day in spoken if who != EVERYBODY.name}
         spoken = {key: said for key, said in spoken.items() if key[0] != EVERYBODY.name or key[1] not in covered}
-        longest: dict[tuple[str, date], date] = {}
-        for _, source, day, until in totals:
-            longest[source, day] = max(until, longest.get((source, day), until))
-        found, instead = sum((usd for _, usd in spoken.values()), Decimal(0)), 0
-        claimed: dict[str, list[tuple[date, date]]] = defaultdict(list)
-        for (who, source, start, until), said in sorted(
-            totals.items(), key=lambda one: (-one[1][0], -one[1][1], one[0][0], one[0][2], one[0][3], one[0][1])
-        ):
-            overlaps = any(start < other[1] and other[0] < until for other in claimed[who])
-            if longest[source, start] != until or overlaps:
-                continue
-            claimed[who].append((start, until))
-            own = [said for (name, day), said in spoken.items() if name == who and start <= day < until]
+        longest: dict[tuple[str, str, date], date] = {}
+        for who, source, start, until in totals:
+            longest[who, source, start] = max(until, longest.get((who, source, start), until))
+        fuller = []
+        for (who, source, start, until), said in totals.items():
+            own = [one for (name, day), one in spoken.items() if name == who and start <= day < until]
             by_day = (sum(tokens for tokens, _ in own), sum((usd for _, usd in own), Decimal(0)))
-            if fullest([by_day, said]) is said:
-                found += said[1] - by_day[1]
-                instead += 1
+            if longest[who, source, start] == until and fullest([by_day, said]) is said:
+                fuller.append((-said[0], -said[1], who, start, until, source, said[1] - by_day[1]))
+        claimed: dict[str, list[tuple[date, date, Decimal]]] = defaultdict(list)
+        for _, _, who, start, until, _, more in sorted(fuller):
+            if not any(start < other[1] and other[0] < until for other in claimed[who]):
+                claimed[who].append((start, until, more))
+        everybody = claimed.pop(EVERYBODY.name, [])
+        people = [one for some in claimed.values() for one in some]
+        found = sum((usd for _, usd in spoken.values()), Decimal(0)) + sum((more for *_, more in people), Decimal(0))
+        for start, until, more in everybody:
+            is_known = any(start <= day < until for day in covered)
+            if not is_known and not any(start < other[1] and other[0] < until for other in people):
+                found += more
+        for (who, day), (_, usd) in spoken.items():
+            if who == EVERYBODY.name and any(start <= day < until for start, until, _ in people):
+                found -= usd
+        instead = len(people)
         return found, instead
 
 
