@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bot.imports import Importer
 from bot.ledger import Ledger
-from bot.policy import Policies, delete_old
+from bot.policy import Policies, Policy, delete_old
 from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
 from bot.spend.days import spend_day
@@ -62,7 +62,8 @@ class Installation:
     def database(self) -> Database:
         """The database, its schema and roll-ups up to date."""
         database = self.rows or open_database(self.settings.database)
-        _follow_price_book(database, self.book)
+        policies = Policies(self.settings, lambda: database)
+        _follow_price_book(database, self.book, policies.read(), self.clock())
         return database
 
     @cached_property
@@ -324,9 +325,19 @@ def _authorize_with(token: str) -> "Callable[..., AuthorizeResult]":
     return authorize
 
 
-def _follow_price_book(database: Database, book: PriceBook) -> None:
-    """Work the roll-ups out again if they were priced with another price book, or made by an older rule."""
-    rolled_up_with = f"{book.fingerprint} {ROLLUP_RULE}"
-    if read_setting(database, "price_book") != rolled_up_with:
+def _follow_price_book(database: Database, book: PriceBook, policy: Policy, now: datetime) -> None:
+    """Work the roll-ups out again if they were priced with another price book, or made by an older rule.
+
+    Recent days may reach a limit by that, and by another limit than held when the app last ran.
+    """
+    rolled_up_with, limit = f"{book.fingerprint} {ROLLUP_RULE}", str(policy.limit_usd)
+    before = read_setting(database, "price_book"), read_setting(database, "usual_limit")
+    if before == (rolled_up_with, limit):
+        return
+    if before[0] != rolled_up_with:
         rebuild_rollups(database, book)
-        write_setting(database, "price_book", rolled_up_with)
+    alerts = AlertPolicy(policy.limit_usd, spend_day(now, policy.timezone))
+    with database.write_usage() as connection:
+        look_again(connection, database.workspace_id, alerts, now)
+    write_setting(database, "price_book", rolled_up_with)
+    write_setting(database, "usual_limit", limit)

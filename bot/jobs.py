@@ -25,7 +25,7 @@ from bot.slack.errors import Meaning, classify
 from bot.spend.alerts import MAX_AGE_DAYS, newly_reached, read_quiet_hours, step_reached
 from bot.spend.amounts import Amount
 from bot.spend.days import ONE_DAY, Period, spend_day
-from bot.spend.digest import MONTHLY, DigestFacts, is_correction
+from bot.spend.digest import DAILY, MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import ALERT, NOTICE, TOO_LATE, Covered, Delivery
@@ -147,28 +147,29 @@ class Jobs:
         database, policy, is_all = self.ledger.database, self.ledger.policy(), True
         for subscription in [*self.settled(), *all_subscriptions(database)]:
             due = digest_due(subscription, now, policy.calendar, policy.timezone)
-            if due is None or (
-                subscription.skips_unchanged and not self._has_usage(due.start, due.day, subscription.team)
-            ):
+            if due is None:
                 continue
             channel, edition, team = subscription.channel, subscription.edition, subscription.team
             told = deliveries.told_digests(database, channel, due.day - LOOKED_BACK, edition, team, now)
-            if any(one.day == due.day and (one.is_planned or one.covers.start <= due.start) for one in told):
+            told_to = max((one.day for one in told if one.is_planned and one.day < due.day), default=None)
+            start = caught_up(due, told_to, subscription).start
+            if any(one.day == due.day and (one.is_planned or one.covers.start <= start) for one in told):
                 continue
             if any(one.is_unsettled(now) for one in told):
                 is_all = False
                 continue
-            told_to = max((one.day for one in told if one.day < due.day), default=None)
-            start = caught_up(due, told_to, subscription).start
-            if subscription.skips_unchanged and start < due.start:
-                start = self._first_used(Period(start, due.start), team) or due.start
+            if subscription.skips_unchanged:
+                if not self._has_usage(start, due.day, team, edition):
+                    continue
+                if start < due.start:
+                    start = self._first_used(Period(start, due.start), team) or due.start
             covered = Covered(edition, start, team)
             deliveries.owe_digest(database, channel, due.day, now, due.expires_at, covered)
         return is_all
 
-    def _has_usage(self, start: date, day: date, name: str) -> bool:
+    def _has_usage(self, start: date, day: date, name: str, edition: str = DAILY) -> bool:
         team = find_team(self.ledger.database, name) if name else None
-        found = self.ledger.digest(day, start=start, team=team).amount
+        found = self.ledger.digest(day, start=start, edition=edition, team=team).amount
         return found is not None and found != Amount()
 
     def _first_used(self, period: Period, name: str) -> date | None:
@@ -188,19 +189,24 @@ class Jobs:
             if facts.amount is None and delivery.usd is None and not facts.is_idle:
                 self._tell_no_data(delivery, now)
             said = _correction(delivery, facts, now.astimezone(self.ledger.zone))
-            if said is None or not deliveries.claim_correction(database, delivery, now):
+            # After an edit that nobody knows the end of, another total may be shown than the one that is known.
+            if said is None and not delivery.is_edit_uncertain:
+                continue
+            if not deliveries.claim_correction(database, delivery, now):
                 continue
             failure = self.sender.edit(delivery, self.composer.digest(facts, said))
             if failure is not None and failure.meaning in MAY_WORK_LATER:
-                deliveries.release_correction(database, delivery)
+                is_uncertain = bool(delivery.is_edit_uncertain) or failure.meaning is Meaning.UNCERTAIN
+                deliveries.release_correction(database, delivery, is_uncertain=is_uncertain)
                 continue
-            deliveries.mark_corrected(database, delivery, facts.told_usd, now, is_partial=facts.is_partial)
+            deliveries.mark_corrected(database, delivery, facts.told_usd, now, is_partial=facts.is_unfinished)
             if failure is None:
                 corrected += 1
             else:
                 self._tell_admins(
                     f"not-corrected:{delivery.key}:{facts.told_usd}",
-                    f"The digest of {delivery.day} in {delivery.channel} could not be edited ({failure.code}). {said}.",
+                    f"The digest of {delivery.day} in {delivery.channel} could not be edited ({failure.code}). "
+                    f"{said or 'It may show a total that does not hold any more'}.",
                     now,
                 )
         return corrected
@@ -259,7 +265,7 @@ def _correction(delivery: Delivery, facts: DigestFacts, at: datetime) -> str | N
     before, after = (None if usd is None else rounded(usd) for usd in (delivery.usd, facts.told_usd))
     if is_correction(delivery.usd, facts.told_usd) and before != after:
         return f"Corrected {at:%H:%M}: {before or 'no total'} → {after or 'no total'}"
-    if delivery.is_partial and facts.amount is not None and not facts.is_partial:
+    if delivery.is_partial and not facts.is_unfinished:
         return f"Complete since {at:%H:%M}"
     return None
 
@@ -293,7 +299,8 @@ class Composer:
         if team is not None and self.ledger.tells_too_much(team):
             raise Undeliverable("expired", f"{team.name}: {TOO_SMALL[0].lower()}{TOO_SMALL[1:-1]}")
         facts = self.digest_facts(delivery, now)
-        return Composed(delivery.target, self.digest(facts), facts.told_usd, facts.is_partial, self.members(delivery))
+        told = self.digest(facts), facts.told_usd, facts.is_unfinished
+        return Composed(delivery.target, *told, self.members(delivery))
 
     def members(self, delivery: Delivery) -> str | None:
         """A hash of who is in the team whose digest it is; None where it is everybody's."""

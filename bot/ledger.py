@@ -1,15 +1,15 @@
 """The ledger: questions about a team's spend, answered from what is stored and priced with the price book."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from statistics import median
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.exports.formats import CONTINUOUS, READERS, RECEIVED, has_utc_days
+from bot.exports.formats import CONTINUOUS, RECEIVED, has_utc_days, knows_everybody, source_title
 from bot.policy import MIN_GROUP, Policy
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.alerts import Alert, step_reached
@@ -38,6 +38,7 @@ from bot.store.deliveries import Delivery
 from bot.store.feeds import silent_sources
 from bot.store.people import (
     Person,
+    is_one_person,
     nameless_people,
     people_labels,
     people_of_team,
@@ -52,6 +53,7 @@ from bot.store.quantities import (
     day_details,
     day_sources,
     headcount,
+    import_spans,
     last_import,
     over_limit,
     people_of_sources,
@@ -59,9 +61,9 @@ from bot.store.quantities import (
     person_history,
     quantities,
     quantities_of,
-    reported_days,
     session_history,
     shares,
+    source_names,
     stored_everything,
     stored_period,
     vendor_spend,
@@ -287,11 +289,11 @@ class Ledger:
         unused = set(period.days).difference(quantity.day for quantity in used)
         covered = Period(first, day + ONE_DAY).days
         untold = covered if unused.issuperset(covered) else []
-        reported = reported_days(self.database, [*filter(policy.calendar.is_working, unused), *untold])
+        reported = self._reported([*filter(policy.calendar.is_working, unused), *untold])
         people = self._people(policy, Period(first, day + ONE_DAY), limit_usd, members)
-        freshness = self._freshness(day, now, members)
+        freshness = self._freshness(covered, set(covered) - unused, now, members)
 
-        def facts_of(used: Iterable[Quantity], people: PeopleCount) -> DigestFacts:
+        def facts_of(used: Iterable[Quantity], people: PeopleCount, expected: Collection[date] = ()) -> DigestFacts:
             return digest_facts(
                 day=day,
                 zone=policy.timezone.key,
@@ -306,13 +308,15 @@ class Ledger:
                 budget_usd=policy.budget_usd if team is None else team.budget_usd,
                 calendar=policy.calendar,
                 reported=reported,
+                expected=expected,
             )
 
         facts = facts_of(used, people)
         if untold and reported.issuperset(covered):
             facts = facts._replace(is_idle=True)
-        if facts.anomaly is not None and read_setting(self.database, expected_key(day, facts.team)) is not None:
-            facts = facts._replace(anomaly=None)
+        if facts.anomaly is not None:
+            expected = [when for when in covered if read_setting(self.database, expected_key(when, facts.team))]
+            facts = facts_of(used, people, expected) if expected else facts
         if members is not None or not has_ranges(self.database):
             return facts
         facts = facts._replace(has_totals=True)
@@ -497,34 +501,56 @@ class Ledger:
             return count
         return count._replace(named=tuple(over_limit(self.database, period, limit_usd, members, MIN_GROUP)))
 
-    def _freshness(self, day: date, now: datetime | None, members: set[int] | None) -> Freshness | None:
-        """How current the sources of a day are; of all sources, where the day has none."""
-        period, arrivals = stored_period(self.database), self._arrivals(day)
+    def _freshness(
+        self, covered: list[date], used: Collection[date], now: datetime | None, members: set[int] | None
+    ) -> Freshness | None:
+        """How current the sources of some days are; of all sources, where the days have none."""
+        period, zone = stored_period(self.database), self.zone.key
+        arrivals = [(day, one) for day in covered if day in used for one in self._arrivals(day, members)]
         newest = None if arrivals else last_import(self.database)
         if newest is not None:
-            arrivals = [Arrival(newest.source, newest.imported_at, utc_days=has_utc_days(newest.source))]
+            utc_days = has_utc_days(newest.source)
+            arrivals = [(covered[-1], Arrival(newest.source, newest.imported_at, utc_days=utc_days))]
         if period is None or not arrivals:
             return None
-        late = [one for one in arrivals if one.is_late(day, self.zone.key, now)]
-        # Where nothing is all there, nobody need be counted to say so.
-        is_counted = late and (members is not None or len(late) < len(arrivals))
-        people = people_of_sources(self.database, day, [one.source for one in late], members) if is_counted else 0
+        late = [(day, one) for day, one in arrivals if one.is_late(day, zone, now)]
+        people: set[int] = set()
+        if len(late) < len(arrivals):  # where nothing is all there, nobody need be counted to say so
+            for day in {day for day, _ in late}:
+                names = [one.source for when, one in late if when == day]
+                people |= people_of_sources(self.database, day, names, members)
         silent = silent_sources(self.database, now) if now else []
-        titles = {reader.name: reader.title for reader in READERS}
         return Freshness(
             period.end - ONE_DAY,
-            min(one.at for one in late) if late else max(one.at for one in arrivals),
-            any(one.utc_days for one in arrivals),
-            tuple((titles.get(source.name, source.name), source.last_at) for source in silent),
-            # What a team's people used may be all there while that of others is not.
-            is_partial=bool(people if members is not None else late),
-            late_people=people,
+            min(one.at for _, one in late) if late else max(one.at for _, one in arrivals),
+            any(one.utc_days for _, one in arrivals),
+            tuple((source_title(source.name), source.last_at) for source in silent),
+            is_partial=bool(late),
+            late_people=len(people),
         )
 
-    def _arrivals(self, day: date) -> list[Arrival]:
+    def _reported(self, days: Collection[date]) -> set[date]:
+        """Those of some days that a source which knows everybody spoke for once they were over, or the only person's.
+
+        A day on which it told no usage is then one on which nobody used anything.
+        """
+        if not days:
+            return set()
+        is_told = {name: knows_everybody(name) for name in source_names(self.database)}
+        if not any(is_told.values()) and is_one_person(self.database):
+            is_told = dict.fromkeys(is_told, True)
+        zones = {name: UTC if has_utc_days(name) else self.zone for name in is_told}
+        spans = [
+            (one.first_day, min(one.last_day, one.imported_at.astimezone(zones[one.source]).date() - ONE_DAY))
+            for one in import_spans(self.database, min(days), max(days))
+            if is_told[one.source]
+        ]
+        return {day for day in days if any(first <= day <= last for first, last in spans)}
+
+    def _arrivals(self, day: date, members: set[int] | None) -> list[Arrival]:
         """When the sources that speak for somebody's day last brought it."""
         found = []
-        for one in day_sources(self.database, day, RECEIVED):
+        for one in day_sources(self.database, day, RECEIVED, members):
             at = one.last_at if one.source in CONTINUOUS else one.of_day_at
             if at is not None:
                 found.append(Arrival(one.source, at, has_utc_days(one.source), one.is_received))

@@ -9,7 +9,7 @@ from bot.spend.digest import DAILY, MONTHLY, WEEKLY
 from bot.spend.workdays import WorkCalendar
 from bot.store.subscriptions import Subscription
 
-LONGEST_PAUSE = 14
+LONGEST_PAUSE = 31
 """Days that one daily digest covers at the most, after a long holiday or outage."""
 
 LATE_MONTH = timedelta(days=7)
@@ -53,12 +53,12 @@ def digest_due(
 
 
 def caught_up(due: DueDigest, told_to: date | None, subscription: Subscription) -> DueDigest:
-    """A daily digest that also covers the days which an outage left untold, after ``told_to``, the last told day."""
+    """A daily digest of all days after ``told_to``, the last told one: none is told twice, none lost to an outage."""
     if told_to is None or subscription.edition != DAILY:
         return due
     since = date.min if subscription.since is None else subscription.since.astimezone(subscription.zone).date()
     untold = max(told_to + ONE_DAY, due.day - (LONGEST_PAUSE - 1) * ONE_DAY, since)
-    return due._replace(start=min(due.start, untold))
+    return due._replace(start=min(untold, due.day))
 
 
 def _issue_day(subscription: Subscription, today: date, calendar: WorkCalendar) -> date | None:
@@ -105,11 +105,15 @@ def _covered_to(subscription: Subscription, today: date) -> date:
 
 
 def _first(subscription: Subscription, days: list[date], calendar: WorkCalendar) -> date:
-    """The first of some days that a rarer edition comes on; on a holiday it waits for the next day that is none."""
+    """The first of some days that a rarer edition comes on.
+
+    Where they are holidays, it comes on the next working day, or else on the last before.
+    """
     wanted = (day for day in days if _comes_on(subscription, day, calendar))
     chosen = next((day for day in days if day.isoweekday() in subscription.weekdays), days[0])
-    later = (day for day in days if day > chosen and day not in calendar.holidays(day.year))
-    return next(wanted, None) or next(later, chosen)
+    working = [day for day in days if calendar.is_working(day)]
+    others = [*(day for day in working if day > chosen), *reversed([day for day in working if day < chosen]), chosen]
+    return next(wanted, others[0])
 
 
 def _comes_on(subscription: Subscription, day: date, calendar: WorkCalendar) -> bool:

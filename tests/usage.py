@@ -70,10 +70,11 @@ def store(
     source: str = "console_usage_csv",
     policy: AlertPolicy = POLICY,
     keep: bool = True,
+    now: datetime = NOW,
 ) -> Recorded:
-    """Record usage as one file of a source."""
+    """Record usage as one file of a source, imported at ``now``."""
     files = [FileTally("file", Tally(records), [])]
-    (recorded,) = record(database, source, files, NOW, policy, default_price_book(), keep=keep)
+    (recorded,) = record(database, source, files, now, policy, default_price_book(), keep=keep)
     return recorded
 
 

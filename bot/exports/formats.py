@@ -56,6 +56,9 @@ READERS: tuple[Reader, ...] = (
 CONTINUOUS = ("transcripts", "otlp_events", "otlp_metrics")
 """Sources of single requests: whatever they bring of a day, they know the days before it by then."""
 
+_OF_SOME = (*CONTINUOUS, Ccusage.name, ClaudePrint.name, Copilot.name, Cursor.name)
+"""Sources of single people's machines, and of other vendors."""
+
 RECEIVED = "OpenTelemetry"
 """What stands for the path of what was not read from a file, but received."""
 
@@ -77,6 +80,17 @@ def has_utc_days(source: str) -> bool:
     if re.search(r"_\d+s$", source):
         return False
     return any(reader.utc_days and f"{source}_".startswith(f"{reader.name}_") for reader in READERS)
+
+
+def knows_everybody(source: str) -> bool:
+    """Whether a source knows what everybody used of Claude, so that a day without any is a day without usage."""
+    return not any(f"{source}_".startswith(f"{name}_") for name in _OF_SOME)
+
+
+def source_title(source: str) -> str:
+    """What people call a source; a view of it the same."""
+    titles = (reader.title for reader in READERS if f"{source}_".startswith(f"{reader.name}_"))
+    return next(titles, source)
 
 
 def recognise(export: Export) -> Reader:

@@ -20,6 +20,9 @@ CARD, INK, SOFT, FAINT, BAND, ALERT = "#FFFFFF", "#1D1C1D", "#5F6368", "#E4E6EA"
 PALETTE = ["#1B4F91", "#6CB2EB", "#F2A93B", "#0F8F7E", "#73400D", "#B8BEC6"]  # the last is for "other"
 LINES = ["#5F6368", "#1B4F91", "#C2410C", "#0F8F7E", "#8A3FA0"]  # darker: these colour words, too
 
+LEGEND_LETTERS = 60
+"""Names of models that are longer together do not fit beside each other."""
+
 CONFIG: Spec = {
     "background": CARD,
     "font": FONT,
@@ -70,7 +73,7 @@ def money(amount: Decimal) -> str:
     """Short, for labels in a picture."""
     if amount >= 10_000:
         return f"${amount / 1000:,.0f}k"
-    return f"${amount:,.0f}" if amount >= 100 else f"${amount:,.2f}"
+    return f"${amount:,.0f}" if amount >= 100 else rounded(amount)
 
 
 def daily_spec(
@@ -88,6 +91,9 @@ def daily_spec(
     totals = [sum((spend.get((d, m), Decimal(0)) for m in models), Decimal(0)) for d in days]
     highest = max(totals, default=Decimal(0))
     shown_limit = limit if limit is not None and limit <= 3 * max(highest, Decimal(1)) else None
+    legend: Spec = {"orient": "top", "direction": "horizontal", "symbolType": "square", "offset": 10}
+    if sum(map(len, models)) > LEGEND_LETTERS:
+        legend |= {"columns": 3, "labelLimit": 200}
     top = float(max(highest, shown_limit or Decimal(0), Decimal(1))) * 1.1
     bars = [
         {"day": k, "model": m, "i": i, "usd": float(spend[d, m]), "off": d in off}
@@ -133,7 +139,7 @@ def daily_spec(
                     "field": "model",
                     "type": "nominal",
                     "scale": {"domain": list(models), "range": PALETTE},
-                    "legend": {"orient": "top", "direction": "horizontal", "symbolType": "square", "offset": 10},
+                    "legend": legend,
                 },
                 "opacity": {"condition": {"test": "datum.off", "value": 0.5}, "value": 1},
             },
@@ -429,7 +435,7 @@ def trend_spec(facts: DigestFacts) -> Spec:
         for model, usd in day.models.items():
             name = model or OTHER
             totals[name] = totals.get(name, Decimal(0)) + usd
-            spend[day.day, name] = usd
+            spend[day.day, name] = spend.get((day.day, name), Decimal(0)) + usd
     models = sorted(totals, key=lambda name: (name == OTHER, -totals[name], name))
     month = facts.month
     share = month.budget_usd / month.all_working_days if month.budget_usd and month.all_working_days else None

@@ -219,7 +219,8 @@ class Sender:
         """A call before the post failed: whatever it means, Slack has no message of ours."""
         certain = failure._replace(meaning=Meaning.RETRY) if failure.meaning is Meaning.UNCERTAIN else failure
         self._failed(delivery, certain, now)
-        return certain
+        # A scope that looking somebody up needs is none that posting needs: other messages go on.
+        return certain._replace(meaning=Meaning.RETRY) if certain.code == "missing_scope" else certain
 
     def _look_for(self, delivery: Delivery, started_at: datetime, now: datetime) -> "Failure | Looked":
         """Whether an earlier attempt reached Slack (then that is recorded), or why nobody can tell now."""

@@ -12,6 +12,9 @@ from bot.spend.amounts import ZERO, Quantity
 MAIN_SHARE = Decimal("0.4")
 """A kind of token is a cause if it makes this share of the list price."""
 
+CACHE_WRITES = "cache_write"
+"""What the kinds of cache writes are together, whatever their lifetime."""
+
 MIN_SAVING_USD = Decimal(1)
 CACHED_SHARE = Decimal("0.9")
 SUBAGENT_SHARE = Decimal("0.2")
@@ -26,12 +29,15 @@ class Saving(NamedTuple):
 
 
 def largest_kind(used: Iterable[Quantity], book: PriceBook) -> tuple[str, Decimal] | None:
-    """The kind of token that most of the list price is for, with its dollars; None if no kind stands out."""
+    """The kind of token that most of the list price is for, with its dollars; None if no kind stands out.
+
+    Cache writes of both lifetimes are one kind, CACHE_WRITES.
+    """
     by_kind: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for quantity in used:
         cost = _priced(quantity, quantity.usage, book)
         for line in cost.lines if cost else ():
-            by_kind[line.kind] += line.usd
+            by_kind[CACHE_WRITES if line.kind.startswith(CACHE_WRITES) else line.kind] += line.usd
     if not by_kind:
         return None
     kind = max(by_kind, key=lambda name: (by_kind[name], name))

@@ -182,11 +182,16 @@ class DigestFacts(NamedTuple):
         return self.freshness is not None and self.amount is not None and self.freshness.is_partial
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether more may come of the data: some came too early, or none has come yet."""
+        return self.is_partial or (self.amount is None and not self.is_idle)
+
+    @property
     def change(self) -> Decimal | None:
         """The day against the usual one, as a fraction (0.09 is 9 % more); None where that would mislead."""
-        if self.amount is None or self.baseline is None or self.baseline.usd < MIN_BASELINE_USD or self.is_partial:
+        if self.told_usd is None or self.baseline is None or self.baseline.usd < MIN_BASELINE_USD or self.is_partial:
             return None
-        return self.amount.usd / self.baseline.usd - 1
+        return self.told_usd / self.baseline.usd - 1
 
 
 def digest_facts(
@@ -204,11 +209,13 @@ def digest_facts(
     budget_usd: Decimal | None = None,
     calendar: WorkCalendar | None = None,
     reported: Collection[date] | None = None,
+    expected: Collection[date] = (),
 ) -> DigestFacts:
     """Facts of the days from ``start`` (``day`` alone where None) to ``day``.
 
     The quantities are those of ``needed_period``; other days are ignored. ``reported`` are the working days without
-    usage that a source spoke for (all where None): they count as $0, others as unknown.
+    usage that a source spoke for (all where None): they count as $0, others as unknown. ``expected`` days do not stand
+    out, whatever they came to.
     """
     start = start or day
     calendar = calendar or WorkCalendar()
@@ -219,6 +226,7 @@ def digest_facts(
     whole = reduce(Amount.plus, (cost for _, cost in today), Amount())
     baseline = _baseline(covered, by_day, edition, calendar)
     month = _month(day, by_day, budget_usd, calendar, reported)
+    surprising = [when for when in covered if when not in expected]
     return DigestFacts(
         day=day,
         zone=zone,
@@ -236,7 +244,7 @@ def digest_facts(
         edition=edition,
         team=team,
         month=month,
-        anomaly=_largest_anomaly(covered, by_day, priced, book) if edition == DAILY else None,
+        anomaly=_largest_anomaly(surprising, by_day, priced, book) if edition == DAILY else None,
         trend=_trend(day, priced, book, calendar),
     )
 

@@ -53,6 +53,7 @@ class Delivery(NamedTuple):
     usd: Decimal | None
     is_partial: bool | None
     members: str | None
+    is_edit_uncertain: bool | None
 
     @property
     def is_late(self) -> bool:
@@ -167,7 +168,8 @@ def claim_correction(database: Database, delivery: Delivery, now: datetime) -> b
     table = deliveries.c
     before = table.usd.is_(None) if delivery.usd is None else table.usd == delivery.usd
     is_free = or_(table.lease_until.is_(None), table.lease_until < now)
-    statement = update(deliveries).where(table.id == delivery.id, before, is_free).values(lease_until=now + LEASE)
+    taken = update(deliveries).where(table.id == delivery.id, before, is_free)
+    statement = taken.values(lease_until=now + LEASE, is_edit_uncertain=True)
     with database.write() as connection:
         return connection.execute(statement).rowcount == 1
 
@@ -176,15 +178,17 @@ def mark_corrected(
     database: Database, delivery: Delivery, usd: Decimal | None, now: datetime, *, is_partial: bool
 ) -> None:
     """The message tells ``usd`` now."""
-    values = {"usd": usd, "corrected_at": now, "lease_until": None, "is_partial": is_partial}
+    values = {"usd": usd, "corrected_at": now, "is_partial": is_partial}
+    known = {"lease_until": None, "is_edit_uncertain": False}
+    with database.write() as connection:
+        connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(**values, **known))
+
+
+def release_correction(database: Database, delivery: Delivery, *, is_uncertain: bool) -> None:
+    """The message was not changed, or nobody knows if it was; anybody may try again."""
+    values = {"lease_until": None, "is_edit_uncertain": is_uncertain}
     with database.write() as connection:
         connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(**values))
-
-
-def release_correction(database: Database, delivery: Delivery) -> None:
-    """The message could not be changed; anybody may try again."""
-    with database.write() as connection:
-        connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(lease_until=None))
 
 
 def owe_notice(

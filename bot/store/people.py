@@ -50,6 +50,13 @@ def people_labels(database: Database, people_ids: Iterable[int]) -> dict[int, st
         return {person_id: spender_label(email, name) for person_id, email, name in who}
 
 
+def is_one_person(database: Database) -> bool:
+    """Whether all usage that is known is one spender's."""
+    query = select(people.c.id).where(people.c.workspace_id == database.workspace_id).limit(2)
+    with database.read() as connection:
+        return len(connection.execute(query).all()) == 1
+
+
 def nameless_people(database: Database) -> set[int]:
     """The ids of those without an address: nobody is known to be behind them, or they are the organization."""
     query = select(people.c.id).where(people.c.workspace_id == database.workspace_id, people.c.email.is_(None))

@@ -399,19 +399,33 @@ def last_import(database: Database) -> LastImport | None:
     return LastImport(*row) if row else None
 
 
-def reported_days(database: Database, days: Iterable[date]) -> set[date]:
-    """Those of some days that any import speaks for, with usage or without."""
-    asked = set(days)
-    if not asked:
-        return set()
-    values = (database.workspace_id, day_number(max(asked)), day_number(min(asked)))
+class ImportSpan(NamedTuple):
+    """From which to which day (both counted) a source last brought rows, and when."""
+
+    source: str
+    first_day: date
+    last_day: date
+    imported_at: datetime
+
+
+def import_spans(database: Database, first: date, last: date) -> list[ImportSpan]:
+    """What imports brought that reach into some days, both counted."""
+    values = (database.workspace_id, day_number(last), day_number(first))
     with database.read() as connection:
-        spans = select_rows(connection, _REPORTED_DAYS, values)
-    return {day for day in asked if any(first <= day_number(day) <= last for first, last in spans)}
+        found = select_rows(connection, _IMPORT_SPANS, values)
+    return [ImportSpan(name, number_day(one), number_day(other), instant(at)) for name, one, other, at in found]
 
 
-_REPORTED_DAYS = (
-    "SELECT DISTINCT first_day, last_day FROM imports WHERE workspace_id = ? AND first_day <= ? AND last_day >= ?"
+def source_names(database: Database) -> list[str]:
+    """The sources of all usage that is or was stored."""
+    with database.read() as connection:
+        return [row[0] for row in select_rows(connection, _SOURCE_NAMES, [database.workspace_id])]
+
+
+_SOURCE_NAMES = "SELECT name FROM sources WHERE workspace_id = ?"
+_IMPORT_SPANS = (
+    "SELECT name, first_day, last_day, MAX(imported_at) FROM imports JOIN sources ON sources.id = source_id "
+    "WHERE imports.workspace_id = ? AND first_day <= ? AND last_day >= ? GROUP BY name, first_day, last_day"
 )
 
 
@@ -428,11 +442,18 @@ class DaySource(NamedTuple):
     is_received: bool
 
 
-def day_sources(database: Database, day: date, received: str) -> list[DaySource]:
-    """The sources that speak for somebody's day; ``received`` is the path of what is no file."""
+def day_sources(
+    database: Database, day: date, received: str, members: Collection[int] | None = None
+) -> list[DaySource]:
+    """The sources that speak for the day of somebody, of some people only where ``members`` are given.
+
+    ``received`` is the path of what is no file.
+    """
     mine, number = database.workspace_id, day_number(day)
+    whose = "" if members is None else f" AND person_id IN ({_places(members)})"
+    values = (number, received, mine, number, mine, number, *(members or ()))
     with database.read() as connection:
-        found = select_rows(connection, _DAY_SOURCES, (number, received, mine, number, mine, number))
+        found = select_rows(connection, _DAY_SOURCES.format(whose), values)
     return [
         DaySource(name, None if of_day is None else instant(of_day), instant(last), by_itself > 0)
         for name, of_day, last, by_itself in found
@@ -445,16 +466,15 @@ _DAY_SOURCES = (
     "sum(CASE WHEN path = ? THEN 1 ELSE 0 END) "
     "FROM imports JOIN sources ON sources.id = imports.source_id "
     "WHERE imports.workspace_id = ? AND last_day >= ? GROUP BY sources.id, sources.name "
-    "HAVING EXISTS (SELECT 1 FROM person_days WHERE workspace_id = ? AND day = ? AND source_id = sources.id)"
+    "HAVING EXISTS (SELECT 1 FROM person_days WHERE workspace_id = ? AND day = ? AND source_id = sources.id{})"
 )
 
 
-def people_of_sources(database: Database, day: date, names: Iterable[str], members: Collection[int] | None) -> int:
-    """For how many people, of some only where ``members`` are given, one of these sources speaks on a day."""
+def people_of_sources(database: Database, day: date, names: Iterable[str], members: Collection[int] | None) -> set[int]:
+    """The people, some only where ``members`` are given, for whom one of these sources speaks on a day."""
     spent = person_days.c
     query = (
-        select(func.count())
-        .select_from(person_days)
+        select(spent.person_id)
         .join(people, spent.person_id == people.c.id)
         .join(sources, spent.source_id == sources.c.id)
         .where(
@@ -467,7 +487,7 @@ def people_of_sources(database: Database, day: date, names: Iterable[str], membe
     if members is not None:
         query = query.where(spent.person_id.in_(members))
     with database.read() as connection:
-        return int(connection.execute(query).scalar_one())
+        return set(connection.execute(query).scalars())
 
 
 def _person_days(database: Database, *where: ColumnElement[bool]) -> list[PersonDay]:

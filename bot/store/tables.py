@@ -450,6 +450,7 @@ deliveries = Table(
     Column("is_partial", Boolean, comment="whether it said that the day's data may not be all"),
     Column("edition", Text, comment="of a digest, and its team"),
     Column("members", Text, comment="a hash of who was in the team whose digest it is"),
+    Column("is_edit_uncertain", Boolean, comment="whether an edit was begun of which nobody knows if Slack made it"),
     UniqueConstraint("workspace_id", "key"),
     Index("ix_deliveries_day", "workspace_id", "day", "target"),
     Index("ix_deliveries_state", "workspace_id", "state", "due_at"),

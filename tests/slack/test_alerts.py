@@ -197,6 +197,12 @@ class TestCauses:
         used_up = [Quantity(DAY, "claude-opus-5-5", STANDARD, "api", TokenUsage(250_000, 50_000, 10_000_000), None)]
         assert largest_kind(used_up, book) == ("cache_read", Decimal(2))
 
+    def test_cache_writes_of_both_lifetimes_are_one_kind(self, book: PriceBook) -> None:
+        # Opus 5.5: 0.4M output at $20 = $8, 1.2M 5-minute writes at $5 = $6, 0.75M 1-hour writes at $8 = $6
+        usage = TokenUsage(output=400_000, cache_write_5m=1_200_000, cache_write_1h=750_000)
+        used_up = [Quantity(DAY, "claude-opus-5-5", STANDARD, "api", usage, None)]
+        assert largest_kind(used_up, book) == ("cache_write", Decimal(12))
+
     def test_nothing_stands_out(self, book: PriceBook) -> None:
         # $1 each of input, output and cache reads
         even = [Quantity(DAY, "claude-opus-5-5", STANDARD, "api", TokenUsage(250_000, 50_000, 5_000_000), None)]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from bot.playground.demo import CHANNEL, NOW, team_workspace
 from bot.playground.server import served
 from bot.playground.web_api import create_web_api
 from bot.playground.workspace import BOT_TOKEN, Fault, Workspace
+from bot.pricing import TokenUsage
 from bot.settings import Settings
 from bot.slack.delivery import Sender
 from bot.slack.errors import Meaning, classify
@@ -28,6 +30,7 @@ from bot.spend.digest import DigestFacts
 from bot.spend.records import Actor
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import Delivery, Told, all_deliveries, claim, owe_digest, reopen, start_sending
+from bot.store.people import person_by_id
 from bot.store.subscriptions import WORKDAYS, Subscription, subscribe, unsubscribe
 from tests.usage import DAY, opus_for, store, used
 
@@ -212,11 +215,14 @@ class TestOutage:
             "Claude Code spend · Thu 19 Nov to Sun 22 Nov",
         ]
 
-    def test_after_three_weeks_the_last_two_are_caught_up(self, bot: Installation, workspace: Workspace) -> None:
+    @pytest.mark.parametrize(("weeks", "days"), [(3, "Fri 20 Nov to Thu 10 Dec"), (5, "Tue 24 Nov to Thu 24 Dec")])
+    def test_after_weeks_up_to_a_month_is_caught_up(
+        self, bot: Installation, workspace: Workspace, weeks: int, days: str
+    ) -> None:
         bot.jobs.tick(NOW)
-        bot.jobs.tick(NOW + timedelta(weeks=3))
+        bot.jobs.tick(NOW + timedelta(weeks=weeks))
         _, late = workspace.messages[CHANNEL]
-        assert late["text"].startswith("Claude Code spend · Fri 27 Nov to Thu 10 Dec")
+        assert late["text"].startswith(f"Claude Code spend · {days}")
 
     def test_a_round_that_takes_longer_than_a_lease_gives_no_doubles(
         self, bot: Installation, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
@@ -514,3 +520,47 @@ def test_the_command_line_posts_a_digest_once(bot: Installation, workspace: Work
     done = subprocess.run([*command, "C0NOWHERE"], env=environment, capture_output=True, text=True)
     assert done.returncode == 2
     assert "was not posted to C0NOWHERE: this channel or person cannot be reached (channel_not_found)" in done.stderr
+
+
+def test_a_scope_that_look_ups_lack_keeps_no_channel_waiting(
+    bot: Installation, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.slack.delivery.time.sleep", lambda _: None)
+    people = [Actor("email", f"n{number}@example.com") for number in range(30)]
+    store(bot.database, *(used(opus_for(20), DAY, one) for one in people))
+    refused = {"ok": False, "error": "missing_scope"}
+    workspace.faults += [Fault("users.lookupByEmail", 200, keeps=False, body=refused) for _ in people]
+    bot.jobs.tick(NOW)
+    assert len(workspace.messages[CHANNEL]) == 1
+    waiting = [one for one in all_deliveries(bot.database) if one.kind == "alert"]
+    assert {one.state for one in waiting} == {"due"}
+    assert all("missing_scope" in (one.problem or "") for one in waiting)
+
+
+def test_a_limit_or_a_price_that_was_changed_while_the_app_was_off_is_followed(
+    bot: Installation, tmp_path: Path
+) -> None:
+    """Yesterday $11 of one person, and of another 4M tokens of a model that gets a price of $10: $40 are 2 x $12."""
+    ada, bo = Actor("email", "ada@example.com"), Actor("email", "bo@example.com")
+    store(bot.database, used(opus_for(11), DAY, ada), used(TokenUsage(4 * 10**6), DAY, bo, "claude-nobodys-1"))
+    owed = [(one.target, one.step) for one in all_deliveries(bot.database) if one.kind == "alert"]
+    assert owed == []
+    prices = tmp_path / "prices.toml"
+    prices.write_text(
+        '[sources]\ncontract = "ours"\n'
+        '[[models]]\nid = "claude-nobodys-1"\nname = "Nobodys 1"\nfamily = "nobodys"\nreleased = 2026-11-01\n'
+        '[[models.prices]]\nfrom = 2026-11-01\ninput = "10"\noutput = "30"\ncache_read = "1"\n'
+        'cache_write_5m = "12"\ncache_write_1h = "20"\nsource = "contract"\n',
+        encoding="utf-8",
+    )
+    later = Installation(bot.settings.model_copy(update={"prices": prices}), clock=bot.clock)
+    steps = [one.step for one in all_deliveries(later.database) if one.kind == "alert"]
+    assert steps == [2]
+    stricter = {"prices": prices, "limit_usd": Decimal(5)}
+    later = Installation(bot.settings.model_copy(update=stricter), clock=bot.clock)
+    found = [(person_by_id(later.database, int(one.target)), one.step) for one in all_deliveries(later.database)]
+    assert {(person.email, step) for person, step in found if person is not None} == {
+        ("ada@example.com", 2),
+        ("bo@example.com", 2),
+        ("bo@example.com", 4),
+    }

@@ -318,6 +318,27 @@ class TestPicture:
         bars = trend_spec(found)["layer"][1]["data"]["values"]
         assert [(bar["day"], bar["usd"]) for bar in bars] == [("Sat|7 Nov", 7), ("Fri|13 Nov", 40), ("Fri|20 Nov", 50)]
 
+    def test_a_model_that_is_called_other_is_not_left_out(self, book: PriceBook) -> None:
+        """Six models of $60 to $10, and $5 of one that an export calls "other", which is in the rest as well."""
+        names = ["a", "b", "c", "d", "other", "f", "g"]
+        used_up = [
+            Quantity(FRIDAY, name, STANDARD, "api", TokenUsage(), Decimal(70 - 10 * place))
+            for place, name in enumerate(names)
+        ]
+        spec = trend_spec(facts(book, FRIDAY, *used_up))
+        bars = [bar["usd"] for bar in spec["layer"][1]["data"]["values"]]
+        assert sum(bars) == 70 + 60 + 50 + 40 + 30 + 20 + 10
+
+    def test_small_days_are_not_zero_and_long_names_stand_in_columns(self, book: PriceBook) -> None:
+        name = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0/with-a-long-profile"
+        cents = Quantity(FRIDAY, name, STANDARD, "api", TokenUsage(), Decimal("0.004"))
+        spec = trend_spec(facts(book, FRIDAY, cents))
+        assert spec["layer"][-1]["data"]["values"][0]["text"] == "<$0.01"
+        assert spec["layer"][1]["encoding"]["color"]["legend"]["columns"] == 3
+        assert (
+            "columns" not in trend_spec(facts(book, FRIDAY, opus(5, FRIDAY)))["layer"][1]["encoding"]["color"]["legend"]
+        )
+
     def test_it_is_a_png(self, book: PriceBook) -> None:
         drawn = png(trend_spec(facts(book, FRIDAY, opus(50, FRIDAY), budget_usd=Decimal(900))))
         assert drawn.startswith(b"\x89PNG")

@@ -137,7 +137,7 @@ class TestCatchUp:
         [
             (date(2026, 11, 19), date(2026, 11, 20)),
             (date(2026, 11, 22), date(2026, 11, 23)),
-            (date(2026, 9, 1), date(2026, 11, 10)),  # 14 days with Monday
+            (date(2026, 9, 1), date(2026, 10, 24)),  # 31 days with Monday
             (None, date(2026, 11, 23)),  # its first digest ever
         ],
     )
@@ -147,6 +147,13 @@ class TestCatchUp:
 
 
 class TestRarerEditions:
+    def test_a_week_whose_day_is_a_holiday_comes_on_a_working_day(self) -> None:
+        """Friday the 25th and Saturday the 26th of December 2026 are holidays in Germany."""
+        fridays = Subscription("C1", NINE, PARIS, frozenset({5}), edition="weekly")
+        days = [date(2026, 12, 21) + timedelta(days=count) for count in range(7)]
+        calendar = WorkCalendar("DE")
+        assert [day for day in days if is_issued(fridays, day, calendar)] == [date(2026, 12, 24)]
+
     def test_a_week_comes_on_its_first_day_with_a_digest(self) -> None:
         weekly = Subscription("C1", NINE, PARIS, WORKDAYS, "weekly")
         assert due(weekly, "2026-11-23T09:00") == ("2026-11-16", "2026-11-22")

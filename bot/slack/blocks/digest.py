@@ -25,7 +25,7 @@ from bot.spend.amounts import Amount
 from bot.spend.digest import MONTHLY, WEEKLY, DigestFacts, Freshness, Month
 
 MY_SPEND, EXPECTED = "digest_my_spend", "digest_expected"
-"""What the buttons are called in Slack's payloads; their value is the digest's day."""
+"""What the buttons are called in Slack's payloads; their value is the digest's last day, or the one that stood out."""
 
 
 def digest_message(
@@ -64,7 +64,7 @@ def _footer(corrected: str | None, coverage: str, *notes: str) -> Block:
 def _buttons(facts: DigestFacts) -> Block:
     found = [button(MY_SPEND, "My spend", facts.day.isoformat())]
     if facts.anomaly is not None:
-        found.append(button(EXPECTED, "This was expected", f"{facts.day}|{facts.team or ''}"))
+        found.append(button(EXPECTED, "This was expected", f"{facts.anomaly.day}|{facts.team or ''}"))
     return actions(*found)
 
 

@@ -21,7 +21,7 @@ from bot.slack.blocks.message import (
     short_day,
 )
 from bot.spend.amounts import ZERO
-from bot.spend.causes import Comparison
+from bot.spend.causes import CACHE_WRITES, Comparison
 from bot.store.audit import Look
 
 ALERT_PLANNED, ALERT_MUTE, ALERT_LIMIT = "alert_planned", "alert_mute", "alert_limit"
@@ -203,7 +203,6 @@ _KINDS = {
     "input": "input that no cache held",
     "output": "output",
     "cache_read": "cache reads",
-    "cache_write_5m": "cache writes",
-    "cache_write_1h": "cache writes",
+    CACHE_WRITES: "cache writes",
     "web_search": "web searches",
 }

@@ -113,7 +113,7 @@ class Own:
             refusal = Refusal(f"“{words_after(command)}” is no day of a digest.", f"digest {self.today()}")
             say(reply, refusal_message(refusal))
         else:
-            say(reply, digest_message(self.ledger.digest(day)))
+            say(reply, digest_message(self.ledger.digest(day, self.clock())))
 
     def show_team(self, reply: Reply, command: Command, _client: WebClient) -> None:
         """Yesterday of a team, by default of one's own; its people, its lead and admins see it."""
@@ -133,7 +133,7 @@ class Own:
         elif self._tells_too_much(team, is_own=is_own):
             say_lines(reply, TOO_SMALL)
         else:
-            say(reply, digest_message(self.ledger.digest(self.today() - ONE_DAY, team=team)))
+            say(reply, digest_message(self.ledger.digest(self.today() - ONE_DAY, self.clock(), team=team)))
 
     def _tells_too_much(self, team: Team, *, is_own: bool) -> bool:
         """Whether whoever asks could tell what somebody else spent: of two by their own figure, of one at once."""

@@ -1,6 +1,7 @@
 """What each person's totals of several days say beside the days: a digest compares thousands of them in no time.
 
-The roll-up is filled when the app or a command next opens the database.
+The roll-up is filled when the app or a command next opens the database. And whether an edit of a digest may have been
+made without our knowing.
 """
 
 import sqlalchemy as sa
@@ -24,3 +25,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(*key, name=op.f("pk_person_ranges")),
         sqlite_with_rowid=False,
     )
+    comment = "whether an edit was begun of which nobody knows if Slack made it"
+    with op.batch_alter_table("deliveries") as deliveries:
+        deliveries.add_column(sa.Column("is_edit_uncertain", sa.Boolean(), nullable=True, comment=comment))

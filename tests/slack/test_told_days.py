@@ -1,0 +1,254 @@
+"""Which days a digest tells, and what it says of how much of them is known."""
+
+import json
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.app import Installation
+from bot.ledger import Ledger
+from bot.playground.demo import CHANNEL, Stage
+from bot.playground.dispatch import send_interaction
+from bot.playground.workspace import Fault
+from bot.pricing import PriceBook, TokenUsage
+from bot.slack.blocks.digest import digest_message
+from bot.slack.blocks.plain import as_text
+from bot.spend.digest import DigestFacts
+from bot.spend.records import Actor
+from bot.store import deliveries
+from bot.store.alerting import AlertPolicy
+from bot.store.database import Database
+from bot.store.subscriptions import WORKDAYS, Subscription, subscribe
+from bot.store.teams import set_team
+from tests.slack.test_http import ask, whispered
+from tests.usage import crowded_team, opus_for, store, used, utc_policy
+
+NO_ALERTS = AlertPolicy(Decimal(10**6), date(2026, 11, 20))
+PARIS = ZoneInfo("Europe/Paris")
+THURSDAY = date(2026, 11, 19)
+PEOPLE = [Actor("email", f"p{number}@example.com") for number in range(3)]
+
+
+def text_of(facts: DigestFacts) -> str:
+    return as_text(digest_message(facts))
+
+
+def paris(database: Database, book: PriceBook) -> Ledger:
+    return Ledger(database, book, lambda: utc_policy().model_copy(update={"timezone": PARIS}))
+
+
+def told(stage: Stage, channel: str = "C2") -> list[str]:
+    """What the digests of a channel say: their days, and their total."""
+    said = (message["text"] for message in stage.workspace.messages.get(channel, []))
+    return [f"{text.split(' · ')[1].split(' (')[0]} {text.split('): ')[1].split(' ')[0]}" for text in said]
+
+
+@pytest.fixture
+def bot(stage: Stage) -> Installation:
+    """$20 of every day from October to January, in UTC-independent dollars; a second channel."""
+    bot = stage.installation
+    stage.workspace.channels["C2"] = "other"
+    days = [date(2026, 10, 1) + timedelta(days=count) for count in range(110)]
+    store(bot.database, *(used(opus_for(20), day) for day in days), policy=NO_ALERTS, now=at(1, 20, 1, 2027))
+    return bot
+
+
+def at(hour: int, day: int, month: int = 11, year: int = 2026) -> datetime:
+    return datetime(year, month, day, hour, tzinfo=PARIS)
+
+
+def run(bot: Installation, first: date, last: date) -> None:
+    """The app runs from nine to ten of each day."""
+    for count in range((last - first).days + 1):
+        now = datetime.combine(first + timedelta(days=count), time(9), PARIS)
+        bot.jobs.tick(now)
+        bot.jobs.tick(now + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("weekdays", "changed_on", "expected"),
+    [
+        ({1, 4}, 20, ["Thu 19 Nov $20.00", "Fri 20 Nov to Sun 22 Nov $60.00"]),
+        ({1}, 18, ["Mon 16 Nov $20.00", "Tue 17 Nov $20.00", "Wed 18 Nov to Sun 22 Nov $100.00"]),
+    ],
+)
+def test_other_weekdays_tell_no_day_twice(
+    stage: Stage, bot: Installation, weekdays: set[int], changed_on: int, expected: list[str]
+) -> None:
+    subscribe(bot.database, Subscription("C2", time(9), PARIS, WORKDAYS), at(12, 16))
+    run(bot, date(2026, 11, 17), date(2026, 11, changed_on))
+    subscribe(bot.database, Subscription("C2", time(9), PARIS, frozenset(weekdays)), at(12, changed_on))
+    run(bot, date(2026, 11, changed_on + 1), date(2026, 11, 23))
+    assert told(stage)[-len(expected) :] == expected
+
+
+def test_a_digest_by_hand_after_an_outage_loses_no_day(stage: Stage, bot: Installation) -> None:
+    subscribe(bot.database, Subscription("C2", time(9), PARIS, WORKDAYS), at(12, 16))
+    run(bot, date(2026, 11, 17), date(2026, 11, 17))
+    deliveries.owe_digest(bot.database, "C2", THURSDAY, at(8, 20), covered=deliveries.Covered("daily", THURSDAY, ""))
+    run(bot, date(2026, 11, 20), date(2026, 11, 20))
+    assert sorted(told(stage)) == ["Mon 16 Nov $20.00", "Thu 19 Nov $20.00", "Tue 17 Nov to Thu 19 Nov $60.00"]
+
+
+def test_two_holidays_in_a_row_on_its_only_weekday_lose_no_week(stage: Stage, bot: Installation) -> None:
+    """Christmas and New Year of 2026 are Fridays: on 8 January three weeks are told, 21 x $20."""
+    bot.policy.choose({"holidays": "DE"}, "U001", at(12, 1, 12))
+    subscribe(bot.database, Subscription("C2", time(9), PARIS, frozenset({5})), at(12, 10, 12))
+    run(bot, date(2026, 12, 11), date(2027, 1, 8))
+    assert told(stage) == [
+        "Fri 4 Dec to Thu 10 Dec $140.00",
+        "Fri 11 Dec to Thu 17 Dec $140.00",
+        "Fri 18 Dec to Thu 7 Jan $420.00",
+    ]
+
+
+def test_a_quiet_month_of_totals_alone_is_told(stage: Stage) -> None:
+    bot = stage.installation
+    stage.workspace.channels["C2"] = "other"
+    october = [used(opus_for(100), date(2026, 10, 1), who)._replace(until=date(2026, 11, 1)) for who in PEOPLE]
+    store(bot.database, *october, source="spend_report_csv", policy=NO_ALERTS)
+    quiet = Subscription("C2", time(9), PARIS, edition="monthly", skips_unchanged=True)
+    subscribe(bot.database, quiet, at(12, 30, 10))
+    run(bot, date(2026, 11, 2), date(2026, 11, 2))
+    assert told(stage) == ["October 2026 $300.00"]
+
+
+class TestEdits:
+    @pytest.mark.parametrize("answer", [0, 500])
+    def test_an_edit_whose_answer_is_lost_is_made_again(self, stage: Stage, bot: Installation, answer: int) -> None:
+        """$20, then $30, which Slack shows although its answer is lost; then $20 again."""
+        subscribe(bot.database, Subscription("C2", time(9), PARIS), at(12, 19))
+        run(bot, date(2026, 11, 20), date(2026, 11, 20))
+        stage.workspace.faults.append(Fault("chat.update", answer, keeps=True))
+        for minute, usd in ((1, 30), (2, 20), (3, 20)):
+            store(bot.database, used(opus_for(usd), THURSDAY), policy=NO_ALERTS)
+            bot.jobs.correct_digests(at(11, 20) + timedelta(minutes=minute))
+            shown = told(stage)[-1]
+            assert shown == f"Thu 19 Nov ${usd}.00"
+        (delivery,) = (one for one in deliveries.all_deliveries(bot.database) if one.target == "C2")
+        assert delivery.usd == 20
+        assert delivery.is_edit_uncertain is False
+        assert bot.jobs.correct_digests(at(12, 20)) == 0
+
+    def test_no_data_yet_is_not_left_standing_once_nobody_is_known_to_have_worked(self, stage: Stage) -> None:
+        bot = stage.installation
+        store(bot.database, used(opus_for(5), date(2026, 11, 18)), policy=NO_ALERTS)
+        deliveries.owe_digest(bot.database, CHANNEL, THURSDAY, at(9, 20))
+        bot.jobs.sender.send_due(at(9, 20))
+        assert stage.workspace.messages[CHANNEL][0]["text"].endswith("No usage data for Thu 19 Nov yet.")
+        days = (date(2026, 11, 18), date(2026, 11, 20))
+        store(bot.database, *(used(opus_for(5), day) for day in days), policy=NO_ALERTS)
+        assert bot.jobs.correct_digests(at(10, 20)) == 1
+        (message,) = stage.workspace.messages[CHANNEL]
+        assert "Nobody used anything on Thu 19 Nov." in message["text"]
+        assert "Complete since 10:00" in json.dumps(message["blocks"])
+        assert bot.jobs.correct_digests(at(11, 20)) == 0
+
+
+class TestNobody:
+    def test_one_persons_machine_does_not_speak_for_the_team(self, database: Database, book: PriceBook) -> None:
+        """The Console's export reaches to Wednesday; one person's transcripts have Wednesday and Friday."""
+        store(database, *(used(opus_for(5), date(2026, 11, 18), who) for who in PEOPLE))
+        own = [used(opus_for(1), day, PEOPLE[0]) for day in (date(2026, 11, 18), date(2026, 11, 20))]
+        store(database, *own, source="transcripts", now=datetime(2026, 11, 20, 12, tzinfo=UTC))
+        facts = Ledger(database, book, utc_policy).digest(THURSDAY, datetime(2026, 11, 20, 13, tzinfo=UTC))
+        assert "No usage data for Thu 19 Nov yet." in text_of(facts)
+
+    def test_of_one_person_alone_it_does(self, database: Database, book: PriceBook) -> None:
+        own = [used(opus_for(1), day) for day in (date(2026, 11, 18), date(2026, 11, 20))]
+        store(database, *own, source="transcripts", now=datetime(2026, 11, 20, 12, tzinfo=UTC))
+        facts = Ledger(database, book, utc_policy).digest(THURSDAY, datetime(2026, 11, 20, 13, tzinfo=UTC))
+        assert "Nobody used anything on Thu 19 Nov." in text_of(facts)
+
+    def test_half_a_day_does_not_say_so_of_a_team(self, database: Database, book: PriceBook) -> None:
+        """The last export came on Thursday at ten, when somebody outside of the team had used something."""
+        wednesday = [used(opus_for(8), date(2026, 11, 18), who) for who in PEOPLE]
+        ten = datetime(2026, 11, 19, 10, tzinfo=UTC)
+        store(database, *wednesday, used(opus_for(3), THURSDAY), now=ten)
+        team = crowded_team(database, "Core", [one.name for one in PEOPLE])
+        now = datetime(2026, 11, 20, 9, tzinfo=UTC)
+        ledger = Ledger(database, book, utc_policy)
+        assert "No usage data for Thu 19 Nov yet." in text_of(ledger.digest(THURSDAY, now, team=team))
+        store(database, *wednesday, used(opus_for(3), THURSDAY), now=now)
+        assert "Nobody of the team used anything on Thu 19 Nov." in text_of(ledger.digest(THURSDAY, now, team=team))
+
+
+class TestFreshness:
+    def test_of_several_days_each_says_whose_it_is_and_if_it_is_all_there(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        """Friday's came on Friday at 15:00, of a source with UTC days; Sunday's as it happened, of another."""
+        friday, sunday = date(2026, 11, 20), date(2026, 11, 22)
+        three = datetime(2026, 11, 20, 15, tzinfo=UTC)
+        store(database, *(used(opus_for(100), friday, who) for who in PEOPLE), policy=NO_ALERTS, now=three)
+        monday = datetime(2026, 11, 23, 5, tzinfo=UTC)
+        store(database, used(opus_for(1), sunday, PEOPLE[0]), source="otlp_events", policy=NO_ALERTS, now=monday)
+        facts = paris(database, book).digest(sunday, datetime(2026, 11, 23, 8, tzinfo=UTC), start=friday)
+        assert facts.is_partial
+        said = text_of(facts)
+        assert "Fri 20 Nov to Sun 22 Nov (UTC days)" in said
+        assert "received Fri 20 Nov 16:00 Europe/Paris" in said
+        store(database, *(used(opus_for(100), friday, who) for who in PEOPLE), policy=NO_ALERTS, now=monday)
+        assert not paris(database, book).digest(sunday, datetime(2026, 11, 23, 8, tzinfo=UTC), start=friday).is_partial
+
+    def test_a_team_hears_of_its_own_sources_alone(self, database: Database, book: PriceBook) -> None:
+        five, seven = (datetime(2026, 11, 20, hour, tzinfo=UTC) for hour in (5, 7))
+        own = [used(opus_for(8), THURSDAY, who) for who in PEOPLE]
+        store(database, *own, source="otlp_events", policy=NO_ALERTS, now=five)
+        store(database, used(opus_for(8), THURSDAY), policy=NO_ALERTS, now=seven)
+        team = set_team(database, "Core", [one.name for one in PEOPLE])
+        said = text_of(paris(database, book).digest(THURSDAY, team=team))
+        assert "Thu 19 Nov (Europe/Paris day)" in said
+        assert "received Fri 20 Nov 06:00" in said
+
+    def test_a_day_that_is_not_over_is_told_as_such_to_whoever_asks(self, stage: Stage) -> None:
+        bot = stage.installation
+        today = bot.today()
+        weeks = [used(opus_for(120), today - timedelta(weeks=week), PEOPLE[0]) for week in range(1, 6)]
+        store(bot.database, *weeks, used(opus_for(12), today, PEOPLE[0]), source="otlp_events", now=bot.clock())
+        ask(stage, f"digest {today}")
+        (answer,) = whispered(stage)
+        assert "so far" in answer["text"]
+        assert "below" not in answer["text"]
+
+
+def test_without_any_price_there_is_no_comparison(database: Database, book: PriceBook) -> None:
+    weeks = [used(opus_for(40), THURSDAY - timedelta(weeks=week)) for week in range(1, 6)]
+    store(database, *weeks, used(TokenUsage(10**6), THURSDAY, model="nobodys"), policy=NO_ALERTS)
+    said = text_of(Ledger(database, book, utc_policy).digest(THURSDAY))
+    assert "No price across 1 person · a usual Thursday is $40.00" in said
+
+
+def test_an_expected_day_leaves_the_others_to_be_said(stage: Stage) -> None:
+    """Of a weekend whose Friday is 5 times and whose Sunday is 4 times the usual one, Friday was expected."""
+    bot = stage.installation
+    days = [date(2026, 11, 20), date(2026, 11, 22)]
+    usual = [used(opus_for(40), day - timedelta(weeks=week)) for day in days for week in range(1, 6)]
+    store(bot.database, *usual, *(used(opus_for(usd), day) for usd, day in zip((200, 160), days, strict=True)))
+    deliveries.owe_digest(bot.database, CHANNEL, days[1], at(9, 23), covered=deliveries.Covered("daily", days[0], ""))
+    bot.jobs.sender.send_due(at(9, 23))
+    (message,) = stage.workspace.messages[CHANNEL]
+    assert "Fri 20 Nov is 5.0 times" in json.dumps(message["blocks"])
+    (pressed,) = (
+        one
+        for block in message["blocks"]
+        for one in block.get("elements", [])
+        if one.get("action_id") == "digest_expected"
+    )
+    payload = {
+        "type": "block_actions",
+        "user": {"id": "U001"},
+        "message": message,
+        "channel": {"id": CHANNEL},
+        "response_url": f"{stage.slack_url}/respond/U001/{CHANNEL}?ts={message['ts']}",
+        "actions": [{"type": "button", "action_id": "digest_expected", "block_id": "b", "value": pressed["value"]}],
+    }
+    send_interaction(stage.app_url, payload)
+    wait_until = datetime.now(UTC) + timedelta(seconds=5)
+    while datetime.now(UTC) < wait_until:
+        said = text_of(bot.ledger.digest(days[1], start=days[0]))
+        if "Fri 20 Nov is" not in said:
+            break
+    assert "Sun 22 Nov is 4.0 times" in said
