@@ -16,6 +16,7 @@ from bot.spend.days import ONE_DAY
 from bot.spend.records import Problem, Sessions, UsageRecord, UsageRows
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
+from bot.store.identity import is_erased
 from bot.store.read_files import FileState, ReadFile, find_read_files, remember_read_files
 from bot.store.recording import DayChange, FileTally, Recorded, record
 from bot.store.tally import Tally
@@ -25,6 +26,9 @@ FIRST_DAY = date(2023, 1, 1)
 
 
 ADDITIVE_FORMATS = ("transcripts",)
+ARCHIVE = "archive"
+"""What an archive is remembered as, once each of its files was stored."""
+
 """Formats of single requests that only ever add: reading an unchanged file again can change nothing."""
 
 STORED_TOGETHER = 20_000
@@ -63,6 +67,9 @@ class FileRead(NamedTuple):
     tally: Tally
     problems: list[Problem]
     state: FileState | None
+    written_at: datetime
+    is_packed: bool = False
+    """Whether it lay in an archive with others."""
 
 
 Wrap = Callable[[Path, BinaryIO], BinaryIO]
@@ -106,7 +113,9 @@ class Importer:
         """
         paths = list(paths)
         settings = f"{self.zone.key} {person or ''} {format_name or ''}"
-        states = {path: state for path in paths if (state := _file_state(path, settings))}
+        # Nothing is kept of whoever was erased, not even that a file was read as theirs.
+        is_kept = person is None or not is_erased(self.database, person)
+        states = {path: state for path in paths if is_kept and (state := _file_state(path, settings))}
         known = find_read_files(self.database, states.values())
         waiting: list[FileRead | FileReport] = []
         rows = 0
@@ -116,14 +125,20 @@ class Importer:
             if before is not None and (is_remembered or before.format in ADDITIVE_FORMATS):
                 waiting.append(_unchanged(path, before))
                 continue
+            is_sound = True
             for read in self._read_files(path, state, format_name, person, wrap, is_remembered=is_remembered):
                 waiting.append(read)
+                is_sound = is_sound and isinstance(read, FileRead) and (read.is_packed and not read.tally.is_ahead)
                 if isinstance(read, FileReport):
                     continue
                 rows += read.tally.rows
                 if read.format not in ADDITIVE_FORMATS or rows >= STORED_TOGETHER:
                     yield from self._store_waiting(waiting, now, keep)
                     waiting, rows = [], 0
+            if state and is_remembered and is_sound:
+                yield from self._store_waiting(waiting, now, keep)
+                waiting, rows = [], 0
+                remember_read_files(self.database, [(state, ReadFile(ARCHIVE, 0, []))])
         yield from self._store_waiting(waiting, now, keep)
 
     def import_path(self, path: Path, now: datetime) -> Iterator[FileReport]:
@@ -146,11 +161,13 @@ class Importer:
         # What could not be read may be what is stored: then nothing is taken for gone.
         whole = () if read.problems else whole_days
         try:
-            return self.store(read.format, read.tally, read.problems, export.name, now, whole_days=whole)
+            return self.store(
+                read.format, read.tally, read.problems, export.name, now, whole_days=whole, written_at=now
+            )
         except Exception as error:
-            if not _is_overflow(error):
+            if not is_overflow(error):
                 raise
-            return _refused(export.name, f"{export.name} was not imported: {_TOO_LARGE}.")
+            return _refused(export.name, f"{export.name} was not imported: {TOO_LARGE}.")
 
     def store(
         self,
@@ -162,9 +179,10 @@ class Importer:
         *,
         whole_days: Collection[date] = (),
         is_stream: bool = False,
+        written_at: datetime | None = None,
     ) -> FileReport:
         """Store what was read and report it. What a stream brings within some minutes is logged as one arrival."""
-        files = [FileTally(path, tally, problems)]
+        files = [FileTally(path, tally, problems, written_at)]
         (recorded,) = record(
             self.database, source, files, now, self.policy, self.book, whole_days=whole_days, is_stream=is_stream
         )
@@ -236,7 +254,7 @@ class Importer:
                         if format_name and not read.tally.rows:
                             _check_format(export, format_name)
                         is_done = not read.problems or (is_remembered and not read.tally.is_ahead)
-                        yield read if is_done else read._replace(state=None)
+                        yield read._replace(state=read.state if is_done else None, is_packed=is_packed)
                     except UnreadableExport as error:
                         yield _refused(shown, f"{shown} was not imported: {error}.")
         except OSError as error:
@@ -260,7 +278,7 @@ class Importer:
             tally, problems = self.tally_of(reader.read(export, self.context(person)))
         except OverflowError as error:
             raise UnreadableExport("a day in it is beyond the calendar") from error
-        return FileRead(shown, reader.name, tally, problems, state)
+        return FileRead(shown, reader.name, tally, problems, state, export.written_at)
 
     def _store_waiting(
         self, waiting: Sequence[FileRead | FileReport], now: datetime, keep: bool
@@ -269,13 +287,8 @@ class Importer:
         reads = [one for one in waiting if isinstance(one, FileRead)]
         stored: list[Recorded | None] = []
         for format_name, some in groupby(reads, key=lambda read: read.format):
-            files = [FileTally(read.path, read.tally, read.problems) for read in some]
-            try:
-                stored += record(self.database, format_name, files, now, self.policy, self.book, keep=keep)
-            except Exception as error:
-                if not _is_overflow(error):
-                    raise
-                stored += [None] * len(files)
+            files = [FileTally(read.path, read.tally, read.problems, read.written_at) for read in some]
+            stored += self._record(format_name, files, now, keep=keep)
         remembered = []
         results = iter(stored)
         for one in waiting:
@@ -284,19 +297,36 @@ class Importer:
                 continue
             recorded = next(results)
             if recorded is None:
-                yield _refused(one.path, f"{one.path} was not imported: {_TOO_LARGE}.")
+                yield _refused(one.path, f"{one.path} was not imported: {TOO_LARGE}.")
                 continue
-            report = FileReport(one.path, one.format, recorded, one.problems, not_kept=one.tally.not_kept)
+            problems = [*one.problems, *_outdated(recorded.outdated)]
+            report = FileReport(one.path, one.format, recorded, problems, not_kept=one.tally.not_kept)
             if one.state and keep:
                 remembered.append((one.state, ReadFile(one.format, report.rows, report.recorded.days)))
             yield report
         remember_read_files(self.database, remembered)
 
+    def _record(self, format_name: str, files: list[FileTally], now: datetime, *, keep: bool) -> list[Recorded | None]:
+        """Store files together, or where their figures are too large for that one by one; None for those that are."""
+        try:
+            return [*record(self.database, format_name, files, now, self.policy, self.book, keep=keep)]
+        except Exception as error:
+            if not is_overflow(error):
+                raise
+            if len(files) == 1:
+                return [None]
+            return [one for file in files for one in self._record(format_name, [file], now, keep=keep)]
 
-_TOO_LARGE = "its figures add up to more than can be stored, so one of them is wrong; mend it or export it again"
+
+TOO_LARGE = "its figures add up to more than can be stored, so one of them is wrong; mend it or export it again"
 
 
-def _is_overflow(error: Exception) -> bool:
+def _outdated(rows: int) -> list[Problem]:
+    what = "1 row says" if rows == 1 else f"{rows:,} rows say"
+    return [Problem(0, f"{what} less than a newer export of the same days, which counts.")] if rows else []
+
+
+def is_overflow(error: Exception) -> bool:
     """Whether a sum is larger than the 64 bits of a database, as Python, SQLite or PostgreSQL say it."""
     return isinstance(error, OverflowError) or any(
         words in str(error) for words in ("integer overflow", "bigint out of range", "integer out of range")

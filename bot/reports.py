@@ -201,6 +201,7 @@ def _file(report: FileReport) -> Json:
         "problems": problems,
         **_if_any("ranges", [{"from": start.isoformat(), "to": until.isoformat()} for start, until in recorded.ranges]),
         **_if_any("changes", _changes(report) if recorded.restated else []),
+        **_if_any("not_kept", report.not_kept),
     }
 
 
@@ -211,7 +212,7 @@ def _changes(report: FileReport) -> list[Json]:
     ]
 
 
-def _if_any(name: str, values: list[Json]) -> Json:
+def _if_any(name: str, values: list[Json] | int) -> Json:
     """A key that is there only where it says something."""
     return {name: values} if values else {}
 

@@ -15,6 +15,7 @@ from bot.app import Installation
 from bot.exports.formats import RECEIVED
 from bot.exports.otlp import LOGS, METRICS
 from bot.health import METRICS_TYPE, metrics_page
+from bot.imports import TOO_LARGE, is_overflow
 from bot.settings import Settings
 from bot.slack.app_manifest import REDIRECT_PATH
 from bot.sources import otlp_http
@@ -79,7 +80,10 @@ class WebApp:
         except otlp_http.Refused as refused:
             said = otlp_http.failure(refused, is_json=is_json)
             return _answer(start_response, HTTPStatus(refused.status), content_type, said)
-        except Exception:
+        except Exception as error:
+            if is_overflow(error):
+                said = otlp_http.failure(otlp_http.Refused(400, TOO_LARGE), is_json=is_json)
+                return _answer(start_response, HTTPStatus.BAD_REQUEST, content_type, said)
             # Asked to try again, a client keeps what it has; 503 is what the specification calls retryable.
             logger.exception("usage from OpenTelemetry could not be stored")
             return _plain(start_response, HTTPStatus.SERVICE_UNAVAILABLE, "try again")

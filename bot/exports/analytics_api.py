@@ -214,8 +214,9 @@ def _actor(email_address: str | None, api_key_name: str | None) -> Actor:
 
 def _reported_usd(cost: _EstimatedCost | None, usage: TokenUsage) -> Decimal | None:
     """Dollars from cents. Zero for tokens that were used means that no cost is known, not that it was free."""
-    if cost is None or cost.amount is None or (cost.amount == 0 and usage.tokens):
+    usd = None if cost is None or cost.amount is None else cents(cost.amount, "estimated_cost")
+    if cost is None or usd is None or (usd == 0 and usage.tokens):
         return None
     if cost.currency != "USD":
         raise ValueError(f"its estimated_cost is in {shortened(cost.currency)}; only USD can be read")
-    return cents(cost.amount, "estimated_cost")
+    return usd

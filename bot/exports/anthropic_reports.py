@@ -31,7 +31,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import ONE_DAY, spend_day
-from bot.spend.records import ORGANIZATION, Actor, Problem, Request, UsageRecord, View
+from bot.spend.records import ORGANIZATION, Actor, Member, Problem, Request, UsageRecord, View
 
 _DAY_LONG = timedelta(days=1)
 _KINDS = ("cost_type", "token_type", "description")
@@ -89,6 +89,9 @@ class _Dimensions(Struct):
     user_id: str | None = None
     email: str | None = None
     user_email: str | None = None
+
+
+_WHO = ("actor", "user", "user_id", "email", "user_email")
 
 
 class _Counts(Struct):
@@ -154,13 +157,15 @@ class _ReportReader:
         views = _views(known)
         if views:
             yield View("_".join(views))
-        is_by_person = any(_named(dimensions) for dimensions in said)
+        is_by_person = any(map(_names_anybody, said))
+        learned: set[tuple[str, str]] = set()
         for number, row in enumerate(rows, start=1):
             if isinstance(row, str):
                 yield Problem(number, f"Result {number} was left out: {row}.")
                 continue
             try:
                 yield _record(number, row, context, is_by_person)
+                yield from _members(number, row.dimensions, learned)
             except ValueError as error:
                 yield Problem(number, f"Result {number} was left out: {shortened(error, 200)}.")
         if repeated:
@@ -228,7 +233,12 @@ class SpendLimits:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per person: what the current day, week or month came to when the page was saved."""
         page = decoded(export.document(), _Page, self.title)
+        first_seen: dict[bytes, int] = {}
         for number, raw in enumerate(page.data, start=1):
+            first = first_seen.setdefault(bytes(raw), number)
+            if first != number:
+                yield Problem(number, f"Entry {number} repeats entry {first} and was counted once.")
+                continue
             try:
                 entry = msgspec.json.decode(raw, type=_Limit)
                 if entry.currency not in (None, "USD"):
@@ -360,17 +370,30 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
         return record
     # Pages may cut a day anywhere: rows of the beta and buckets of minutes and hours add up like single requests, each
     # of them as it was said last. Every dimension tells them apart, also those that the stored rows do not have.
-    told_apart = _told_apart(row, actor)
-    bucket = f"{row.start.isoformat()} {row.end.isoformat()} {told_apart}"
-    key = hashlib.blake2b(bucket.encode(), digest_size=16).digest()
+    former = _key(row, _formerly_told_apart(row, actor))
+    key = former if row.group is None else _key(row, _told_apart(row, actor))
     if until is None:
-        return record._replace(request=Request(key, row.start, restates=True))
+        return record._replace(request=Request(key, row.start, restates=True, former=former))
     is_finer = any(value for name, value in (row.group or {}).items() if name in _FINER or name in _newer(row))
     return record._replace(part=f"{record.part} {key.hex()}".strip()) if is_finer else record
 
 
+def _key(row: _Row, told_apart: Any) -> bytes:
+    bucket = f"{row.start.isoformat()} {row.end.isoformat()} {told_apart}"
+    return hashlib.blake2b(bucket.encode(), digest_size=16).digest()
+
+
 def _told_apart(row: _Row, actor: Actor) -> Any:
-    """Every dimension of a row. Hours are told apart as they always were, so that stored ones are known again."""
+    """Every dimension of a row of the beta that says anything. Of a person it is the id, which never changes."""
+    said = row.dimensions
+    who = said.actor or said.user
+    user_id = said.user_id or (who.user_id if who else None)
+    others = {name: repr(value) for name, value in (row.group or {}).items() if value is not None and name not in _WHO}
+    return sorted({**others, "actor": user_id or f"{actor.kind} {actor.name}"}.items())
+
+
+def _formerly_told_apart(row: _Row, actor: Actor) -> Any:
+    """The same as older versions have it, by which stored rows are known again."""
     if row.group is None or row.end - row.start < _DAY_LONG:
         return (row.dimensions, sorted(_newer(row).items())) if any(_newer(row).values()) else row.dimensions
     return sorted((row.group | {"actor": actor}).items())
@@ -396,6 +419,22 @@ def _actor(said: _Dimensions, is_by_person: bool) -> Actor:
     if is_by_person:
         return Actor("api_key", "(nobody named)")
     return Actor(ORGANIZATION, as_name(said.workspace_id or ORGANIZATION, "workspace_id"))
+
+
+def _names_anybody(said: _Dimensions) -> bool:
+    try:
+        return _named(said) is not None
+    except ValueError:
+        return False  # the row itself says so
+
+
+def _members(number: int, said: _Dimensions, learned: set[tuple[str, str]]) -> Iterator[Member]:
+    """The person's id beside the address, by which rows without an address are theirs."""
+    for who in filter(None, (said.actor, said.user)):
+        if who.user_id and who.email_address and (who.user_id, who.email_address) not in learned:
+            learned.add((who.user_id, who.email_address))
+            email = email_actor(as_name(who.email_address, "email_address")).name
+            yield Member(number, email, account=as_name(who.user_id, "user_id"))
 
 
 def _named(said: _Dimensions) -> Actor | None:

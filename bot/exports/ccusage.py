@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from bot.exports.reader import (
+    STATED,
     Count,
     Export,
     Reading,
@@ -30,7 +31,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, PricingError, TokenUsage
 from bot.spend.days import ONE_DAY, spend_day
-from bot.spend.records import Problem, Request, UsageRecord, View
+from bot.spend.records import THIS_MACHINE, Problem, Request, UsageRecord, View
 
 _SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
 """Finest first; "projects" holds daily rows by project."""
@@ -208,7 +209,8 @@ def _record(
 ) -> UsageRecord:
     usage = TokenUsage(used.input_tokens, used.output_tokens, used.cache_read_tokens, used.cache_creation_tokens)
     name = as_name(used.model_name, "modelName")
-    is_free = used.missing_pricing or used.cost is None or (used.cost == 0 and usage.tokens)
+    cost = None if used.cost is None else money(used.cost, "cost")
+    is_free = used.missing_pricing or cost is None or (cost == 0 and usage.tokens)
     return UsageRecord(
         row=number,
         day=day,
@@ -217,7 +219,7 @@ def _record(
         usage=usage,
         conditions=PriceConditions(speed="fast" if name.endswith("-fast") else "standard", prompt_tier="unknown"),
         part=part,
-        reported_usd=None if is_free or used.cost is None else money(used.cost, "cost"),
+        reported_usd=None if is_free else cost,
         until=until,
     )
 
@@ -234,15 +236,22 @@ def _read_block(number: int, block: _Block, context: ReadingContext) -> Reading:
         counts.cache_read_input_tokens,
         counts.cache_creation_input_tokens,
     )
+    cost = money(block.cost or Decimal(0), "costUSD")
+    started = as_instant(block.start_time, "startTime")
+    # A block that is still going on is told again with more in it, and maybe with another list of models.
+    keys = [f"block of {who.name} from {started.isoformat()}".encode() for who in (context.someone, THIS_MACHINE)]
+    key, unclaimed = (hashlib.blake2b(one, digest_size=16).digest() for one in keys)
+    reported = None if not cost and usage.tokens else cost
     yield UsageRecord(
         row=number,
-        day=spend_day(as_instant(block.start_time, "startTime"), context.zone),
+        day=spend_day(started, context.zone),
         actor=context.someone,
         model=one.removesuffix("-fast"),
         usage=usage,
         conditions=PriceConditions(speed="fast" if one.endswith("-fast") else "standard", prompt_tier="unknown"),
-        part="blocks",
-        reported_usd=None if not block.cost and usage.tokens else money(block.cost or Decimal(0), "costUSD"),
+        part="blocks" if reported is None else f"blocks {STATED}",
+        reported_usd=reported,
+        request=Request(key, started, restates=True, former=unclaimed),
     )
 
 
@@ -286,7 +295,12 @@ class ClaudePrint:
             for raw in decoded(line, list[Raw], self.title) if line[:1] == b"[" else [Raw(line)]:
                 if b'"modelUsage"' in bytes(raw):
                     number += 1
-                    yield from _read_run(number, decoded(bytes(raw), _Run, self.title), bytes(raw), export, context)
+                    try:
+                        run = msgspec.json.decode(raw, type=_Run)
+                    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                        yield Problem(number, f"Run {number} was left out: {why(error, raw)}.")
+                    else:
+                        yield from _read_run(number, run, bytes(raw), export, context)
         if not number:
             raise UnreadableExport("it has no modelUsage; update Claude Code, whose newer versions write it")
 
@@ -332,9 +346,8 @@ def _run_usage(used: _ModelUse) -> TokenUsage:
 
 def _run_cost(used: _ModelUse, model: str, day: date, context: ReadingContext) -> Decimal | None:
     """What Claude Code worked out, unless it did not know the model and took another one's price."""
-    if not used.cost_usd or used.cost_basis == "unknown" or not is_priced(model, day, context):
-        return None
-    return money(used.cost_usd, "costUSD")
+    cost = None if used.cost_usd is None else money(used.cost_usd, "costUSD")
+    return cost if cost and used.cost_basis != "unknown" and is_priced(model, day, context) else None
 
 
 def is_priced(model: str, day: date, context: ReadingContext) -> bool:

@@ -66,7 +66,9 @@ def _is_of_a_mac(name: str) -> bool:
 
 
 def _is_export(file: Path) -> bool:
-    is_own = file.name.endswith((".meta.json", "sessions-index.json")) or _is_of_a_mac(file.name)
+    # Claude Code keeps beside its transcripts what tools returned, which may be an export of somebody else's.
+    is_own = file.name.endswith((".meta.json", "sessions-index.json")) or file.parent.name == "tool-results"
+    is_own = is_own or _is_of_a_mac(file.name)
     return file.suffix.lower() in SUFFIXES and not is_own and file.is_file() and file.stat().st_size > 0
 
 

@@ -112,7 +112,12 @@ class LiteLlmActivity:
             decoded(text, list[_Activity], self.title) if text[:1] == b"[" else [decoded(text, _Activity, self.title)]
         )
         owners = _Owners()
+        first_seen: dict[bytes, int] = {}
         for number, raw in enumerate((raw for page in pages for raw in page.results), start=1):
+            first = first_seen.setdefault(bytes(raw), number)
+            if first != number:
+                yield Problem(number, f"Day {number} repeats day {first} and was counted once.")
+                continue
             try:
                 entry = msgspec.json.decode(raw, type=_Day)
                 day = as_day(entry.date, "date")
@@ -288,7 +293,8 @@ class OpenRouter:
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per row; ``row`` is the line of the file. Nobody is named, so the spend stays unassigned."""
-        for number, row in csv_dicts(export, ("Date", "Slug", "Usage", "Prompt Tokens", "Completion Tokens")):
+        columns = ("Date", "Slug", "Usage", "Prompt Tokens", "Completion Tokens")
+        for number, row in csv_dicts(export, columns, each_once=True):
             try:
                 if isinstance(row, str):
                     raise ValueError(row)

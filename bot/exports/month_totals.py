@@ -50,7 +50,7 @@ class ConsoleClaudeCode:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per person or key for the whole month; ``row`` is the line of the file."""
         start = _month_named(export.name) or export.written_at.date().replace(day=1)
-        for number, row in csv_dicts(export, (_USER,)):
+        for number, row in csv_dicts(export, (_USER,), each_once=True):
             try:
                 if isinstance(row, str):
                     raise ValueError(row)

@@ -116,21 +116,27 @@ class Cursor:
 def _cursor_record(number: int, event: _Event, raw: bytes, context: ReadingContext) -> UsageRecord:
     at = as_milliseconds(event.timestamp, "timestamp")
     tokens = event.token_usage or _TokenUse()
+    actor = email_actor(as_name(event.user_email, "userEmail"))
+    told_apart = (at.isoformat(), actor.name, event.model, msgspec.structs.astuple(tokens))
     return UsageRecord(
         row=number,
         day=spend_day(at, context.zone),
-        actor=email_actor(as_name(event.user_email, "userEmail")),
+        actor=actor,
         model=as_name(event.model, "model"),
         usage=TokenUsage(
             tokens.input_tokens, tokens.output_tokens, tokens.cache_read_tokens, tokens.cache_write_tokens
         ),
         billing=SUBSCRIPTION if event.kind.startswith("Included") else API,
         reported_usd=None if event.charged_cents is None else cents(event.charged_cents, "chargedCents"),
-        request=Request(hashlib.blake2b(_canonical(raw), digest_size=16).digest(), at),
+        request=Request(_digest(repr(told_apart).encode()), at, former=_digest(_canonical(raw))),
         vendor=CURSOR,
     )
 
 
+def _digest(told_apart: bytes) -> bytes:
+    return hashlib.blake2b(told_apart, digest_size=16).digest()
+
+
 def _canonical(raw: bytes) -> bytes:
-    """The event without the white space of its page, so that it is the same one in any export."""
+    """The event without the white space of its page, by which older versions told it apart."""
     return msgspec.json.encode(msgspec.json.decode(raw), order="sorted")

@@ -31,6 +31,7 @@ from bot.exports.reader import (
     has_keys,
     money,
     shortened,
+    why,
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import spend_day
@@ -322,43 +323,58 @@ class _Value(Struct, rename="camel"):
 
 class _KeyValue(Struct):
     key: str
-    value: _Value = msgspec.field(default_factory=_Value)
+    value: _Value | None = None
 
 
 class _Resource(Struct):
-    attributes: list[_KeyValue] = []
+    attributes: list[_KeyValue] | None = None
 
 
 class _LogRecord(Struct, rename="camel"):
-    time_unix_nano: int | str = 0
-    observed_time_unix_nano: int | str = 0
-    attributes: list[_KeyValue] = []
+    time_unix_nano: int | str | None = 0
+    observed_time_unix_nano: int | str | None = 0
+    attributes: list[_KeyValue] | None = None
 
 
 class _ScopeLogs(Struct, rename="camel"):
-    log_records: list[_LogRecord] = []
+    log_records: list[_LogRecord] | None = None
 
 
 class _ResourceLogs(Struct, rename="camel"):
-    resource: _Resource = msgspec.field(default_factory=_Resource)
-    scope_logs: list[_ScopeLogs] = []
+    resource: _Resource | None = None
+    scope_logs: list[_ScopeLogs] | None = None
 
 
 class _Logs(Struct, rename="camel"):
-    resource_logs: list[_ResourceLogs] = []
+    resource_logs: list[_ResourceLogs] | None = None
+
+
+class _RawScopeLogs(Struct, rename="camel"):
+    log_records: list[Raw] | None = None
+
+
+class _RawResourceLogs(Struct, rename="camel"):
+    resource: _Resource | None = None
+    scope_logs: list[_RawScopeLogs] | None = None
+
+
+class _RawLogs(Struct, rename="camel"):
+    """The same, of which a damaged record costs itself alone."""
+
+    resource_logs: list[_RawResourceLogs] | None = None
 
 
 class _DataPoint(Struct, rename="camel"):
-    attributes: list[_KeyValue] = []
-    start_time_unix_nano: int | str = 0
-    time_unix_nano: int | str = 0
+    attributes: list[_KeyValue] | None = None
+    start_time_unix_nano: int | str | None = 0
+    time_unix_nano: int | str | None = 0
     as_double: Decimal | None = None
     as_int: int | str | None = None
 
 
 class _Sum(Struct, rename="camel"):
-    data_points: list[_DataPoint] = []
-    aggregation_temporality: int | str = 1
+    data_points: list[Raw] | None = None
+    aggregation_temporality: int | str | None = 1
 
 
 class _Metric(Struct):
@@ -367,26 +383,37 @@ class _Metric(Struct):
 
 
 class _ScopeMetrics(Struct):
-    metrics: list[_Metric] = []
+    metrics: list[_Metric] | None = None
 
 
 class _ResourceMetrics(Struct, rename="camel"):
-    resource: _Resource = msgspec.field(default_factory=_Resource)
-    scope_metrics: list[_ScopeMetrics] = []
+    resource: _Resource | None = None
+    scope_metrics: list[_ScopeMetrics] | None = None
 
 
 class _Metrics(Struct, rename="camel"):
-    resource_metrics: list[_ResourceMetrics] = []
+    resource_metrics: list[_ResourceMetrics] | None = None
 
 
 def _json_events(body: bytes) -> Iterator[Event | Problem]:
+    found: _Logs | _RawLogs
+    try:
+        found = msgspec.json.decode(body, type=_Logs)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = decoded(body, _RawLogs, "OTLP logs body")
     number = 0
-    for resource in decoded(body, _Logs, "OTLP logs body").resource_logs:
-        shared = _attributes(resource.resource.attributes)
-        for record in (record for scope in resource.scope_logs for record in scope.log_records):
+    for resource in found.resource_logs or ():
+        shared = _resource_attributes(resource.resource)
+        for record in (record for scope in resource.scope_logs or () for record in scope.log_records or ()):
             number += 1
-            said = shared | _attributes(record.attributes)
-            yield _event(number, record.time_unix_nano or record.observed_time_unix_nano, said)
+            try:
+                known = record if isinstance(record, _LogRecord) else msgspec.json.decode(record, type=_LogRecord)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raw = b"" if isinstance(record, _LogRecord) else record
+                yield Problem(number, f"Event {number} was left out: {why(error, raw)}.")
+                continue
+            said = shared | _attributes(known.attributes)
+            yield _event(number, known.time_unix_nano or known.observed_time_unix_nano or 0, said)
 
 
 def _event(number: int, nanoseconds: int | str, said: Attributes) -> Event | Problem:
@@ -407,17 +434,22 @@ def _point(
 
 def _json_points(body: bytes) -> Iterator[Point | Problem]:
     number = 0
-    for resource in decoded(body, _Metrics, "OTLP metrics body").resource_metrics:
-        shared = _attributes(resource.resource.attributes)
-        for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+    for resource in decoded(body, _Metrics, "OTLP metrics body").resource_metrics or ():
+        shared = _resource_attributes(resource.resource)
+        for metric in (metric for scope in resource.scope_metrics or () for metric in scope.metrics or ()):
             if metric.sum is None or metric.name not in (TOKENS, COST):
                 continue
             cumulative = metric.sum.aggregation_temporality in (CUMULATIVE, "AGGREGATION_TEMPORALITY_CUMULATIVE")
-            for point in metric.sum.data_points:
+            for raw in metric.sum.data_points or ():
                 number += 1
+                try:
+                    point = msgspec.json.decode(raw, type=_DataPoint)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    yield Problem(number, f"Point {number} was left out: {why(error, raw)}.")
+                    continue
                 said = shared | _attributes(point.attributes)
                 value = _decimal(point.as_int) if point.as_double is None else point.as_double
-                at, started = point.time_unix_nano, point.start_time_unix_nano
+                at, started = point.time_unix_nano or 0, point.start_time_unix_nano or 0
                 yield _point(number, metric.name, at, started, value, cumulative, said)
 
 
@@ -426,8 +458,12 @@ def _decimal(value: int | str | None) -> Decimal:
     return Decimal(str(value)) if re.fullmatch(r"-?\d{1,20}", str(value), re.ASCII) else Decimal("NaN")
 
 
-def _attributes(pairs: list[_KeyValue]) -> Attributes:
-    return {pair.key: _value(pair.value) for pair in pairs}
+def _resource_attributes(resource: _Resource | None) -> Attributes:
+    return _attributes(resource.attributes) if resource else {}
+
+
+def _attributes(pairs: list[_KeyValue] | None) -> Attributes:
+    return {pair.key: _value(pair.value) if pair.value else None for pair in pairs or ()}
 
 
 def _value(value: _Value) -> Any:

@@ -38,7 +38,7 @@ class Request(NamedTuple):
     ``key`` identifies the request over all files; ``at`` carries its zone; ``sidechain`` is a subagent's copy.
     ``series`` is set where the figures count up since a start, and names what counts: the day's share is then the
     difference to the day before. ``restates`` says that the latest word on it holds, even if it is less; else the
-    fullest does.
+    fullest does. ``former`` is a key under which the same actor's, or nobody's, may be stored already.
     """
 
     key: bytes
@@ -46,6 +46,7 @@ class Request(NamedTuple):
     sidechain: bool = False
     series: bytes | None = None
     restates: bool = False
+    former: bytes | None = None
 
 
 class UsageRecord(NamedTuple):

@@ -61,7 +61,8 @@ def actor_ids(connection: Connection, workspace_id: int, named: Iterable[Actor],
         erased = _erased_ids(connection, workspace_id, missing)
         added = [actor for actor in missing if actor not in erased]
         _add_actors(connection, workspace_id, added)
-        found = known_actors(connection, workspace_id, wanted) | erased
+        hidden = _hide_new_keys(connection, workspace_id, erased)
+        found = known_actors(connection, workspace_id, wanted) | erased | hidden
         if any(actor.kind == "email" for actor in added):
             _follow_rule(connection, workspace_id, book)
     return found
@@ -473,6 +474,35 @@ def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -
     # Its own name says more than whose key it is.
     own = {actor: int(ids[name]) for actor in named if (name := _hidden(salt, actor)) in ids}
     return found | own
+
+
+def _hide_new_keys(connection: Connection, workspace_id: int, erased: dict[Actor, int]) -> dict[Actor, int]:
+    """An actor of its own, under its hidden name, for each key that is an erased person's by its owner's name alone."""
+    keys = [actor for actor in erased if _key_user(actor)]
+    if not keys:
+        return {}
+    salt = _salt(connection, workspace_id)
+    whose = select(actors.c.id, actors.c.person_id).where(actors.c.id.in_({erased[key] for key in keys}))
+    person_of = {row.id: row.person_id for row in connection.execute(whose)}
+    rows = [
+        {
+            "workspace_id": workspace_id,
+            "kind": key.kind,
+            "name": _hidden(salt, key),
+            "person_id": person_of[erased[key]],
+        }
+        for key in keys
+    ]
+    insert_missing(connection, actors, rows, "workspace_id", "kind", "name")
+    sql = "SELECT name, id FROM actors WHERE workspace_id = ? AND kind = 'api_key' AND name IN"
+    ids: dict[str, int] = dict(select_in(connection, sql, [workspace_id], [str(row["name"]) for row in rows]))
+    return {key: int(ids[_hidden(salt, key)]) for key in keys}
+
+
+def is_erased(database: Database, address: str) -> bool:
+    """Whether the data of whoever has an address were erased."""
+    with database.read() as connection:
+        return bool(_erased_ids(connection, database.workspace_id, [Actor("email", normalised_email(address))]))
 
 
 def _salt(connection: Connection, workspace_id: int) -> str:

@@ -1,5 +1,6 @@
 """Writing usage: what a file says becomes daily rows, roll-ups and alerts owed, in one transaction."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -23,6 +24,7 @@ from bot.store.tables import (
     day_number,
     import_problems,
     imports,
+    instant,
     number_day,
     seen_requests,
     session_days,
@@ -34,6 +36,12 @@ from bot.store.tables import (
 from bot.store.tally import NOT_STATED, Line, SingleRequest, Tally, Values, fullness
 from bot.store.upsert import insert_missing, upsert
 
+MOVING_BILLING = ("copilot_csv",)
+"""Sources whose dollars may move between what is charged and what is covered, from one export to the next."""
+
+OLDER_BY = timedelta(hours=1)
+"""An export that is so much older than another one of the same days cannot take away what that one says."""
+
 ONE_ARRIVAL = timedelta(minutes=10)
 _FEW_ACTORS = 200
 _COUNT_NAMES = ", ".join(column.name for column in COUNTS(usage_daily))
@@ -42,6 +50,9 @@ _DAILY = (
     "WHERE workspace_id = ? AND day = ? AND source_id = ?"
 )
 _REQUEST = f"SELECT {', '.join(column.name for column in seen_requests.columns)} FROM seen_requests"  # noqa: S608
+_ORGANIZATION_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\borg[-_]\S+$", re.IGNORECASE)
+"""At the end of a part, of sources that are asked for one organization's day as a whole."""
+
 _KEY, _AT, _SIDECHAIN, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8
 """Where these stand in a row of seen_requests; the counts and the reported dollars follow."""
 
@@ -66,6 +77,8 @@ class Recorded(NamedTuple):
     days: list[date]
     changes: list[DayChange]
     ranges: list[tuple[date, date]]
+    outdated: int = 0
+    """Rows among the unchanged that say less than a newer export, and do not count."""
 
 
 class FileTally(NamedTuple):
@@ -74,6 +87,8 @@ class FileTally(NamedTuple):
     path: str
     tally: Tally
     problems: list[Problem]
+    written_at: datetime | None = None
+    """When the file was exported; None for what is no file."""
 
 
 class _Counted(NamedTuple):
@@ -111,6 +126,8 @@ def record(
         view = files[0].tally.view
         writer = _Writer(connection, database.workspace_id, f"{source}_{view}" if view else source, book)
         writer.is_stream, writer.is_kept = is_stream, keep
+        written = [min(file.written_at, now) for file in files if file.written_at is not None]
+        writer.written_at = min(written) if len(written) == len(files) and written[0] < now - OLDER_BY else None
         writer.whole_days = {day_number(day) for day in whole_days}
         recorded = writer.store([file.tally for file in files])
         writer.log(files, now, recorded)
@@ -148,12 +165,18 @@ class _Writer:
         self.workspace_id = workspace_id
         self.book = book
         self.rollups = Rollups(connection, workspace_id, book)
+        self.source = source
         self.source_id = source_id(connection, workspace_id, source)
         self.touched_people: set[tuple[date, int]] = set()
         self.before: dict[date, Decimal] = {}
         self.person_of: dict[int, int] = {}
         self.whole_days: set[int] = set()
         self.spans: set[Span] = set()
+        self.written_at: datetime | None = None
+        self.outdated = 0
+        self._newest: dict[int | None, int | None] = {}
+        """When the newest export of a day (of several together for None) was written, once that was asked for."""
+
         self.is_stream, self.is_kept = False, True
 
     def store(self, tallies: Sequence[Tally]) -> list[Recorded]:
@@ -181,7 +204,7 @@ class _Writer:
         ]
         after = {day: self.rollups.day_usd(day) for day in self.before}
         changes = [DayChange(d, self.before[d], after[d]) for d in sorted(after) if self.before[d] != after[d]]
-        return [*recorded[:-1], recorded[-1]._replace(changes=changes)]
+        return [*recorded[:-1], recorded[-1]._replace(changes=changes, outdated=self.outdated)]
 
     def log(self, files: Sequence[FileTally], now: datetime, recorded: Sequence[Recorded]) -> None:
         if self.is_stream and self._is_logged_as_one(files[0], now, recorded[0]):
@@ -192,6 +215,7 @@ class _Writer:
                 "source_id": self.source_id,
                 "path": file.path,
                 "imported_at": now,
+                "written_at": None if file.written_at is None else min(file.written_at, now),
                 "accepted": what.accepted,
                 "rejected": len(file.problems),
                 "unchanged": what.unchanged,
@@ -277,7 +301,6 @@ class _Writer:
         tally, actor_of, line_of = part
         counted = _Counted()
         empty = set(self.whole_days)
-        is_each_once = len(set(actor_of)) == len(actor_of)
         nobody = self._nobody if len(actor_of) == 1 else None
         for day, (actors, lines, values, records) in tally.dailies():
             empty.discard(day)
@@ -286,9 +309,6 @@ class _Writer:
             stated = [None if usd == NOT_STATED else usd for usd in reported]
             rows: list[Row] = list(zip(actor_ids, line_ids, *counts, stated, strict=True))
             more = {}
-            if not is_each_once:
-                merged = _merged(list(zip(rows, records, strict=True)), 2)
-                rows, records = [row for row, _ in merged], [count for _, count in merged]
             if max(records, default=1) > 1:
                 more = {row[:2]: count for row, count in zip(rows, records, strict=True) if count > 1}
             rows.sort()
@@ -323,16 +343,20 @@ class _Writer:
             before = existing.pop(key, None)
             if before is None:
                 new.append(row)
-            elif before == row:
+            elif before == row or self._is_outdated(row[2:], before[2:], day):
                 same += more.get(key, 1)
             else:
                 restated += more.get(key, 1)
                 changed.append(row)
-        gone = list(existing) if is_whole else []
+        gone = self._gone(existing, rows) if is_whole else []
         removed = len(gone)
         if new and nobody is not None and nobody != new[0][0]:
             said = {row[1:] for row in new}
             gone += [row[:2] for row in self._existing_dailies(day, {nobody}) if row[1:] in said]
+        if existing and self.source in MOVING_BILLING:
+            kinds = self._kinds({key[1] for key in existing} | {row[1] for row in rows})
+            told = {(row[0], kinds[row[1]]) for row in rows}
+            gone += [key for key in existing if (key[0], kinds[key[1]]) in told]
         if new or changed or gone:
             rollup = self._rollup(day, [*(row[0] for row in (*new, *changed)), *(actor for actor, _ in gone)])
             for key in gone:
@@ -341,6 +365,34 @@ class _Writer:
             replace_rows(self.connection, usage_daily, changed, source_day)
             rollup.refresh([(self.source_id, *row) for row in new] if rollup.was_empty else None)
         return _Counted(records - same - restated, same, restated + removed)
+
+    def _is_outdated(self, values: Row, before: Row, day: int | None) -> bool:
+        """Whether an older export would take away from what is stored, of a day or of several together."""
+        if self.written_at is None or _size(values) >= _size(before):
+            return False
+        if day not in self._newest:
+            where, of_day = (
+                ("first_day IS NULL", ()) if day is None else ("first_day <= ? AND last_day >= ?", (day, day))
+            )
+            sql = f"SELECT MAX(written_at) FROM imports WHERE workspace_id = ? AND source_id = ? AND {where}"  # noqa: S608
+            ((self._newest[day],),) = select_rows(self.connection, sql, (self.workspace_id, self.source_id, *of_day))
+        newest = self._newest[day]
+        is_older = newest is not None and self.written_at < instant(newest) - OLDER_BY
+        self.outdated += is_older
+        return is_older
+
+    def _gone(self, missing: Iterable[Row], rows: list[Row]) -> list[Row]:
+        """Which of the actors and lines that an answer about a whole day lacks are gone: those of its organization."""
+        keys = list(missing)
+        if not keys:
+            return []
+        sql = "SELECT id, part FROM usage_lines WHERE id IN"
+        parts = select_in(self.connection, sql, (), sorted({key[1] for key in keys} | {row[1] for row in rows}))
+        organization = {line_id: match[0] for line_id, part in parts if (match := _ORGANIZATION_ID.search(part))}
+        if len(set(organization.values())) < 2:
+            return keys
+        said = {organization.get(row[1]) for row in rows}
+        return [key for key in keys if organization.get(key[1]) in said]
 
     def _existing_dailies(self, day: int, actors_of_file: set[int] | None) -> list[Row]:
         """What is stored of a day, as rows without what is the same in all, in the order of the primary key.
@@ -355,7 +407,8 @@ class _Writer:
     # Sources that know single requests
 
     def _store_requests(self, parts: list[_Part]) -> list[_Counted]:
-        existing = self._existing_requests({key for part in parts for key in part.tally.requests})
+        former = {key: one.request.former for part in parts for key, one in part.tally.requests.items()}
+        existing = self._existing_requests({*former, *filter(None, former.values())})
         first = set(existing)
         source = (self.workspace_id, self.source_id)
         rows: dict[bytes, Row] = {}
@@ -365,8 +418,9 @@ class _Writer:
         for tally, actor_of, line_of in parts:
             named = {actor_of[place] for actor, place in tally.actors.items() if actor.kind == "email"}
             new = same = 0
-            for key, one in tally.requests.items():
+            for said, one in tally.requests.items():
                 actor_id = actor_of[one.actor]
+                key = self._stored_key(said, one.request.former, actor_id, existing)
                 before = existing.get(key)
                 if before is None:
                     new += 1
@@ -376,7 +430,7 @@ class _Writer:
                 else:
                     same += 1
                     continue
-                _, at, is_sidechain, counting, restates = one.request
+                _, at, is_sidechain, counting, restates, _ = one.request
                 stored = _stored(one.values)
                 row = (*source, key, _milliseconds(at), is_sidechain, counting, one.day, actor_id, line_of[one.line])
                 rows[key] = existing[key] = (*row, *stored)
@@ -401,6 +455,12 @@ class _Writer:
         for rollup in rollups:
             rollup.refresh()
         return counts
+
+    def _stored_key(self, key: bytes, former: bytes | None, actor_id: int, existing: Mapping[bytes, Row]) -> bytes:
+        """The key that a request is stored under, or will be."""
+        if former is None or key in existing or former not in existing:
+            return key
+        return former if existing[former][_ACTOR] in (actor_id, self._nobody) else key
 
     def _existing_requests(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
         where, mine = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ?", (self.workspace_id, self.source_id)
@@ -473,21 +533,22 @@ class _Writer:
         chains = {(key.start, key.until) for key in tally.ranges}
         stored = {chain: self._existing_ranges(*chain) for chain in chains}
         source = (self.workspace_id, self.source_id)
-        wanted = [
-            ((*source, key.start, key.until, actor_of[key.actor], line_of[key.line], *_stored(values)), 1)
+        rows = sorted(
+            (*source, key.start, key.until, actor_of[key.actor], line_of[key.line], *values)
             for key, values in tally.ranges.items()
-        ]
-        merged = _merged(wanted, 6)
-        replaced, gone = self._replaced_ranges(merged, stored, is_sessions=tally.view == SESSION), []
-        for row, count in merged:
-            start, until, *whose = row[2:6]
-            before, others = stored[start, until].get((whose[0], whose[1])), replaced.get(row[2:6], [])
+        )
+        replaced = self._replaced_ranges([row[2:6] for row in rows], stored, is_sessions=tally.view == SESSION)
+        gone: list[Row] = []
+        for row in rows:
+            start, until, actor_id, line_id = row[2:6]
+            before, others = stored[start, until].get((actor_id, line_id)), replaced[row[2:6]]
             is_known_later = any((other[1], other[0]) > (until, start) for other in others)
-            if is_known_later or (before is not None and _stored(before) == row[6:]):
-                counted = counted.plus(_Counted(same=count))
+            is_outdated = before is not None and self._is_outdated(_stored(row[6:]), _stored(before), None)
+            if is_known_later or is_outdated or before == row[6:]:
+                counted = counted.plus(_Counted(same=1))
                 continue
-            counted = counted.plus(_Counted(restated=count) if before or others else _Counted(new=count))
-            (new if before is None else changed).append(row)
+            counted = counted.plus(_Counted(restated=1) if before or others else _Counted(new=1))
+            (new if before is None else changed).append((*row[:6], *_stored(row[6:])))
             gone += others
         for key in gone:
             run_sql(self.connection, _DELETE_RANGE, (*source, *key))
@@ -502,13 +563,12 @@ class _Writer:
         return counted
 
     def _replaced_ranges(
-        self, merged: list[tuple[Row, int]], stored: Mapping[tuple[int, int], Iterable[Row]], *, is_sessions: bool
+        self, keys: list[Row], stored: Mapping[tuple[int, int], Iterable[Row]], *, is_sessions: bool
     ) -> dict[Row, list[Row]]:
         """By start, until, actor and line of a new row the same of stored ones that say the same in another way.
 
         These differ in billing alone, or are of the same session, which has gone on.
         """
-        keys = [row[2:6] for row, _ in merged]
         if is_sessions:
             sql = "SELECT start, until, actor_id, line_id FROM usage_ranges WHERE workspace_id = ? AND source_id = ?"
             actors = sorted({key[2] for key in keys})
@@ -623,25 +683,6 @@ def _sum(rows: list[Row]) -> Row:
     return tuple(sum(values) if values else None for values in stated)
 
 
-def _merged(wanted: list[tuple[Row, int]], width: int) -> list[tuple[Row, int]]:
-    """Rows in the order of their primary key of ``width`` columns, each once, with the number of records.
-
-    Several names of an erased person are one actor, whose rows add up.
-    """
-    wanted.sort(key=lambda one: one[0][:width])
-    merged: list[tuple[Row, int]] = []
-    for row, count in wanted:
-        if merged and merged[-1][0][:width] == row[:width]:
-            before, count_before = merged.pop()
-            pairs = zip(before[width:], row[width:], strict=True)
-            # A cost that is stated for only some of the rows would pass for the cost of all of them.
-            values = (None if None in pair else sum(pair) for pair in pairs)
-            merged.append(((*row[:width], *values), count_before + count))
-        else:
-            merged.append((row, count))
-    return merged
-
-
 def _smaller(one: Values, other: Values) -> Values:
     return tuple(min(mine, theirs) for mine, theirs in zip(one, other, strict=True))
 
@@ -687,6 +728,11 @@ def _known_lines(connection: Connection, lines: list[Line], columns: tuple[Any, 
     wanted = set(lines)
     found = {row[1:]: row[0] for row in select_in(connection, sql, [], sorted({line[0] for line in lines}))}
     return {line: line_id for line, line_id in found.items() if line in wanted}
+
+
+def _size(values: Row) -> tuple[int, int]:
+    """Tokens and stated nanodollars of six counts and a cost."""
+    return sum(values[:5]), values[6] or 0
 
 
 def _stored(values: Values) -> tuple[Any, ...]:

@@ -347,6 +347,7 @@ imports = Table(
     Column("source_id", ForeignKey("sources.id"), nullable=False),
     Column("path", Text, nullable=False),
     Column("imported_at", Instant, nullable=False),
+    Column("written_at", Instant, comment="when the file was exported; null for what is no file"),
     Column("accepted", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
     Column("unchanged", BigInteger, nullable=False),

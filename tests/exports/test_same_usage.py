@@ -678,3 +678,43 @@ def test_a_smaller_total_is_not_lost_to_a_larger_one_that_says_less_than_the_day
     week = {"weekly": [{"week": "2026-11-09", "modelBreakdowns": [{**used, "inputTokens": 3 * 10**6, "cost": 15}]}]}
     load_of(database, book, "ada@example.com", write(tmp_path, "week.json", week))
     assert usd(database, book) == 25 + 20 + 15
+
+
+def test_an_older_export_takes_nothing_away(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """On the 20th at ten a day had come to $5, later to $15, with $10 of Bo's: files may come in any order."""
+    rows = {"ada": 1, "bo": 2}
+    newer = {"data": [million("ada", 3), million("bo", rows["bo"])], "has_more": False}
+    older = {"data": [million("ada", rows["ada"])], "has_more": False}
+    files = [write(tmp_path, "usage (1).json", newer), write(tmp_path, "usage.json", older)]
+    for path, hours in zip(files, (2, 10), strict=True):
+        at = NOW.timestamp() - hours * 3600
+        os.utime(path, (at, at))
+    for order in ((0, 1), (1, 0), (0, 0, 1, 1)):
+        reports = load(database, book, *(files[place] for place in order))
+        assert usd(database, book) == 25
+        outdated = [problem.problem for report in reports for problem in report.problems]
+        assert set(outdated) <= {"1 row says less than a newer export of the same days, which counts."}
+        assert bool(outdated) == (order[-1] == 1 or order == (1, 0))
+    # What is newer by then may well say less.
+    at = NOW.timestamp()
+    os.utime(files[1], (at, at))
+    load(database, book, files[1])
+    assert usd(database, book) == 15
+
+
+def million(person: str, millions: int) -> dict[str, Any]:
+    row = analytics_row(person, "2026-11-20")
+    row["model_breakdown"][0]["tokens"]["input"] = millions * 10**6
+    return row
+
+
+def test_a_page_of_this_month_that_was_saved_earlier_takes_nothing_away(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    for hours, spent in ((2, "50.00"), (200, "40.00")):
+        page = f"User,Spend this Month (USD),Lines this Month\nada@example.com,{spent},10\n"
+        path = write(tmp_path, "claude_code_team_2026_11.csv", page)
+        at = NOW.timestamp() - hours * 3600
+        os.utime(path, (at, at))
+        load(database, book, path)
+    assert usd(database, book) == 50

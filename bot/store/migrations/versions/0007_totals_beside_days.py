@@ -1,7 +1,7 @@
 """What each person's totals of several days say beside the days: a digest compares thousands of them in no time.
 
-The roll-up is filled when the app or a command next opens the database. And whether an edit of a digest may have been
-made without our knowing.
+The roll-up is filled when the app or a command next opens the database. Also when files were exported, and whether an
+edit of a digest may have been made without our knowing.
 """
 
 import sqlalchemy as sa
@@ -25,6 +25,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(*key, name=op.f("pk_person_ranges")),
         sqlite_with_rowid=False,
     )
+    comment = "when the file was exported; null for what is no file"
+    with op.batch_alter_table("imports") as imports:
+        imports.add_column(sa.Column("written_at", sa.BigInteger(), nullable=True, comment=comment))
     comment = "whether an edit was begun of which nobody knows if Slack made it"
     with op.batch_alter_table("deliveries") as deliveries:
         deliveries.add_column(sa.Column("is_edit_uncertain", sa.Boolean(), nullable=True, comment=comment))
