@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select
 
+from bot.exports.containers import files_below
 from bot.feeds import Feeds, folder_feed
 from bot.imports import FileReport, Importer
 from bot.pricing import PriceBook
@@ -238,3 +239,113 @@ def test_what_macos_puts_beside_files_is_passed_over(database: Database, book: P
     (tmp_path / "._exports.csv").write_bytes(b"\0\5\x16\7")
     assert [report.refused for report in imported(database, book, tmp_path)] == [None]
     assert usd(database, book) == 5
+
+
+def test_a_watched_folder_reads_an_archive_once(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """An older export in an archive says $5 of a day, a newer one beside it $15."""
+    row = f"{CONSOLE}\n2026-11-05,claude-opus-5,k,{{}},0\n"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("old.csv", row.format(1_000_000))
+        archive.writestr("other.csv", row.format(2_000_000).replace(",k,", ",k2,"))
+    (tmp_path / "b.csv").write_text(row.format(3_000_000), encoding="utf-8")
+    for path in tmp_path.iterdir():
+        os.utime(path, (NOW.timestamp() - 60,) * 2)
+    feeds = Feeds(database, [folder_feed(tmp_path, lambda: importer(database, book))])
+    for minutes in range(3):
+        feeds.collect(NOW + timedelta(minutes=minutes))
+        assert usd(database, book) == 15 + 10
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(imports)).scalar_one() == 3
+
+
+def test_one_transcript_that_overflows_leaves_those_that_are_stored_with_it(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    sound = {"id": "m", "role": "assistant", "model": "claude-opus-5", "usage": {"input_tokens": 10**6}}
+    entry = {"type": "assistant", "timestamp": "2026-11-05T10:00:00Z", "sessionId": "s", "requestId": "r"}
+    (tmp_path / "a.jsonl").write_text(json.dumps({**entry, "message": sound}), encoding="utf-8")
+    lines = [
+        json.dumps({**entry, "message": {**sound, "id": f"m{n}"}, "costUSD": 999_999_999, "requestId": f"r{n}"})
+        for n in range(12)
+    ]
+    (tmp_path / "b.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    reports = list(importer(database, book).import_files([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], NOW))
+    assert [report.refused is not None for report in reports] == [False, True]
+    assert usd(database, book) == 5
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"timeUnixNano": 1.5}, "timeUnixNano is “1.5”"),
+        ({"attributes": [{"key": 7}]}, "key is “7”"),
+        ("no record", "Expected `object`, got `str`"),
+    ],
+)
+def test_a_damaged_event_costs_itself_alone(
+    database: Database, book: PriceBook, tmp_path: Path, said: Any, problem: str
+) -> None:
+    body = json.loads(event(1))
+    body["resourceLogs"][0]["scopeLogs"][0]["logRecords"].append(said)
+    path = tmp_path / "logs.json"
+    path.write_text(json.dumps(body), encoding="utf-8")
+    (report,) = imported(database, book, path)
+    assert usd(database, book) == 5
+    assert [problem in one.problem for one in report.problems] == [True], report.problems
+
+
+def test_nulls_in_otlp_are_nothing(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    body = json.loads(event(1))
+    record = body["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]
+    record["attributes"].append({"key": "user.email", "value": None})
+    record["observedTimeUnixNano"] = None
+    body["resourceLogs"] += [{"resource": None, "scopeLogs": None}, {"scopeLogs": [{"logRecords": None}]}]
+    body["resourceLogs"][0]["resource"] = None
+    path = tmp_path / "logs.json"
+    path.write_text(json.dumps(body), encoding="utf-8")
+    (report,) = imported(database, book, path)
+    assert usd(database, book) == 5
+    assert report.problems == []
+
+
+@pytest.mark.parametrize("cost", ["sNaN", "NaN", "Infinity"])
+def test_a_cost_that_is_no_number_costs_its_row(database: Database, book: PriceBook, tmp_path: Path, cost: str) -> None:
+    model = {"modelName": "claude-opus-5", "inputTokens": 10**6, "cost": cost}
+    ccusage = {"daily": [{"date": "2026-11-05", "modelBreakdowns": [model, {**model, "cost": 5}]}]}
+    page = analytics(tokens={"input": 10**6}, estimated_cost={"amount": cost, "currency": "USD"})
+    for name, document in (("c.json", ccusage), ("a.json", page)):
+        path = tmp_path / name
+        path.write_text(json.dumps(document), encoding="utf-8")
+        (report,) = imported(database, book, path)
+        assert (report.refused, len(report.problems)) == (None, 1)
+        assert cost in report.problems[0].problem
+    assert usd(database, book) == 5
+
+
+@pytest.mark.parametrize("name", ["\0", " "])
+def test_a_name_that_is_none_costs_its_row(database: Database, book: PriceBook, tmp_path: Path, name: str) -> None:
+    used = {"model": "claude-opus-5", "uncached_input_tokens": 10**6, "output_tokens": 0}
+    results = [{**used, "user_email": name, "account_id": None}, {**used, "account_id": "u1"}]
+    bucket = {"starting_at": "2026-11-05T00:00:00Z", "ending_at": "2026-11-06T00:00:00Z", "results": results}
+    path = tmp_path / "usage.json"
+    path.write_text(json.dumps({"data": [bucket], "has_more": False}), encoding="utf-8")
+    (report,) = importer(database, book).import_files([path], NOW, "admin_usage_report")
+    assert (report.refused, len(report.problems)) == (None, 1)
+    assert usd(database, book) == 5
+
+
+def test_a_run_that_is_cut_leaves_the_others(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    run = {"total_cost_usd": 5, "session_id": "s", "modelUsage": {"claude-opus-5": {"inputTokens": 10**6}}}
+    path = tmp_path / "runs.jsonl"
+    path.write_text(f"{json.dumps(run)}\n{json.dumps({**run, 'session_id': 't'})[:-9]}", encoding="utf-8")
+    os.utime(path, (NOW.timestamp() - 60,) * 2)
+    (report,) = imported(database, book, path)
+    assert usd(database, book) == 5
+    assert [problem.row for problem in report.problems] == [2]
+
+
+def test_what_tools_returned_is_no_export(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    folder = tmp_path / "project" / "session" / "tool-results"
+    folder.mkdir(parents=True)
+    (folder / "r.json").write_text(json.dumps(analytics(tokens={"input": 10**6})), encoding="utf-8")
+    assert list(files_below(tmp_path)) == []

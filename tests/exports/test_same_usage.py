@@ -1,5 +1,6 @@
 """What one usage comes to when it is said in several ways: never twice, never lost. Opus 5 costs $5.00/M input."""
 
+import io
 import json
 import os
 from datetime import date
@@ -8,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from bot.exports.reader import Export
 from bot.imports import FileReport
 from bot.pricing import PriceBook
 from bot.store.database import Database
-from bot.store.identity import BY_ADMIN, link_actor
+from bot.store.identity import BY_ADMIN, erase_person, link_actor
 from bot.store.quantities import people_on
+from bot.store.tables import read_files
 from tests.exports.test_samples import NOW, POLICY, imported, importer, ledger_of
 
 MODEL = "claude-opus-5"
@@ -718,3 +722,147 @@ def test_a_page_of_this_month_that_was_saved_earlier_takes_nothing_away(
         os.utime(path, (at, at))
         load(database, book, path)
     assert usd(database, book) == 50
+
+
+def block(models: list[str], millions: int, start: str = "2026-11-20T10:00:00.000Z") -> dict[str, Any]:
+    """A block of ccusage, of so many million tokens at $5."""
+    counts = {"inputTokens": millions * 10**6, "outputTokens": 0}
+    return {"startTime": start, "tokenCounts": counts, "costUSD": 5 * millions, "models": models, "isGap": False}
+
+
+def test_a_block_that_goes_on_with_another_model_is_the_same_block(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """$5 of Opus, then $15 of Opus and Haiku; somebody else's block from the same hour is $5; then it is said whose."""
+    first, then = block([MODEL], 1), block([MODEL, "claude-haiku-4-5"], 3)
+    load(database, book, write(tmp_path, "0.json", {"blocks": [first]}))
+    load_of(database, book, "dana@example.com", write(tmp_path, "1.json", {"blocks": [first]}))
+    load_of(database, book, "erik@example.com", write(tmp_path, "2.json", {"blocks": [first]}))
+    for _ in range(2):
+        load_of(database, book, "dana@example.com", write(tmp_path, "3.json", {"blocks": [then]}))
+    assert by_person(database, book) == {"dana@example.com": 15, "erik@example.com": 5}
+
+
+def beta_row(hours: int = 24, **group: Any) -> dict[str, Any]:
+    """A row of the beta's cost of $10."""
+    row = {
+        "starting_at": "2026-11-20T00:00:00Z",
+        "ending_at": "2026-11-21T00:00:00Z" if hours == 24 else f"2026-11-20T{hours:02}:00:00Z",
+        "group": {"model": MODEL, "product": "claude_code", **group},
+        "cost": {"amount": "1000", "list_amount": "1000", "currency": "USD", "requests": 1},
+    }
+    return {"data": [row], "has_more": False, "next_page": None}
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"workspace_id": None, "speed": None}),
+        ({"actor": {"user_id": "u1", "email_address": None}}, {"actor": {"user_id": "u1", "email_address": "a@x.com"}}),
+        ({"actor": {"user_id": "u1", "name": None}}, {"actor": {"user_id": "u1", "name": "Ada", "deleted": True}}),
+    ],
+)
+def test_a_row_that_is_told_more_of_is_the_same_row(
+    database: Database, book: PriceBook, tmp_path: Path, hours: int, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    for number, group in enumerate((before, after, after)):
+        load(database, book, write(tmp_path, f"{number}.json", beta_row(hours, **group)))
+        assert usd(database, book) == 10
+    load(database, book, write(tmp_path, "other.json", beta_row(hours, **{**after, "workspace_id": "w2"})))
+    assert usd(database, book) == 20
+
+
+def test_rows_without_an_address_are_whose_id_they_have(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    nameless = beta_row(actor={"user_id": "u1", "email_address": None}, workspace_id="w1")
+    named = beta_row(actor={"user_id": "u1", "email_address": "ada@example.com"}, workspace_id="w2")
+    load(database, book, write(tmp_path, "1.json", nameless), write(tmp_path, "2.json", named))
+    assert by_person(database, book) == {"ada@example.com": 20}
+
+
+def test_an_event_of_cursor_with_one_more_field_is_the_same_event(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    event = {
+        "timestamp": "1795600000000",
+        "userEmail": "d@x.com",
+        "model": "claude-4.5-sonnet",
+        "tokenUsage": {"inputTokens": 1, "outputTokens": 2, "cacheWriteTokens": 3, "cacheReadTokens": 4},
+        "chargedCents": 20,
+    }
+    later = {**event, "timestamp": "1795600000001"}
+    for number, events in enumerate(([event], [{**event, "isHeadless": False}], [event, later])):
+        load(database, book, write(tmp_path, f"{number}.json", {"usageEvents": events}))
+    (cursor,) = ledger_of(database, book).spend(None, None, ()).others
+    assert cursor.charged_usd == Decimal("0.40")
+
+
+def test_copilot_dollars_that_a_plan_covers_after_all_are_not_charged_as_well(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    header = "date,username,sku,model,quantity,gross_amount,net_amount\n"
+    for net, charged, covered in (("2", 2, 0), ("0", 0, 2), ("0.5", Decimal("0.5"), Decimal("1.5"))):
+        row = f"2026-11-20,dev,copilot_ai_credit,Claude Sonnet 4.6,200,2,{net}\n"
+        load(database, book, write(tmp_path, "c.csv", header + row))
+        (copilot,) = ledger_of(database, book).spend(None, None, ()).others
+        assert (copilot.charged_usd, copilot.covered_usd) == (charged, covered)
+
+
+def test_what_other_files_say_twice_counts_once(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """$3 of LiteLLM, $4 of OpenRouter, $5 on the Claude Code page and $6 of the spend limits."""
+    metrics = {"spend": 3, "prompt_tokens": 10, "completion_tokens": 1}
+    litellm = {"date": "2026-11-20", "metrics": metrics, "breakdown": {"models": {MODEL: {"metrics": metrics}}}}
+    limit = {
+        "actor": {"user_id": "u1", "email_address": "f@x.com"},
+        "period": "monthly",
+        "period_to_date_spend": "600",
+    }
+    router = f"2026-11-20,anthropic/{MODEL},4,10,1\n"
+    page = "e@x.com,5.00,10\n"
+    files: dict[str, str | dict[str, Any]] = {
+        "l.json": {"results": [litellm, litellm], "metadata": {}},
+        "o.csv": f"Date,Slug,Usage,Prompt Tokens,Completion Tokens\n{router}{router}",
+        "claude_code_2026_11.csv": f"User,Spend this Month (USD),Lines this Month\n{page}{page}",
+        "s.json": {"data": [limit, limit], "has_more": False},
+    }
+    for name, content in files.items():
+        (report,) = load(database, book, write(tmp_path, name, content))
+        assert [("repeats" in problem.problem) for problem in report.problems] == [True], name
+    assert usd(database, book) == 3 + 4 + 5 + 6
+
+
+def test_an_answer_about_one_organization_leaves_another_ones_rows(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """$5 of the one from a file; the feed of the other brings $10 of that day, later $5 alone."""
+
+    def page(organization: int, *people: str) -> dict[str, Any]:
+        rows = [{**analytics_row(who, "2026-11-20"), "organization_id": ORGANIZATIONS[organization]} for who in people]
+        return {"data": rows, "has_more": False}
+
+    load(database, book, write(tmp_path, "file.json", page(0, "ada")))
+    for people, dollars in ((("bo", "cy"), 15), (("bo",), 10)):
+        body = Export("feed", io.BytesIO(json.dumps(page(1, *people)).encode()), NOW)
+        whole = [date(2026, 11, 20)]
+        importer(database, book).import_export(body, NOW, "claude_code_analytics_api", whole_days=whole)
+        assert usd(database, book) == dollars
+
+
+def test_new_keys_of_an_erased_person_do_not_replace_each_other(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    days = {"data": [analytics_row("dana", "2026-11-19")], "has_more": False}
+    load(database, book, write(tmp_path, "days.json", days))
+    erase_person(database, "dana@example.com", "admin", NOW)
+    header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens\n"
+    for _ in range(2):
+        for number, letters in enumerate(("aaaa", "bbbb"), start=1):
+            row = f"2026-11-20,{MODEL},claude_code_key_dana_{letters},{number}000000,0\n"
+            load(database, book, write(tmp_path, f"{number}.csv", header + row))
+    (whole,) = by_person(database, book).values()
+    assert whole == 5 + 5 + 10
+    log = assistant("m", "2026-11-20T10:00:00Z", MODEL, input_tokens=1)
+    load_of(database, book, "dana@example.com", write(tmp_path, "t.jsonl", log))
+    with database.read() as connection:
+        kept = connection.execute(select(read_files.c.settings)).scalars().all()
+    assert not any("dana" in settings for settings in kept)

@@ -218,3 +218,20 @@ def test_an_absurd_number_is_left_out_at_once(url: str) -> None:
     status, _ = send(url, "/v1/metrics", body.replace('"NUMBER"', "1e9999999").encode())
     assert status == 200
     assert time.monotonic() - started < 3
+
+
+def test_figures_that_cannot_be_stored_are_refused_for_good(url: str) -> None:
+    """Twelve events of $900 million each add up to more than a database holds: to try again would not help."""
+    body = json.loads(LOGS.read_bytes())
+    told = {"event.name": "api_request", "session.id": "s", "model": "claude-opus-5", "cost_usd": "900000000"}
+    records = [
+        {
+            "timeUnixNano": "1793786400000000000",
+            "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in {**told, "request_id": str(n)}.items()],
+        }
+        for n in range(12)
+    ]
+    body["resourceLogs"] = [{"scopeLogs": [{"logRecords": records}]}]
+    status, said = send(url, "/v1/logs", json.dumps(body).encode())
+    assert status == 400
+    assert b"add up to more than can be stored" in said
