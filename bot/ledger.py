@@ -68,7 +68,16 @@ from bot.store.quantities import (
     stored_period,
     vendor_spend,
 )
-from bot.store.ranges import FullerRange, RangeOf, RangeShare, fuller_ranges, has_ranges, range_shares
+from bot.store.ranges import (
+    FullerRange,
+    PersonTotal,
+    RangeOf,
+    RangeShare,
+    fuller_ranges,
+    has_ranges,
+    range_shares,
+    totals_around,
+)
 from bot.store.settings import read_setting
 from bot.store.teams import MIN_TEAM, Team, is_too_small
 
@@ -159,6 +168,9 @@ class Explanation(NamedTuple):
     details: list[tuple[str, str, Quantity, Amount]]
     zone: str = "UTC"
     """Whose day it is, for the source that speaks."""
+
+    totals: tuple[PersonTotal, ...] = ()
+    """What is said of several days together, in which the day lies."""
 
 
 def expected_key(day: date, team: str | None) -> str:
@@ -471,7 +483,8 @@ class Ledger:
             for quantity in of
         ]
         taken = fullest(SourceDay(s, a.usage.tokens, a.usd) for s, a in sources.items()).source if sources else None
-        return Explanation(person, day, taken, dict(sources), details, self._zone_of([taken or ""]))
+        totals = tuple(totals_around(self.database, person.id, day))
+        return Explanation(person, day, taken, dict(sources), details, self._zone_of([taken or ""]), totals)
 
     def _zone_of(self, speaking: Iterable[str]) -> str:
         """Whose days the figures of some sources are."""

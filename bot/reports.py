@@ -75,7 +75,7 @@ def digest_json(facts: DigestFacts, message: Message) -> Json:
     return {
         "day": facts.day.isoformat(),
         "zone": facts.zone,
-        "total_usd": exact(amount.usd) if amount else None,
+        "total_usd": None if facts.told_usd is None else exact(facts.told_usd),
         "usual": {"of": baseline.name, "usd": exact(baseline.usd), "days": baseline.samples} if baseline else None,
         "month_usd": exact(facts.month_usd),
         "models": [{"model": model.id or "other", "usd": exact(model.usd)} for model in facts.models],

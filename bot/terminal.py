@@ -10,6 +10,7 @@ from bot.imports import FileReport
 from bot.ledger import Explanation, SpendReport
 from bot.pricing.money import rounded
 from bot.pricing.usage import TOKEN_KINDS
+from bot.slack.blocks.explanation import totals_in_lines
 from bot.spend.amounts import ZERO, Amount
 from bot.store.identity import Unassigned
 from bot.store.people import Person
@@ -142,8 +143,11 @@ def _kinds(prices: dict[str, Any]) -> list[str]:
 def print_explanation(explanation: Explanation, label: str) -> None:
     """Which source speaks for a person's day and what each of them says, row by row."""
     person, day = explanation.person.label, explanation.day
+    totals = totals_in_lines(explanation)
     if explanation.taken is None:
-        _say(f"No source knows anything of {person} on {day}.")
+        _say(f"No source knows anything of {person} on {day}{' alone' if totals else ''}.")
+        for line in totals:
+            _say(line)
         return
     cost = explanation.sources[explanation.taken]
     _say(f"{person} on {day} ({explanation.zone} day): {_cost(cost)}, from {explanation.taken}")
@@ -159,6 +163,8 @@ def print_explanation(explanation: Explanation, label: str) -> None:
                 _say(
                     f"    {name}: {quantity.model}{under} {quantity.usage.tokens:,} tokens, {_cost(amount)} {reported}"
                 )
+    for line in totals:
+        _say(line)
     _say(f"{label[0].upper()}{label[1:]}, where the source states no cost.")
 
 

@@ -54,6 +54,19 @@ class FullerRange(NamedTuple):
     days: int
 
 
+class PersonTotal(NamedTuple):
+    """What a source says of a person's days from ``start`` to before ``until`` together, in US dollars.
+
+    ``is_fuller`` says that this is more than what is known of the days themselves.
+    """
+
+    source: str
+    start: date
+    until: date
+    usd: Decimal
+    is_fuller: bool
+
+
 class RangeShare(NamedTuple):
     """What one person used in several days together, of one line; the quantity stands under the first of them."""
 
@@ -138,6 +151,19 @@ def _beside_organization(
         day = number_day(number)
         if any(one.start <= day < one.until for one in theirs):
             found.append(FullerRange(RangeOf(person_id, day, day + ONE_DAY, ""), -from_nano(usd), 1))
+    return found
+
+
+def totals_around(database: Database, person_id: int, day: date) -> list[PersonTotal]:
+    """The totals of several days of a person in which a day lies, the later ends last."""
+    mine, number, found = database.workspace_id, day_number(day), []
+    with database.read() as connection:
+        names: dict[int, str] = dict(select_rows(connection, _SOURCES, (mine,)))
+        for span in _spans(connection, mine, number):
+            values = (mine, *span, person_id)
+            for usd, is_fuller in select_rows(connection, _TOTAL_OF, values) if span.holds(number) else ():
+                first, after = number_day(span.start), number_day(span.until)
+                found.append(PersonTotal(names[span.source_id], first, after, from_nano(usd), bool(is_fuller)))
     return found
 
 
@@ -289,6 +315,7 @@ _NEXT_SPAN = (
     "SELECT until, start, source_id FROM person_ranges WHERE workspace_id = ? "
     "AND (until, start, source_id) > (?, ?, ?) AND until <= ? ORDER BY until, start, source_id LIMIT 1"
 )
+_TOTAL_OF = f"SELECT usd, is_fuller FROM person_ranges WHERE {_SPAN} AND person_id = ?"  # noqa: S608
 _IS_OF = f"SELECT person_id FROM person_ranges WHERE {_SPAN} AND person_id = ?"  # noqa: S608
 _SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
 _NAMES = "SELECT id, name FROM sources WHERE id IN"

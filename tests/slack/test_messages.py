@@ -52,7 +52,7 @@ def test_the_digest_of_a_usual_day(book: PriceBook) -> None:
         "Forecast: $824.60 ($562.64 to $1,087)",
         "By model: Opus 5.5 $96.00 (52 %) · Sonnet 5.5 $71.00 (39 %) · Haiku 4.5 $17.20 (9 %)",
         "Worth a look:",
-        "• 1 person reached the daily limit ($12.00 unless they set their own); told privately",
+        "• 1 person reached the daily limit ($12.00 unless they or their team set another); told privately",
         "• $4.10 is from 1 key or machine that no person is assigned to",
         "Usage to Thu 19 Nov, received Fri 20 Nov 07:10 Europe/Paris",
         "List price estimate, price book of 2026-11-22; not an invoice",
@@ -76,7 +76,8 @@ def test_a_day_without_any_price_is_no_zero(book: PriceBook) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "said"), [(2, "; told privately"), (1, "; 1 told privately"), (0, "unless they set their own)")]
+    ("told", "said"),
+    [(2, "; told privately"), (1, "; 1 told privately"), (0, "their team set another)")],
 )
 def test_only_who_was_told_is_called_told(book: PriceBook, told: int, said: str) -> None:
     people = PeopleCount(14, 2, told, Decimal(0), 0)

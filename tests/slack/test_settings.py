@@ -214,7 +214,10 @@ class TestWhatHolds:
         team_of_five(stage, 30, 20, 13, 5, 1)
         assert "@example.com" not in digest_text(stage)
         save(stage, names="on")
-        assert "unless they set their own): ada@example.com, finn@example.com, freya@example.com" in digest_text(stage)
+        assert (
+            "unless they or their team set another): ada@example.com, finn@example.com, freya@example.com"
+            in digest_text(stage)
+        )
         finn = person_by_email(stage.installation.database, "finn@example.com")
         assert finn is not None
         set_wishes(stage.installation.database, finn.id, hides_name=True)

@@ -16,6 +16,8 @@ from bot.playground.demo import Stage
 from bot.playground.workspace import User
 from bot.pricing import PriceBook, default_price_book
 from bot.slack.blocks.digest import digest_message
+from bot.slack.blocks.explanation import explanation_message
+from bot.slack.blocks.plain import as_text
 from bot.spend.digest import DigestFacts
 from bot.spend.records import Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
@@ -128,6 +130,24 @@ def test_explain_says_which_source_speaks_and_what_the_others_say(database: Data
         "claude_code_analytics_api": Decimal(5),
         "transcripts": Decimal(7),
     }
+
+
+def test_explain_says_what_is_known_of_several_days_together(database: Database, book: PriceBook) -> None:
+    """A report says $30 of 1 to 21 November; of the 19th it is known that $5 were used, of the 20th nothing."""
+    report = used(opus_for(30), date(2026, 11, 1))._replace(until=date(2026, 11, 22))
+    store(database, report, source="spend_report_csv")
+    store(database, used(opus_for(5), date(2026, 11, 19)))
+    ledger = Ledger(database, book, utc_policy)
+    said = []
+    for day in (19, 20, 22):
+        found = ledger.explain("dana@example.com", date(2026, 11, day))
+        assert found is not None
+        said.append(as_text(explanation_message(found, book.label)))
+    total = "spend_report_csv: $30.00 for Sun 1 Nov to Sat 21 Nov together, more than these days say"
+    assert said[0].startswith("dana@example.com on Thu 19 Nov (UTC day): $5.00, from console_usage_csv")
+    assert total in said[0]
+    assert said[1] == f"No source knows anything of dana@example.com on Fri 20 Nov alone.\n{total}"
+    assert said[2] == "No source knows anything of dana@example.com on Sun 22 Nov."
 
 
 class TestWhatIsStillToCome:

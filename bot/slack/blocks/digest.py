@@ -173,7 +173,7 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
             "; told privately" if told == facts.people.over_limit else f"; {told} told privately" if told else ""
         )
         lines.append(
-            f"{who} reached the daily limit ({shown(facts.limit_usd)} unless they set their own)"
+            f"{who} reached the daily limit ({shown(facts.limit_usd)} unless they or their team set another)"
             f"{_named(facts)}{privately}"
         )
     if facts.unpriced:

@@ -4,16 +4,19 @@ from bot.ledger import Explanation
 from bot.pricing.money import rounded
 from bot.slack.blocks.message import Message, context, counted, escape, quoting_section, section, short_day
 from bot.spend.amounts import Amount
+from bot.spend.days import ONE_DAY
 
 MAX_ROWS = 12
+MAX_TOTALS = 5
 
 
 def explanation_message(found: Explanation, price_label: str) -> Message:
     """Every source that knows the day, which one speaks, and its rows."""
     who, day = escape(found.person.label), short_day(found.day)
+    totals = totals_in_lines(found)
     if found.taken is None:
-        sentence = f"No source knows anything of {who} on {day}."
-        return Message(sentence, [quoting_section(sentence)])
+        sentence = f"No source knows anything of {who} on {day}{' alone' if totals else ''}."
+        return Message(sentence, [quoting_section(sentence, *map(escape, totals))])
     fact = f"{who} on {day} ({found.zone} day): {_cost(found.sources[found.taken])}, from {escape(found.taken)}"
     ranked = sorted(found.sources.items(), key=lambda item: -item[1].usage.tokens)
     lines = [
@@ -32,10 +35,20 @@ def explanation_message(found: Explanation, price_label: str) -> Message:
         [
             quoting_section(f"*{fact}*", *lines),
             quoting_section("Its rows:", *rows[:MAX_ROWS], *more),
+            *([quoting_section(*map(escape, totals))] if totals else []),
             section("The fullest single source speaks; they are never added up, as each can only know too little."),
             context("Only you see this", f"{price_label[0].upper()}{price_label[1:]}, where the source states no cost"),
         ],
     )
+
+
+def totals_in_lines(found: Explanation) -> list[str]:
+    """What is said of several days together in which the day lies; of many the longest."""
+    return [
+        f"{one.source}: {rounded(one.usd)} for {short_day(one.start)} to {short_day(one.until - ONE_DAY)} together"
+        f"{', more than these days say' if one.is_fuller else ''}"
+        for one in found.totals[-MAX_TOTALS:]
+    ]
 
 
 def _cost(amount: Amount) -> str:
