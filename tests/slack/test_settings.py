@@ -221,7 +221,7 @@ class TestWhatHolds:
         finn = person_by_email(stage.installation.database, "finn@example.com")
         assert finn is not None
         set_wishes(stage.installation.database, finn.id, hides_name=True)
-        assert "set their own): ada@example.com, freya@example.com and 1 more" in digest_text(stage)
+        assert "their team set another): ada@example.com, freya@example.com and 1 more" in digest_text(stage)
 
     def test_waiting_alerts_follow_at_once(self, stage: Stage) -> None:
         bot, night = stage.installation, NOW.replace(hour=21)

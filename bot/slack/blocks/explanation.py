@@ -8,15 +8,16 @@ from bot.spend.days import ONE_DAY
 
 MAX_ROWS = 12
 MAX_TOTALS = 5
+MAX_LINE = 200
 
 
 def explanation_message(found: Explanation, price_label: str) -> Message:
     """Every source that knows the day, which one speaks, and its rows."""
     who, day = escape(found.person.label), short_day(found.day)
-    totals = totals_in_lines(found)
+    totals = [escape(line, MAX_LINE) for line in totals_in_lines(found)]
     if found.taken is None:
         sentence = f"No source knows anything of {who} on {day}{' alone' if totals else ''}."
-        return Message(sentence, [quoting_section(sentence, *map(escape, totals))])
+        return Message(sentence, [quoting_section(sentence, *totals)])
     fact = f"{who} on {day} ({found.zone} day): {_cost(found.sources[found.taken])}, from {escape(found.taken)}"
     ranked = sorted(found.sources.items(), key=lambda item: -item[1].usage.tokens)
     lines = [
@@ -35,7 +36,7 @@ def explanation_message(found: Explanation, price_label: str) -> Message:
         [
             quoting_section(f"*{fact}*", *lines),
             quoting_section("Its rows:", *rows[:MAX_ROWS], *more),
-            *([quoting_section(*map(escape, totals))] if totals else []),
+            *([quoting_section(*totals)] if totals else []),
             section("The fullest single source speaks; they are never added up, as each can only know too little."),
             context("Only you see this", f"{price_label[0].upper()}{price_label[1:]}, where the source states no cost"),
         ],
