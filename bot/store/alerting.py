@@ -4,13 +4,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select, type_coerce
+from sqlalchemy import Connection, select
 
 from bot.spend.alerts import MAX_AGE_DAYS, MAX_AHEAD_DAYS, newly_reached
 from bot.spend.days import ONE_DAY
 from bot.store import deliveries
-from bot.store.bulk import batches
-from bot.store.tables import people, person_days, teams
+from bot.store.bulk import select_in
+from bot.store.tables import day_number, from_nano, person_days
 
 
 class AlertPolicy(NamedTuple):
@@ -42,28 +42,18 @@ def owe_alerts(
 ) -> None:
     """Owe a message to each touched person with an e-mail address whose recent day reached a new step."""
     for day in sorted({day for day, _ in touched if -MAX_AHEAD_DAYS <= (policy.today - day).days <= MAX_AGE_DAYS}):
-        spent = person_days.c
-        for some in batches(sorted(person for when, person in touched if when == day), 500):
-            query = (
-                select(
-                    spent.person_id,
-                    spent.usd,
-                    func.coalesce(people.c.limit_usd, type_coerce(teams.c.limit_usd, people.c.limit_usd.type)),
-                )
-                .join(people, spent.person_id == people.c.id)
-                .outerjoin(teams, people.c.team_id == teams.c.id)
-                .where(
-                    spent.workspace_id == workspace_id,
-                    spent.day == day,
-                    spent.person_id.in_(some),
-                    people.c.email.is_not(None),
-                )
-            )
-            for person_id, usd, own_limit in connection.execute(query).all():
-                limit = own_limit if own_limit is not None else policy.limit_usd
-                if usd < limit:
-                    continue
+        who = sorted(person for when, person in touched if when == day)
+        for person_id, usd_nano, own_nano in select_in(connection, _SPENT, (workspace_id, day_number(day)), who):
+            usd, limit = from_nano(usd_nano), policy.limit_usd if own_nano is None else from_nano(own_nano)
+            if usd >= limit:
                 told = deliveries.alert_steps(connection, workspace_id, person_id, day)
                 step = newly_reached(usd, limit, told)
                 if step is not None:
                     deliveries.owe_alert(connection, workspace_id, person_id, day, step, now)
+
+
+_SPENT = (
+    "SELECT person_id, usd, COALESCE(people.limit_usd, teams.limit_usd) FROM person_days "
+    "JOIN people ON people.id = person_id LEFT JOIN teams ON teams.id = people.team_id "
+    "WHERE person_days.workspace_id = ? AND day = ? AND email IS NOT NULL AND person_id IN"
+)

@@ -209,24 +209,10 @@ class _Writer:
     def log(self, files: Sequence[FileTally], now: datetime, recorded: Sequence[Recorded]) -> None:
         if self.is_stream and self._is_logged_as_one(files[0], now, recorded[0]):
             return  # a stream brings one body at a time
-        rows = [
-            {
-                "workspace_id": self.workspace_id,
-                "source_id": self.source_id,
-                "path": file.path,
-                "imported_at": now,
-                "written_at": None if file.written_at is None else min(file.written_at, now),
-                "accepted": what.accepted,
-                "rejected": len(file.problems),
-                "unchanged": what.unchanged,
-                "restated": what.restated,
-                "first_day": min(what.days, default=None),
-                "last_day": max(what.days, default=None),
-            }
+        ids = [
+            select_rows(self.connection, _LOG, (self.workspace_id, self.source_id, *_logged(file, now, what)))[0][0]
             for file, what in zip(files, recorded, strict=True)
         ]
-        added = imports.insert().returning(imports.c.id, sort_by_parameter_order=True)
-        ids = self.connection.execute(added, rows).scalars()
         problems = [
             {"import_id": import_id, "row": problem.row, "problem": problem.problem.replace("\0", "�")}
             for import_id, file in zip(ids, files, strict=True)
@@ -695,14 +681,29 @@ def _difference(values: Values, before: Values | None) -> Values:
     return (*counts, values[-1] - max(before[-1], 0) if is_stated else NOT_STATED)
 
 
+_LOGGED = "path, imported_at, written_at, accepted, rejected, unchanged, restated, first_day, last_day"
+_LOG = (
+    f"INSERT INTO imports (workspace_id, source_id, {_LOGGED}) "  # noqa: S608
+    f"VALUES (?, ?, {', '.join('?' * len(_LOGGED.split(',')))}) RETURNING id"
+)
+
+
+def _logged(file: FileTally, now: datetime, what: Recorded) -> Row:
+    written_at = None if file.written_at is None else int(min(file.written_at, now).timestamp())
+    counts = (what.accepted, len(file.problems), what.unchanged, what.restated)
+    days = (min(what.days, default=None), max(what.days, default=None))
+    ends = (None if day is None else day_number(day) for day in days)
+    return (file.path, int(now.timestamp()), written_at, *counts, *ends)
+
+
 def source_id(connection: Connection, workspace_id: int, name: str) -> int:
     """The id of a source, made where it is new."""
-    query = select(sources.c.id).where(sources.c.workspace_id == workspace_id, sources.c.name == name)
-    found = connection.execute(query).scalar()
-    if found is None:
+    sql, values = "SELECT id FROM sources WHERE workspace_id = ? AND name = ?", (workspace_id, name)
+    found = select_rows(connection, sql, values)
+    if not found:
         insert_missing(connection, sources, [{"workspace_id": workspace_id, "name": name}], "workspace_id", "name")
-        found = connection.execute(query).scalar_one()
-    return int(found)
+        found = select_rows(connection, sql, values)
+    return int(found[0][0])
 
 
 def _storable(line: Line) -> Line:
