@@ -168,6 +168,15 @@ def _key_actor(key: str, said: _KeyMetadata) -> Actor:
 
 
 _CLAUDE_AT = ("anthropic", "bedrock", "vertex_ai", "openrouter")
+_OTHERS = re.compile(
+    r"(?:^|[/.:])(?:"
+    r"(?P<openai>openai\b|gpt-|chatgpt|o[1-9](?:-|$)|codex|text-embedding|whisper|tts-|dall-e)"
+    r"|(?P<google>google\b|gemini|gemma|imagen)|(?P<meta>meta\b|llama|codellama)|(?P<amazon>amazon\b|nova-|titan)"
+    r"|(?P<mistral>mistral|mixtral|ministral|codestral|devstral|magistral|pixtral)|(?P<deepseek>deepseek)"
+    r"|(?P<qwen>qwen|qwq)|(?P<xai>x-?ai\b|grok)|(?P<cohere>cohere|command-|embed-|rerank)"
+    r"|(?P<moonshot>moonshot|kimi)|(?P<zhipu>z-?ai\b|glm-)|(?P<minimax>minimax)|(?P<microsoft>microsoft|phi-))"
+)
+"""Other makers' models by the names they go by, with or without whoever hosts them."""
 
 
 def _model_name(name: str) -> str:
@@ -175,10 +184,15 @@ def _model_name(name: str) -> str:
 
 
 def _vendor(name: str) -> str:
-    """Other makers' models are kept apart from Claude, where LiteLLM names the maker; its own aliases name none."""
-    maker, separator, model = name.lower().partition("/")
-    is_other = separator and maker not in _CLAUDE_AT and "claude" not in model
-    return as_name(maker, "model") if is_other else ANTHROPIC
+    """Whose model it is. A team's own name for one says nothing, and is taken for Claude."""
+    lowered = name.lower()
+    maker, separator, _ = lowered.partition("/")
+    if "claude" in lowered:
+        return ANTHROPIC
+    if separator and maker not in _CLAUDE_AT:
+        return as_name(maker, "model")
+    other = _OTHERS.search(lowered)
+    return str(other.lastgroup) if other else ANTHROPIC
 
 
 class _Log(Struct):

@@ -36,8 +36,8 @@ from bot.store.tables import (
 from bot.store.tally import NOT_STATED, Line, SingleRequest, Tally, Values, fullness
 from bot.store.upsert import insert_missing, upsert
 
-MOVING_BILLING = ("copilot_csv",)
-"""Sources whose dollars may move between what is charged and what is covered, from one export to the next."""
+RETOLD = ("copilot_csv", "litellm_activity")
+"""Sources of which a row may come again as charged instead of covered, or as another maker's."""
 
 OLDER_BY = timedelta(hours=1)
 """An export that is so much older than another one of the same days cannot take away what that one says."""
@@ -339,7 +339,7 @@ class _Writer:
         if new and nobody is not None and nobody != new[0][0]:
             said = {row[1:] for row in new}
             gone += [row[:2] for row in self._existing_dailies(day, {nobody}) if row[1:] in said]
-        if existing and self.source in MOVING_BILLING:
+        if existing and self.source in RETOLD:
             kinds = self._kinds({key[1] for key in existing} | {row[1] for row in rows})
             told = {(row[0], kinds[row[1]]) for row in rows}
             gone += [key for key in existing if (key[0], kinds[key[1]]) in told]
@@ -595,9 +595,8 @@ class _Writer:
             self._replace_day(day, {(key[0], line_of[day][key]): values for key, values in rows.items()}, actor_ids)
 
     def _kinds(self, line_ids: set[int]) -> dict[int, int]:
-        """For each line the first of those that differ in billing alone."""
-        columns = [column.name for column in (*LINE, usage_lines.c.part, usage_lines.c.vendor)]
-        columns.remove("billing")
+        """For each line the first of those that differ in billing or vendor alone."""
+        columns = [column.name for column in (*LINE, usage_lines.c.part) if column.name != "billing"]
         sql = f"SELECT id, {', '.join(columns)} FROM usage_lines WHERE id IN"  # noqa: S608
         first: dict[Row, int] = {}
         found = sorted(select_in(self.connection, sql, (), sorted(line_ids)))

@@ -316,7 +316,18 @@ def test_rows_of_the_enterprise_reports_by_user(book: PriceBook) -> None:
 
 def test_other_makers_models_of_litellm_are_no_claude_spend(book: PriceBook) -> None:
     used = {"spend": 5, "prompt_tokens": 1_000_000}
-    models = {"openai/gpt-6": "openai", "azure_ai/claude-opus-5": "anthropic", "our-alias": "anthropic"}
+    models = {
+        "openai/gpt-6": "openai",
+        "gpt-6": "openai",
+        "o3-mini": "openai",
+        "vertex_ai/gemini-2.5-pro": "google",
+        "bedrock/us.meta.llama3-70b": "meta",
+        "bedrock/us.anthropic.claude-opus-5": "anthropic",
+        "azure_ai/claude-opus-5": "anthropic",
+        "our-alias": "anthropic",
+        "metal-coder": "anthropic",
+        "house/coder": "house",
+    }
     page = {
         "results": [
             {"date": "2026-11-10", "metrics": used, "breakdown": {"models": {m: {"metrics": used} for m in models}}}

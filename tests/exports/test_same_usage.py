@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.exports.reader import Export
 from bot.imports import FileReport
@@ -17,7 +17,8 @@ from bot.pricing import PriceBook
 from bot.store.database import Database
 from bot.store.identity import BY_ADMIN, erase_person, link_actor
 from bot.store.quantities import people_on
-from bot.store.tables import read_files
+from bot.store.recording import rebuild_rollups
+from bot.store.tables import read_files, usage_lines
 from tests.exports.test_samples import NOW, POLICY, imported, importer, ledger_of
 
 MODEL = "claude-opus-5"
@@ -866,3 +867,21 @@ def test_new_keys_of_an_erased_person_do_not_replace_each_other(
     with database.read() as connection:
         kept = connection.execute(select(read_files.c.settings)).scalars().all()
     assert not any("dana" in settings for settings in kept)
+
+
+def test_another_makers_model_that_once_counted_as_claude_is_moved(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """Older versions took gpt-6 for Claude: the same file again says whose it is, and it counts once."""
+    used = {"spend": 7, "prompt_tokens": 10, "completion_tokens": 1}
+    page = {"results": [{"date": "2026-11-20", "metrics": used, "breakdown": {"models": {"gpt-6": {"metrics": used}}}}]}
+    path = write(tmp_path, "l.json", {**page, "metadata": {}})
+    load(database, book, path)
+    with database.write() as connection:
+        connection.execute(update(usage_lines).values(vendor="anthropic"))
+    rebuild_rollups(database, book)
+    assert usd(database, book) == 7
+    load(database, book, path)
+    spent = ledger_of(database, book).spend(None, None, ())
+    assert spent.total.usd == 0
+    assert [(other.vendor, other.charged_usd) for other in spent.others] == [("openai", Decimal(7))]
