@@ -121,7 +121,12 @@ class Ccusage:
 
 
 def _read_rows(document: Raw, section: str, context: ReadingContext) -> Reading:
+    first_seen: dict[tuple[str, bytes], int] = {}
     for number, (project, raw) in enumerate(_section_rows(document, section), start=1):
+        first = first_seen.setdefault((project, bytes(raw)), number)
+        if first != number:
+            yield Problem(number, f"Row {number} repeats row {first} and was counted once.")
+            continue
         try:
             yield from _read_row(number, section, project, raw, context)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:

@@ -42,7 +42,7 @@ class Copilot:
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """Per row what was charged, and apart from it what the plan's credits covered; ``row`` is the line."""
-        for number, row in csv_dicts(export, _COPILOT):
+        for number, row in csv_dicts(export, _COPILOT, each_once=True):
             try:
                 if isinstance(row, str):
                     raise ValueError(row)

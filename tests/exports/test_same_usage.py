@@ -810,7 +810,7 @@ def test_copilot_dollars_that_a_plan_covers_after_all_are_not_charged_as_well(
 
 
 def test_what_other_files_say_twice_counts_once(database: Database, book: PriceBook, tmp_path: Path) -> None:
-    """$3 of LiteLLM, $4 of OpenRouter, $5 on the Claude Code page and $6 of the spend limits."""
+    """$3 of LiteLLM, $4 of OpenRouter, $5 on the Claude Code page, $6 of the spend limits and $2 of ccusage."""
     metrics = {"spend": 3, "prompt_tokens": 10, "completion_tokens": 1}
     litellm = {"date": "2026-11-20", "metrics": metrics, "breakdown": {"models": {MODEL: {"metrics": metrics}}}}
     limit = {
@@ -818,6 +818,7 @@ def test_what_other_files_say_twice_counts_once(database: Database, book: PriceB
         "period": "monthly",
         "period_to_date_spend": "600",
     }
+    row = {"date": "2026-11-20", "modelBreakdowns": [{"modelName": MODEL, "inputTokens": 1, "cost": 2}]}
     router = f"2026-11-20,anthropic/{MODEL},4,10,1\n"
     page = "e@x.com,5.00,10\n"
     files: dict[str, str | dict[str, Any]] = {
@@ -825,11 +826,12 @@ def test_what_other_files_say_twice_counts_once(database: Database, book: PriceB
         "o.csv": f"Date,Slug,Usage,Prompt Tokens,Completion Tokens\n{router}{router}",
         "claude_code_2026_11.csv": f"User,Spend this Month (USD),Lines this Month\n{page}{page}",
         "s.json": {"data": [limit, limit], "has_more": False},
+        "c.json": {"daily": [row, row]},
     }
     for name, content in files.items():
         (report,) = load(database, book, write(tmp_path, name, content))
         assert [("repeats" in problem.problem) for problem in report.problems] == [True], name
-    assert usd(database, book) == 3 + 4 + 5 + 6
+    assert usd(database, book) == 3 + 4 + 5 + 6 + 2
 
 
 def test_an_answer_about_one_organization_leaves_another_ones_rows(
