@@ -47,7 +47,6 @@ from bot.store.people import (
     person_by_name,
 )
 from bot.store.quantities import (
-    Share,
     VendorSpend,
     active_people,
     day_details,
@@ -72,7 +71,6 @@ from bot.store.ranges import (
     FullerRange,
     PersonTotal,
     RangeOf,
-    RangeShare,
     fuller_ranges,
     has_ranges,
     range_shares,
@@ -98,6 +96,10 @@ class SpendRow(NamedTuple):
 
     group: tuple[str, ...]
     amount: Amount
+
+
+Told = tuple[str, str, str, Quantity, bool]
+"""When it was used, by whom, which source says so, how much, and whether it is of several days together."""
 
 
 class SpendReport(NamedTuple):
@@ -217,10 +219,13 @@ class Ledger:
         groups = list(by)
         found: dict[tuple[str, ...], Amount] = defaultdict(Amount)
         undated = ZERO
+        fuller = fuller_ranges(self.database, period)
         # Who used it and where that is known from does not matter to every group.
-        is_by_day = not {"person", "source"}.intersection(groups) and not has_ranges(self.database)
-        found_quantities = self._by_day(period) if is_by_day else self._fullest(period, by_day="day" in groups)
-        for when, person, source, quantity, is_undated in found_quantities:
+        is_by_person = bool({"person", "source"}.intersection(groups))
+        dated = (
+            self._by_person(period, fuller, by_day="day" in groups) if is_by_person else self._by_day(period, fuller)
+        )
+        for when, person, source, quantity, is_undated in [*dated, *self._undated(fuller)]:
             cost = amount(quantity, self.book)
             values = {
                 "person": person,
@@ -235,44 +240,39 @@ class Ledger:
         rows = [SpendRow(group, found[group]) for group in sorted(found)]
         return SpendReport(period, whole, rows, undated, tuple(vendor_spend(self.database, period)))
 
-    def _by_day(self, period: Period) -> list[tuple[str, str, str, Quantity, bool]]:
-        """The same as ``_fullest`` says, everybody together."""
-        return [(one.day.isoformat(), "", "", one, False) for one in quantities(self.database, period)]
+    def _by_day(self, period: Period, fuller: list[FullerRange]) -> list[Told]:
+        """What everybody used together, day by day, without the days that totals stand for."""
+        used = self._instead(quantities(self.database, period), fuller, ())
+        return [(one.day.isoformat(), "", "", one, False) for one in used]
 
-    def _fullest(self, period: Period, *, by_day: bool) -> list[tuple[str, str, str, Quantity, bool]]:
-        """(when, person, source, quantity, whether it has no days) of what speaks for each person in a period.
-
-        Without ``by_day``, days that have the same prices are added up where they can.
-        """
-        if by_day or has_ranges(self.database):
-            dated = shares(self.database, period)
+    def _by_person(self, period: Period, fuller: list[FullerRange], *, by_day: bool) -> list[Told]:
+        """The same of each person and source. Without ``by_day`` days of the same prices add up where they can."""
+        instead: dict[int, list[RangeOf]] = defaultdict(list)
+        for one in fuller:
+            if one.days:
+                instead[one.of.person_id].append(one.of)
+        if by_day:
+            found = shares(self.database, period)
         else:
             ends = [*self.book.changes(*period), period.end]
             parts = map(Period, [period.start, *ends[:-1]], ends)
-            dated = [share for part in parts for share in shares(self.database, part, by_day=False)]
-        taken, covered = self._undated(period, dated)
-        labels = people_labels(self.database, {one.of.person_id for one in taken})
+            summed = (share for part in parts for share in shares(self.database, part, by_day=False))
+            found = [share for share in summed if share.person_id not in instead]
+            found += shares(self.database, period, instead.keys()) if instead else []
         return [
-            *(
-                (share.quantity.day.isoformat(), share.person, share.source, share.quantity, False)
-                for share in dated
-                if (share.person_id, share.quantity.day) not in covered
-            ),
-            *(
-                (f"{of.start}/{of.until - ONE_DAY}", labels[of.person_id], of.source, quantity, True)
-                for of, quantity in taken
-            ),
+            (share.quantity.day.isoformat(), share.person, share.source, share.quantity, False)
+            for share in found
+            if not any(of.start <= share.quantity.day < of.until for of in instead.get(share.person_id, ()))
         ]
 
-    def _undated(self, period: Period, dated: list[Share]) -> tuple[list[RangeShare], set[tuple[int, date]]]:
-        """The totals of several days that say more than a person's days, and the person-days that they stand for."""
-        fuller = [one.of for one in fuller_ranges(self.database, period)]
-        instead: dict[int, list[RangeOf]] = defaultdict(list)
-        for of in fuller:
-            instead[of.person_id].append(of)
-        days = {(share.person_id, share.quantity.day) for share in dated if share.person_id in instead}
-        covered = {(who, day) for who, day in days if any(of.start <= day < of.until for of in instead[who])}
-        return range_shares(self.database, [of for of in fuller if of.source]), covered
+    def _undated(self, fuller: list[FullerRange]) -> list[Told]:
+        """What the totals of several days say that stand in the place of days."""
+        found = range_shares(self.database, [one.of for one in fuller if one.of.source])
+        labels = people_labels(self.database, {share.of.person_id for share in found})
+        return [
+            (f"{of.start}/{of.until - ONE_DAY}", labels[of.person_id], of.source, quantity, True)
+            for of, quantity in found
+        ]
 
     def digest(
         self,
@@ -337,7 +337,7 @@ class Ledger:
             for month in (Period((first - ONE_DAY).replace(day=1), first), Period(first, day + ONE_DAY)):
                 fuller = fuller_ranges(self.database, month)
                 if fuller:
-                    used = self._instead(used, fuller)
+                    used = self._instead(used, fuller, (told[3] for told in self._undated(fuller)))
                     people = people if month.end == first else self._counted(people, month, fuller)
             told = facts_of(used, people)
             is_idle = facts.is_idle and told.amount is None
@@ -348,8 +348,10 @@ class Ledger:
         whole = facts.month_usd + sum((one.more_usd for one in fuller), ZERO)
         return facts._replace(month_usd=whole, month=facts.month._replace(usd=whole, forecast=None))
 
-    def _instead(self, used: Iterable[Quantity], fuller: list[FullerRange]) -> list[Quantity]:
-        """What was used with those totals of several days in the place of the days that they say more than."""
+    def _instead(self, used: list[Quantity], fuller: list[FullerRange], totals: Iterable[Quantity]) -> list[Quantity]:
+        """What was used with these totals in the place of the days that they say more than."""
+        if not fuller:
+            return used
         found: dict[tuple[Any, ...], Quantity] = {}
 
         def add(quantity: Quantity, times: int = 1) -> None:
@@ -369,8 +371,8 @@ class Ledger:
             for some in batches(people_ids, PEOPLE_AT_ONCE):
                 for quantity in quantities_of(self.database, period, some):
                     add(quantity, -1)
-        for share in range_shares(self.database, [one.of for one in fuller if one.of.source]):
-            add(share.quantity)
+        for quantity in totals:
+            add(quantity)
         return [found[key] for key in sorted(found) if any(found[key].usage) or found[key].reported_usd]
 
     def _counted(self, by_day: PeopleCount, period: Period, fuller: list[FullerRange]) -> PeopleCount:
