@@ -3,7 +3,8 @@
 The questions are asked twice: of the tokens in the base table, multiplied with a small table of prices (which is faster
 than to sum each kind of token and to price the sums afterwards), and of dollars that lie ready in each of its rows.
 
-10,000 people, 90 days and three models; once more with three years stored, which must take as long.
+10,000 people, 90 days and three models, from a stream that goes on until now; once more with three years stored, which
+must take as long.
 """
 
 import statistics
@@ -151,7 +152,8 @@ def fill(database: Database, days: int, before: int, *, with_base: bool) -> None
             models = [(1, number, line, 0, sum(used), 0, 0, 0, 0, 0, None, PEOPLE) for line in (1, 2, 3)]
             raw.executemany("INSERT INTO model_days VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", models)
             start = int(datetime.combine(day, time(0), UTC).timestamp())
-            arrivals = [(1, 1, "stream", start + 600 * place, 1, 0, 0, 0, number, number) for place in range(144)]
+            count = (int(NOW.timestamp()) - start) // 600 if back == 0 else 144
+            arrivals = [(1, 1, "stream", start + 600 * place, 1, 0, 0, 0, number, number) for place in range(count)]
             raw.executemany(f"INSERT INTO imports ({_IMPORT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", arrivals)
             alerts = [
                 (1, f"alert:{p}:{day}:1", "alert", str(p), number, 1, "sent", start, 1, 1) for p in range(1, ALERTS + 1)

@@ -13,7 +13,7 @@ from bot.slack.scopes import SCOPES
 from bot.slack.subscribing import in_words
 from bot.store.database import DatabaseProblem
 from bot.store.deliveries import Delivery, all_deliveries
-from bot.store.feeds import feed_states, silent_sources
+from bot.store.feeds import feed_states
 from bot.store.quantities import last_import
 from bot.store.subscriptions import all_subscriptions
 
@@ -94,7 +94,7 @@ def _feeds(installation: Installation) -> Iterator[Check]:
         following = f", next run {state.next_at.astimezone(zone):%H:%M}" if state.next_at else ""
         said = f"{last}{lag}, {state.received:,} rows so far{following}"
         yield Check(feed.name, said, state.problem or "" if state.is_failing else "")
-    for source in silent_sources(installation.database, now):
+    for source in installation.ledger.silent_sources(now):
         since = source.last_at.astimezone(zone)
         yield Check(f"source {source.name}", f"silent since {since:%Y-%m-%d %H:%M}", "look at what feeds it")
     if installation.settings.otlp_token is not None:

@@ -7,7 +7,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as METRICS_TYPE
 
 from bot.app import Installation
 from bot.store.deliveries import count_by_state
-from bot.store.feeds import feed_states, silent_sources
+from bot.store.feeds import feed_states
 from bot.store.quantities import stored_period
 
 __all__ = ["METRICS_TYPE", "metrics_page"]
@@ -19,7 +19,7 @@ def metrics_page(installation: Installation, now: datetime) -> bytes:
     database = installation.database
     _feeds(installation, registry, now)
     silent = Gauge("claudecost_source_silent_seconds", "Silent for longer than usual", ["source"], registry=registry)
-    for source in silent_sources(database, now):
+    for source in installation.ledger.silent_sources(now):
         silent.labels(source.name).set((now - source.last_at).total_seconds())
     waiting = Gauge("claudecost_deliveries", "Messages owed to Slack, by state", ["state"], registry=registry)
     for state, count in count_by_state(database).items():

@@ -10,6 +10,7 @@ from decimal import Decimal
 from slack_sdk.errors import SlackApiError
 
 from bot.advice import Advisor
+from bot.exports.formats import source_title
 from bot.ledger import Ledger, OwnDay
 from bot.pricing.money import rounded
 from bot.schedule import caught_up, digest_due
@@ -29,7 +30,6 @@ from bot.spend.digest import DAILY, MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import ALERT, NOTICE, TOO_LATE, Covered, Delivery
-from bot.store.feeds import silent_sources
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
 from bot.store.people import Person, people_of_team, person_by_id, wishes_of
 from bot.store.settings import read_setting, write_setting
@@ -230,9 +230,10 @@ class Jobs:
 
     def watch_sources(self, now: datetime) -> None:
         """Owe each admin one message about a source that has fallen silent."""
-        for source in silent_sources(self.ledger.database, now):
+        for source in self.ledger.silent_sources(now):
             about = f"silent:{source.name}:{int(source.last_at.timestamp())}"
-            text = silence_sentence(source.name, source.last_at.astimezone(self.ledger.zone), source.usual)
+            last_at = source.last_at.astimezone(self.ledger.zone)
+            text = silence_sentence(source_title(source.name), last_at, self.ledger.zone.key, source.usual)
             self._tell_admins(about, text, now)
 
     def find_owners(self, now: datetime) -> int:

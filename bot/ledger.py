@@ -35,7 +35,7 @@ from bot.store import deliveries
 from bot.store.bulk import batches
 from bot.store.database import Database
 from bot.store.deliveries import Delivery
-from bot.store.feeds import silent_sources
+from bot.store.feeds import SilentSource, silent_sources
 from bot.store.people import (
     Person,
     is_one_person,
@@ -534,7 +534,7 @@ class Ledger:
             for day in {day for day, _ in late}:
                 names = [one.source for when, one in late if when == day]
                 people |= people_of_sources(self.database, day, names, members)
-        silent = silent_sources(self.database, now) if now else []
+        silent = self.silent_sources(now) if now else []
         return Freshness(
             period.end - ONE_DAY,
             min(one.at for _, one in late) if late else max(one.at for _, one in arrivals),
@@ -542,6 +542,13 @@ class Ledger:
             tuple((source_title(source.name), source.last_at) for source in silent),
             is_partial=bool(late),
             late_people=len(people),
+        )
+
+    def silent_sources(self, now: datetime) -> list[SilentSource]:
+        """Sources that have brought nothing for longer than is usual on working days."""
+        policy = self.policy()
+        return silent_sources(
+            self.database, now, lambda start, end: policy.calendar.working_time(start, end, policy.timezone)
         )
 
     def _reported(self, days: Collection[date]) -> set[date]:

@@ -1,9 +1,10 @@
 """Working days: Mondays to Fridays that are no public holiday where the team works."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from bot.spend.days import Period
+from bot.spend.days import ONE_DAY, Period, due_at
 
 
 class UnknownCountry(Exception):
@@ -34,6 +35,15 @@ class WorkCalendar:
     def working_days(self, period: Period) -> int:
         """How many working days a period has."""
         return sum(map(self.is_working, period.days))
+
+    def working_time(self, start: datetime, end: datetime, zone: ZoneInfo) -> timedelta:
+        """How much of the time between two moments lies on working days, as clocks of ``zone`` count them."""
+        first, last = start.astimezone(zone).date(), end.astimezone(zone).date()
+        if first == last:
+            return end - start if self.is_working(first) else timedelta(0)
+        days = [day for day in Period(first, last + ONE_DAY).days if self.is_working(day)]
+        midnights = ((due_at(day, time(0), zone), due_at(day + ONE_DAY, time(0), zone)) for day in days)
+        return sum((min(end, after) - max(start, before) for before, after in midnights), timedelta(0))
 
     def holidays_in(self, period: Period) -> frozenset[date]:
         """The public holidays of a period."""

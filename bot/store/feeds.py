@@ -1,10 +1,10 @@
 """The state of live feeds: which is due and who runs it, what came of it, and which sources have fallen silent."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from bot.store.bulk import select_rows
 from bot.store.database import Database
@@ -14,7 +14,10 @@ from bot.store.upsert import insert_missing
 MIN_ARRIVALS = 5
 """With fewer arrivals nobody can say what is usual for a source."""
 
-ARRIVALS = 30
+MIN_DAYS = 3
+"""So many days they must be of."""
+
+LATELY = timedelta(days=21)
 MIN_SILENCE = timedelta(hours=6)
 
 
@@ -37,7 +40,7 @@ class FeedState(NamedTuple):
 
 
 class SilentSource(NamedTuple):
-    """A source that brought something regularly and has not for longer than was usual."""
+    """A source that brought something regularly and has not for longer than was ``usual`` on working days."""
 
     name: str
     last_at: datetime
@@ -86,34 +89,57 @@ def feed_states(database: Database) -> list[FeedState]:
         return [FeedState(*row) for row in connection.execute(query)]
 
 
-def silent_sources(database: Database, now: datetime) -> list[SilentSource]:
-    """Sources whose last arrival is longer ago than one and a half times the longest pause among the latest ones."""
+def silent_sources(
+    database: Database, now: datetime, worked: Callable[[datetime, datetime], timedelta]
+) -> list[SilentSource]:
+    """Sources that have brought nothing for longer than one and a half times the longest pause of the last weeks.
+
+    Pauses are ``worked`` time between two moments: nobody is surprised by a night that is like the others, nor by a
+    weekend.
+    """
     found = []
-    for name, arrivals in _arrivals(database).items():
-        if len(arrivals) < MIN_ARRIVALS:
-            continue
-        usual = max(later - earlier for later, earlier in pairwise(arrivals))
-        if now - arrivals[0] > max(usual * 3 / 2, usual + timedelta(hours=1), MIN_SILENCE):
-            found.append(SilentSource(name, arrivals[0], usual))
+    mine, quiet_since = database.workspace_id, int((now - MIN_SILENCE).timestamp())
+    with database.read() as connection:
+        for source_id, name in select_rows(connection, _SOURCES, [mine]):
+            ((last,),) = select_rows(connection, _LAST, (mine, source_id))
+            silence = worked(instant(last), now) if last is not None and last <= quiet_since else timedelta(0)
+            if silence > MIN_SILENCE:
+                usual = _longest_pause(connection, (mine, source_id), last, silence, worked)
+                if usual is not None:
+                    found.append(SilentSource(name, instant(last), usual))
     return sorted(found)
 
 
-def _arrivals(database: Database) -> dict[str, list[datetime]]:
-    """The latest moments at which each source brought something new, newest first."""
-    mine = database.workspace_id
-    found: dict[str, list[datetime]] = {}
-    with database.read() as connection:
-        for source_id, name in select_rows(connection, _SOURCES, [mine]):
-            found[name] = [instant(at) for (at,) in select_rows(connection, _LATEST, (mine, source_id, ARRIVALS))]
-    return found
+def _longest_pause(
+    connection: Connection,
+    source: tuple[int, int],
+    last: int,
+    silence: timedelta,
+    worked: Callable[[datetime, datetime], timedelta],
+) -> timedelta | None:
+    """The longest pause lately between arrivals, of which ``last`` is the newest.
+
+    None where a pause shows that a silence is nothing unusual, and where there are too few to say.
+    """
+    longest, hours, days, since = timedelta(0), {last // 3600}, {last // 86400}, last - int(LATELY.total_seconds())
+    later = last
+    while arrivals := select_rows(connection, _EARLIER, (*source, since, later)):
+        for (earlier,) in arrivals:
+            if timedelta(seconds=later - earlier) > longest:
+                longest = max(longest, worked(instant(earlier), instant(later)))
+            later = earlier
+        if silence <= max(longest * 3 / 2, longest + timedelta(hours=1)):
+            return None
+        hours |= {at // 3600 for (at,) in arrivals}
+        days |= {at // 86400 for (at,) in arrivals}
+    return longest if len(hours) >= MIN_ARRIVALS and len(days) >= MIN_DAYS else None
 
 
 # Every digest asks these; the query builder takes longer to ask than they take to answer.
 _SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
-_LATEST = (
-    "SELECT DISTINCT imported_at FROM imports WHERE workspace_id = ? AND source_id = ? AND accepted + restated > 0 "
-    "ORDER BY imported_at DESC LIMIT ?"
-)
+_NEWS = "FROM imports WHERE workspace_id = ? AND source_id = ? AND accepted + restated > 0"
+_LAST = f"SELECT (SELECT imported_at {_NEWS} ORDER BY imported_at DESC LIMIT 1)"
+_EARLIER = f"SELECT imported_at {_NEWS} AND imported_at > ? AND imported_at < ? ORDER BY imported_at DESC LIMIT 200"
 
 
 def _change(database: Database, name: str, values: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from bot.spend.records import Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
-from bot.store.feeds import feed_states, silent_sources
+from bot.store.feeds import feed_states
 from bot.store.recording import FileTally, record
 from bot.store.tally import Tally
 from bot.store.teams import Team
@@ -57,9 +57,11 @@ class TestOwners:
 
 class TestSilence:
     @staticmethod
-    def arrive(database: Database, book: PriceBook, at: datetime, tokens: int) -> None:
+    def arrive(
+        database: Database, book: PriceBook, at: datetime, tokens: int, source: str = "claude_code_analytics_api"
+    ) -> None:
         files = [FileTally("usage.json", Tally([used(opus_for(tokens), day=date(2026, 11, 1))]), [])]
-        record(database, "claude_code_analytics_api", files, at, AlertPolicy(Decimal(12), at.date()), book)
+        record(database, source, files, at, AlertPolicy(Decimal(12), at.date()), book)
 
     def test_a_source_that_was_alive_and_falls_silent_is_told_once(self, stage: Stage, book: PriceBook) -> None:
         database, jobs = stage.installation.database, stage.installation.jobs
@@ -75,7 +77,31 @@ class TestSilence:
         assert facts.freshness is not None
         assert facts.freshness.silent == (("Claude Code Analytics API", last),)
         self.arrive(database, book, last + timedelta(hours=91), 9)
-        assert silent_sources(database, last + timedelta(hours=92)) == []
+        ledger = Ledger(database, book, utc_policy)
+        assert ledger.silent_sources(last + timedelta(hours=96)) == []
+
+    @pytest.mark.parametrize("source", ["otlp_events", "claude_code_analytics_api"])
+    def test_nights_and_weekends_are_no_silence(self, database: Database, book: PriceBook, source: str) -> None:
+        """Two weeks, from the first day on: as people work, every half an hour or every hour; then it ends."""
+        ledger = Ledger(database, book, utc_policy)
+        monday, tokens = datetime(2026, 11, 2, tzinfo=UTC), 0
+        heard: list[datetime] = []
+        for hour in range(24 * 14):
+            now = monday + timedelta(hours=hour)
+            if now.weekday() < 5 and 8 <= now.hour < 18:
+                tokens += 1
+                self.arrive(database, book, now, tokens, source)
+            heard += [now] if ledger.silent_sources(now + timedelta(minutes=59)) else []
+        assert heard == []
+        last = monday + timedelta(days=11, hours=17)
+        silent = [hour for hour in range(24 * 7) if ledger.silent_sources(last + timedelta(hours=hour))]
+        # From Friday 17:00 to midnight 7 hours, and of Monday 15.5 more: 1.5 x the 15 hours of a night.
+        assert silent[0] == 7 + 48 + 16
+
+    def test_imports_by_hand_on_one_day_promise_nothing(self, database: Database, book: PriceBook) -> None:
+        for minute in range(5):
+            self.arrive(database, book, NOW + timedelta(hours=minute), minute + 1)
+        assert Ledger(database, book, utc_policy).silent_sources(NOW + timedelta(days=9)) == []
 
 
 class TestWatchedFolder:

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from bot.slack.blocks.message import MAX_SENTENCE, Message, actions, button, context, escape, quoting_section, short_day
 
 
-def silence_sentence(source: str, last_at: datetime, usual: timedelta) -> str:
-    """That a source has brought nothing for longer than usual; ``last_at`` in the installation's zone."""
+def silence_sentence(source: str, last_at: datetime, zone: str, usual: timedelta) -> str:
+    """That a source has brought nothing for longer than usual; ``last_at`` is told in ``zone``."""
     return (
-        f"{source} has brought nothing since {short_day(last_at.date())} {last_at:%H:%M}; "
-        f"lately the longest pause was {_length(usual)}. Digests and alerts may miss usage."
+        f"{source} has brought nothing since {short_day(last_at.date())} {last_at:%H:%M} {zone}; lately the longest "
+        f"pause was {_length(usual)} of working days. Digests and alerts may miss usage: look at what feeds it."
     )
 
 

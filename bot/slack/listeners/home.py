@@ -19,7 +19,7 @@ from bot.spend.days import ONE_DAY, Period
 from bot.store.answers import Answers, last_answers
 from bot.store.audit import last_entries, looks_at, note_change
 from bot.store.deliveries import NOT_ARRIVED, all_deliveries, reopen
-from bot.store.feeds import feed_states, silent_sources
+from bot.store.feeds import feed_states
 from bot.store.identity import UnknownIdentity, unassigned
 from bot.store.people import person_by_email, remember_slack_user, set_wishes, wishes_of
 from bot.store.quantities import last_import
@@ -145,7 +145,7 @@ class Home:
             feeds.append(f"last import: {newest.source} at {at:%Y-%m-%d %H:%M}, days to {newest.last_day}")
         feeds += [
             f"{source.name} is silent since {source.last_at.astimezone(zone):%Y-%m-%d %H:%M}"
-            for source in silent_sources(database, now)
+            for source in self.ledger.silent_sources(now)
         ]
         since = self.today() - RECENT
         stuck = [one for one in all_deliveries(database, NOT_ARRIVED, since) if one.state != "expired" or one.is_late]
