@@ -216,6 +216,7 @@ class Installation:
             self.access,
             self.identities.give,
             self.answers,
+            self.look_again,
         )
         actions = Actions(
             self.ledger, self.directory, self.access, self.today, home.publish, self.look_again, self.advisor

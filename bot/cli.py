@@ -245,6 +245,8 @@ def digest(
         _refuse(f"No team is called “{team}”; claudecost team makes one. Leave --team out for everybody.")
     facts = installation.ledger.digest(which, installation.clock(), team=of_team)
     message = digest_message(facts)
+    if post is not None:
+        _post_digest(installation, post, which, of_team.name if of_team else "")
     if as_json:
         from bot.reports import digest_json
 
@@ -253,8 +255,6 @@ def digest(
         from bot.slack.blocks.plain import as_text
 
         print(as_text(message))
-    if post is not None:
-        _post_digest(installation, post, which, of_team.name if of_team else "")
 
 
 @app.command()
@@ -274,7 +274,7 @@ def alerts(day: Annotated[date | None, Day] = None, as_json: Json = False) -> No
     for alert in found:
         print(f"{alert.person}: {rounded(alert.usd)}, {alert.step}x the limit of {shown(alert.limit_usd)}")
     if found:
-        zone = installation.policy().timezone.key
+        zone = installation.ledger.zone_of(which)
         print(f"On {which} ({zone} day); {installation.book.label}, or as the source states it.")
     else:
         stored = stored_period(installation.database)
@@ -351,6 +351,7 @@ def erase(
 @app.command()
 def collect() -> None:
     """Run every live feed now, whether it is due or not; the first time this fetches 90 days."""
+    from bot.feeds import Brought
     from bot.logs import configure_logging
     from bot.store.feeds import feed_states
 
@@ -358,11 +359,19 @@ def collect() -> None:
     installation = _installation()
     if not installation.feeds.feeds:
         _refuse("No feed is set up: set ANTHROPIC_ADMIN_KEY or CLAUDECOST_WATCH_FOLDER (docs/sources.md).")
-    installation.feeds.collect(installation.clock(), _track("Fetching"), is_forced=True)
+    problems: list[str] = []
+
+    def tell(name: str, brought: Brought) -> None:
+        newest = f", the newest of {brought.newest_day}" if brought.newest_day else ""
+        print(f"{name}: {brought.rows:,} rows are new or changed{newest}")
+        problems.extend(f"{name}: {problem}" for problem in brought.problems)
+
+    installation.feeds.collect(installation.clock(), _track("Fetching"), is_forced=True, tell=tell)
     failing = [state for state in feed_states(installation.database) if state.is_failing]
-    for state in failing:
-        print(f"{state.name}: {state.problem}", file=sys.stderr)
-    raise typer.Exit(WITH_PROBLEMS if failing else DONE)
+    problems += [f"{state.name}: {state.problem}" for state in failing]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    raise typer.Exit(WITH_PROBLEMS if problems else DONE)
 
 
 @app.command()
@@ -488,12 +497,17 @@ def team(
 ) -> None:
     """Make a team or change it, or list the teams."""
     from bot.pricing.money import shown
+    from bot.slack.blocks.message import one_line
     from bot.store.teams import MAX_TEAM_NAME, all_teams, set_team
 
     installation = _installation()
     database = installation.database
     if name is not None:
         said = {"limit_usd": limit, "budget_usd": budget, "lead": lead}
+        if not name.strip() or not name.isprintable():
+            _refuse(f"“{one_line(name, 40)}” is no name for a team; give it one of letters and digits, such as core.")
+        if lead is not None and not re.fullmatch(r"[UW][A-Z0-9]+", lead):
+            _refuse(f"--lead is “{lead}”; expected a Slack user id such as U0123ABCD (in their profile, under ⋮).")
         if len(name.strip()) > MAX_TEAM_NAME:
             _refuse(f"“{name[:40]}…” is too long for a team's name; {MAX_TEAM_NAME} characters fit into a digest.")
         set_team(database, name, members or [], **{key: value for key, value in said.items() if value is not None})
@@ -502,7 +516,8 @@ def team(
         if name is None or found.name.lower() == name.lower():
             own_limit = f", {shown(found.limit_usd)} a day each" if found.limit_usd is not None else ""
             month = f", {shown(found.budget_usd)} a month" if found.budget_usd is not None else ""
-            print(f"{found.name}{own_limit}{month}: {', '.join(people_of) or 'nobody'}")
+            named = one_line(found.name, MAX_TEAM_NAME)
+            print(f"{named}{own_limit}{month}: {', '.join(people_of) or 'nobody'}")
 
 
 @app.command()

@@ -93,7 +93,7 @@ def _feeds(installation: Installation) -> Iterator[Check]:
         lag = f", newest day {state.newest_day}" if state.newest_day else ""
         following = f", next run {state.next_at.astimezone(zone):%H:%M}" if state.next_at else ""
         said = f"{last}{lag}, {state.received:,} rows so far{following}"
-        yield Check(feed.name, said, state.problem or "" if state.is_failing else "")
+        yield Check(feed.name, said, state.problem or "")
     for source in installation.ledger.silent_sources(now):
         since = source.last_at.astimezone(zone)
         yield Check(f"source {source.name}", f"silent since {since:%Y-%m-%d %H:%M}", "look at what feeds it")

@@ -53,8 +53,18 @@ class Feeds:
         self.database = database
         self.feeds = feeds
 
-    def collect(self, now: datetime, progress: Progress = lambda days: days, *, is_forced: bool = False) -> int:
-        """Run what is due; returns how many feeds ran. A failure is kept with its reason, and the others go on."""
+    def collect(
+        self,
+        now: datetime,
+        progress: Progress = lambda days: days,
+        *,
+        is_forced: bool = False,
+        tell: Callable[[str, Brought], None] = lambda name, brought: None,
+    ) -> int:
+        """Run what is due; returns how many feeds ran. A failure is kept with its reason, and the others go on.
+
+        ``tell`` hears what each brought.
+        """
         ran = 0
         for feed in self.feeds:
             before = claim_feed(self.database, feed.name, now, feed.every, is_forced=is_forced)
@@ -67,7 +77,9 @@ class Feeds:
                 logger.warning("%s brought nothing: %s", feed.name, error)
                 feed_failed(self.database, feed.name, now, str(error))
             else:
-                feed_succeeded(self.database, feed.name, now, brought.newest_day, brought.rows)
+                first = brought.problems[0] if brought.problems else None
+                feed_succeeded(self.database, feed.name, now, brought.newest_day, brought.rows, first)
+                tell(feed.name, brought)
                 for problem in brought.problems:
                     logger.warning("%s: %s", feed.name, problem)
         return ran

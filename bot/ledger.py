@@ -32,6 +32,7 @@ from bot.spend.digest import (
 from bot.spend.precedence import SourceDay, fullest
 from bot.spend.workdays import WorkCalendar
 from bot.store import deliveries
+from bot.store.audit import Look, looks_at
 from bot.store.bulk import batches
 from bot.store.database import Database
 from bot.store.deliveries import Delivery
@@ -147,17 +148,18 @@ class OwnSpend(NamedTuple):
     """What a person sees of their own spend: their newest day with usage, and the month that it lies in."""
 
     latest: OwnDay
-    month_usd: Decimal
+    month: Amount
     month_days: int
     limit_usd: Decimal
 
 
 class OwnPeriod(NamedTuple):
-    """What a person sees of a period of their own: the total, and each active day, oldest first."""
+    """What a person sees of a period of their own: the total, and each active day, oldest first, in a zone."""
 
     period: Period
-    usd: Decimal
-    days: list[tuple[date, Decimal]]
+    amount: Amount
+    days: list[tuple[date, Amount]]
+    zone: str
 
 
 class Explanation(NamedTuple):
@@ -447,18 +449,21 @@ class Ledger:
         if person is None or not history:
             return None
         latest = history[-1].day
-        month = [entry for entry in history if entry.day >= month_to_date(latest).start]
-        return OwnSpend(
-            self.own_day(person, latest), sum((entry.usd for entry in month), ZERO), len(month), self.limit_of(person)
-        )
+        month = self._own_period(person, month_to_date(latest))
+        return OwnSpend(self.own_day(person, latest), month.amount, len(month.days), self.limit_of(person))
 
     def own_period(self, email: str, period: Period) -> OwnPeriod | None:
         """A person's own active days of a period; None if nothing is known of them."""
         person = person_by_email(self.database, email)
-        if person is None:
-            return None
-        days = person_history(self.database, person.id, period)
-        return OwnPeriod(period, sum((one.usd for one in days), ZERO), [(one.day, one.usd) for one in days])
+        return None if person is None else self._own_period(person, period)
+
+    def _own_period(self, person: Person, period: Period) -> OwnPeriod:
+        found = shares(self.database, period, [person.id])
+        days: dict[date, Amount] = defaultdict(Amount)
+        for share in found:
+            days[share.quantity.day] = days[share.quantity.day].plus(amount(share.quantity, self.book))
+        whole = reduce(Amount.plus, days.values(), Amount())
+        return OwnPeriod(period, whole, sorted(days.items()), self._zone_of({share.source for share in found}))
 
     def own_comparison(self, email: str, period: Period) -> Comparison | None:
         """What a person's own usage of a period would have cost on other models; None if nothing is known of them."""
@@ -488,6 +493,10 @@ class Ledger:
         totals = tuple(totals_around(self.database, person.id, day))
         return Explanation(person, day, taken, dict(sources), details, self._zone_of([taken or ""]), totals)
 
+    def zone_of(self, day: date) -> str:
+        """Whose day it is, for the sources that speak for somebody's."""
+        return self._zone_of(one.source for one in day_sources(self.database, day, RECEIVED))
+
     def _zone_of(self, speaking: Iterable[str]) -> str:
         """Whose days the figures of some sources are."""
         return "UTC" if any(map(has_utc_days, speaking)) else self.zone.key
@@ -498,6 +507,11 @@ class Ledger:
             return f"digest of {delivery.day} ({delivery.key})"
         person = person_by_id(self.database, int(delivery.target))
         return f"alert for {person.label} of {delivery.day}" if person else f"alert of {delivery.day}"
+
+    def looks_at(self, person: Person) -> list[Look]:
+        """The last looks of others at a person's figures, on the clock of the installation."""
+        found = looks_at(self.database, person.id)
+        return [look._replace(at=look.at.astimezone(self.zone)) for look in found]
 
     def alert_steps(self, person: Person, day: date) -> set[int]:
         """The steps of a day that a person was, or is about to be, told of."""

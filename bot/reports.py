@@ -50,6 +50,7 @@ def spend_json(report: SpendReport, by: Sequence[str]) -> Json:
         "list_usd": exact(report.total.list_usd),
         "reported_usd": exact(report.total.reported_usd),
         "unpriced_tokens": report.total.unpriced_tokens,
+        **_if_any("unpriced_web_searches", report.total.unpriced_searches),
         "tokens": report.total.usage.by_kind(),
         "rows": [
             {
@@ -74,7 +75,7 @@ def digest_json(facts: DigestFacts, message: Message) -> Json:
     amount, baseline, fresh = facts.amount, facts.baseline, facts.freshness
     return {
         "day": facts.day.isoformat(),
-        "zone": facts.zone,
+        "zone": facts.whose_zone,
         "total_usd": None if facts.told_usd is None else exact(facts.told_usd),
         "usual": {"of": baseline.name, "usd": exact(baseline.usd), "days": baseline.samples} if baseline else None,
         "month_usd": exact(facts.month_usd),

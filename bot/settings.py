@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from dotenv import dotenv_values
 from platformdirs import user_data_dir
@@ -63,10 +63,14 @@ class SettingsProblem(Exception):
 
 
 def _zone(value: Any) -> ZoneInfo:
+    said = str(value).strip()
     try:
-        return ZoneInfo(str(value).strip())
+        return ZoneInfo(said)
     except (ValueError, KeyError, OSError):
-        raise ValueError("it is no IANA time zone") from None
+        known = next((name for name in available_timezones() if name.lower() == said.lower()), None)
+    if known is None:
+        raise ValueError("it is no IANA time zone, such as Europe/Paris or UTC")
+    return ZoneInfo(known)
 
 
 def _token(prefix: str) -> AfterValidator:

@@ -11,6 +11,7 @@ from bot.ledger import Explanation, SpendReport
 from bot.pricing.money import rounded
 from bot.pricing.usage import TOKEN_KINDS
 from bot.slack.blocks.explanation import totals_in_lines
+from bot.slack.blocks.labels import unpriced
 from bot.spend.amounts import ZERO, Amount
 from bot.store.identity import Unassigned
 from bot.store.people import Person
@@ -34,7 +35,8 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
     if report.period is None or not (total.usage.tokens or total.usd or total.unpriced_searches or report.others):
         _say("Nothing is stored for that period. Import an export first: claudecost import FILE")
         return
-    _console.print(f"{rounded(total.usd)} from {report.period.start} to {report.period.end} (that day not counted)")
+    whole = "No price" if total.told_usd is None else rounded(total.usd)
+    _console.print(f"{whole} from {report.period.start} to {report.period.end} (that day not counted)")
     if by:
         table = Table(box=None, header_style="bold", pad_edge=False)
         for name in by:
@@ -52,8 +54,8 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
     if report.undated_usd != ZERO:
         _say(f"{rounded(report.undated_usd)} of it is known for several days together only, and makes no alert.")
     _print_others(report)
-    if total.unpriced_tokens:
-        _console.print(f"{total.unpriced_tokens:,} tokens have no price and are in no dollar figure.")
+    for line in unpriced(total):
+        _say(f"{line}.")
     if total.size_unknown_usd != ZERO:
         _say(f"{rounded(total.size_unknown_usd)} of it takes all prompts for short ones, which the source leaves open.")
     if total.covered_usd != ZERO:
@@ -70,10 +72,12 @@ def _print_others(report: SpendReport) -> None:
 
 def _cost(amount: Amount) -> str:
     """Dollars, and what is in none of them."""
-    unpriced = f"{amount.unpriced_tokens:,} tokens without a price" if amount.unpriced_tokens else ""
-    if not amount.usd and unpriced:
-        return unpriced
-    return f"{rounded(amount.usd)} + {unpriced}" if unpriced else rounded(amount.usd)
+    parts = [f"{amount.unpriced_tokens:,} tokens"] * bool(amount.unpriced_tokens)
+    parts += [f"{amount.unpriced_searches:,} web searches"] * bool(amount.unpriced_searches)
+    without = f"{' and '.join(parts)} without a price" if parts else ""
+    if amount.told_usd is None:
+        return without
+    return f"{rounded(amount.usd)} + {without}" if without else rounded(amount.usd)
 
 
 def print_import(report: FileReport) -> None:

@@ -1,6 +1,5 @@
 """HTTP: Slack's signed requests and a health check, served by gunicorn with threads."""
 
-import hmac
 import io
 import logging
 from collections.abc import Callable, Iterable
@@ -48,7 +47,7 @@ class WebApp:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == HEALTH_PATH:
-            return _plain(start_response, HTTPStatus.OK, "ok")
+            return _plain(start_response, HTTPStatus.OK, "ok", is_head=_is_head(environ))
         if path == METRICS_PATH and self.token:
             return self._metrics(environ, start_response)
         if path in otlp_http.PATHS and self.token:
@@ -65,7 +64,7 @@ class WebApp:
 
     def _receive(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Usage over OpenTelemetry: read, stored, and answered as the specification says."""
-        is_json = environ.get("CONTENT_TYPE", "").startswith(otlp_http.JSON)
+        is_json = environ.get("CONTENT_TYPE", "").lower().startswith(otlp_http.JSON)
         content_type = otlp_http.JSON if is_json else otlp_http.PROTOBUF
         try:
             body = otlp_http.accept(environ, self.token)
@@ -90,11 +89,10 @@ class WebApp:
 
     def _metrics(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """How feeds and deliveries are doing, for Prometheus."""
-        given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
-        if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
+        if not otlp_http.is_authorized(environ, self.token):
             return _plain(start_response, HTTPStatus.UNAUTHORIZED, HTTPStatus.UNAUTHORIZED.phrase)
         text = metrics_page(self.installation, self.installation.clock())
-        return _answer(start_response, HTTPStatus.OK, METRICS_TYPE, text)
+        return _answer(start_response, HTTPStatus.OK, METRICS_TYPE, text, is_head=_is_head(environ))
 
 
 class SharedWebApp:
@@ -109,7 +107,7 @@ class SharedWebApp:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == HEALTH_PATH:
-            return _plain(start_response, HTTPStatus.OK, "ok")
+            return _plain(start_response, HTTPStatus.OK, "ok", is_head=_is_head(environ))
         if path in (INSTALL_PATH, REDIRECT_PATH):
             return self.installing(environ, start_response)
         refused = _refused(environ) or _unsigned(environ, self.verifier) if path == SLACK_PATH else HTTPStatus.NOT_FOUND
@@ -196,11 +194,17 @@ def _refused(environ: "WSGIEnvironment") -> HTTPStatus | None:
     return None
 
 
-def _plain(start_response: "StartResponse", status: HTTPStatus, text: str) -> Iterable[bytes]:
-    return _answer(start_response, status, "text/plain; charset=utf-8", text.encode())
+def _plain(start_response: "StartResponse", status: HTTPStatus, text: str, *, is_head: bool = False) -> Iterable[bytes]:
+    return _answer(start_response, status, "text/plain; charset=utf-8", text.encode(), is_head=is_head)
 
 
-def _answer(start_response: "StartResponse", status: HTTPStatus, content_type: str, body: bytes) -> Iterable[bytes]:
+def _answer(
+    start_response: "StartResponse", status: HTTPStatus, content_type: str, body: bytes, *, is_head: bool = False
+) -> Iterable[bytes]:
     headers = [("content-type", content_type), ("content-length", str(len(body)))]
     start_response(f"{status.value} {status.phrase}", headers)
-    return [body]
+    return [] if is_head else [body]
+
+
+def _is_head(environ: "WSGIEnvironment") -> bool:
+    return environ.get("REQUEST_METHOD") == "HEAD"

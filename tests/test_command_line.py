@@ -328,7 +328,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("name", "value", "said"),
         [
-            ("CLAUDECOST_TIMEZONE", "Mars/Base", "CLAUDECOST_TIMEZONE is wrong: it is no IANA time zone. Example"),
+            ("CLAUDECOST_TIMEZONE", "Mars/Base", "CLAUDECOST_TIMEZONE is wrong: it is no IANA time zone, such as"),
             ("CLAUDECOST_LIMIT_USD", "-3", "CLAUDECOST_LIMIT_USD is wrong: it must be over 0. Example"),
             ("CLAUDECOST_DIGEST_CHANNEL", "general", "CLAUDECOST_DIGEST_CHANNEL is wrong"),
             ("CLAUDECOST_DIGEST_TIME", "9 o'clock", "CLAUDECOST_DIGEST_TIME is wrong"),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.errors import Meaning, classify
 from bot.store.database import Database
 from bot.store.people import Person, remember_slack_user
 
@@ -85,15 +86,18 @@ class Directory:
         return said if _ADDRESS.fullmatch(said) else None
 
     def member(self, slack_user_id: str) -> Member | None:
-        """A person of this workspace; None for people of others, deactivated ones, bots, and where Slack does not say.
+        """A person of this workspace; None for people of others, deactivated ones, bots, and where the app may not see.
 
         Anybody may write any address into a profile of a workspace of their own, and meet the app in a shared channel.
+        Raises SlackApiError or OSError where Slack did not answer, and the next time may.
         """
         try:
             user = dict(self.client.users_info(user=slack_user_id)["user"])
             if not self._is_member(user):
                 return None
-        except (SlackApiError, OSError):
+        except (SlackApiError, OSError) as error:
+            if classify(error).meaning in (Meaning.RETRY, Meaning.UNCERTAIN):
+                raise
             return None
         email = user.get("profile", {}).get("email")
         is_admin = any(user.get(role) for role in ("is_admin", "is_owner", "is_primary_owner"))

@@ -37,10 +37,16 @@ class Body(NamedTuple):
     is_json: bool
 
 
+def is_authorized(environ: "WSGIEnvironment", token: str) -> bool:
+    """Whether a request brings the bearer token."""
+    scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    is_right = hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.encode())
+    return scheme.lower() == "bearer" and is_right
+
+
 def accept(environ: "WSGIEnvironment", token: str) -> Body:
     """Check a request and read its body. Raises Refused."""
-    given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
-    if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+    if not is_authorized(environ, token):
         raise Refused(401, "The bearer token is missing or wrong; see OTEL_EXPORTER_OTLP_HEADERS.")
     if environ.get("REQUEST_METHOD") != "POST":
         raise Refused(405, "Send it by POST.")

@@ -11,6 +11,9 @@ from bot.spend.days import ONE_DAY, due_at
 DEFAULT_LIMIT_USD = Decimal("12.00")
 """Per person and day. Anthropic's documentation gave $12 as the 90th percentile until 2026-04-09, and $30 since."""
 
+MAX_LIMIT = Decimal(100_000)
+"""The largest daily limit that a person may set."""
+
 STEPS = (1, 2, 4)
 """Multiples of the limit worth a message; a person hears of each step once a day, of the highest new one only."""
 
@@ -61,6 +64,12 @@ def read_quiet_hours(said: str) -> QuietHours | None:
     except ValueError:
         pass
     raise ValueError("it takes two times of the day, as in 21:00-07:00, or off")
+
+
+def read_limit(said: str) -> Decimal | None:
+    """A daily limit in dollars from words such as "12.50"; None where they are none over $0 and up to MAX_LIMIT."""
+    usd = Decimal(said) if re.fullmatch(r"\d{1,6}(\.\d{1,2})?", said, re.ASCII) else None
+    return usd if usd is not None and 0 < usd <= MAX_LIMIT else None
 
 
 class Alert(NamedTuple):

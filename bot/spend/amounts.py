@@ -43,6 +43,16 @@ class Amount(NamedTuple):
     size_unknown_usd: Decimal = ZERO
     usage: TokenUsage = TokenUsage()
 
+    @property
+    def has_unpriced(self) -> bool:
+        """Whether something of it is in no dollar figure."""
+        return bool(self.unpriced_tokens or self.unpriced_searches)
+
+    @property
+    def told_usd(self) -> Decimal | None:
+        """``usd``; None where nothing of it has a price, so that $0 would be wrong."""
+        return None if not self.usd and self.has_unpriced else self.usd
+
     def plus(self, other: "Amount") -> "Amount":
         """Both amounts together."""
         return Amount(

@@ -86,11 +86,14 @@ class Comparison(NamedTuple):
 
     usd: Decimal
     families: list[tuple[str, Decimal | None]]
+    unpriced_tokens: int = 0
 
 
 def compared(used: Iterable[Quantity], book: PriceBook, day: date) -> Comparison:
     """What usage would have cost on the newest model of each family of a day, the dearest first."""
-    priced = [(quantity, cost) for quantity in used if (cost := _priced(quantity, quantity.usage, book)) is not None]
+    costs = [(quantity, _priced(quantity, quantity.usage, book)) for quantity in used]
+    priced = [(quantity, cost) for quantity, cost in costs if cost is not None]
+    unpriced = sum(quantity.usage.tokens for quantity, cost in costs if cost is None)
     found: list[tuple[str, Decimal | None]] = []
     for family in book.families:
         if not book.has_family(family, day):
@@ -100,7 +103,7 @@ def compared(used: Iterable[Quantity], book: PriceBook, day: date) -> Comparison
         parts = [_usd_on(model, quantity, day, book) for quantity, _ in priced]
         found.append((model.name, None if None in parts else sum(filter(None, parts), ZERO)))
     ranked = sorted(found, key=lambda one: (one[1] is None, -(one[1] or ZERO), one[0]))
-    return Comparison(sum((cost.usd for _, cost in priced), ZERO), ranked)
+    return Comparison(sum((cost.usd for _, cost in priced), ZERO), ranked, unpriced)
 
 
 def _usd_on(model: Model, quantity: Quantity, day: date, book: PriceBook) -> Decimal | None:

@@ -172,9 +172,12 @@ class DigestFacts(NamedTuple):
     @property
     def told_usd(self) -> Decimal | None:
         """The total that is told; None without data, and where nothing has a price, so that $0 would be wrong."""
-        cost = self.amount
-        is_wrong = cost is None or (not cost.usd and (cost.unpriced_tokens or cost.unpriced_searches))
-        return None if cost is None or is_wrong else cost.usd
+        return None if self.amount is None else self.amount.told_usd
+
+    @property
+    def whose_zone(self) -> str:
+        """Whose days they are: UTC where a source knows no others."""
+        return "UTC" if self.freshness is not None and self.freshness.utc_days else self.zone
 
     @property
     def is_partial(self) -> bool:

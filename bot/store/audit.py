@@ -6,17 +6,22 @@ from typing import NamedTuple
 from sqlalchemy import Connection, insert, select
 
 from bot.store.database import Database
-from bot.store.tables import audit
+from bot.store.people import spender_label
+from bot.store.tables import audit, people
 
 LOOKED_AT = "looked at "
 
 
 class Look(NamedTuple):
-    """What somebody changed or looked at; ``who`` is a Slack user id, or what ran on this machine."""
+    """What somebody changed or looked at; ``who`` is a Slack user id, or what ran on this machine.
+
+    ``whose`` is the label of the person whom it is about, where it is about one.
+    """
 
     at: datetime
     who: str
     what: str
+    whose: str | None = None
 
 
 def write_audit(
@@ -41,13 +46,17 @@ def note_look(database: Database, now: datetime, who: str, person_id: int, what:
 def last_entries(database: Database, limit: int = 5) -> list[Look]:
     """The last changes and looks, the newest first."""
     query = (
-        select(audit.c.at, audit.c.who, audit.c.what)
+        select(audit.c.at, audit.c.who, audit.c.what, people.c.email, people.c.name)
+        .outerjoin(people, audit.c.person_id == people.c.id)
         .where(audit.c.workspace_id == database.workspace_id)
         .order_by(audit.c.id.desc())
         .limit(limit)
     )
     with database.read() as connection:
-        return [Look(*row) for row in connection.execute(query)]
+        return [
+            Look(at, who, what, None if name is None else spender_label(email, name))
+            for at, who, what, email, name in connection.execute(query)
+        ]
 
 
 def looks_at(database: Database, person_id: int, limit: int = 3) -> list[Look]:

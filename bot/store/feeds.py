@@ -69,9 +69,11 @@ def claim_feed(
     return FeedState(*before) if is_mine else None
 
 
-def feed_succeeded(database: Database, name: str, now: datetime, newest_day: date | None, received: int) -> None:
-    """Keep that a run brought ``received`` rows, the newest of a day."""
-    values: dict[str, Any] = {"succeeded_at": now, "problem": None, "received": feeds.c.received + received}
+def feed_succeeded(
+    database: Database, name: str, now: datetime, newest_day: date | None, received: int, problem: str | None = None
+) -> None:
+    """Keep that a run brought ``received`` rows, the newest of a day, and the first problem among what it brought."""
+    values: dict[str, Any] = {"succeeded_at": now, "problem": problem, "received": feeds.c.received + received}
     if newest_day is not None:
         values["newest_day"] = newest_day
     _change(database, name, values)

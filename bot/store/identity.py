@@ -14,7 +14,22 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Select, cast, delete, func, insert, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Select,
+    Text,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
@@ -28,7 +43,19 @@ from bot.store.people import ERASED, normalised_email
 from bot.store.ranges import refresh_ranges, spans_of
 from bot.store.read_files import forget_read_files
 from bot.store.rollups import Rollups
-from bot.store.tables import actors, audit, deliveries, model_days, people, person_days, settings, sources, usage_daily
+from bot.store.tables import (
+    actors,
+    audit,
+    deliveries,
+    import_problems,
+    imports,
+    model_days,
+    people,
+    person_days,
+    settings,
+    sources,
+    usage_daily,
+)
 from bot.store.upsert import insert_missing, upsert
 
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
@@ -185,10 +212,11 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
         rows = connection.execute(
             select(actors.c.id, actors.c.kind, actors.c.name).where(actors.c.person_id == person_id)
         )
-        addresses = {normalised_email(email)}
+        addresses, names = {normalised_email(email)}, {normalised_email(email)}
         for actor_id, kind, name in rows.all():
             hidden = _hidden(salt, Actor(kind, name))
             connection.execute(update(actors).where(actors.c.id == actor_id).values(name=hidden, linked_by=None))
+            names |= {name} if kind == "email" or _key_user(Actor(kind, name)) else set()
             addresses |= {name} if kind == "email" else set()
         for address in addresses:
             # Keys bear their owner's name as well, and may come in a later export.
@@ -219,6 +247,8 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             forget_answers(connection, database.workspace_id, user)
         connection.execute(update(people).where(people.c.id == person_id).values(**nobody))
         _forget_messages(connection, database.workspace_id, person_id)
+        for name in sorted(names):
+            _forget_mentions(connection, database.workspace_id, name, f"{ERASED} {person_id}")
         write_audit(connection, database.workspace_id, now, who, "erased a person's data", person_id)
     return int(person_id)
 
@@ -267,6 +297,23 @@ def _forget_messages(connection: Connection, workspace_id: int, person_id: int) 
     connection.execute(update(deliveries).where(*own).values(payload=None, channel=None, ts=None, problem=None))
     waiting = table.state.in_(("due", "sending", "held"))
     connection.execute(update(deliveries).where(*own, waiting).values(state="expired"))
+
+
+def _forget_mentions(connection: Connection, workspace_id: int, name: str, instead: str) -> None:
+    """Put other words in the place of a name wherever it was written down, and forget messages that say it."""
+    for table, column in ((audit, audit.c.what), (settings, settings.c.value)):
+        said = (table.c.workspace_id == workspace_id, column.contains(name, autoescape=True))
+        connection.execute(update(table).where(*said).values({column: func.replace(column, name, instead)}))
+    mine = select(imports.c.id).where(imports.c.workspace_id == workspace_id)
+    problem = import_problems.c.problem
+    quoted = (import_problems.c.import_id.in_(mine), problem.contains(name, autoescape=True))
+    connection.execute(update(import_problems).where(*quoted).values(problem=func.replace(problem, name, instead)))
+    sent = deliveries.c
+    told = (sent.workspace_id == workspace_id, sent.kind == "notice")
+    named = or_(sent.key.contains(name, autoescape=True), sent.payload.contains(name, autoescape=True))
+    nothing = {"key": literal("erased:") + cast(sent.id, Text), "payload": None, "problem": None}
+    state = case((sent.state.in_(("due", "sending", "held")), "expired"), else_=sent.state)
+    connection.execute(update(deliveries).where(*told, named).values(**nothing, state=state))
 
 
 def known_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) -> dict[Actor, int]:

@@ -376,10 +376,10 @@ class TestButtons:
             },
         }
         assert send_interaction(told.app_url, submission) in (b"", b"{}")
+        assert self.settled(told, "Your limit is $25.50 a day now")
         person = person_by_email(told.installation.database, "ada@example.com")
         assert person is not None
         assert person.limit_usd == Decimal("25.50")
-        assert self.settled(told, "Your limit is $25.50 a day now")
         # What was told stays as it was told.
         assert dm(told)[0]["text"] == "You passed $12.00 on Thu 19 Nov: $13.00"
 

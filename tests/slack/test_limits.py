@@ -121,7 +121,7 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
         Saving("x" * 80, Decimal(5)),
         "UTC",
     )
-    spend = OwnSpend(own, Decimal(10**9), 20, Decimal(12))
+    spend = OwnSpend(own, whole, 20, Decimal(12))
     sources = {name(n): whole for n in range(min(count, 12))}
     details = [(next(iter(sources)), name(n), quantity, whole) for n, quantity in enumerate(used)]
     days = [DayUse(DAY - timedelta(days=back), Decimal(20), Decimal(20)) for back in range(60, 0, -1)]
@@ -147,7 +147,7 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
     )
     reports = [report, report._replace(refused=name(3) * 9)] * min(count, 20)
     wishes = Wishes(date(2027, 1, 1), None, None, True)
-    week = OwnPeriod(Period(DAY - timedelta(days=6), DAY + timedelta(days=1)), Decimal(5), [(DAY, Decimal(10**6))])
+    week = OwnPeriod(Period(DAY - timedelta(days=6), DAY + timedelta(days=1)), whole, [(DAY, whole)], "UTC")
     answers = [Answered(name(n) * 9, name(n)) for n in range(3)]
     everything = Own("a@example.com", spend, wishes, week, answers)
     teams = [Team(n, name(n), None, None, Decimal(5)) for n in range(min(count, 300))]
@@ -162,11 +162,11 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
         "settled alert": alert_message(own, Decimal(12), 1, LABEL, settled="Muted until Mon 23 Nov"),
         "me": own_spend_message(spend, DAY, LABEL, looks[:3]),
         "me week": own_period_message(
-            OwnPeriod(Period(DAY, DAY), Decimal(5), [(DAY, Decimal(n)) for n in range(1, 31)]), "in November", LABEL
+            OwnPeriod(Period(DAY, DAY), whole, [(DAY, whole) for _ in range(1, 31)], "UTC"), "in November", LABEL
         ),
         "nothing": no_own_spend_message(name(count)),
-        "menu": menu_message(spend, DAY, is_admin=True),
-        "compare": comparison_message(Comparison(Decimal(5), [(name(n), Decimal(n)) for n in range(12)]), 30),
+        "menu": menu_message(spend, DAY, LABEL, is_admin=True),
+        "compare": comparison_message(Comparison(Decimal(5), [(name(n), Decimal(n)) for n in range(12)], 9), 30, LABEL),
         "explain": explanation_message(Explanation(person(count), DAY, name(0), sources, details), LABEL),
         "recommend": own_recommendation_message(found._replace(people=advice[:1])),
         "recommend team": team_recommendation_message(found, name(count)),

@@ -182,7 +182,7 @@ def test_a_higher_step_says_how_many_times_the_limit() -> None:
 
 
 def test_own_spend_names_the_newest_day() -> None:
-    own = OwnSpend(OWN, Decimal("140.20"), 13, Decimal(12))
+    own = OwnSpend(OWN, Amount(Decimal("140.20")), 13, Decimal(12))
     assert as_text(own_spend_message(own, TODAY, LABEL)).splitlines()[:2] == [
         "You spent $18.40 on Thu 19 Nov, your newest day with usage",
         "November so far: $140.20 on 13 active days · your daily limit is $12.00",
@@ -222,7 +222,7 @@ def every_message(book: PriceBook, name: str) -> list[Message]:
         digest_message(usual_day(book, unknown)),
         digest_message(usual_day(book)._replace(models=[ModelSpend(name, Decimal("184.20"))])),
         alert_message(own, Decimal(12), 1, LABEL),
-        own_spend_message(OwnSpend(own, Decimal(1), 1, Decimal(12)), TODAY, LABEL),
+        own_spend_message(OwnSpend(own, Amount(Decimal(1)), 1, Decimal(12)), TODAY, LABEL),
         no_own_spend_message(name),
         no_own_spend_message(None),
         answer_message(answer(parse("500k in 80k out opus vs sonnet us x 3", TODAY, book), book)),

@@ -101,7 +101,7 @@ class TestWindow:
     @pytest.mark.parametrize(
         ("name", "said", "why"),
         [
-            ("timezone", "Europe/Pari", "“Europe/Pari” is no time zone: it is no IANA time zone."),
+            ("timezone", "Europe/Pari", "“Europe/Pari” is no time zone: it is no IANA time zone, such as Europe/Paris"),
             ("quiet_hours", "late", "“late” is no quiet hours: it takes two times of the day"),
             ("holidays", "ZZ", "“ZZ” is no holiday calendar"),
             ("limit_usd", "0", "“0” is no daily limit: it must be over 0."),

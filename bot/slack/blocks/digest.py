@@ -228,5 +228,4 @@ def _received(fresh: Freshness, zone: str) -> str:
 
 
 def _whose_day(facts: DigestFacts) -> str:
-    is_utc = facts.freshness is not None and facts.freshness.utc_days
-    return f"{'UTC' if is_utc else facts.zone} {'day' if facts.start == facts.day else 'days'}"
+    return f"{facts.whose_zone} {'day' if facts.start == facts.day else 'days'}"

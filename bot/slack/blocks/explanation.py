@@ -2,8 +2,8 @@
 
 from bot.ledger import Explanation
 from bot.pricing.money import rounded
+from bot.slack.blocks.labels import spent
 from bot.slack.blocks.message import Message, context, counted, escape, quoting_section, section, short_day
-from bot.spend.amounts import Amount
 from bot.spend.days import ONE_DAY
 
 MAX_ROWS = 12
@@ -18,14 +18,14 @@ def explanation_message(found: Explanation, price_label: str) -> Message:
     if found.taken is None:
         sentence = f"No source knows anything of {who} on {day}{' alone' if totals else ''}."
         return Message(sentence, [quoting_section(sentence, *totals)])
-    fact = f"{who} on {day} ({found.zone} day): {_cost(found.sources[found.taken])}, from {escape(found.taken)}"
+    fact = f"{who} on {day} ({found.zone} day): {spent(found.sources[found.taken])}, from {escape(found.taken)}"
     ranked = sorted(found.sources.items(), key=lambda item: -item[1].usage.tokens)
     lines = [
-        f"{'→' if source == found.taken else '•'} {escape(source)}: {of.usage.tokens:,} tokens, {_cost(of)}"
+        f"{'→' if source == found.taken else '•'} {escape(source)}: {of.usage.tokens:,} tokens, {spent(of)}"
         for source, of in ranked
     ]
     rows = [
-        f"• {escape(name)}: {escape(quantity.model)} {quantity.usage.tokens:,} tokens, {_cost(amount)} "
+        f"• {escape(name)}: {escape(quantity.model)} {quantity.usage.tokens:,} tokens, {spent(amount)} "
         f"{'stated' if quantity.reported_usd is not None else 'list price'}"
         for source, name, quantity, amount in found.details
         if source == found.taken
@@ -50,9 +50,3 @@ def totals_in_lines(found: Explanation) -> list[str]:
         f"{', more than these days say' if one.is_fuller else ''}"
         for one in found.totals[-MAX_TOTALS:]
     ]
-
-
-def _cost(amount: Amount) -> str:
-    if not amount.usd and amount.unpriced_tokens:
-        return "no price"
-    return rounded(amount.usd)

@@ -55,6 +55,12 @@ def help_message(topic: str = "", *, is_terminal: bool = False) -> Message:
     )
 
 
+def no_answer_message() -> Message:
+    """Slack itself did not say who somebody is."""
+    sentence = "Slack did not answer my question, so I did nothing; try again in a minute."
+    return Message(sentence, [section(sentence)])
+
+
 def failure_message(reference: str) -> Message:
     """Something broke on our side; ``reference`` is in the log."""
     sentence = (

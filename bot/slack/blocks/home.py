@@ -5,8 +5,9 @@ from datetime import date
 from typing import NamedTuple
 
 from bot.ledger import OwnPeriod, OwnSpend
-from bot.pricing.money import rounded, shown
+from bot.pricing.money import shown
 from bot.slack.blocks.answer import RUN
+from bot.slack.blocks.labels import spent
 from bot.slack.blocks.message import (
     Block,
     actions,
@@ -83,7 +84,7 @@ def home_view(own: Own, today: date, price_label: str, health: Health | None, *,
     else:
         blocks += own_spend_message(own.spend, today, price_label, own.looks).blocks
         if own.week is not None:
-            blocks.append(_week(own.week, own.spend.latest.zone))
+            blocks.append(_week(own.week))
         blocks += _alerts(own.spend, own.wishes, today, names=names)
     if own.answers:
         blocks.append(quoting_section("*Your last questions*"))
@@ -96,17 +97,17 @@ def home_view(own: Own, today: date, price_label: str, health: Health | None, *,
     return {"type": "home", "blocks": blocks}
 
 
-def _week(week: OwnPeriod, zone: str) -> Block:
+def _week(week: OwnPeriod) -> Block:
     """A bar a day, the longest for the dearest one."""
-    spent = dict(week.days)
+    by_day = dict(week.days)
     days = [week.period.start + count * ONE_DAY for count in range((week.period.end - week.period.start).days)]
-    most = max(spent.values(), default=ZERO)
+    most = max((cost.usd for cost in by_day.values()), default=ZERO)
     lines = []
     for day in days:
-        usd = spent.get(day, ZERO)
-        length = max(1, int((usd / most * BAR).to_integral_value())) if most and usd else 0
-        lines.append(f"{day:%a} {day.day:>2} {'█' * length:<{BAR}} {rounded(usd) if usd else '–':>9}")
-    return section(f"Your last {WEEK} days ({zone} days)", "```" + "\n".join(lines) + "```")
+        cost = by_day.get(day)
+        length = max(1, int((cost.usd / most * BAR).to_integral_value())) if cost and cost.usd else 0
+        lines.append(f"{day:%a} {day.day:>2} {'█' * length:<{BAR}} {spent(cost) if cost else '–':>9}")
+    return section(f"Your last {WEEK} days ({week.zone} days)", "```" + "\n".join(lines) + "```")
 
 
 def _alerts(own: OwnSpend, wishes: Wishes | None, today: date, *, names: bool) -> list[Block]:
@@ -145,8 +146,10 @@ def _health(health: Health) -> list[Block]:
     for actor, usd in health.unassigned[:MAX_LINES]:
         line = quoting_section(f"• {escape(actor.name)} ({escape(actor.kind.replace('_', ' '))}): {usd}")
         block_id = f"{ASSIGN_BLOCK}{actor.kind}|{actor.name}"
-        picker = {"block_id": block_id, "accessory": _picker()} if len(block_id) <= MAX_ID else {}
-        blocks.append({**line, **picker})
+        if len(block_id) <= MAX_ID:
+            blocks.append({**line, "block_id": block_id, "accessory": _picker()})
+        else:
+            blocks += [line, context("A name this long is given with claudecost link, in a terminal")]
     if health.changes:
         blocks.append(quoting_section("Last changes and looks:", *map(_change, health.changes)))
     blocks.append(context(health.prices))
@@ -154,7 +157,8 @@ def _health(health: Health) -> list[Block]:
 
 
 def _change(look: Look) -> str:
-    return f"• {day_words(look.at.date())}: {by_whom(look.who)} {escape(look.what, 150)}"
+    whose = f" ({escape(look.whose)})" if look.whose else ""
+    return f"• {day_words(look.at.date())}: {by_whom(look.who)} {escape(look.what, 150)}{whose}"
 
 
 def _more(lines: Sequence[object]) -> list[str]:

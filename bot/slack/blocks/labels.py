@@ -4,6 +4,23 @@ from bot.pricing.money import rounded
 from bot.spend.amounts import ZERO, Amount
 
 
+def spent(amount: Amount) -> str:
+    """The dollars of an amount as people read them; “no price” where $0 would be wrong."""
+    return "no price" if amount.told_usd is None else rounded(amount.told_usd)
+
+
+def own_fact(amount: Amount, when: str) -> str:
+    """What somebody spent: “when” is “today” or “in November”."""
+    return f"What you used {when} has no price" if amount.told_usd is None else f"You spent {spent(amount)} {when}"
+
+
+def unpriced(amount: Amount) -> list[str]:
+    """A line on what is in no dollar figure, where there is any."""
+    what = [f"{amount.unpriced_tokens:,} tokens"] * bool(amount.unpriced_tokens)
+    what += [f"{amount.unpriced_searches:,} web searches"] * bool(amount.unpriced_searches)
+    return [f"{' and '.join(what)} had no price and are in no figure here"] * bool(what)
+
+
 def money_label(amount: Amount, price_label: str) -> str:
     """One sentence on where the dollars of ``amount`` come from; ``price_label`` is PriceBook.label."""
     label = price_label[0].upper() + price_label[1:]

@@ -3,8 +3,9 @@
 from datetime import date
 
 from bot.ledger import OwnSpend
-from bot.pricing.money import rounded, shown
+from bot.pricing.money import shown
 from bot.slack.blocks.answer import COMMAND, RUN
+from bot.slack.blocks.labels import money_label, own_fact, spent, unpriced
 from bot.slack.blocks.message import Block, Message, actions, button, context, counted, section, short_day
 
 _BUTTONS = (
@@ -17,17 +18,18 @@ _BUTTONS = (
 _FOR_ADMINS = (("Digests of channels", "subscriptions"), ("Settings", "settings"))
 
 
-def menu_message(own: OwnSpend | None, today: date, *, is_admin: bool) -> Message:
+def menu_message(own: OwnSpend | None, today: date, price_label: str, *, is_admin: bool) -> Message:
     """What a person has spent, in two lines, and buttons that run commands."""
     if own is None:
         fact = "Ask what tokens cost, or see what is known"
-        lines = []
+        lines, basis = [], []
     else:
         latest = own.latest
         when = "today" if latest.day == today else f"on {short_day(latest.day)}"
-        fact = f"You spent {rounded(latest.amount.usd)} {when}"
-        month = f"{latest.day:%B} so far: {rounded(own.month_usd)} on {counted(own.month_days, 'active day')}"
-        lines = [f"{month} · your daily limit is {shown(own.limit_usd)}"]
+        fact = own_fact(latest.amount, when)
+        month = f"{latest.day:%B} so far: {spent(own.month)} on {counted(own.month_days, 'active day')}"
+        lines = [f"{month} · your daily limit is {shown(own.limit_usd)}", *unpriced(own.month)]
+        basis = [f"{latest.zone} days", money_label(own.month, price_label)]
     chosen = (*_BUTTONS, *(_FOR_ADMINS if is_admin else ()))
     return Message(
         fact,
@@ -35,7 +37,7 @@ def menu_message(own: OwnSpend | None, today: date, *, is_admin: bool) -> Messag
             section(f"*{fact}*", *lines),
             section(f"Ask for instance `{COMMAND} 500k in 80k out opus`"),
             run_buttons(chosen),
-            context("Only you see this"),
+            context("Only you see this", *basis),
         ],
     )
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from bot.ledger import OwnDay, OwnPeriod, OwnSpend
 from bot.pricing.money import rounded, shown
-from bot.slack.blocks.labels import money_label
+from bot.slack.blocks.labels import money_label, own_fact, spent, unpriced
 from bot.slack.blocks.message import (
     Block,
     Message,
@@ -20,6 +20,7 @@ from bot.slack.blocks.message import (
     section,
     short_day,
 )
+from bot.spend.alerts import MAX_LIMIT
 from bot.spend.amounts import ZERO
 from bot.spend.causes import CACHE_WRITES, Comparison
 from bot.store.audit import Look
@@ -76,7 +77,7 @@ def limit_modal(own: OwnDay, limit_usd: Decimal, where: str) -> Block:
     choices = [(Decimal(12), "what nine in ten stayed under, by the documentation of March 2026")]
     choices.append((Decimal(30), "the same since April 2026, with an average of $13"))
     twice = ZERO if own.usual_usd is None else (2 * own.usual_usd).quantize(Decimal("0.01"))
-    if twice and twice not in dict(choices):
+    if twice and twice <= MAX_LIMIT and twice not in dict(choices):
         choices.append((twice, "twice your usual active day"))
     options = [
         {
@@ -112,7 +113,7 @@ def limit_modal(own: OwnDay, limit_usd: Decimal, where: str) -> Block:
                     "action_id": "usd",
                     "is_decimal_allowed": True,
                     "min_value": "0.01",
-                    "max_value": "100000",
+                    "max_value": str(MAX_LIMIT),
                 },
             },
         ],
@@ -123,36 +124,36 @@ def own_spend_message(own: OwnSpend, today: date, price_label: str, looks: Seque
     """A person's newest day and month so far, and who else looked at their figures."""
     latest = own.latest
     when = "today" if latest.day == today else f"on {short_day(latest.day)}, your newest day with usage"
-    fact = f"You spent {rounded(latest.amount.usd)} {when}"
-    month = f"{latest.day:%B} so far: {rounded(own.month_usd)} on {counted(own.month_days, 'active day')}"
+    fact = own_fact(latest.amount, when)
+    month = f"{latest.day:%B} so far: {spent(own.month)} on {counted(own.month_days, 'active day')}"
     lines = [f"{month} · your daily limit is {shown(own.limit_usd)}", _usual(latest), *_mostly(latest)]
-    if latest.amount.unpriced_tokens:
-        lines.append(f"{latest.amount.unpriced_tokens:,} tokens had no price and are in no figure here")
+    lines += unpriced(own.month)
     lines += [f"<@{look.who}> looked at {escape(look.what)} on {short_day(look.at.date())}" for look in looks]
     blocks = [
         section(f"*{fact}*"),
         quoting_section(*lines),
-        context("Only you see this", money_label(latest.amount, price_label)),
+        context("Only you see this", f"{latest.zone} days", money_label(own.month, price_label)),
     ]
     return Message(fact, blocks)
 
 
 def own_period_message(own: OwnPeriod, what: str, price_label: str) -> Message:
     """A person's own week or month: the total, the dearest days, and what the dollars are."""
-    fact = f"You spent {rounded(own.usd)} {what}"
+    fact = own_fact(own.amount, what)
     if not own.days:
         return Message(fact := f"You spent nothing {what}", [section(f"*{fact}*"), context("Only you see this")])
-    dearest = sorted(own.days, key=lambda one: (-one[1], one[0]))[:3]
+    dearest = sorted(own.days, key=lambda one: (-one[1].usd, one[0]))[:3]
+    each = f", {rounded(own.amount.usd / len(own.days))} each on average" if own.amount.told_usd is not None else ""
     lines = [
-        f"On {counted(len(own.days), 'active day')}, {rounded(own.usd / len(own.days))} each on average",
-        f"Dearest: {' · '.join(f'{short_day(day)} {rounded(usd)}' for day, usd in dearest)}",
+        f"On {counted(len(own.days), 'active day')}{each}",
+        f"Dearest: {' · '.join(f'{short_day(day)} {spent(cost)}' for day, cost in dearest)}",
+        *unpriced(own.amount),
     ]
-    label = price_label[0].upper() + price_label[1:]
-    basis = context("Only you see this", f"Cost as the sources state it, else {label[0].lower()}{label[1:]}")
+    basis = context("Only you see this", f"{own.zone} days", money_label(own.amount, price_label))
     return Message(fact, [section(f"*{fact}*"), section(*lines), basis])
 
 
-def comparison_message(found: Comparison, days: int) -> Message:
+def comparison_message(found: Comparison, days: int, price_label: str) -> Message:
     """What a person's own usage would have cost on the newest model of each family."""
     fact = f"Your last {days} days at list prices: {rounded(found.usd)}"
     if not found.usd:
@@ -165,7 +166,13 @@ def comparison_message(found: Comparison, days: int) -> Message:
         change = usd / found.usd - 1
         way = "more" if change > 0 else "less"
         lines.append(f"• all on {escape(name)}: {rounded(usd)}, {percent(abs(change))} {way}")
-    basis = context("Only you see this", "The same tokens on another model; another model may well need more or fewer")
+    if found.unpriced_tokens:
+        lines.append(f"{found.unpriced_tokens:,} tokens had no price and are in no figure here")
+    basis = context(
+        "Only you see this",
+        "The same tokens on another model; another model may well need more or fewer",
+        f"{price_label[0].upper()}{price_label[1:]}; not an invoice",
+    )
     return Message(fact, [section(f"*{fact}*"), section(*lines), basis])
 
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot.policy import MIN_GROUP, TITLES, Policy
 from bot.settings import Usd
-from bot.slack.blocks.message import Block, actions, button, escape, quoting_section, section
+from bot.slack.blocks.message import Block, actions, button, escape, one_line, quoting_section, section
 from bot.store.teams import Team
 
 SETTINGS = "settings"
@@ -47,7 +47,7 @@ def settings_view(policy: Policy, teams: Sequence[Team]) -> Block:
         *(
             _number(
                 f"{TEAM_BLOCK}{team.id}",
-                f"Budget of a month for {team.name}, $"[:MAX_LABEL],
+                f"Budget of a month for {one_line(team.name, MAX_LABEL - 30)}, $",
                 _plain(team),
                 optional=True,
             )

@@ -48,7 +48,7 @@ def register(
     app.action(ALERT_PLANNED)(ack=actions.acknowledge, lazy=[actions.plan_day])
     app.action(ALERT_MUTE)(ack=actions.acknowledge, lazy=[actions.mute])
     app.action(ALERT_LIMIT)(actions.open_limit)
-    app.view(ALERT_LIMIT)(actions.save_limit)
+    app.view(ALERT_LIMIT)(ack=actions.check_limit, lazy=[actions.save_limit])
     app.action(SHARE)(ack=actions.acknowledge, lazy=[actions.share_answer])
     app.event("app_home_opened")(ack=home.acknowledge, lazy=[home.show])
     app.action(HOME_UNMUTE)(ack=home.acknowledge, lazy=[home.unmute])

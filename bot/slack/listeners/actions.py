@@ -1,7 +1,7 @@
 """Buttons and windows: what they change is checked against who pressed them, as the signed request says."""
 
 import json
-import re
+import logging
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from slack_bolt import Ack, Respond
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 
 from bot.advice import Advisor
 from bot.ask import Refusal, ask
 from bot.ledger import Ledger, expected_key
 from bot.pricing.money import shown
 from bot.slack.access import NOT_MEMBER, Access
-from bot.slack.blocks.answer import answer_message, refusal_message
+from bot.slack.blocks.answer import answer_message, answer_view, refusal_message
 from bot.slack.blocks.digest import without_anomaly
 from bot.slack.blocks.message import Message, context, section, short_day
 from bot.slack.blocks.personal import (
@@ -26,12 +27,15 @@ from bot.slack.blocks.personal import (
 )
 from bot.slack.blocks.plans import own_plan_in_a_line
 from bot.slack.directory import Directory
+from bot.slack.errors import classify
 from bot.slack.listeners.failures import answers_failures
-from bot.store.audit import looks_at
-from bot.store.people import Person, person_by_id, plan_day, set_wishes
+from bot.spend.alerts import MAX_LIMIT, read_limit
+from bot.store.people import Person, person_by_email, person_by_id, plan_day, set_wishes
 from bot.store.settings import write_setting
 
-MAX_LIMIT = Decimal(100_000)
+NOT_YOURS = "This is no longer an alert of yours; /claudecost me shows your own days."
+
+logger = logging.getLogger(__name__)
 
 
 class _Alert(NamedTuple):
@@ -77,7 +81,7 @@ class Actions:
         if own is None:
             _whisper(respond, no_own_spend_message(email))
             return
-        looks = looks_at(self.ledger.database, own.latest.person.id)
+        looks = self.ledger.looks_at(own.latest.person)
         _whisper(respond, own_spend_message(own, self.today(), self.ledger.book.label, looks))
 
     @answers_failures
@@ -108,7 +112,9 @@ class Actions:
     def plan_day(self, respond: Respond, body: dict[str, Any]) -> None:
         """No more alerts about that day."""
         alert = self._alert(body)
-        if alert is not None:
+        if alert is None:
+            _whisper(respond, Message(NOT_YOURS, [section(NOT_YOURS)]))
+        else:
             plan_day(self.ledger.database, alert.person.id, alert.day)
             self._settle(respond, alert, f"Planned work: nothing more about {short_day(alert.day)}")
 
@@ -116,7 +122,9 @@ class Actions:
     def mute(self, respond: Respond, body: dict[str, Any]) -> None:
         """No alerts until Monday."""
         alert = self._alert(body)
-        if alert is not None:
+        if alert is None:
+            _whisper(respond, Message(NOT_YOURS, [section(NOT_YOURS)]))
+        else:
             monday = self.today() + timedelta(days=8 - self.today().isoweekday())
             set_wishes(self.ledger.database, alert.person.id, muted_until=monday)
             self._settle(respond, alert, f"Muted until {short_day(monday)}; /claudecost unmute ends it")
@@ -125,28 +133,43 @@ class Actions:
         """The window for an own limit; Slack lets it be opened within seconds of the press alone."""
         ack()
         alert = self._alert(body)
-        if alert is not None:
+        if alert is None:
+            client.views_open(trigger_id=body["trigger_id"], view=answer_view([section(NOT_YOURS)]))
+        else:
             container = body.get("container", {})
             where = json.dumps([body["actions"][0]["value"], container.get("channel_id"), container.get("message_ts")])
             own = self.ledger.own_day(alert.person, alert.day)
             view = limit_modal(own, self.ledger.limit_of(alert.person), where)
             client.views_open(trigger_id=body["trigger_id"], view=view)
 
-    def save_limit(self, ack: Ack, body: dict[str, Any], view: dict[str, Any], client: WebClient) -> None:
+    def check_limit(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
+        """Say at once what is wrong with the limit that the window holds, or close it."""
+        value, _, _ = json.loads(view["private_metadata"])
+        _, wrong = _chosen(view["state"]["values"])
+        if self._about(value, body["user"]["id"]) is None:
+            wrong = "This is not your alert"
+        if wrong:
+            ack(response_action="errors", errors={"own": wrong})
+        else:
+            ack()
+
+    def save_limit(self, body: dict[str, Any], view: dict[str, Any], client: WebClient) -> None:
         """Keep the limit, and say so in the message that the window came from."""
         value, channel, ts = json.loads(view["private_metadata"])
         alert = self._about(value, body["user"]["id"])
-        usd, wrong = _chosen(view["state"]["values"])
+        usd, _ = _chosen(view["state"]["values"])
         if alert is None or usd is None:
-            ack(response_action="errors", errors={"own": wrong if alert else "This is not your alert"})
-            return
-        ack()
+            return  # the window said so
         set_wishes(self.ledger.database, alert.person.id, limit_usd=usd)
         self.look_again(alert.person.id)
         changed = alert._replace(person=person_by_id(self.ledger.database, alert.person.id) or alert.person)
         if channel and ts:
             message = self._message(changed, f"Your limit is {shown(usd)} a day now")
-            client.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks)
+            try:
+                client.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks)
+            except (SlackApiError, OSError) as error:
+                # As where the message was deleted: the limit is kept all the same, and /claudecost me says it.
+                logger.warning("an alert could not be edited: %s", classify(error).code)
         else:
             self.publish_home(body["user"]["id"], client)
 
@@ -156,9 +179,11 @@ class Actions:
     def _about(self, value: str, user: str) -> _Alert | None:
         """What a button's value names, if it is about the person who pressed it."""
         person_id, day, limit, step = value.split("|")
-        person = person_by_id(self.ledger.database, int(person_id))
-        if person is None or person.slack_user_id != user:
+        told = person_by_id(self.ledger.database, int(person_id))
+        if told is None or told.email is None or told.slack_user_id != user:
             return None
+        # An address that was linked to another one since then is that person's.
+        person = person_by_email(self.ledger.database, told.email) or told
         return _Alert(person, date.fromisoformat(day), Decimal(limit), int(step))
 
     def _settle(self, respond: Respond, alert: _Alert, said: str) -> None:
@@ -178,8 +203,8 @@ def _chosen(values: dict[str, Any]) -> tuple[Decimal | None, str]:
     said = written or chosen
     if not said:
         return None, "Choose a limit or write one, such as 20"
-    usd = Decimal(said) if re.fullmatch(r"\d{1,6}(\.\d{1,2})?", said) else None
-    if usd is None or not 0 < usd <= MAX_LIMIT:
+    usd = read_limit(said)
+    if usd is None:
         return None, f"“{said[:20]}” is no amount from $0.01 to ${MAX_LIMIT:,}; write one such as 20 or 12.50"
     return usd, ""
 

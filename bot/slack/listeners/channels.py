@@ -43,6 +43,12 @@ class Channels:
         if not self.access.is_admin(command["user_id"]):
             say_lines(reply, NOT_ADMIN)
             return
+        if str(command["channel_id"]).startswith("D"):
+            say(
+                reply,
+                refusal_message(Refusal("A digest comes into a channel; say it there, not in a message.", EXAMPLE)),
+            )
+            return
         said = " ".join(str(command["text"]).split()[1:])
         try:
             wanted = read_subscription(said, command["channel_id"], self.defaults())

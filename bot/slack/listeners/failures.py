@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from slack_bolt import BoltRequest, BoltResponse, Respond
+from slack_sdk.errors import SlackApiError
 
-from bot.slack.blocks.help import failure_message
+from bot.slack.blocks.answer import answer_view
+from bot.slack.blocks.help import failure_message, no_answer_message
 from bot.slack.blocks.message import Message
+from bot.slack.errors import Meaning, classify
 
 logger = logging.getLogger(__name__)
 
@@ -21,29 +24,33 @@ def answers_failures(listener: Callable[..., None]) -> Callable[..., None]:
     def answering(*args: Any, respond: Respond, **kwargs: Any) -> None:
         try:
             listener(*args, respond=respond, **kwargs)
-        except Exception:
-            respond(**_sentence(_log_failure(listener.__name__)))
+        except Exception as error:
+            respond(**_whispered(_said(listener.__name__, error)))
 
     return answering
 
 
 def answer_failure(error: Exception, request: BoltRequest) -> BoltResponse:
     """Bolt's error handler: the acknowledgement itself carries the sentence."""
-    reference = _log_failure(str(request.body.get("command") or request.body.get("type") or "request"), error)
-    return BoltResponse(status=200, body=_sentence(reference), headers={"content-type": ["application/json"]})
+    message = _said(str(request.body.get("command") or request.body.get("type") or "request"), error)
+    is_window = request.body.get("type") == "view_submission"
+    body = {"response_action": "update", "view": answer_view(message.blocks)} if is_window else _whispered(message)
+    return BoltResponse(status=200, body=body, headers={"content-type": ["application/json"]})
 
 
-def failed_message(what: str) -> Message:
-    """What to say where an exception is being handled; the log has it under the same reference."""
-    return failure_message(_log_failure(what))
+def failed_message(what: str, error: Exception) -> Message:
+    """What to say of an exception; the log has it under the same reference."""
+    return _said(what, error)
 
 
-def _log_failure(what: str, error: Exception | None = None) -> str:
+def _said(what: str, error: Exception) -> Message:
+    if isinstance(error, SlackApiError | OSError) and classify(error).meaning in (Meaning.RETRY, Meaning.UNCERTAIN):
+        logger.warning("%s: Slack did not answer: %s", what, classify(error).code)
+        return no_answer_message()
     reference = secrets.token_hex(4)
-    logger.error("%s failed, reference %s", what, reference, exc_info=error or True)
-    return reference
+    logger.error("%s failed, reference %s", what, reference, exc_info=error)
+    return failure_message(reference)
 
 
-def _sentence(reference: str) -> dict[str, Any]:
-    message = failure_message(reference)
+def _whispered(message: Message) -> dict[str, Any]:
     return {"response_type": "ephemeral", "text": message.text, "blocks": message.blocks}

@@ -11,13 +11,14 @@ from slack_sdk import WebClient
 from bot.ledger import Ledger
 from bot.pricing.money import rounded
 from bot.slack.access import Access
+from bot.slack.blocks.answer import answer_view
 from bot.slack.blocks.home import ASSIGN_BLOCK, HIDE, WEEK, Health, Own, home_view
-from bot.slack.blocks.message import context
+from bot.slack.blocks.message import context, section
 from bot.slack.directory import Directory
 from bot.slack.subscribing import in_words
 from bot.spend.days import ONE_DAY, Period
 from bot.store.answers import Answers, last_answers
-from bot.store.audit import last_entries, looks_at, note_change
+from bot.store.audit import last_entries, note_change
 from bot.store.deliveries import NOT_ARRIVED, all_deliveries, reopen
 from bot.store.feeds import feed_states
 from bot.store.identity import UnknownIdentity, unassigned
@@ -43,8 +44,13 @@ class Home:
         access: Access,
         give: Callable[[str, str, str, str], None],
         answers: Answers,
+        look_again: Callable[[int], None],
     ) -> None:
-        """``give`` links a name to an address for somebody, who says which kind of name."""
+        """``give`` links a name to an address for somebody, who says which kind of name.
+
+        ``look_again`` lets a person's alerts follow what they wish from now on.
+        """
+        self.look_again = look_again
         self.ledger = ledger
         self.directory = directory
         self.clock = clock
@@ -70,6 +76,7 @@ class Home:
         person = person_by_email(self.ledger.database, email) if email else None
         if person is not None:
             set_wishes(self.ledger.database, person.id, muted_until=None, planned_day=None, planned_before=None)
+            self.look_again(person.id)
         self.publish(user, client)
 
     def change_name(self, body: dict[str, Any], client: WebClient) -> None:
@@ -85,12 +92,16 @@ class Home:
         """An admin chose whose a name is."""
         user, action = body["user"]["id"], body["actions"][0]
         kind, _, name = str(action["block_id"]).removeprefix(ASSIGN_BLOCK).partition("|")
-        email = self.directory.email_of(str(action["selected_user"])) if self.access.is_admin(user) else None
-        if email is not None:
+        if self.access.is_admin(user):
+            email = self.directory.email_of(str(action["selected_user"]))
+            wrong = "" if email else "Nobody of this workspace whose e-mail address I can see; nothing was changed."
             try:
-                self.give(name, email, user, kind)
+                if email is not None:
+                    self.give(name, email, user, kind)
             except UnknownIdentity as error:
-                logger.warning("%s was not assigned: %s", name, error)
+                wrong = str(error)
+            if wrong:
+                client.views_open(trigger_id=body["trigger_id"], view=answer_view([section(wrong)]))
         self.publish(user, client)
 
     def send_again(self, body: dict[str, Any], client: WebClient) -> None:
@@ -131,7 +142,7 @@ class Home:
         remember_slack_user(database, spend.latest.person.id, user)
         wishes = wishes_of(database, spend.latest.person.id)
         week = self.ledger.own_period(email, Period(today - (WEEK - 1) * ONE_DAY, today + ONE_DAY))
-        return Own(email, spend, wishes, week, answers, looks_at(database, spend.latest.person.id))
+        return Own(email, spend, wishes, week, answers, self.ledger.looks_at(spend.latest.person))
 
     def _health(self) -> Health:
         database, now, zone = self.ledger.database, self.clock(), self.ledger.zone
@@ -154,6 +165,6 @@ class Home:
             [f"{one.channel}: {in_words(one)}" for one in [*self.settled(), *all_subscriptions(database)]],
             [(entry.actor, rounded(entry.usd)) for entry in unassigned(database, since)],
             [(one.key, f"{self.ledger.what(one)}: {one.problem or ''}") for one in stuck],
-            last_entries(database),
+            [one._replace(at=one.at.astimezone(zone)) for one in last_entries(database)],
             f"{self.ledger.book.label}; unassigned and not delivered of the last {RECENT.days} days",
         )

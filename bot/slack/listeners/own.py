@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from slack_sdk import WebClient
@@ -27,10 +26,10 @@ from bot.slack.blocks.personal import (
 from bot.slack.blocks.plans import no_usage_message, own_recommendation_message, team_recommendation_message
 from bot.slack.directory import Directory
 from bot.slack.listeners.replies import Command, Reply, first_word, say, say_lines, words_after
-from bot.spend.alerts import OFF, read_quiet_hours
+from bot.spend.alerts import OFF, read_limit, read_quiet_hours
 from bot.spend.days import ONE_DAY, Period
-from bot.store.audit import Look, looks_at, note_look
-from bot.store.people import Person, person_by_email, set_wishes, team_of
+from bot.store.audit import note_look
+from bot.store.people import person_by_email, set_wishes, team_of
 from bot.store.teams import MIN_TEAM, TOO_SMALL, Team, find_team
 
 COMPARED_DAYS = 30
@@ -69,7 +68,10 @@ class Own:
         """The bare command: one's own numbers, and what can be done."""
         email = self.directory.email_of(command["user_id"])
         own = self.ledger.own_spend(email, self.today()) if email else None
-        say(reply, menu_message(own, self.today(), is_admin=self.access.is_admin(command["user_id"])))
+        say(
+            reply,
+            menu_message(own, self.today(), self.ledger.book.label, is_admin=self.access.is_admin(command["user_id"])),
+        )
 
     def show_spend(self, reply: Reply, command: Command, _client: WebClient) -> None:
         """The spend of the person who asks, and of nobody else."""
@@ -91,7 +93,10 @@ class Own:
         if own is None:
             say(reply, no_own_spend_message(email))
         else:
-            say(reply, own_spend_message(own, self.today(), self.ledger.book.label, self._looks(own.latest.person)))
+            say(
+                reply,
+                own_spend_message(own, self.today(), self.ledger.book.label, self.ledger.looks_at(own.latest.person)),
+            )
 
     def compare(self, reply: Reply, command: Command, _client: WebClient) -> None:
         """What one's own last days would have cost on other models; with a question, its answer."""
@@ -101,7 +106,10 @@ class Own:
         email = self.directory.email_of(command["user_id"])
         end = self.today() + ONE_DAY
         found = self.ledger.own_comparison(email, Period(end - COMPARED_DAYS * ONE_DAY, end)) if email else None
-        say(reply, comparison_message(found, COMPARED_DAYS) if found else no_own_spend_message(email))
+        say(
+            reply,
+            comparison_message(found, COMPARED_DAYS, self.ledger.book.label) if found else no_own_spend_message(email),
+        )
 
     def show_digest(self, reply: Reply, command: Command, _client: WebClient) -> None:
         """The digest of yesterday or of the day that is named, for the person who asks alone."""
@@ -118,6 +126,9 @@ class Own:
     def show_team(self, reply: Reply, command: Command, _client: WebClient) -> None:
         """Yesterday of a team, by default of one's own; its people, its lead and admins see it."""
         user, name = command["user_id"], words_after(command)
+        if not self.access.is_member(user):
+            say_lines(reply, NOT_MEMBER)
+            return
         email = self.directory.email_of(user)
         person = person_by_email(self.ledger.database, email) if email else None
         own = team_of(self.ledger.database, person.id) if person else None
@@ -206,16 +217,18 @@ class Own:
         team = find_team(self.ledger.database, name) if name else None
         if not self.access.advises_team(user, team):
             return Message(NOT_LEAD, [section(NOT_LEAD)])
-        if team is not None and self.ledger.tells_too_much(team, fewest=2):
-            # Leads and admins are no third one who could tell two people's spend apart by their own.
+        if team is not None and self._tells_too_much(team, is_own=self._is_in(user, team)):
             return Message(ONE_PERSON, [section(ONE_PERSON)])
         found = self.advisor.for_team(self.today(), name)
         if found is None:
             return refusal_message(Refusal(f"No team is called “{name}”.", "recommend team"))
         return team_recommendation_message(found, name or "the workspace")
 
-    def _looks(self, person: Person) -> list[Look]:
-        return looks_at(self.ledger.database, person.id)
+    def _is_in(self, user: str, team: Team) -> bool:
+        email = self.directory.email_of(user)
+        person = person_by_email(self.ledger.database, email) if email else None
+        own = team_of(self.ledger.database, person.id) if person else None
+        return own is not None and own == team.name
 
 
 def _nobody(name: str | None) -> Message:
@@ -257,8 +270,8 @@ def _alert_change(word: str, said: str, today: date) -> tuple[dict[str, Any], st
     if word == "limit" and said in USUAL:
         return {"limit_usd": None}, "Your limit is the one of your team or of everybody here again."
     if word == "limit":
-        match = re.fullmatch(r"\$? ?(\d{1,5}(?:\.\d{1,2})?) ?(?:\$|usd|dollars?)?(?: a day)?", said, re.ASCII)
-        usd = Decimal(match[1]) if match else Decimal(0)
+        match = re.fullmatch(r"\$? ?(\S+?) ?(?:\$|usd|dollars?)?(?: a day)?", said, re.ASCII)
+        usd = read_limit(match[1]) if match else None
         return ({"limit_usd": usd}, f"Your limit is {shown(usd)} a day now.") if usd else None
     if word == "quiet":
         return _quiet_change(said)

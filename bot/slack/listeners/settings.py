@@ -64,7 +64,9 @@ class SettingsWindow:
         zone = self.policies().timezone
         found = last_entries(self.database, MAX_CHANGES)
         lines = [
-            f"• {one.at.astimezone(zone):%Y-%m-%d %H:%M} {by_whom(one.who)} {escape(one.what, 150)}" for one in found
+            f"• {one.at.astimezone(zone):%Y-%m-%d %H:%M} {by_whom(one.who)} {escape(one.what, 150)}"
+            f"{f' ({escape(one.whose)})' if one.whose else ''}"
+            for one in found
         ]
         sentence = "The last changes, and looks at people's figures" if lines else "Nothing was changed so far."
         parts = [quoting_section(*lines[start : start + 10]) for start in range(0, len(lines), 10)]
@@ -107,8 +109,8 @@ class SettingsWindow:
             return
         try:
             said = saved_view(self._saved(chosen, budgets, user))
-        except Exception:
-            said = answer_view(failed_message("settings").blocks)
+        except Exception as error:
+            said = answer_view(failed_message("settings", error).blocks)
         client.views_update(view_id=view["id"], view=said)
 
     def _saved(self, chosen: dict[str, str], budgets: dict[int, Decimal | None], user: str) -> list[str]:

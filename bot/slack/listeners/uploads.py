@@ -101,8 +101,8 @@ class Uploads:
         posted = client.chat_postMessage(channel=channel, text=said.text, blocks=said.blocks)
         try:
             done = self._imported(file, user)
-        except Exception:
-            done = failed_message("an import")
+        except Exception as error:
+            done = failed_message("an import", error)
         client.chat_update(channel=channel, ts=posted["ts"], text=done.text, blocks=done.blocks)
 
     def _imported(self, file: dict[str, Any], user: str) -> Message:
