@@ -26,10 +26,10 @@ FIRST_DAY = date(2023, 1, 1)
 
 
 ADDITIVE_FORMATS = ("transcripts",)
+"""Formats of single requests that only ever add: reading an unchanged file again can change nothing."""
+
 ARCHIVE = "archive"
 """What an archive is remembered as, once each of its files was stored."""
-
-"""Formats of single requests that only ever add: reading an unchanged file again can change nothing."""
 
 STORED_TOGETHER = 20_000
 """Rows of such files from which on they are stored: enough to share the work, few enough to lose at a Ctrl-C."""
@@ -67,7 +67,7 @@ class FileRead(NamedTuple):
     tally: Tally
     problems: list[Problem]
     state: FileState | None
-    written_at: datetime
+    written_at: datetime | None
     is_packed: bool = False
     """Whether it lay in an archive with others."""
 
@@ -278,7 +278,9 @@ class Importer:
             tally, problems = self.tally_of(reader.read(export, self.context(person)))
         except OverflowError as error:
             raise UnreadableExport("a day in it is beyond the calendar") from error
-        return FileRead(shown, reader.name, tally, problems, state, export.written_at)
+        # What names nobody is one person's: another one's newer export says nothing of theirs.
+        written_at = export.written_at if reader.names_people else None
+        return FileRead(shown, reader.name, tally, problems, state, written_at)
 
     def _store_waiting(
         self, waiting: Sequence[FileRead | FileReport], now: datetime, keep: bool

@@ -151,9 +151,10 @@ class Jobs:
                 continue
             channel, edition, team = subscription.channel, subscription.edition, subscription.team
             told = deliveries.told_digests(database, channel, due.day - LOOKED_BACK, edition, team, now)
-            told_to = max((one.day for one in told if one.is_planned and one.day < due.day), default=None)
+            told_to = _told_to(told)
             start = caught_up(due, told_to, subscription).start
-            if any(one.day == due.day and (one.is_planned or one.covers.start <= start) for one in told):
+            is_told = told_to is not None and told_to >= due.day
+            if is_told or any(one.day == due.day and one.covers.start <= start for one in told):
                 continue
             if any(one.is_unsettled(now) for one in told):
                 is_all = False
@@ -259,6 +260,18 @@ class Jobs:
                     found += 1
                     break
         return found
+
+
+def _told_to(told: list[Delivery]) -> date | None:
+    """The day to which digests have told every day, from the planned ones on; None without a planned one.
+
+    What was posted by hand, or sent again, counts where no day lies untold before it.
+    """
+    found = max((one.day for one in told if one.is_planned), default=None)
+    for one in sorted(told, key=lambda one: one.day):
+        if found is not None and one.covers.start <= found + ONE_DAY:
+            found = max(found, one.day)
+    return found
 
 
 def _correction(delivery: Delivery, facts: DigestFacts, at: datetime) -> str | None:

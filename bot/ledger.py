@@ -51,6 +51,7 @@ from bot.store.quantities import (
     VendorSpend,
     active_people,
     day_details,
+    day_source_names,
     day_sources,
     headcount,
     import_spans,
@@ -63,7 +64,6 @@ from bot.store.quantities import (
     quantities_of,
     session_history,
     shares,
-    source_names,
     stored_everything,
     stored_period,
     vendor_spend,
@@ -269,7 +269,7 @@ class Ledger:
 
     def _undated(self, fuller: list[FullerRange]) -> list[Told]:
         """What the totals of several days say that stand in the place of days."""
-        found = range_shares(self.database, [one.of for one in fuller if one.of.source])
+        found = range_shares(self.database, [part for one in fuller for part in one.parts])
         labels = people_labels(self.database, {share.of.person_id for share in found})
         return [
             (f"{of.start}/{of.until - ONE_DAY}", labels[of.person_id], of.source, quantity, True)
@@ -384,7 +384,7 @@ class Ledger:
             more_usd[one.of.person_id] += one.more_usd
         without_days = more_usd.keys() - active_people(self.database, period)
         nobody = nameless_people(self.database).intersection(more_usd)
-        covered = Counter(one.of.person_id for one in fuller if not one.of.source)
+        covered = Counter(one.of.person_id for one in fuller if not one.parts)
         gone = [who for who, days in covered.items() if days == len(person_history(self.database, who, period))]
         return by_day._replace(
             active=by_day.active + len(without_days - nobody),
@@ -572,7 +572,7 @@ class Ledger:
         """
         if not days:
             return set()
-        is_told = {name: knows_everybody(name) for name in source_names(self.database)}
+        is_told = {name: knows_everybody(name) for name in day_source_names(self.database)}
         if not any(is_told.values()) and is_one_person(self.database):
             is_told = dict.fromkeys(is_told, True)
         zones = {name: UTC if has_utc_days(name) else self.zone for name in is_told}

@@ -375,7 +375,7 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
     if until is None:
         return record._replace(request=Request(key, row.start, restates=True, former=former))
     is_finer = any(value for name, value in (row.group or {}).items() if name in _FINER or name in _newer(row))
-    return record._replace(part=f"{record.part} {key.hex()}".strip()) if is_finer else record
+    return record._replace(part=f"{record.part} {former.hex()}".strip()) if is_finer else record
 
 
 def _key(row: _Row, told_apart: Any) -> bytes:

@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Raw, Struct
 
 from bot.exports.reader import (
-    STATED,
     Count,
     Export,
     Reading,
@@ -31,7 +30,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, PricingError, TokenUsage
 from bot.spend.days import ONE_DAY, spend_day
-from bot.spend.records import THIS_MACHINE, Problem, Request, UsageRecord, View
+from bot.spend.records import Problem, Request, UsageRecord, View
 
 _SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
 """Finest first; "projects" holds daily rows by project."""
@@ -243,10 +242,6 @@ def _read_block(number: int, block: _Block, context: ReadingContext) -> Reading:
     )
     cost = money(block.cost or Decimal(0), "costUSD")
     started = as_instant(block.start_time, "startTime")
-    # A block that is still going on is told again with more in it, and maybe with another list of models.
-    keys = [f"block of {who.name} from {started.isoformat()}".encode() for who in (context.someone, THIS_MACHINE)]
-    key, unclaimed = (hashlib.blake2b(one, digest_size=16).digest() for one in keys)
-    reported = None if not cost and usage.tokens else cost
     yield UsageRecord(
         row=number,
         day=spend_day(started, context.zone),
@@ -254,9 +249,9 @@ def _read_block(number: int, block: _Block, context: ReadingContext) -> Reading:
         model=one.removesuffix("-fast"),
         usage=usage,
         conditions=PriceConditions(speed="fast" if one.endswith("-fast") else "standard", prompt_tier="unknown"),
-        part="blocks" if reported is None else f"blocks {STATED}",
-        reported_usd=reported,
-        request=Request(key, started, restates=True, former=unclaimed),
+        # A block that is still going on is told again with more in it, and maybe with another list of models.
+        part=f"block {started.isoformat()}",
+        reported_usd=None if not cost and usage.tokens else cost,
     )
 
 

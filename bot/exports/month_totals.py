@@ -81,7 +81,7 @@ class SpendReport:
         organization = re.search(_ORGANIZATION, export.name, re.IGNORECASE)
         if organization:
             # Each has reports of its own: one that lacks somebody does not say that they used nothing before.
-            yield View(as_name(organization["id"].lower(), "organization"))
+            yield View(as_name(organization["id"].lower(), "organization"), is_of_one_organization=True)
         known: set[str] = set()
         for number, row in csv_dicts(export, (_EMAIL, _PRODUCT, "model", _NET), each_once=True):
             try:

@@ -114,9 +114,13 @@ SESSION = "session"
 
 
 class View(NamedTuple):
-    """Which of several views of the same usage a file holds: each is a source of its own, so that they never add up."""
+    """Which of several views of the same usage a file holds: each is a source of its own, so that they never add up.
+
+    ``is_of_one_organization`` says that the name is an organization's, which has exports of its own.
+    """
 
     name: str
+    is_of_one_organization: bool = False
 
 
 class Problem(NamedTuple):

@@ -63,7 +63,7 @@ CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
 """Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
 
 _SALT = "erasure_salt"
-_KEY_USER = "key_user"
+KEY_USER = "key_user"
 """The kind of what is kept, hidden, of the name in an erased person's keys."""
 
 
@@ -220,8 +220,8 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             addresses |= {name} if kind == "email" else set()
         for address in addresses:
             # Keys bear their owner's name as well, and may come in a later export.
-            owner = _hidden(salt, Actor(_KEY_USER, address.split("@")[0]))
-            kept = {"workspace_id": database.workspace_id, "kind": _KEY_USER, "name": owner, "person_id": person_id}
+            owner = _hidden(salt, Actor(KEY_USER, address.split("@")[0]))
+            kept = {"workspace_id": database.workspace_id, "kind": KEY_USER, "name": owner, "person_id": person_id}
             insert_missing(connection, actors, [kept], "workspace_id", "kind", "name")
             others = (
                 people.c.workspace_id == database.workspace_id,
@@ -466,6 +466,11 @@ def _people_by_user(connection: Connection, workspace_id: int) -> dict[str, int]
     return {user: next(iter(ids)) for user, ids in found.items() if len(ids) == 1}
 
 
+def is_claude_code_key(actor: Actor) -> bool:
+    """Whether it is a key that Claude Code made, and named after its user."""
+    return bool(_key_user(actor))
+
+
 def _key_user(actor: Actor) -> str:
     match = CLAUDE_CODE_KEY.fullmatch(actor.name) if actor.kind == "api_key" else None
     return match["user"].lower() if match else ""
@@ -514,7 +519,7 @@ def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -
     for actor in named:
         hidden[_hidden(salt, actor)].append(actor)
         if _key_user(actor):
-            hidden[_hidden(salt, Actor(_KEY_USER, _key_user(actor)))].append(actor)
+            hidden[_hidden(salt, Actor(KEY_USER, _key_user(actor)))].append(actor)
     sql = "SELECT name, id FROM actors WHERE workspace_id = ? AND name IN"
     ids: dict[str, int] = dict(select_in(connection, sql, [workspace_id], sorted(hidden)))
     found = {actor: int(ids[name]) for name, some in hidden.items() if name in ids for actor in some}

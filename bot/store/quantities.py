@@ -416,13 +416,16 @@ def import_spans(database: Database, first: date, last: date) -> list[ImportSpan
     return [ImportSpan(name, number_day(one), number_day(other), instant(at)) for name, one, other, at in found]
 
 
-def source_names(database: Database) -> list[str]:
-    """The sources of all usage that is or was stored."""
+def day_source_names(database: Database) -> list[str]:
+    """The sources that ever brought a day, and not totals of several days alone."""
     with database.read() as connection:
-        return [row[0] for row in select_rows(connection, _SOURCE_NAMES, [database.workspace_id])]
+        return [row[0] for row in select_rows(connection, _DAY_SOURCE_NAMES, [database.workspace_id])]
 
 
-_SOURCE_NAMES = "SELECT name FROM sources WHERE workspace_id = ?"
+_DAY_SOURCE_NAMES = (
+    "SELECT name FROM sources WHERE workspace_id = ? AND EXISTS (SELECT 1 FROM imports "
+    "WHERE imports.workspace_id = sources.workspace_id AND source_id = sources.id AND last_day IS NOT NULL)"
+)
 _IMPORT_SPANS = (
     "SELECT name, first_day, last_day, MAX(imported_at) FROM imports JOIN sources ON sources.id = source_id "
     "WHERE imports.workspace_id = ? AND first_day <= ? AND last_day >= ? GROUP BY name, first_day, last_day"

@@ -1,7 +1,7 @@
 """Totals of several days, of sources that know no days: whose they are, and which of them say more than the days."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -46,12 +46,14 @@ class RangeOf(NamedTuple):
 class FullerRange(NamedTuple):
     """A total of several days that says more than the person's ``days`` within them, by ``more_usd``.
 
-    Of a day and of the total fractions of a nanodollar are cut off.
+    Of a day and of the total fractions of a nanodollar are cut off. ``parts`` are the stored totals that it is the sum
+    of: one, or several of single sessions that lasted over different days; none where nothing takes the days' place.
     """
 
     of: RangeOf
     more_usd: Decimal
     days: int
+    parts: tuple[RangeOf, ...]
 
 
 class PersonTotal(NamedTuple):
@@ -87,47 +89,105 @@ def fuller_ranges(database: Database, period: Period) -> list[FullerRange]:
 
     Of a source's totals of a person that start on the same day the longest counts, of all that overlap the fullest.
     The organization's count only where nobody else's usage is known, as its days do: those that lie within other
-    people's totals are in the list as well, without a source, with nothing to take their place.
+    people's totals are in the list as well, without parts.
     """
     mine = database.workspace_id
     with database.read() as connection:
         spans = _within(connection, mine, period)
         names: dict[int, str] = dict(select_in(connection, _NAMES, (), {span.source_id for span in spans}))
-        found: list[Row] = []
-        longer: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for span in reversed(spans):
-            name, untils = names[span.source_id], longer[span.start, span.source_id]
-            first = (name, number_day(span.start), number_day(span.until))
-            is_alone = not untils or _is_of_sessions(name)
-            sql, values = (
-                (_FULLER, ()) if is_alone else (f"{_FULLER} AND {_IS_LONGEST.format(_places(untils))}", untils)
-            )
-            found += [(*row, *first) for row in select_rows(connection, sql, (mine, *span, *values))]
-            untils.append(span.until)
-        rows = _without_overlaps(found) if len(spans) > 1 else found
-        fuller = [
-            FullerRange(RangeOf(person_id, start, until, name), from_nano(usd - day_usd), days)
-            for person_id, _, usd, days, day_usd, name, start, until in rows
-        ]
+        chains: dict[tuple[int, int], list[Span]] = defaultdict(list)
+        sessions: dict[int, list[Span]] = defaultdict(list)
+        for span in spans:
+            if names[span.source_id].endswith(f"_{SESSION}"):
+                sessions[span.source_id].append(span)
+            else:
+                chains[span.start, span.source_id].append(span)
+        found = [row for chain in chains.values() for row in _of_chain(connection, mine, chain, names)]
+        found += [row for of in sessions.values() for row in _of_sessions(connection, mine, of, names)]
+        fuller = [one for _, one in (_without_overlaps(found) if len(spans) > 1 else found)]
         return _beside_organization(connection, mine, period, fuller) if fuller else []
 
 
-def _without_overlaps(rows: list[Row]) -> list[Row]:
-    """Of each person's totals whose days overlap, the one with the most tokens, then dollars; of sessions all."""
-    claimed: dict[int, list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: (-row[1], -row[2], row[0], row[6], row[7], row[5])):
-        name, start, until = row[5:]
-        if not any(
-            start < other[7] and other[6] < until and not (name == other[5] and _is_of_sessions(name))
-            for other in claimed[row[0]]
-        ):
-            claimed[row[0]].append(row)
-    return [row for mine in claimed.values() for row in mine]
+_Sized = tuple[tuple[int, int], FullerRange]
+"""Tokens and nanodollars of a total, and the total."""
 
 
-def _is_of_sessions(source: str) -> bool:
-    """Whether totals of a source are sums of sessions, each of which stands in one of them alone."""
-    return source.endswith(f"_{SESSION}")
+def _of_chain(
+    connection: Connection, workspace_id: int, chain: list[Span], names: Mapping[int, str]
+) -> Iterator[_Sized]:
+    """The fuller totals of spans that begin on the same day, the shortest first: of each person the longest alone."""
+    *shorter, longest = chain
+    yield from (_sized(row, longest, names) for row in select_rows(connection, _FULLER, (workspace_id, *longest)))
+    between = [longest]
+    for span in reversed(shorter):
+        values = (workspace_id, *span, workspace_id, *longest)
+        rows = select_rows(connection, f"{_FULLER} AND person_id NOT IN ({_PERSONS})", values)
+        later = _persons_of(connection, workspace_id, between[1:], {row[0] for row in rows})
+        yield from (_sized(row, span, names) for row in rows if row[0] not in later)
+        between.append(span)
+
+
+def _persons_of(connection: Connection, workspace_id: int, spans: list[Span], people_ids: set[int]) -> set[int]:
+    """Those of some people of whom a total of one of these spans is known."""
+    found: set[int] = set()
+    for span in spans if people_ids else ():
+        rows = select_in(connection, f"{_PERSONS} AND person_id IN", (workspace_id, *span), sorted(people_ids))
+        found |= {row[0] for row in rows}
+    return found
+
+
+def _of_sessions(
+    connection: Connection, workspace_id: int, spans: list[Span], names: Mapping[int, str]
+) -> Iterator[_Sized]:
+    """The fuller sums of single sessions, each of which stands in one span alone: those that overlap are one total."""
+    of_people: dict[int, list[tuple[Span, int, int]]] = defaultdict(list)
+    for span in spans:
+        for person_id, tokens, usd in select_rows(connection, _ROLLED_UP, (workspace_id, *span)):
+            of_people[person_id].append((span, tokens, usd))
+    for person_id, said in of_people.items():
+        for parts in _overlapping(said):
+            start, until = min(span.start for span, _, _ in parts), max(span.until for span, _, _ in parts)
+            whole = Span(until, start, parts[0][0].source_id)
+            tokens, usd = sum(part[1] for part in parts), sum(part[2] for part in parts)
+            by_day = _day_totals(connection, workspace_id, whole, [person_id]).get(person_id, (0, 0, 0))
+            if _says_more(names[whole.source_id], tokens, usd, by_day):
+                row = (person_id, tokens, usd, by_day[2], by_day[1])
+                ranges = tuple(_range_of(person_id, span, names) for span, _, _ in parts)
+                size, one = _sized(row, whole, names)
+                yield size, one._replace(parts=ranges)
+
+
+def _overlapping(said: list[tuple[Span, int, int]]) -> list[list[tuple[Span, int, int]]]:
+    """Totals of a person in groups, of which each overlaps with the next."""
+    groups: list[list[tuple[Span, int, int]]] = []
+    end = 0
+    for one in sorted(said, key=lambda one: one[0].start):
+        if groups and one[0].start < end:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+        end = max(end, one[0].until)
+    return groups
+
+
+def _sized(row: Row, span: Span, names: Mapping[int, str]) -> _Sized:
+    person_id, tokens, usd, days, day_usd = row
+    of = _range_of(person_id, span, names)
+    return (tokens, usd), FullerRange(of, from_nano(usd - day_usd), days, (of,))
+
+
+def _range_of(person_id: int, span: Span, names: Mapping[int, str]) -> RangeOf:
+    return RangeOf(person_id, number_day(span.start), number_day(span.until), names[span.source_id])
+
+
+def _without_overlaps(found: list[_Sized]) -> list[_Sized]:
+    """Of each person's totals whose days overlap, the one with the most tokens, then dollars."""
+    claimed: dict[int, list[_Sized]] = defaultdict(list)
+    for one in sorted(found, key=lambda one: (-one[0][0], -one[0][1], one[1].of)):
+        of, mine = one[1].of, claimed[one[1].of.person_id]
+        if not any(of.start < other.of.until and other.of.start < of.until for _, other in mine):
+            mine.append(one)
+    return [one for mine in claimed.values() for one in mine]
 
 
 def _beside_organization(
@@ -150,7 +210,7 @@ def _beside_organization(
     for person_id, number, _, usd in select_in(connection, _DAYS_OF, within, organization):
         day = number_day(number)
         if any(one.start <= day < one.until for one in theirs):
-            found.append(FullerRange(RangeOf(person_id, day, day + ONE_DAY, ""), -from_nano(usd), 1))
+            found.append(FullerRange(RangeOf(person_id, day, day + ONE_DAY, ""), -from_nano(usd), 1, ()))
     return found
 
 
@@ -276,12 +336,19 @@ def _write(
     rows = []
     for person_id, tokens, usd in said:
         day_tokens, day_usd, count = days.get(person_id, (0, 0, 0))
-        by_day = SourceDay("days", day_tokens, from_nano(day_usd))
-        # Each day lacks less than a nanodollar: a total of the same usage says no more than its days.
-        is_same = tokens == day_tokens and day_usd <= usd <= day_usd + count
-        is_fuller = not is_same and fullest([by_day, SourceDay(name, tokens, from_nano(usd))]) is not by_day
+        is_fuller = _says_more(name, tokens, usd, (day_tokens, day_usd, count))
         rows.append((person_id, tokens, usd, count, day_tokens, day_usd, is_fuller))
     insert_rows(connection, person_ranges, rows, fixed)
+
+
+def _says_more(source: str, tokens: int, usd: int, by_day: tuple[int, int, int]) -> bool:
+    """Whether a total of so many tokens and nanodollars says more than the days, as ``_day_totals`` has them."""
+    day_tokens, day_usd, count = by_day
+    # Each day lacks less than a nanodollar: a total of the same usage says no more than its days.
+    if tokens == day_tokens and day_usd <= usd <= day_usd + count:
+        return False
+    days = SourceDay("days", day_tokens, from_nano(day_usd))
+    return fullest([days, SourceDay(source, tokens, from_nano(usd))]) is not days
 
 
 def _day_totals(
@@ -320,11 +387,7 @@ _IS_OF = f"SELECT person_id FROM person_ranges WHERE {_SPAN} AND person_id = ?" 
 _SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
 _NAMES = "SELECT id, name FROM sources WHERE id IN"
 _FULLER = f"SELECT person_id, tokens, usd, days, day_usd FROM person_ranges WHERE {_SPAN} AND is_fuller"  # noqa: S608
-_IS_LONGEST = (
-    "NOT EXISTS (SELECT 1 FROM person_ranges AS longer WHERE longer.workspace_id = person_ranges.workspace_id "
-    "AND longer.until IN ({}) AND longer.start = person_ranges.start "
-    "AND longer.source_id = person_ranges.source_id AND longer.person_id = person_ranges.person_id)"
-)
+_PERSONS = f"SELECT person_id FROM person_ranges WHERE {_SPAN}"  # noqa: S608
 _NOBODY = "SELECT person_id, kind FROM actors WHERE workspace_id = ? AND kind IN (?, ?)"
 _SOMEBODY = (
     "SELECT person_id FROM person_days WHERE workspace_id = ? AND day >= ? AND day < ? "

@@ -5,18 +5,18 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
 from bot.pricing import PriceBook
-from bot.spend.records import SESSION, THIS_MACHINE, Problem
+from bot.spend.records import SESSION, THIS_MACHINE, Actor, Problem
 from bot.store.alerting import AlertPolicy, owe_alerts
-from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows, uncollected
+from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_in, run_sql, select_in, select_rows, uncollected
 from bot.store.database import Database
-from bot.store.identity import actor_ids, known_actors, learn_members
+from bot.store.identity import KEY_USER, actor_ids, is_claude_code_key, known_actors, learn_members
+from bot.store.people import ERASED
 from bot.store.quantities import COUNTS, LINE
 from bot.store.ranges import Span, every_span, refresh_ranges
 from bot.store.rollups import DayRollup, Rollups
@@ -36,8 +36,13 @@ from bot.store.tables import (
 from bot.store.tally import NOT_STATED, Line, SingleRequest, Tally, Values, fullness
 from bot.store.upsert import insert_missing, upsert
 
-RETOLD = ("copilot_csv", "litellm_activity")
-"""Sources of which a row may come again as charged instead of covered, or as another maker's."""
+_BLOCKS = "ccusage_block"
+RETOLD = {
+    "copilot_csv": ("billing",),
+    "litellm_activity": ("vendor",),
+    _BLOCKS: ("model", "speed"),
+}
+"""Sources of which a row may come again with another word for what it is: by the columns of its line that change."""
 
 OLDER_BY = timedelta(hours=1)
 """An export that is so much older than another one of the same days cannot take away what that one says."""
@@ -123,8 +128,8 @@ def record(
     the file lacks are removed. With ``keep=False`` everything is worked out and undone.
     """
     with uncollected(), database.write_usage() as connection:
-        view = files[0].tally.view
-        writer = _Writer(connection, database.workspace_id, f"{source}_{view}" if view else source, book)
+        name = _source_name(connection, database.workspace_id, source, files[0].tally)
+        writer = _Writer(connection, database.workspace_id, name, book)
         writer.is_stream, writer.is_kept = is_stream, keep
         written = [min(file.written_at, now) for file in files if file.written_at is not None]
         writer.written_at = min(written) if len(written) == len(files) and written[0] < now - OLDER_BY else None
@@ -174,8 +179,11 @@ class _Writer:
         self.spans: set[Span] = set()
         self.written_at: datetime | None = None
         self.outdated = 0
-        self._newest: dict[int | None, int | None] = {}
-        """When the newest export of a day (of several together for None) was written, once that was asked for."""
+        self._newest: dict[int, int | None] = {}
+        """When the newest export of a day was written, once that was asked for."""
+
+        self.holders: dict[int, int] = {}
+        """For actors of a file the one under whom its rows may be stored already: nobody, or an erased key's owner."""
 
         self.is_stream, self.is_kept = False, True
 
@@ -190,6 +198,7 @@ class _Writer:
             _Part(tally, [known[actor] for actor in tally.actors], [line_ids[line] for line in tally.lines])
             for tally in tallies
         ]
+        self.holders = self._holders(known)
         counts = self._store_requests(parts)
         for place, part in enumerate(parts):
             counted = counts[place].plus(self._store_dailies(part)).plus(self._store_ranges(part))
@@ -287,7 +296,6 @@ class _Writer:
         tally, actor_of, line_of = part
         counted = _Counted()
         empty = set(self.whole_days)
-        nobody = self._nobody if len(actor_of) == 1 else None
         for day, (actors, lines, values, records) in tally.dailies():
             empty.discard(day)
             *counts, reported = values
@@ -298,23 +306,27 @@ class _Writer:
             if max(records, default=1) > 1:
                 more = {row[:2]: count for row, count in zip(rows, records, strict=True) if count > 1}
             rows.sort()
-            counted = counted.plus(self._store_day(day, rows, more, nobody))
+            counted = counted.plus(self._store_day(day, rows, more))
         for day in sorted(empty):
             counted = counted.plus(self._store_day(day, [], {}))
         return counted
 
-    @cached_property
-    def _nobody(self) -> int | None:
-        """The actor of what was imported from a machine before it was said whose it is."""
-        found = known_actors(self.connection, self.workspace_id, {THIS_MACHINE}).get(THIS_MACHINE)
-        whose = select_rows(self.connection, "SELECT linked_by FROM actors WHERE id = ?", [found])
-        return found if whose == [(None,)] else None
+    def _holders(self, actors: Mapping[Actor, int]) -> dict[int, int]:
+        """Who may hold the rows of some actors so far: see ``holders``."""
+        found = {}
+        if len(actors) == 1:
+            (actor_id,) = actors.values()
+            nobody = known_actors(self.connection, self.workspace_id, {THIS_MACHINE}).get(THIS_MACHINE)
+            whose = select_rows(self.connection, "SELECT linked_by FROM actors WHERE id = ?", [nobody])
+            if nobody is not None and nobody != actor_id and whose == [(None,)]:
+                found[actor_id] = nobody
+        keys = [actor_id for actor, actor_id in actors.items() if is_claude_code_key(actor)]
+        return found | dict(select_in(self.connection, _KEY_OWNERS, (KEY_USER, f"{ERASED}%"), keys))
 
-    def _store_day(self, day: int, rows: list[Row], more: Mapping[Row, int], nobody: int | None = None) -> _Counted:
+    def _store_day(self, day: int, rows: list[Row], more: Mapping[Row, int]) -> _Counted:
         """Store the rows that a file has of a day, in the order of their actors and lines.
 
-        Rows whose actor and line are in ``more`` are the sum of so many records, all others of one. What ``nobody`` has
-        of the day and is the same as a new row is that row, now that it is said whose it is.
+        Rows whose actor and line are in ``more`` are the sum of so many records, all others of one.
         """
         is_whole, source_day = day in self.whole_days, (self.workspace_id, day, self.source_id)
         records = len(rows) + sum(more.values()) - len(more)
@@ -336,13 +348,7 @@ class _Writer:
                 changed.append(row)
         gone = self._gone(existing, rows) if is_whole else []
         removed = len(gone)
-        if new and nobody is not None and nobody != new[0][0]:
-            said = {row[1:] for row in new}
-            gone += [row[:2] for row in self._existing_dailies(day, {nobody}) if row[1:] in said]
-        if existing and self.source in RETOLD:
-            kinds = self._kinds({key[1] for key in existing} | {row[1] for row in rows})
-            told = {(row[0], kinds[row[1]]) for row in rows}
-            gone += [key for key in existing if (key[0], kinds[key[1]]) in told]
+        gone += self._told_before(day, rows, new, existing)
         if new or changed or gone:
             rollup = self._rollup(day, [*(row[0] for row in (*new, *changed)), *(actor for actor, _ in gone)])
             for key in gone:
@@ -352,20 +358,54 @@ class _Writer:
             rollup.refresh([(self.source_id, *row) for row in new] if rollup.was_empty else None)
         return _Counted(records - same - restated, same, restated + removed)
 
-    def _is_outdated(self, values: Row, before: Row, day: int | None) -> bool:
-        """Whether an older export would take away from what is stored, of a day or of several together."""
-        if self.written_at is None or _size(values) >= _size(before):
+    def _told_before(self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row]) -> list[Row]:
+        """The actors and lines of stored rows that a file says in another way, or under another name.
+
+        ``existing`` are those of the file's actors that it does not have.
+        """
+        found: set[Row] = set()
+        if existing and self.source in RETOLD and not self._is_older(day):
+            kinds = self._kinds({key[1] for key in existing} | {row[1] for row in rows}, *RETOLD[self.source])
+            told = {(row[0], kinds[row[1]]) for row in rows}
+            found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
+        holders = {self.holders[row[0]] for row in rows if row[0] in self.holders}
+        held = self._existing_dailies(day, holders) if holders and new else []
+        same = {(self.holders[row[0]], *row[1:]) for row in new if row[0] in self.holders}
+        found |= {row[:2] for row in held if row in same}
+        if self.source == _BLOCKS:
+            found |= self._old_blocks(rows, [*existing.values(), *held])
+        return sorted(found)
+
+    def _old_blocks(self, rows: list[Row], stored: list[Row]) -> set[Row]:
+        """Stored rows of older versions, which added up the blocks of a day, that these blocks come to as well."""
+        sql = "SELECT id FROM usage_lines WHERE part = 'blocks' AND id IN"
+        old = {line_id for (line_id,) in select_in(self.connection, sql, (), sorted({row[1] for row in stored}))}
+        kinds = self._kinds(old | {row[1] for row in rows}, "part")
+        whole: dict[tuple[int, int], list[Row]] = defaultdict(list)
+        for row in rows:
+            whole[row[0], kinds[row[1]]].append(row[2:])
+        sums = {(kind, *_sum(some)) for (_, kind), some in whole.items()}
+        return {row[:2] for row in stored if row[1] in old and (kinds[row[1]], *row[2:]) in sums}
+
+    def _is_outdated(self, values: Row, before: Row, day: int) -> bool:
+        """Whether an older export would take away from what is stored of a day."""
+        if _size(values) >= _size(before) or not self._is_older(day):
+            return False
+        self.outdated += 1
+        return True
+
+    def _is_older(self, day: int) -> bool:
+        """Whether another export of the source, that was written long after this one, told of a day as well."""
+        if self.written_at is None:
             return False
         if day not in self._newest:
-            where, of_day = (
-                ("first_day IS NULL", ()) if day is None else ("first_day <= ? AND last_day >= ?", (day, day))
+            sql = (
+                "SELECT MAX(written_at) FROM imports "
+                "WHERE workspace_id = ? AND source_id = ? AND first_day <= ? AND last_day >= ?"
             )
-            sql = f"SELECT MAX(written_at) FROM imports WHERE workspace_id = ? AND source_id = ? AND {where}"  # noqa: S608
-            ((self._newest[day],),) = select_rows(self.connection, sql, (self.workspace_id, self.source_id, *of_day))
+            ((self._newest[day],),) = select_rows(self.connection, sql, (self.workspace_id, self.source_id, day, day))
         newest = self._newest[day]
-        is_older = newest is not None and self.written_at < instant(newest) - OLDER_BY
-        self.outdated += is_older
-        return is_older
+        return newest is not None and self.written_at < instant(newest) - OLDER_BY
 
     def _gone(self, missing: Iterable[Row], rows: list[Row]) -> list[Row]:
         """Which of the actors and lines that an answer about a whole day lacks are gone: those of its organization."""
@@ -410,7 +450,9 @@ class _Writer:
                 before = existing.get(key)
                 if before is None:
                     new += 1
-                elif _replaces(one, actor_id, actor_id in named, before):
+                elif _replaces(one, actor_id, actor_id in named, before) and not (
+                    one.request.restates and self._is_outdated(_stored(one.values), before[_LINE + 1 :], one.day)
+                ):
                     touched[before[_DAY]].add(before[_ACTOR])
                     touched[one.day].add(actor_id)
                 else:
@@ -444,9 +486,8 @@ class _Writer:
 
     def _stored_key(self, key: bytes, former: bytes | None, actor_id: int, existing: Mapping[bytes, Row]) -> bytes:
         """The key that a request is stored under, or will be."""
-        if former is None or key in existing or former not in existing:
-            return key
-        return former if existing[former][_ACTOR] in (actor_id, self._nobody) else key
+        is_known = former is not None and key not in existing and former in existing
+        return former if former is not None and is_known and existing[former][_ACTOR] == actor_id else key
 
     def _existing_requests(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
         where, mine = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ?", (self.workspace_id, self.source_id)
@@ -529,8 +570,7 @@ class _Writer:
             start, until, actor_id, line_id = row[2:6]
             before, others = stored[start, until].get((actor_id, line_id)), replaced[row[2:6]]
             is_known_later = any((other[1], other[0]) > (until, start) for other in others)
-            is_outdated = before is not None and self._is_outdated(_stored(row[6:]), _stored(before), None)
-            if is_known_later or is_outdated or before == row[6:]:
+            if is_known_later or before == row[6:]:
                 counted = counted.plus(_Counted(same=1))
                 continue
             counted = counted.plus(_Counted(restated=1) if before or others else _Counted(new=1))
@@ -563,7 +603,7 @@ class _Writer:
             same: Callable[[Row], Row] = itemgetter(2, 3)
         else:
             rows = [(*chain, *key) for chain, total in stored.items() for key in total]
-            kinds = self._kinds({key[3] for key in (*keys, *rows)})
+            kinds = self._kinds({key[3] for key in (*keys, *rows)}, "billing")
             same = lambda key: (*key[:3], kinds[key[3]])  # noqa: E731
         others: dict[Row, list[Row]] = defaultdict(list)
         for key in set(rows).difference(keys):
@@ -583,7 +623,7 @@ class _Writer:
         sql = "SELECT DISTINCT until FROM usage_ranges WHERE workspace_id = ? AND source_id = ? AND start = ?"
         ends = sorted(row[0] for row in select_rows(self.connection, sql, (self.workspace_id, self.source_id, start)))
         stored = [self._existing_ranges(start, end) for end in ends]
-        kinds = self._kinds({line_id for total in stored for _, line_id in total})
+        kinds = self._kinds({line_id for total in stored for _, line_id in total}, "billing")
         if any(len({(actor_id, kinds[line_id]) for actor_id, line_id in total}) < len(total) for total in stored):
             kinds = {line_id: line_id for line_id in kinds}  # one report itself tells them apart
         # One day what a seat covers, the next day paid for: the same usage all the same.
@@ -594,9 +634,10 @@ class _Writer:
         for day, rows in day_differences(start, ends, totals).items():
             self._replace_day(day, {(key[0], line_of[day][key]): values for key, values in rows.items()}, actor_ids)
 
-    def _kinds(self, line_ids: set[int]) -> dict[int, int]:
-        """For each line the first of those that differ in billing or vendor alone."""
-        columns = [column.name for column in (*LINE, usage_lines.c.part) if column.name != "billing"]
+    def _kinds(self, line_ids: set[int], *without: str) -> dict[int, int]:
+        """For each line the first of those that differ in some columns alone."""
+        every = (column.name for column in (*LINE, usage_lines.c.part, usage_lines.c.vendor))
+        columns = [name for name in every if name not in without]
         sql = f"SELECT id, {', '.join(columns)} FROM usage_lines WHERE id IN"  # noqa: S608
         first: dict[Row, int] = {}
         found = sorted(select_in(self.connection, sql, (), sorted(line_ids)))
@@ -609,8 +650,8 @@ class _Writer:
             return
         rollup = self._rollup(day, {actor for actor, _ in (*before, *rows)})
         source_day = (self.workspace_id, day, self.source_id)
-        for key in before:
-            run_sql(self.connection, _DELETE_DAILY, (*source_day, *key))
+        theirs = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id IN"
+        run_in(self.connection, theirs, source_day, sorted({actor for actor, _ in before}))
         insert_rows(self.connection, usage_daily, [(*key, *_stored(rows[key])) for key in sorted(rows)], source_day)
         rollup.refresh()
 
@@ -621,6 +662,10 @@ _DELETE_RANGE = (
 )
 _DELETE_DAILY = (
     "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id = ? AND line_id = ?"
+)
+_KEY_OWNERS = (
+    "SELECT actors.id, owner.id FROM actors JOIN actors AS owner ON owner.person_id = actors.person_id "
+    "AND owner.kind = ? WHERE actors.name LIKE ? AND actors.id IN"
 )
 _PERSON_OF = "SELECT id, person_id FROM actors WHERE id IN"
 
@@ -693,6 +738,23 @@ def _logged(file: FileTally, now: datetime, what: Recorded) -> Row:
     days = (min(what.days, default=None), max(what.days, default=None))
     ends = (None if day is None else day_number(day) for day in days)
     return (file.path, int(now.timestamp()), written_at, *counts, *ends)
+
+
+def _source_name(connection: Connection, workspace_id: int, format_name: str, tally: Tally) -> str:
+    """The source that a file is of: its format, and which view of the usage, or whose where there are several.
+
+    The organization whose reports came first needs no name in that of the source.
+    """
+    if not tally.view:
+        return format_name
+    named = f"{format_name}_{tally.view}"
+    if not tally.is_of_one_organization:
+        return named
+    where = "FROM imports JOIN sources ON sources.id = source_id WHERE imports.workspace_id = ? AND name = ?"
+    values = (workspace_id, format_name)
+    is_first = not select_rows(connection, f"SELECT 1 {where} LIMIT 1", values)
+    is_theirs = f"SELECT 1 {where} AND LOWER(path) LIKE ? LIMIT 1"
+    return format_name if is_first or select_rows(connection, is_theirs, (*values, f"%{tally.view}%")) else named
 
 
 def source_id(connection: Connection, workspace_id: int, name: str) -> int:

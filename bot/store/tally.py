@@ -69,6 +69,7 @@ class Tally:
         """Whether rows were left out that are of days to come: read again then, they count."""
 
         self.view = ""
+        self.is_of_one_organization = False
         self._places: dict[int, dict[int, int]] = {}
         """By day, then actor and line."""
 
@@ -91,7 +92,7 @@ class Tally:
         elif isinstance(record, UsageRows):
             self.add_rows(record)
         elif isinstance(record, View):
-            self.view = record.name
+            self.view, self.is_of_one_organization = record
         elif isinstance(record, Member):
             self.members.append(record)
         else:

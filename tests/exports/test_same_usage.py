@@ -585,6 +585,34 @@ def test_a_session_that_goes_on_in_the_next_month_counts_once(
     assert usd(database, book) == 15 + 10 + 5
 
 
+def test_sessions_that_overlap_are_one_total_beside_the_days(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """Of the 5th $5 are known by the day; sessions of $5, growing to $15, $10 and $5 lasted over it: $30 in all."""
+    used = {"modelName": MODEL, "inputTokens": 10**6, "cost": 5}
+    day = write(tmp_path, "d.json", {"daily": [{"date": "2026-11-05", "modelBreakdowns": [used]}]})
+    load_of(database, book, "dana@example.com", day)
+    first = [session("a", "2026-11-02", "2026-11-06", 1), session("b", "2026-11-02", "2026-11-07", 2)]
+    then = [session("a", "2026-11-02", "2026-11-14", 3), session("c", "2026-11-10", "2026-11-15", 1)]
+    for number, sessions in enumerate((first, then)):
+        load_of(database, book, "dana@example.com", write(tmp_path, f"{number}.json", {"sessions": sessions}))
+    ledger, last = ledger_of(database, book), date(2026, 11, 20)
+    assert usd(database, book) == 30
+    assert ledger.digest(last).month_usd == 30
+    month = ledger.digest(last, start=date(2026, 11, 1), edition="monthly")
+    assert month.amount is not None
+    assert month.amount.usd == 30
+    # With $25 of that day neither part says more, but both together do.
+    more = write(
+        tmp_path,
+        "m.json",
+        {"daily": [{"date": "2026-11-05", "modelBreakdowns": [{**used, "inputTokens": 5 * 10**6, "cost": 25}]}]},
+    )
+    load_of(database, book, "dana@example.com", more)
+    assert usd(database, book) == 30
+    assert ledger.digest(last).month_usd == 30
+
+
 def test_reports_of_two_organizations_are_told_apart(database: Database, book: PriceBook, tmp_path: Path) -> None:
     """One has reports up to the 18th and 19th, the other up to the 17th and 19th: of that one no day is known."""
     for organization, person, last, millions in (
@@ -600,9 +628,11 @@ def test_reports_of_two_organizations_are_told_apart(database: Database, book: P
     (known,) = people_on(database, date(2026, 11, 19))
     assert known.person.label == "ada@example.com"
     assert known.usd == 5
-    explained = ledger_of(database, book).explain("ada@example.com", date(2026, 11, 19))
-    assert explained is not None
-    assert list(explained.sources) == [f"spend_report_csv_{ORGANIZATIONS[0]}"]
+    rows = ledger_of(database, book).spend(None, None, ("person", "source")).rows
+    assert {row.group for row in rows} == {
+        ("ada@example.com", "spend_report_csv"),  # the first needs no name
+        ("erik@example.com", f"spend_report_csv_{ORGANIZATIONS[1]}"),
+    }
 
 
 def test_a_report_whose_usage_is_paid_for_after_all_is_the_same_report(
@@ -685,44 +715,73 @@ def test_a_smaller_total_is_not_lost_to_a_larger_one_that_says_less_than_the_day
     assert usd(database, book) == 25 + 20 + 15
 
 
-def test_an_older_export_takes_nothing_away(database: Database, book: PriceBook, tmp_path: Path) -> None:
-    """On the 20th at ten a day had come to $5, later to $15, with $10 of Bo's: files may come in any order."""
-    rows = {"ada": 1, "bo": 2}
-    newer = {"data": [million("ada", 3), million("bo", rows["bo"])], "has_more": False}
-    older = {"data": [million("ada", rows["ada"])], "has_more": False}
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 0, 1, 1), (1, 1, 0)])
+def test_an_older_export_takes_nothing_away(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """Ten hours ago a day had come to $5, later to $15, with $10 of Bo's: files may come in any order."""
+    newer = {"data": [million("ada", 3), million("bo", 2)], "has_more": False}
+    older = {"data": [million("ada", 1)], "has_more": False}
     files = [write(tmp_path, "usage (1).json", newer), write(tmp_path, "usage.json", older)]
     for path, hours in zip(files, (2, 10), strict=True):
-        at = NOW.timestamp() - hours * 3600
-        os.utime(path, (at, at))
-    for order in ((0, 1), (1, 0), (0, 0, 1, 1)):
-        reports = load(database, book, *(files[place] for place in order))
-        assert usd(database, book) == 25
-        outdated = [problem.problem for report in reports for problem in report.problems]
-        assert set(outdated) <= {"1 row says less than a newer export of the same days, which counts."}
-        assert bool(outdated) == (order[-1] == 1 or order == (1, 0))
-    # What is newer by then may well say less.
-    at = NOW.timestamp()
-    os.utime(files[1], (at, at))
+        dated(path, hours)
+    seen = set()
+    for place in order:
+        (report,) = load(database, book, files[place])
+        is_late = place == 1 and 0 in seen
+        outdated = ["1 row says less than a newer export of the same days, which counts."] * is_late
+        assert [problem.problem for problem in report.problems] == outdated
+        seen.add(place)
+    assert usd(database, book) == 25
+    # What was written within the hour of the other is the last word, also where it says less.
+    dated(files[1], 2.5)
     load(database, book, files[1])
     assert usd(database, book) == 15
+
+
+def test_another_persons_newer_export_says_nothing_of_ones_own(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """Dana's ccusage says $10 and, written later, $5; Erik's is newer than both."""
+    for name, who, millions, hours in (("a", "dana", 2, 100), ("c", "erik", 1, 2), ("b", "dana", 1, 50)):
+        used = {"modelName": MODEL, "inputTokens": millions * 10**6, "cost": 5 * millions}
+        path = write(tmp_path, f"{name}.json", {"daily": [{"date": "2026-11-20", "modelBreakdowns": [used]}]})
+        dated(path, hours)
+        load_of(database, book, f"{who}@example.com", path)
+    assert by_person(database, book) == {"dana@example.com": 5, "erik@example.com": 5}
+
+
+def test_an_older_page_of_single_rows_takes_nothing_away(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """Of the beta and of Copilot: $15 and then the older $10; $9 charged with $5 covered, then $10 charged."""
+    for number, (cents, hours) in enumerate((("1500", 2), ("1000", 100))):
+        page = beta_row(actor={"user_id": "u1", "email_address": "ada@example.com"})
+        page["data"][0]["cost"]["amount"] = cents
+        path = write(tmp_path, f"{number}.json", page)
+        dated(path, hours)
+        load(database, book, path)
+    assert usd(database, book) == 15
+    header = "date,username,sku,model,quantity,gross_amount,net_amount\n"
+    for gross, net, hours in (("14", "9", 2), ("8", "8", 100)):
+        path = write(
+            tmp_path, "c.csv", f"{header}2026-11-20,dev,copilot_ai_credit,Claude Sonnet 4.6,200,{gross},{net}\n"
+        )
+        dated(path, hours)
+        load(database, book, path)
+    (copilot,) = ledger_of(database, book).spend(None, None, ()).others
+    assert copilot.charged_usd == 9
+    assert copilot.covered_usd == 5
+
+
+def dated(path: Path, hours: float) -> None:
+    """Let a file have been written so many hours ago."""
+    at = NOW.timestamp() - hours * 3600
+    os.utime(path, (at, at))
 
 
 def million(person: str, millions: int) -> dict[str, Any]:
     row = analytics_row(person, "2026-11-20")
     row["model_breakdown"][0]["tokens"]["input"] = millions * 10**6
     return row
-
-
-def test_a_page_of_this_month_that_was_saved_earlier_takes_nothing_away(
-    database: Database, book: PriceBook, tmp_path: Path
-) -> None:
-    for hours, spent in ((2, "50.00"), (200, "40.00")):
-        page = f"User,Spend this Month (USD),Lines this Month\nada@example.com,{spent},10\n"
-        path = write(tmp_path, "claude_code_team_2026_11.csv", page)
-        at = NOW.timestamp() - hours * 3600
-        os.utime(path, (at, at))
-        load(database, book, path)
-    assert usd(database, book) == 50
 
 
 def block(models: list[str], millions: int, start: str = "2026-11-20T10:00:00.000Z") -> dict[str, Any]:
