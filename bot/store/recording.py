@@ -645,14 +645,14 @@ class _Writer:
 
     def _replace_day(self, day: int, rows: dict[tuple[int, int], Values], actor_ids: set[int]) -> None:
         """Make what a source says of some actors' day exactly these rows."""
-        before = [row[:2] for row in self._existing_dailies(day, actor_ids) if row[0] in actor_ids]
-        if not before and not rows:
-            return
-        rollup = self._rollup(day, {actor for actor, _ in (*before, *rows)})
+        before = [row for row in self._existing_dailies(day, actor_ids) if row[0] in actor_ids]
+        wanted = [(*key, *_stored(rows[key])) for key in sorted(rows)]
+        if before == wanted:
+            return  # as most days of a chain, of which the newest total tells the last one alone
+        rollup = self._rollup(day, {row[0] for row in (*before, *wanted)})
         source_day = (self.workspace_id, day, self.source_id)
-        theirs = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id IN"
-        run_in(self.connection, theirs, source_day, sorted({actor for actor, _ in before}))
-        insert_rows(self.connection, usage_daily, [(*key, *_stored(rows[key])) for key in sorted(rows)], source_day)
+        run_in(self.connection, _DELETE_ACTORS_DAY, source_day, sorted({row[0] for row in before}))
+        insert_rows(self.connection, usage_daily, wanted, source_day)
         rollup.refresh()
 
 
@@ -660,6 +660,7 @@ _DELETE_RANGE = (
     "DELETE FROM usage_ranges WHERE workspace_id = ? AND source_id = ? "
     "AND start = ? AND until = ? AND actor_id = ? AND line_id = ?"
 )
+_DELETE_ACTORS_DAY = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id IN"
 _DELETE_DAILY = (
     "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id = ? AND line_id = ?"
 )
