@@ -84,12 +84,46 @@ def test_other_weekdays_tell_no_day_twice(
     assert told(stage)[-len(expected) :] == expected
 
 
-def test_a_digest_by_hand_after_an_outage_loses_no_day(stage: Stage, bot: Installation) -> None:
+@pytest.mark.parametrize("day", [date(2026, 11, 18), THURSDAY])
+def test_a_digest_by_hand_after_an_outage_loses_no_day(stage: Stage, bot: Installation, day: date) -> None:
     subscribe(bot.database, Subscription("C2", time(9), PARIS, WORKDAYS), at(12, 16))
     run(bot, date(2026, 11, 17), date(2026, 11, 17))
-    deliveries.owe_digest(bot.database, "C2", THURSDAY, at(8, 20), covered=deliveries.Covered("daily", THURSDAY, ""))
+    deliveries.owe_digest(bot.database, "C2", day, at(8, 20), covered=deliveries.Covered("daily", day, ""))
     run(bot, date(2026, 11, 20), date(2026, 11, 20))
-    assert sorted(told(stage)) == ["Mon 16 Nov $20.00", "Thu 19 Nov $20.00", "Tue 17 Nov to Thu 19 Nov $60.00"]
+    by_hand = f"{day:%a %d} Nov $20.00"
+    assert sorted(told(stage)) == sorted(["Mon 16 Nov $20.00", by_hand, "Tue 17 Nov to Thu 19 Nov $60.00"])
+
+
+def test_a_digest_that_was_sent_again_or_by_hand_in_its_place_is_not_told_again(
+    stage: Stage, bot: Installation
+) -> None:
+    subscribe(bot.database, Subscription("C2", time(9), PARIS), at(12, 16))
+    run(bot, date(2026, 11, 17), date(2026, 11, 17))
+    stage.workspace.faults.append(Fault("chat.postMessage", 200, keeps=False, body={"ok": False, "error": "odd_one"}))
+    bot.jobs.tick(at(9, 18))
+    (held,) = (one for one in deliveries.all_deliveries(bot.database) if one.state == "held")
+    deliveries.reopen(bot.database, held.key, at(10, 18))
+    run(bot, date(2026, 11, 18), date(2026, 11, 19))
+    covered = deliveries.Covered("daily", THURSDAY, "")
+    deliveries.owe_digest(bot.database, "C2", THURSDAY, at(8, 20), covered=covered)
+    bot.jobs.sender.send_due(at(8, 20))
+    run(bot, date(2026, 11, 20), date(2026, 11, 21))
+    assert told(stage) == [
+        f"{day} $20.00" for day in ("Mon 16 Nov", "Tue 17 Nov", "Wed 18 Nov", "Thu 19 Nov", "Fri 20 Nov")
+    ]
+
+
+def test_an_earlier_time_where_the_clock_is_ahead_tells_nothing_again(stage: Stage, bot: Installation) -> None:
+    """In Tokyo Monday's digest came at ten; at eleven its time becomes eight, when it is Sunday in Paris still."""
+    tokyo = ZoneInfo("Asia/Tokyo")
+    bot.policy.choose({"timezone": "UTC"}, "U001", at(12, 16))
+    subscribe(bot.database, Subscription("C2", time(10), tokyo, WORKDAYS), datetime(2026, 11, 19, 11, tzinfo=tokyo))
+    for day in (20, 23):
+        bot.jobs.tick(datetime(2026, 11, day, 10, tzinfo=tokyo))
+    subscribe(bot.database, Subscription("C2", time(8), tokyo, WORKDAYS), datetime(2026, 11, 19, 11, tzinfo=tokyo))
+    for day, hour in ((23, 11), (24, 8), (24, 9)):
+        bot.jobs.tick(datetime(2026, 11, day, hour, tzinfo=tokyo))
+    assert told(stage) == ["Thu 19 Nov $20.00", "Fri 20 Nov to Sun 22 Nov $60.00"]
 
 
 def test_two_holidays_in_a_row_on_its_only_weekday_lose_no_week(stage: Stage, bot: Installation) -> None:
