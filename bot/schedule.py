@@ -12,6 +12,9 @@ from bot.store.subscriptions import Subscription
 LONGEST_PAUSE = 31
 """Days that one daily digest covers at the most, after a long holiday or outage."""
 
+CLOCKS_APART = timedelta(days=3)
+"""By so many days the last day that was told may lie before the day on which a subscription began."""
+
 LATE_MONTH = timedelta(days=7)
 """A monthly digest that an outage kept back is news for so long; a weekly one until its next comes."""
 
@@ -57,7 +60,9 @@ def caught_up(due: DueDigest, told_to: date | None, subscription: Subscription) 
     if told_to is None or subscription.edition != DAILY:
         return due
     since = date.min if subscription.since is None else subscription.since.astimezone(subscription.zone).date()
-    untold = max(told_to + ONE_DAY, due.day - (LONGEST_PAUSE - 1) * ONE_DAY, since)
+    # Days of a time without the subscription are owed to nobody; where its clock is ahead, the day before is.
+    after = told_to + ONE_DAY if told_to + CLOCKS_APART >= since else since
+    untold = max(after, due.day - (LONGEST_PAUSE - 1) * ONE_DAY)
     return due._replace(start=min(untold, due.day))
 
 

@@ -145,6 +145,14 @@ class TestCatchUp:
         found = caught_up(self.tuesday, told_to, self.workdays)
         assert (found.start, found.day) == (start, date(2026, 11, 23))
 
+    def test_the_day_before_a_subscription_whose_clock_is_ahead_is_not_lost(self) -> None:
+        """It began on the 20th of May in Berlin, when the 19th was not over in Los Angeles; the 18th was told."""
+        since = datetime(2026, 5, 19, 23, tzinfo=UTC)
+        asked = Subscription("C1", time(5, 30), ZoneInfo("Europe/Berlin"), frozenset({3, 5}), since=since)
+        friday = DueDigest(date(2026, 5, 20), date(2026, 5, 20), datetime(2026, 5, 23, tzinfo=UTC))
+        assert caught_up(friday, date(2026, 5, 18), asked).start == date(2026, 5, 19)
+        assert caught_up(friday, date(2026, 5, 10), asked).start == date(2026, 5, 20)
+
 
 class TestRarerEditions:
     def test_a_week_whose_day_is_a_holiday_comes_on_a_working_day(self) -> None:
