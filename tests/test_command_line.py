@@ -433,3 +433,44 @@ def test_everything_is_in_the_one_file_when_a_command_has_ended(shell: Shell, tm
     copied.mkdir()
     (copied / "claudecost.db").write_bytes((data / "claudecost.db").read_bytes())
     assert "$4.00" in shell.run("spend", CLAUDECOST_DATA_DIR=str(copied)).stdout
+
+
+def test_collect_says_what_came_and_what_did_not(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    (folder / "good.csv").write_text(
+        "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens\n"
+        "2026-11-05,claude-opus-5,k,1000000,0\n2026-11-05,claude-opus-5,k2,many,0\n",
+        encoding="utf-8",
+    )
+    (folder / "bad.json").write_text('{"what": "ever"}', encoding="utf-8")
+    for path in folder.iterdir():
+        os.utime(path, (1_790_000_000, 1_790_000_000))
+    done = shell.run("collect", CLAUDECOST_WATCH_FOLDER=str(folder))
+    assert done.returncode == 1
+    assert "watched folder: 1 rows are new or changed, the newest of 2026-11-05" in done.stdout
+    assert "many" in done.stderr
+    assert "bad.json was not imported" in done.stderr
+    doctor = shell.run("doctor", CLAUDECOST_WATCH_FOLDER=str(folder)).stdout
+    assert "bad.json was not imported" in doctor
+
+
+def test_one_json_document_also_where_nothing_can_be_posted(stored: Shell) -> None:
+    done = stored.run("digest", "--day", "2026-08-05", "--post", "C0123456789", "--json")
+    assert done.returncode == 2
+    assert list(json.loads(done.stdout)) == ["refusal"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("",), "is no name for a team"),
+        (("red\x1b[31m",), "is no name for a team"),
+        (("core", "--lead", "@dana"), "--lead is “@dana”; expected a Slack user id"),
+    ],
+)
+def test_a_team_takes_names_that_can_be_shown(shell: Shell, words: tuple[str, ...], said: str) -> None:
+    done = shell.run("team", *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "\x1b" not in done.stderr

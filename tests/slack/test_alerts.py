@@ -12,6 +12,7 @@ import pytest
 from bot.app import Installation
 from bot.playground.demo import NOW, Stage
 from bot.playground.dispatch import send_interaction
+from bot.playground.workspace import Fault
 from bot.pricing import STANDARD, PriceBook, PriceConditions, TokenUsage
 from bot.slack.blocks.personal import ALERT_LIMIT, ALERT_MUTE, ALERT_PLANNED, about, limit_modal
 from bot.spend.alerts import QuietHours
@@ -382,6 +383,47 @@ class TestButtons:
         assert person.limit_usd == Decimal("25.50")
         # What was told stays as it was told.
         assert dm(told)[0]["text"] == "You passed $12.00 on Thu 19 Nov: $13.00"
+
+    def test_a_limit_is_kept_where_the_message_is_gone(self, told: Stage) -> None:
+        """The window closes at once; that the message cannot be edited any more costs nothing."""
+        self.press(told, ALERT_LIMIT)
+        (view,) = told.workspace.views
+        gone = {"ok": False, "error": "message_not_found"}
+        told.workspace.faults.append(Fault("chat.update", 200, keeps=False, body=gone))
+        submission = {
+            "type": "view_submission",
+            "user": {"id": "U001"},
+            "view": {
+                "id": "V1",
+                "type": "modal",
+                "callback_id": ALERT_LIMIT,
+                "private_metadata": view["private_metadata"],
+                "state": {"values": {"own": {"usd": {"type": "number_input", "value": "44"}}}},
+            },
+        }
+        assert send_interaction(told.app_url, submission) in (b"", b"{}")
+        deadline, limit = clock.monotonic() + 5, None
+        while limit != 44 and clock.monotonic() < deadline:
+            person = person_by_email(told.installation.database, "ada@example.com")
+            limit = person.limit_usd if person else None
+        assert limit == 44
+
+    def test_the_buttons_of_an_address_that_was_linked_since_are_its_owners(self, told: Stage) -> None:
+        bot = told.installation
+        store(bot.database, used(opus_for(1), day=date(2026, 11, 20), actor=Actor("email", "new@example.com")))
+        old = person_by_email(bot.database, "ada@example.com")
+        assert old is not None
+        value = about(old.id, date(2026, 11, 19), Decimal(12), 1)
+        link_actor(bot.database, "ada@example.com", "new@example.com", "admin", bot.book, bot.alert_policy(), NOW)
+        self.press(told, ALERT_MUTE, value=value)
+        assert self.settled(told, "Muted until Mon 23 Nov")
+        new = person_by_email(bot.database, "ada@example.com")
+        assert new is not None
+        assert new.email == "new@example.com"
+        wishes = wishes_of(bot.database, new.id)
+        assert wishes is not None
+        assert wishes.muted_until == date(2026, 11, 23)
+        assert "restated" not in dm(told)[0]["text"]
 
     @pytest.mark.parametrize("value", ["0", "-5", "lots", "1e9", ""])
     def test_a_limit_that_is_none_is_said_in_the_window(self, told: Stage, value: str) -> None:

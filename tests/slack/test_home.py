@@ -2,7 +2,7 @@
 
 import json
 import time as clock
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,10 +14,13 @@ from bot.playground.dispatch import send_event, send_interaction
 from bot.playground.generate_export import MAIN_FILE
 from bot.slack.access import NOT_ADMIN
 from bot.slack.subscribing import Defaults, Unreadable, in_words, read_subscription
+from bot.spend.records import Actor
 from bot.store.deliveries import owe_digest
 from bot.store.identity import unassigned
+from bot.store.people import person_by_email, set_wishes
 from bot.store.subscriptions import EVERY_DAY, WORKDAYS, all_subscriptions
 from tests.slack.test_http import ask, whispered
+from tests.usage import opus_for, store, used
 
 DEFAULTS = Defaults(time(9), ZoneInfo("Europe/Paris"))
 
@@ -156,6 +159,30 @@ class TestHome:
             selected_user="U001",
         )
         assert (unassigned(stage.installation.database, date(2026, 1, 1)) == []) is is_done
+
+    def test_who_cannot_be_seen_is_said_to_be(self, stage: Stage) -> None:
+        self.press(
+            stage,
+            ADMIN,
+            type="users_select",
+            action_id="home_assign",
+            block_id="assign|api_key|ci",
+            selected_user="UNONE",
+        )
+        (view,) = stage.workspace.views
+        assert "Nobody of this workspace whose e-mail address I can see" in json.dumps(view)
+
+    def test_the_end_of_a_mute_brings_what_is_owed(self, stage: Stage) -> None:
+        database = stage.installation.database
+        person = person_by_email(database, "ada@example.com")
+        assert person is not None
+        set_wishes(database, person.id, muted_until=date(2026, 12, 1))
+        store(database, used(opus_for(40), day=date(2026, 11, 20), actor=Actor("email", "ada@example.com")))
+        stage.installation.jobs.sender.send_due(NOW)
+        assert "D001" not in stage.workspace.messages
+        self.press(stage, "U001", type="button", block_id="b", action_id="home_unmute", value="-")
+        stage.installation.jobs.sender.send_due(NOW + timedelta(minutes=1))
+        assert any("$40.00" in message["text"] for message in stage.workspace.messages["D001"])
 
     @pytest.mark.parametrize(("user", "is_done"), [(ADMIN, True), ("U001", False)])
     def test_an_admin_sends_again(self, stage: Stage, user: str, is_done: bool) -> None:

@@ -235,3 +235,22 @@ def test_figures_that_cannot_be_stored_are_refused_for_good(url: str) -> None:
     status, said = send(url, "/v1/logs", json.dumps(body).encode())
     assert status == 400
     assert b"add up to more than can be stored" in said
+
+
+def test_words_of_http_have_no_case(url: str) -> None:
+    body = json.loads(LOGS.read_bytes())
+    record = body["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]
+    record["attributes"] = [{"key": "event.name", "value": {"stringValue": "api_request"}}]
+    headers = {"authorization": f"bearer {TOKEN}", "content_type": "Application/JSON"}
+    status, said = send(url, "/v1/logs", json.dumps(body).encode(), **headers)
+    assert status == 200
+    assert json.loads(said)["partialSuccess"]["rejectedLogRecords"] == "1"
+    assert send(url, "/v1/logs", b"{}", authorization=f"Basic {TOKEN}")[0] == 401
+
+
+def test_a_look_at_the_head_has_no_body(url: str) -> None:
+    for path in ("/healthz", "/metrics"):
+        request = urllib.request.Request(url + path, method="HEAD", headers={"authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert int(answer.headers["content-length"]) > 0
+            assert answer.read() == b""

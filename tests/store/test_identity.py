@@ -10,14 +10,16 @@ from sqlalchemy import select
 from bot.pricing import PriceBook
 from bot.spend.amounts import total
 from bot.spend.days import Period
-from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Member
+from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Member, Problem
+from bot.store.audit import note_change
 from bot.store.database import Database
-from bot.store.deliveries import all_deliveries
+from bot.store.deliveries import all_deliveries, owe_notice
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
 from bot.store.people import all_people, person_by_email
 from bot.store.quantities import people_on, quantities
 from bot.store.read_files import FileState, ReadFile, remember_read_files
 from bot.store.recording import FileTally, record
+from bot.store.settings import write_setting
 from bot.store.tables import metadata
 from bot.store.tally import Tally
 from tests.usage import DANA, DAY, NOW, POLICY, opus_for, store, used
@@ -195,6 +197,26 @@ class TestErase:
             ]
         assert not [row for row in rows if "dana" in row.lower()]
         assert [delivery.state for delivery in all_deliveries(database)] == ["expired"]
+
+    def test_nothing_that_was_written_down_says_the_name(self, database: Database, book: PriceBook) -> None:
+        store(database, used(opus_for(5)), used(opus_for(2), actor=Actor("api_key", "ci")))
+        link_actor(database, "ci", "dana@example.com", BY_ADMIN, book, POLICY, NOW)
+        note_change(database, NOW, "U1", "linked ci to dana@example.com, a decision")
+        owe_notice(database, "linked:1:ci:dana@example.com", "U2", "that of dana@example.com", DAY, NOW)
+        owe_notice(database, "other", "U2", "of emil@example.com", DAY, NOW)
+        write_setting(database, "asked_slack:2026-11-20", "dana@example.com emil@example.com")
+        problem = Problem(3, "Row 3 was left out: “dana@example.com” is no day.")
+        record(database, "members_csv", [FileTally("m.csv", Tally(()), [problem])], NOW, POLICY, book)
+        erase_person(database, "dana@example.com", "admin", NOW)
+        with database.read() as connection:
+            rows = [
+                str(tuple(row))
+                for table in metadata.sorted_tables
+                for row in connection.exec_driver_sql(f"SELECT * FROM {table.name}")
+            ]
+        assert not [row for row in rows if "dana" in row.lower()]
+        assert any("linked ci to erased person" in row and "a decision" in row for row in rows)
+        assert any("emil@example.com" in row for row in rows)
 
     def test_the_same_export_again_is_counted_there_and_brings_nobody_back(
         self, database: Database, book: PriceBook
