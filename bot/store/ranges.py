@@ -140,26 +140,26 @@ def _of_sessions(
     connection: Connection, workspace_id: int, spans: list[Span], names: Mapping[int, str]
 ) -> Iterator[_Sized]:
     """The fuller sums of single sessions, each of which stands in one span alone: those that overlap are one total."""
-    of_people: dict[int, list[tuple[Span, int, int]]] = defaultdict(list)
+    of_people: dict[int, list[tuple[Span, Row]]] = defaultdict(list)
     for span in spans:
-        for person_id, tokens, usd in select_rows(connection, _ROLLED_UP, (workspace_id, *span)):
-            of_people[person_id].append((span, tokens, usd))
+        for person_id, *size in select_rows(connection, _SIZES, (workspace_id, *span)):
+            of_people[person_id].append((span, tuple(size)))
     for person_id, said in of_people.items():
         for parts in _overlapping(said):
-            start, until = min(span.start for span, _, _ in parts), max(span.until for span, _, _ in parts)
+            start, until = min(span.start for span, _ in parts), max(span.until for span, _ in parts)
             whole = Span(until, start, parts[0][0].source_id)
-            tokens, usd = sum(part[1] for part in parts), sum(part[2] for part in parts)
-            by_day = _day_totals(connection, workspace_id, whole, [person_id]).get(person_id, (0, 0, 0))
+            tokens, usd = sum(size[0] for _, size in parts), sum(size[1] for _, size in parts)
+            by_day = parts[0][1][2:]
+            if len(parts) > 1:
+                by_day = _day_totals(connection, workspace_id, whole, [person_id]).get(person_id, (0, 0, 0))
             if _says_more(names[whole.source_id], tokens, usd, by_day):
-                row = (person_id, tokens, usd, by_day[2], by_day[1])
-                ranges = tuple(_range_of(person_id, span, names) for span, _, _ in parts)
-                size, one = _sized(row, whole, names)
-                yield size, one._replace(parts=ranges)
+                size, one = _sized((person_id, tokens, usd, by_day[2], by_day[1]), whole, names)
+                yield size, one._replace(parts=tuple(_range_of(person_id, span, names) for span, _ in parts))
 
 
-def _overlapping(said: list[tuple[Span, int, int]]) -> list[list[tuple[Span, int, int]]]:
+def _overlapping(said: list[tuple[Span, Row]]) -> list[list[tuple[Span, Row]]]:
     """Totals of a person in groups, of which each overlaps with the next."""
-    groups: list[list[tuple[Span, int, int]]] = []
+    groups: list[list[tuple[Span, Row]]] = []
     end = 0
     for one in sorted(said, key=lambda one: one[0].start):
         if groups and one[0].start < end:
@@ -387,6 +387,7 @@ _IS_OF = f"SELECT person_id FROM person_ranges WHERE {_SPAN} AND person_id = ?" 
 _SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
 _NAMES = "SELECT id, name FROM sources WHERE id IN"
 _FULLER = f"SELECT person_id, tokens, usd, days, day_usd FROM person_ranges WHERE {_SPAN} AND is_fuller"  # noqa: S608
+_SIZES = f"SELECT person_id, tokens, usd, day_tokens, day_usd, days FROM person_ranges WHERE {_SPAN}"  # noqa: S608
 _PERSONS = f"SELECT person_id FROM person_ranges WHERE {_SPAN}"  # noqa: S608
 _NOBODY = "SELECT person_id, kind FROM actors WHERE workspace_id = ? AND kind IN (?, ?)"
 _SOMEBODY = (

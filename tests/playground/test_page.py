@@ -205,7 +205,9 @@ class TestInABrowser:
         page.fill('dialog input[name="timezone"]', "Mars")
         page.fill('dialog input[name="limit_usd"]', "25")
         page.click("dialog >> text=Save")
-        page.wait_for_selector('dialog >> text="“Mars” is no time zone: it is no IANA time zone, such as Europe/Paris or UTC."')
+        page.wait_for_selector(
+            'dialog >> text="“Mars” is no time zone: it is no IANA time zone, such as Europe/Paris or UTC."'
+        )
         page.fill('dialog input[name="timezone"]', "Europe/Berlin")
         page.check('dialog input[value="native"]')
         page.click("dialog >> text=Save")

@@ -304,6 +304,17 @@ class TestButtons:
         }
         send_interaction(stage.app_url, payload)
 
+    def submit(self, stage: Stage, view: dict[str, Any], value: str) -> bytes:
+        """Submit the window of a limit with an amount written into it."""
+        chosen = {
+            "id": "V1",
+            "type": "modal",
+            "callback_id": ALERT_LIMIT,
+            "private_metadata": view["private_metadata"],
+            "state": {"values": {"own": {"usd": {"type": "number_input", "value": value}}}},
+        }
+        return send_interaction(stage.app_url, {"type": "view_submission", "user": {"id": "U001"}, "view": chosen})
+
     def settled(self, stage: Stage, words: str) -> bool:
         deadline = clock.monotonic() + 5
         while clock.monotonic() < deadline:
@@ -365,18 +376,7 @@ class TestButtons:
         choices = json.dumps(view["blocks"])
         assert "$12.00" in choices
         assert "$30.00" in choices
-        submission = {
-            "type": "view_submission",
-            "user": {"id": "U001"},
-            "view": {
-                "id": "V1",
-                "type": "modal",
-                "callback_id": ALERT_LIMIT,
-                "private_metadata": view["private_metadata"],
-                "state": {"values": {"own": {"usd": {"type": "number_input", "value": "25.50"}}}},
-            },
-        }
-        assert send_interaction(told.app_url, submission) in (b"", b"{}")
+        assert self.submit(told, view, "25.50") in (b"", b"{}")
         assert self.settled(told, "Your limit is $25.50 a day now")
         person = person_by_email(told.installation.database, "ada@example.com")
         assert person is not None
@@ -390,18 +390,7 @@ class TestButtons:
         (view,) = told.workspace.views
         gone = {"ok": False, "error": "message_not_found"}
         told.workspace.faults.append(Fault("chat.update", 200, keeps=False, body=gone))
-        submission = {
-            "type": "view_submission",
-            "user": {"id": "U001"},
-            "view": {
-                "id": "V1",
-                "type": "modal",
-                "callback_id": ALERT_LIMIT,
-                "private_metadata": view["private_metadata"],
-                "state": {"values": {"own": {"usd": {"type": "number_input", "value": "44"}}}},
-            },
-        }
-        assert send_interaction(told.app_url, submission) in (b"", b"{}")
+        assert self.submit(told, view, "44") in (b"", b"{}")
         deadline, limit = clock.monotonic() + 5, None
         while limit != 44 and clock.monotonic() < deadline:
             person = person_by_email(told.installation.database, "ada@example.com")
@@ -429,18 +418,7 @@ class TestButtons:
     def test_a_limit_that_is_none_is_said_in_the_window(self, told: Stage, value: str) -> None:
         self.press(told, ALERT_LIMIT)
         (view,) = told.workspace.views
-        submission = {
-            "type": "view_submission",
-            "user": {"id": "U001"},
-            "view": {
-                "id": "V1",
-                "type": "modal",
-                "callback_id": ALERT_LIMIT,
-                "private_metadata": view["private_metadata"],
-                "state": {"values": {"own": {"usd": {"type": "number_input", "value": value}}}},
-            },
-        }
-        answer = json.loads(send_interaction(told.app_url, submission))
+        answer = json.loads(self.submit(told, view, value))
         assert answer["response_action"] == "errors"
 
 
