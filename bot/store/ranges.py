@@ -149,12 +149,13 @@ def _of_sessions(
             start, until = min(span.start for span, _ in parts), max(span.until for span, _ in parts)
             whole = Span(until, start, parts[0][0].source_id)
             tokens, usd = sum(size[0] for _, size in parts), sum(size[1] for _, size in parts)
-            by_day = parts[0][1][2:]
+            day_tokens, day_usd, days = parts[0][1][2:]
             if len(parts) > 1:
-                by_day = _day_totals(connection, workspace_id, whole, [person_id]).get(person_id, (0, 0, 0))
-            if _says_more(names[whole.source_id], tokens, usd, by_day):
-                size, one = _sized((person_id, tokens, usd, by_day[2], by_day[1]), whole, names)
-                yield size, one._replace(parts=tuple(_range_of(person_id, span, names) for span, _ in parts))
+                totals = _day_totals(connection, workspace_id, whole, [person_id])
+                day_tokens, day_usd, days = totals.get(person_id, (0, 0, 0))
+            if _says_more(names[whole.source_id], tokens, usd, (day_tokens, day_usd, days)):
+                sized, one = _sized((person_id, tokens, usd, days, day_usd), whole, names)
+                yield sized, one._replace(parts=tuple(_range_of(person_id, span, names) for span, _ in parts))
 
 
 def _overlapping(said: list[tuple[Span, Row]]) -> list[list[tuple[Span, Row]]]:
