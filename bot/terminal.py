@@ -161,12 +161,11 @@ def print_explanation(explanation: Explanation, label: str) -> None:
         _say(f"{mark} {source}: {of.usage.tokens:,} tokens, {_cost(of)}")
         for detail_source, name, quantity, amount in explanation.details:
             if detail_source == source:
-                reported = "stated" if quantity.reported_usd is not None else "list price"
+                known = " stated" if quantity.reported_usd is not None else " list price"
                 words = [word for word in quantity.conditions if word not in _USUAL]
                 under = f" ({', '.join([quantity.billing, *words])})"
-                _say(
-                    f"    {name}: {quantity.model}{under} {quantity.usage.tokens:,} tokens, {_cost(amount)} {reported}"
-                )
+                dollars = f"{_cost(amount)}{'' if amount.told_usd is None else known}"
+                _say(f"    {name}: {quantity.model}{under} {quantity.usage.tokens:,} tokens, {dollars}")
     for line in totals:
         _say(line)
     _say(f"{label[0].upper()}{label[1:]}, where the source states no cost.")

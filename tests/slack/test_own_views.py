@@ -47,7 +47,8 @@ def test_what_has_no_price_is_no_zero(database: Database, book: PriceBook) -> No
     for name in ("menu", "me"):
         assert "What you used today has no price" in said[name]
     assert "What you used in the last 7 days has no price" in said["week"]
-    assert "no price" in said["explain"]
+    assert "1,000,000 tokens, no price\n" in said["explain"] + "\n"
+    assert "list price\n" not in said["explain"]
     assert "no price" in said["home"]
 
 
@@ -72,6 +73,7 @@ def test_dollars_say_what_they_are_and_days_whose(database: Database, book: Pric
         assert "API-equivalent: a subscription may already cover it" in said[name]
         assert "UTC days" in said[name]
     assert "price book of" in said["compare"]
+    assert "all on Opus 5.5: $4.00, the same" in said["compare"]
     ledger = Ledger(database, book, utc_policy)
     week = ledger.own_period(DANA.name, WEEK)
     assert week is not None

@@ -25,8 +25,8 @@ def explanation_message(found: Explanation, price_label: str) -> Message:
         for source, of in ranked
     ]
     rows = [
-        f"• {escape(name)}: {escape(quantity.model)} {quantity.usage.tokens:,} tokens, {spent(amount)} "
-        f"{'stated' if quantity.reported_usd is not None else 'list price'}"
+        f"• {escape(name)}: {escape(quantity.model)} {quantity.usage.tokens:,} tokens, {spent(amount)}"
+        f"{'' if amount.told_usd is None else ' stated' if quantity.reported_usd is not None else ' list price'}"
         for source, name, quantity, amount in found.details
         if source == found.taken
     ]

@@ -164,8 +164,8 @@ def comparison_message(found: Comparison, days: int, price_label: str) -> Messag
             lines.append(f"• all on {escape(name)}: not priced for all of it")
             continue
         change = usd / found.usd - 1
-        way = "more" if change > 0 else "less"
-        lines.append(f"• all on {escape(name)}: {rounded(usd)}, {percent(abs(change))} {way}")
+        versus = f"{percent(abs(change))} {'more' if change > 0 else 'less'}" if change else "the same"
+        lines.append(f"• all on {escape(name)}: {rounded(usd)}, {versus}")
     if found.unpriced_tokens:
         lines.append(f"{found.unpriced_tokens:,} tokens had no price and are in no figure here")
     basis = context(
