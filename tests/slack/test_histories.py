@@ -90,7 +90,10 @@ class History:
     def tick(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
         due = digest_due(self.subscription, self.now, None, PARIS)
-        if due is not None and not any(one.is_unsettled(self.now) for one in all_deliveries(self.bot.database)):
+        planned = all_deliveries(self.bot.database)
+        # The first digest begins the telling: with another time of day, a day before it can become due.
+        first = min((one.covers.start for one in planned if one.kind == "digest"), default=date.min)
+        if due is not None and due.day >= first and not any(one.is_unsettled(self.now) for one in planned):
             self.owed.add(due.day)  # else it waits until it is known if Slack has an older one
         is_calm = not self.workspace.faults
         self.bot.jobs.tick(self.now)
