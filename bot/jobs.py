@@ -153,7 +153,9 @@ class Jobs:
             told = deliveries.told_digests(database, channel, due.day - LOOKED_BACK, edition, team, now)
             told_to = _told_to(told)
             start = caught_up(due, told_to, subscription).start
-            is_told = told_to is not None and told_to >= due.day
+            # With another clock a day can be due that lies before the first that was told.
+            first = min((one.covers.start for one in told if one.is_planned), default=date.max)
+            is_told = told_to is not None and first <= due.day <= told_to
             if is_told or any(one.day == due.day and one.covers.start <= start for one in told):
                 continue
             if any(one.is_unsettled(now) for one in told):

@@ -56,10 +56,7 @@ def digest_due(
 
 
 def caught_up(due: DueDigest, told_to: date | None, subscription: Subscription) -> DueDigest:
-    """A daily digest of all days after ``told_to``, the last told one: none is told twice, none lost to an outage.
-
-    A channel's first digest begins the telling: what an outage kept back before it is not caught up.
-    """
+    """A daily digest of all days after ``told_to``, the last told one: none is told twice, none lost to an outage."""
     if told_to is None or subscription.edition != DAILY:
         return due
     since = date.min if subscription.since is None else subscription.since.astimezone(subscription.zone).date()
