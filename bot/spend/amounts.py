@@ -73,14 +73,9 @@ def amount(quantity: Quantity, book: PriceBook) -> Amount:
     usd = listed if reported is None else reported
     if usd is None:
         return Amount(unpriced_tokens=usage.tokens, unpriced_searches=usage.web_searches, usage=usage)
-    return Amount(
-        usd,
-        listed or ZERO,
-        reported or ZERO,
-        usd if quantity.billing == SUBSCRIPTION else ZERO,
-        size_unknown_usd=usd if _is_size_assumed(quantity, book) else ZERO,
-        usage=usage,
-    )
+    covered = usd if quantity.billing == SUBSCRIPTION else ZERO
+    assumed = usd if _is_size_assumed(quantity, book) else ZERO
+    return Amount(usd, listed or ZERO, reported or ZERO, covered, 0, 0, assumed, usage)
 
 
 def total(quantities: Iterable[Quantity], book: PriceBook) -> Amount:

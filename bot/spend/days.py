@@ -16,7 +16,7 @@ class Period(NamedTuple):
     @property
     def days(self) -> list[date]:
         """Its days, in order."""
-        return [self.start + count * ONE_DAY for count in range((self.end - self.start).days)]
+        return list(map(date.fromordinal, range(self.start.toordinal(), self.end.toordinal())))
 
 
 def spend_day(at: datetime, zone: ZoneInfo) -> date:

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from bot.store.bulk import run_sql
+
 SINGLE_WORKSPACE = 1
 REVISION = "0007"
 """The newest migration in bot/store/migrations/versions."""
@@ -170,8 +172,10 @@ def _sqlite_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        read_only = connection.get_execution_options().get("read_only")
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("read_only"):
+            run_sql(connection, "BEGIN", ())
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -273,7 +273,7 @@ def headcount(
     really = {
         who
         for who, usd, email, own, of_team in rows
-        if email is not None and usd >= next(limit for limit in (own, of_team, usual) if limit is not None)
+        if email is not None and usd >= (own if own is not None else usual if of_team is None else of_team)
     }
     unassigned = sum(usd for _, usd, email, *_ in rows if email is None)
     return Headcount(
