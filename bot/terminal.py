@@ -11,7 +11,7 @@ from bot.ledger import Explanation, SpendReport
 from bot.pricing.money import rounded
 from bot.pricing.usage import TOKEN_KINDS
 from bot.slack.blocks.explanation import totals_in_lines
-from bot.slack.blocks.labels import unpriced
+from bot.slack.blocks.labels import counted_unpriced, list_label, unpriced
 from bot.spend.amounts import ZERO, Amount
 from bot.store.identity import Unassigned
 from bot.store.people import Person
@@ -72,9 +72,7 @@ def _print_others(report: SpendReport) -> None:
 
 def _cost(amount: Amount) -> str:
     """Dollars, and what is in none of them."""
-    parts = [f"{amount.unpriced_tokens:,} tokens"] * bool(amount.unpriced_tokens)
-    parts += [f"{amount.unpriced_searches:,} web searches"] * bool(amount.unpriced_searches)
-    without = f"{' and '.join(parts)} without a price" if parts else ""
+    without = f"{counted_unpriced(amount)} without a price" if amount.has_unpriced else ""
     if amount.told_usd is None:
         return without
     return f"{rounded(amount.usd)} + {without}" if without else rounded(amount.usd)
@@ -168,7 +166,7 @@ def print_explanation(explanation: Explanation, label: str) -> None:
                 _say(f"    {name}: {quantity.model}{under} {quantity.usage.tokens:,} tokens, {dollars}")
     for line in totals:
         _say(line)
-    _say(f"{label[0].upper()}{label[1:]}, where the source states no cost.")
+    _say(f"{list_label(label)}, where the source states no cost.")
 
 
 _USUAL = ("standard", "global", "base", "unknown")

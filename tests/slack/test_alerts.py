@@ -26,6 +26,7 @@ from bot.store.people import Wishes, person_by_email, plan_day, set_wishes, wish
 from bot.store.recording import FileTally, record
 from bot.store.tally import Tally
 from bot.store.teams import set_team
+from tests.slack.presses import press
 from tests.slack.test_http import ask, whispered
 from tests.usage import opus_for, store, used
 
@@ -157,13 +158,13 @@ class TestWhatIsOwed:
         """$100 stated, and $10 of Opus input, of which the cache would save 0.9 x (4 - 0.20) / 4 x $10 = $8.55."""
         bot = stage.installation
         other = used(TokenUsage(1000), day=DAY, actor=ADA, model="someone-elses-model", reported="100")
-        unknown = used(TokenUsage(2000), day=DAY, actor=ADA, model="nobodys-model")
+        unknown = used(TokenUsage(2000, web_searches=7), day=DAY, actor=ADA, model="nobodys-model")
         store(bot.database, used(opus_for(10), day=DAY, actor=ADA), other, unknown, policy=POLICY)
         bot.jobs.sender.send_due(NOW)
         text = json.dumps(dm(stage)[0]["blocks"], ensure_ascii=False)
         assert "which would have made it about $101.45" in text
         assert "of the cost is" not in text or "9 % of the cost is input" in text
-        assert "2,000 tokens had no price and are in no figure here" in text
+        assert "2,000 tokens and 7 web searches had no price and are in no figure here" in text
         assert "UTC day" in text
 
 
@@ -281,28 +282,10 @@ class TestButtons:
         return stage
 
     def press(self, stage: Stage, action: str, user: str = "U001", value: str | None = None) -> None:
-        message = dm(stage)[0]
         person = person_by_email(stage.installation.database, "ada@example.com")
         assert person is not None
-        ts = message["ts"]
-        payload = {
-            "type": "block_actions",
-            "user": {"id": user},
-            "trigger_id": "1.2.3",
-            "container": {"type": "message", "channel_id": "D001", "message_ts": ts},
-            "channel": {"id": "D001"},
-            "response_url": f"{stage.slack_url}/respond/{user}/D001?ts={ts}",
-            "actions": [
-                {
-                    "type": "button",
-                    "action_id": action,
-                    "block_id": "b",
-                    "value": value or about(person.id, DAY, Decimal(12), 1),
-                    "action_ts": "1",
-                }
-            ],
-        }
-        send_interaction(stage.app_url, payload)
+        chosen = value or about(person.id, DAY, Decimal(12), 1)
+        press(stage, action, chosen, user=user, channel="D001", message=dm(stage)[0])
 
     def submit(self, stage: Stage, view: dict[str, Any], value: str) -> bytes:
         """Submit the window of a limit with an amount written into it."""

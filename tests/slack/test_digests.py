@@ -3,7 +3,6 @@
 import json
 import random
 import statistics
-import time as clock
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -17,10 +16,9 @@ from sqlalchemy import update
 from bot.app import Installation
 from bot.cli import _post_digest
 from bot.playground.demo import CHANNEL, NOW, Stage
-from bot.playground.dispatch import send_interaction
 from bot.playground.workspace import Fault
 from bot.pricing import STANDARD, PriceBook, TokenUsage
-from bot.slack.blocks.digest import digest_message
+from bot.slack.blocks.digest import EXPECTED, digest_message
 from bot.slack.blocks.plain import as_text
 from bot.slack.blocks.trend import trend_block, trend_in_words
 from bot.slack.charts import png, trend_spec
@@ -36,6 +34,7 @@ from bot.store.subscriptions import WORKDAYS, Subscription, subscribe, unsubscri
 from bot.store.tables import imports
 from bot.store.tally import Tally
 from bot.store.teams import find_team, set_team
+from tests.slack.presses import button_of, press, wait_for
 from tests.usage import crowded_team, opus_for, store, used
 
 FRIDAY = date(2026, 11, 20)
@@ -709,18 +708,8 @@ class TestRules:
         bot.jobs.tick(NOW)
         (message,) = posted(stage)
         assert "2.5 times the usual one" in json.dumps(message["blocks"])
-        payload = {
-            "type": "block_actions",
-            "user": {"id": "U001"},
-            "message": message,
-            "channel": {"id": CHANNEL},
-            "response_url": f"{stage.slack_url}/respond/U001/{CHANNEL}?ts={message['ts']}",
-            "actions": [{"type": "button", "action_id": "digest_expected", "block_id": "b", "value": "2026-11-19|"}],
-        }
-        send_interaction(stage.app_url, payload)
-        deadline = clock.monotonic() + 5
-        while "2.5 times" in json.dumps(posted(stage)[0]["blocks"]) and clock.monotonic() < deadline:
-            clock.sleep(0.01)
+        press(stage, EXPECTED, button_of(message, EXPECTED)["value"], message=message)
+        wait_for(lambda: "2.5 times" not in json.dumps(posted(stage)[0]["blocks"]))
         assert "2.5 times" not in json.dumps(posted(stage)[0]["blocks"])
         assert "image" in [block["type"] for block in posted(stage)[0]["blocks"]]
 
@@ -752,19 +741,8 @@ def test_an_expected_day_of_a_team_shows_that_team_alone(stage: Stage) -> None:
     deliveries.owe_digest(bot.database, "C2", date(2026, 11, 19), NOW, covered=covered)
     bot.jobs.sender.send_due(NOW)
     (message,) = stage.workspace.messages["C2"]
-    (row,) = [block for block in message["blocks"] if block["type"] == "actions"]
-    payload = {
-        "type": "block_actions",
-        "user": {"id": "U001"},
-        "message": json.loads(json.dumps(message)),
-        "channel": {"id": "C2"},
-        "response_url": f"{stage.slack_url}/respond/U001/C2?ts={message['ts']}",
-        "actions": [{"type": "button", "block_id": "b", **{k: row["elements"][1][k] for k in ("action_id", "value")}}],
-    }
-    send_interaction(stage.app_url, payload)
-    deadline = clock.monotonic() + 5
-    while "2.5 times" in json.dumps(message["blocks"]) and clock.monotonic() < deadline:
-        clock.sleep(0.01)
+    press(stage, EXPECTED, button_of(message, EXPECTED)["value"], channel="C2", message=message)
+    wait_for(lambda: "2.5 times" not in json.dumps(message["blocks"]))
     said = json.dumps(stage.workspace.messages["C2"][0])
     assert "$100.00" in said
     assert "2.5 times" not in said

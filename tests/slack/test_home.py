@@ -10,7 +10,7 @@ import pytest
 from slack_sdk.models.blocks import Block as SlackBlock
 
 from bot.playground.demo import ADMIN, CHANNEL, NOW, Stage
-from bot.playground.dispatch import send_event, send_interaction
+from bot.playground.dispatch import send_event
 from bot.playground.generate_export import MAIN_FILE
 from bot.slack.access import NOT_ADMIN
 from bot.slack.subscribing import Defaults, Unreadable, in_words, read_subscription
@@ -19,15 +19,11 @@ from bot.store.deliveries import owe_digest
 from bot.store.identity import unassigned
 from bot.store.people import person_by_email, set_wishes
 from bot.store.subscriptions import EVERY_DAY, WORKDAYS, all_subscriptions
+from tests.slack.presses import press, press_at_home, wait_for
 from tests.slack.test_http import ask, whispered
 from tests.usage import opus_for, store, used
 
 DEFAULTS = Defaults(time(9), ZoneInfo("Europe/Paris"))
-
-
-def pressed(button: dict[str, Any]) -> dict[str, Any]:
-    """What Slack says of a button that was pressed."""
-    return {"type": "button", "block_id": "b", "action_id": button["action_id"], "value": button["value"]}
 
 
 class TestWords:
@@ -131,18 +127,8 @@ class TestHome:
     def press(self, stage: Stage, user: str, **action: str) -> dict[str, Any]:
         """Press something of the Home tab; the tab that is published then."""
         stage.workspace.homes.pop(user, None)
-        payload = {
-            "type": "block_actions",
-            "user": {"id": user},
-            "trigger_id": "1.2.3",
-            "container": {"type": "view"},
-            "view": {"type": "home", "id": "V0"},
-            "actions": [{"action_ts": "1", **action}],
-        }
-        send_interaction(stage.app_url, payload)
-        deadline = clock.monotonic() + 5
-        while user not in stage.workspace.homes and clock.monotonic() < deadline:
-            clock.sleep(0.01)
+        press_at_home(stage, user, **action)
+        wait_for(lambda: user in stage.workspace.homes)
         return stage.workspace.homes[user]
 
     @pytest.mark.parametrize(("user", "is_done"), [(ADMIN, True), ("U001", False)])
@@ -200,17 +186,7 @@ class TestHome:
     def test_a_limit_can_be_changed_from_there(self, stage: Stage) -> None:
         view = self.home(stage, "U001")
         (row,) = [block for block in view["blocks"] if block["type"] == "actions"]
-        payload = {
-            "type": "block_actions",
-            "user": {"id": "U001"},
-            "trigger_id": "1.2.3",
-            "container": {"type": "view"},
-            "view": {"type": "home", "id": "V0"},
-            "actions": [
-                {"type": "button", "block_id": "b", **{k: row["elements"][0][k] for k in ("action_id", "value")}}
-            ],
-        }
-        send_interaction(stage.app_url, payload)
+        press_at_home(stage, "U001", **{k: row["elements"][0][k] for k in ("action_id", "value")})
         assert [opened["callback_id"] for opened in stage.workspace.views] == ["alert_limit"]
 
 
@@ -218,17 +194,8 @@ def test_an_answer_is_shared_with_the_channel(stage: Stage) -> None:
     answer = ask(stage, "500k in 80k out opus")
     (row,) = [block for block in answer["blocks"] if block["type"] == "actions"]
     assert row["elements"][0]["text"]["text"] == "Share here"
-    payload = {
-        "type": "block_actions",
-        "user": {"id": "U001"},
-        "channel": {"id": CHANNEL},
-        "response_url": f"{stage.slack_url}/respond/U001/{CHANNEL}",
-        "actions": [pressed(row["elements"][0])],
-    }
-    send_interaction(stage.app_url, payload)
-    deadline = clock.monotonic() + 5
-    while not stage.workspace.messages.get(CHANNEL) and clock.monotonic() < deadline:
-        clock.sleep(0.01)
+    press(stage, row["elements"][0]["action_id"], row["elements"][0]["value"])
+    wait_for(lambda: bool(stage.workspace.messages.get(CHANNEL)))
     (shared,) = stage.workspace.messages[CHANNEL]
     assert shared["text"].startswith("$3.60 on Claude Opus 5.5")
     assert [block["type"] for block in shared["blocks"]].count("actions") == 0

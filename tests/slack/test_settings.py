@@ -23,6 +23,7 @@ from bot.store.deliveries import all_deliveries
 from bot.store.people import person_by_email, set_wishes
 from bot.store.settings import write_setting
 from bot.store.teams import find_team, set_team
+from tests.slack.presses import press_at_home, wait_for
 from tests.slack.test_http import ask
 from tests.slack.test_http import whispered as whispers
 from tests.usage import DAY, opus_for, store, used
@@ -255,18 +256,8 @@ class TestWhatHolds:
     def test_a_person_keeps_their_name_out_in_the_home_tab(self, stage: Stage) -> None:
         team_of_five(stage, 30, 20, 13, 5, 1)
         save(stage, names="on")
-        payload = {
-            "type": "block_actions",
-            "user": {"id": "U001"},
-            "trigger_id": "1.2.3",
-            "container": {"type": "view"},
-            "view": {"type": "home", "id": "V0"},
-            "actions": [{"type": "button", "block_id": "b", "action_ts": "1", "action_id": "home_name", "value": HIDE}],
-        }
-        send_interaction(stage.app_url, payload)
-        deadline = clock.monotonic() + 5
-        while "U001" not in stage.workspace.homes and clock.monotonic() < deadline:
-            clock.sleep(0.01)
+        press_at_home(stage, "U001", action_id="home_name", value=HIDE)
+        wait_for(lambda: "U001" in stage.workspace.homes)
         assert "Yours is kept out of digests" in json.dumps(stage.workspace.homes["U001"])
         assert "ada@example.com" not in digest_text(stage)
 

@@ -10,10 +10,9 @@ import pytest
 from bot.app import Installation
 from bot.ledger import Ledger
 from bot.playground.demo import CHANNEL, Stage
-from bot.playground.dispatch import send_interaction
 from bot.playground.workspace import Fault
 from bot.pricing import PriceBook, TokenUsage
-from bot.slack.blocks.digest import digest_message
+from bot.slack.blocks.digest import EXPECTED, digest_message
 from bot.slack.blocks.plain import as_text
 from bot.spend.digest import DigestFacts
 from bot.spend.records import Actor
@@ -22,6 +21,7 @@ from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.subscriptions import WORKDAYS, Subscription, subscribe
 from bot.store.teams import set_team
+from tests.slack.presses import button_of, press, wait_for
 from tests.slack.test_http import ask, whispered
 from tests.usage import crowded_team, opus_for, store, used, utc_policy
 
@@ -265,24 +265,6 @@ def test_an_expected_day_leaves_the_others_to_be_said(stage: Stage) -> None:
     bot.jobs.sender.send_due(at(9, 23))
     (message,) = stage.workspace.messages[CHANNEL]
     assert "Fri 20 Nov is 5.0 times" in json.dumps(message["blocks"])
-    (pressed,) = (
-        one
-        for block in message["blocks"]
-        for one in block.get("elements", [])
-        if one.get("action_id") == "digest_expected"
-    )
-    payload = {
-        "type": "block_actions",
-        "user": {"id": "U001"},
-        "message": message,
-        "channel": {"id": CHANNEL},
-        "response_url": f"{stage.slack_url}/respond/U001/{CHANNEL}?ts={message['ts']}",
-        "actions": [{"type": "button", "action_id": "digest_expected", "block_id": "b", "value": pressed["value"]}],
-    }
-    send_interaction(stage.app_url, payload)
-    wait_until = datetime.now(UTC) + timedelta(seconds=5)
-    while datetime.now(UTC) < wait_until:
-        said = text_of(bot.ledger.digest(days[1], start=days[0]))
-        if "Fri 20 Nov is" not in said:
-            break
-    assert "Sun 22 Nov is 4.0 times" in said
+    press(stage, EXPECTED, button_of(message, EXPECTED)["value"], message=message)
+    wait_for(lambda: "Fri 20 Nov is" not in text_of(bot.ledger.digest(days[1], start=days[0])))
+    assert "Sun 22 Nov is 4.0 times" in text_of(bot.ledger.digest(days[1], start=days[0]))

@@ -2,7 +2,7 @@
 
 from bot.ledger import Explanation
 from bot.pricing.money import rounded
-from bot.slack.blocks.labels import spent
+from bot.slack.blocks.labels import list_label, spent
 from bot.slack.blocks.message import Message, context, counted, escape, quoting_section, section, short_day
 from bot.spend.days import ONE_DAY
 
@@ -38,7 +38,7 @@ def explanation_message(found: Explanation, price_label: str) -> Message:
             quoting_section("Its rows:", *rows[:MAX_ROWS], *more),
             *([quoting_section(*totals)] if totals else []),
             section("The fullest single source speaks; they are never added up, as each can only know too little."),
-            context("Only you see this", f"{price_label[0].upper()}{price_label[1:]}, where the source states no cost"),
+            context("Only you see this", f"{list_label(price_label)}, where the source states no cost"),
         ],
     )
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from bot.ledger import OwnDay, OwnPeriod, OwnSpend
 from bot.pricing.money import rounded, shown
-from bot.slack.blocks.labels import money_label, own_fact, spent, unpriced
+from bot.slack.blocks.labels import list_label, money_label, own_fact, spent, unpriced
 from bot.slack.blocks.message import (
     Block,
     Message,
@@ -21,7 +21,7 @@ from bot.slack.blocks.message import (
     short_day,
 )
 from bot.spend.alerts import MAX_LIMIT
-from bot.spend.amounts import ZERO
+from bot.spend.amounts import ZERO, Amount
 from bot.spend.causes import CACHE_WRITES, Comparison
 from bot.store.audit import Look
 
@@ -45,8 +45,7 @@ def alert_message(
     if own.saving is not None:
         left = own.amount.usd - own.saving.usd
         lines.append(f"Try: {own.saving.what}, which would have made it about {rounded(left)}")
-    if own.amount.unpriced_tokens:
-        lines.append(f"{own.amount.unpriced_tokens:,} tokens had no price and are in no figure here")
+    lines += unpriced(own.amount)
     blocks = [section(f"*{fact}*"), quoting_section(*lines, *([plan] if plan else []))]
     if settled is None:
         value = about(own.person.id, own.day, limit_usd, step)
@@ -166,12 +165,11 @@ def comparison_message(found: Comparison, days: int, price_label: str) -> Messag
         change = usd / found.usd - 1
         versus = f"{percent(abs(change))} {'more' if change > 0 else 'less'}" if change else "the same"
         lines.append(f"• all on {escape(name)}: {rounded(usd)}, {versus}")
-    if found.unpriced_tokens:
-        lines.append(f"{found.unpriced_tokens:,} tokens had no price and are in no figure here")
+    lines += unpriced(Amount(unpriced_tokens=found.unpriced_tokens))
     basis = context(
         "Only you see this",
         "The same tokens on another model; another model may well need more or fewer",
-        f"{price_label[0].upper()}{price_label[1:]}; not an invoice",
+        f"{list_label(price_label)}; not an invoice",
     )
     return Message(fact, [section(f"*{fact}*"), section(*lines), basis])
 

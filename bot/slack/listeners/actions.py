@@ -33,7 +33,8 @@ from bot.spend.alerts import MAX_LIMIT, read_limit
 from bot.store.people import Person, person_by_email, person_by_id, plan_day, set_wishes
 from bot.store.settings import write_setting
 
-NOT_YOURS = "This is no longer an alert of yours; /claudecost me shows your own days."
+_NOT_YOURS = "This is no longer an alert of yours; /claudecost me shows your own days."
+NOT_YOURS = Message(_NOT_YOURS, [section(_NOT_YOURS)])
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class Actions:
         """No more alerts about that day."""
         alert = self._alert(body)
         if alert is None:
-            _whisper(respond, Message(NOT_YOURS, [section(NOT_YOURS)]))
+            _whisper(respond, NOT_YOURS)
         else:
             plan_day(self.ledger.database, alert.person.id, alert.day)
             self._settle(respond, alert, f"Planned work: nothing more about {short_day(alert.day)}")
@@ -123,7 +124,7 @@ class Actions:
         """No alerts until Monday."""
         alert = self._alert(body)
         if alert is None:
-            _whisper(respond, Message(NOT_YOURS, [section(NOT_YOURS)]))
+            _whisper(respond, NOT_YOURS)
         else:
             monday = self.today() + timedelta(days=8 - self.today().isoweekday())
             set_wishes(self.ledger.database, alert.person.id, muted_until=monday)
@@ -134,7 +135,7 @@ class Actions:
         ack()
         alert = self._alert(body)
         if alert is None:
-            client.views_open(trigger_id=body["trigger_id"], view=answer_view([section(NOT_YOURS)]))
+            client.views_open(trigger_id=body["trigger_id"], view=answer_view(NOT_YOURS.blocks))
         else:
             container = body.get("container", {})
             where = json.dumps([body["actions"][0]["value"], container.get("channel_id"), container.get("message_ts")])

@@ -25,14 +25,14 @@ def answers_failures(listener: Callable[..., None]) -> Callable[..., None]:
         try:
             listener(*args, respond=respond, **kwargs)
         except Exception as error:
-            respond(**_whispered(_said(listener.__name__, error)))
+            respond(**_whispered(failed_message(listener.__name__, error)))
 
     return answering
 
 
 def answer_failure(error: Exception, request: BoltRequest) -> BoltResponse:
     """Bolt's error handler: the acknowledgement itself carries the sentence."""
-    message = _said(str(request.body.get("command") or request.body.get("type") or "request"), error)
+    message = failed_message(str(request.body.get("command") or request.body.get("type") or "request"), error)
     is_window = request.body.get("type") == "view_submission"
     body = {"response_action": "update", "view": answer_view(message.blocks)} if is_window else _whispered(message)
     return BoltResponse(status=200, body=body, headers={"content-type": ["application/json"]})
@@ -40,10 +40,6 @@ def answer_failure(error: Exception, request: BoltRequest) -> BoltResponse:
 
 def failed_message(what: str, error: Exception) -> Message:
     """What to say of an exception; the log has it under the same reference."""
-    return _said(what, error)
-
-
-def _said(what: str, error: Exception) -> Message:
     if isinstance(error, SlackApiError | OSError) and classify(error).meaning in (Meaning.RETRY, Meaning.UNCERTAIN):
         logger.warning("%s: Slack did not answer: %s", what, classify(error).code)
         return no_answer_message()

@@ -129,14 +129,12 @@ class Own:
         if not self.access.is_member(user):
             say_lines(reply, NOT_MEMBER)
             return
-        email = self.directory.email_of(user)
-        person = person_by_email(self.ledger.database, email) if email else None
-        own = team_of(self.ledger.database, person.id) if person else None
+        own = self._team_of(user)
         if not name and own is None:
             say(reply, refusal_message(Refusal("You are in no team; claudecost team makes one.", "digest")))
             return
         team = find_team(self.ledger.database, name or own or "")
-        is_own = team is not None and own is not None and team.name == own
+        is_own = team is not None and team.name == own
         if not is_own and not self.access.advises_team(user, team):
             say_lines(reply, NOT_TEAM)
         elif team is None:
@@ -217,18 +215,18 @@ class Own:
         team = find_team(self.ledger.database, name) if name else None
         if not self.access.advises_team(user, team):
             return Message(NOT_LEAD, [section(NOT_LEAD)])
-        if team is not None and self._tells_too_much(team, is_own=self._is_in(user, team)):
+        if team is not None and self._tells_too_much(team, is_own=team.name == self._team_of(user)):
             return Message(ONE_PERSON, [section(ONE_PERSON)])
         found = self.advisor.for_team(self.today(), name)
         if found is None:
             return refusal_message(Refusal(f"No team is called “{name}”.", "recommend team"))
         return team_recommendation_message(found, name or "the workspace")
 
-    def _is_in(self, user: str, team: Team) -> bool:
+    def _team_of(self, user: str) -> str | None:
+        """The name of somebody's own team."""
         email = self.directory.email_of(user)
         person = person_by_email(self.ledger.database, email) if email else None
-        own = team_of(self.ledger.database, person.id) if person else None
-        return own is not None and own == team.name
+        return team_of(self.ledger.database, person.id) if person else None
 
 
 def _nobody(name: str | None) -> Message:
