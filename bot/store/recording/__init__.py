@@ -1,0 +1,111 @@
+"""Writing usage: what a file says becomes daily rows, roll-ups and alerts owed, in one transaction."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+
+from sqlalchemy import select
+
+from bot.pricing import PriceBook
+from bot.store.alerting import AlertPolicy, owe_alerts
+from bot.store.bulk import batches, uncollected
+from bot.store.database import Database
+from bot.store.identity import actor_ids, learn_members
+from bot.store.ranges import every_span, refresh_ranges
+from bot.store.recording.dailies import DailyRows
+from bot.store.recording.lines import line_ids, source_name
+from bot.store.recording.log import DayChange, FileTally, Recorded, log_files
+from bot.store.recording.requests import Requests
+from bot.store.recording.source import OLDER_BY, Counted, Part, Source
+from bot.store.recording.totals import Totals
+from bot.store.rollups import Rollups
+from bot.store.tables import day_number, number_day, session_days, usage_daily
+from bot.store.tally import Tally
+from bot.store.upsert import upsert
+
+__all__ = ["DayChange", "FileTally", "Recorded", "rebuild_rollups", "record"]
+
+
+def record(
+    database: Database,
+    source: str,
+    files: Sequence[FileTally],
+    now: datetime,
+    policy: AlertPolicy,
+    book: PriceBook,
+    *,
+    whole_days: Collection[date] = (),
+    is_stream: bool = False,
+    keep: bool = True,
+) -> list[Recorded]:
+    """Store what files of one source said and say of each what it changed, in their order.
+
+    All or nothing; the same file again changes nothing. Single requests are kept once each, at their fullest. Other
+    records replace the row of the same source, day, actor, model, conditions and part; of ``whole_days`` the rows that
+    the file lacks are removed. With ``keep=False`` everything is worked out and undone.
+    """
+    with uncollected(), database.write_usage() as connection:
+        written = [min(file.written_at, now) for file in files if file.written_at is not None]
+        is_old = len(written) == len(files) and written[0] < now - OLDER_BY
+        name = source_name(connection, database.workspace_id, source, files[0].tally)
+        writing = Source(connection, database.workspace_id, name, book, min(written) if is_old else None)
+        recorded = _store(writing, [file.tally for file in files], whole_days, is_kept=keep)
+        log_files(writing, files, now, recorded, is_stream=is_stream)
+        if writing.touched_people:
+            owe_alerts(connection, database.workspace_id, writing.touched_people, policy, now)
+        if not keep:
+            connection.rollback()
+    return recorded
+
+
+def rebuild_rollups(database: Database, book: PriceBook) -> None:
+    """Work out every roll-up again, as after a change of the price book."""
+    table = usage_daily.c
+    query = select(table.day).where(table.workspace_id == database.workspace_id).distinct().order_by(table.day)
+    with database.write_usage() as connection:
+        rollups = Rollups(connection, database.workspace_id, book)
+        for day in connection.execute(query).scalars().all():
+            rollups.of(day, (), is_whole_day=True).refresh()
+        refresh_ranges(rollups, every_span(connection, database.workspace_id))
+
+
+def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date], *, is_kept: bool) -> list[Recorded]:
+    connection, mine, book = source.connection, source.workspace_id, source.rollups.book
+    learned = [learn_members(connection, mine, tally.members, book) for tally in tallies]
+    actors = actor_ids(connection, mine, dict.fromkeys(actor for tally in tallies for actor in tally.actors), book)
+    lines = line_ids(connection, {line for tally in tallies for line in tally.lines})
+    parts = [
+        Part(tally, [actors[actor] for actor in tally.actors], [lines[line] for line in tally.lines])
+        for tally in tallies
+    ]
+    dailies, totals = DailyRows(source, actors, map(day_number, whole_days)), Totals(source)
+    counts = Requests(source, is_kept=is_kept).store(parts)
+    for place, part in enumerate(parts):
+        counted = counts[place].plus(dailies.store(part)).plus(totals.store(part))
+        if not (part.tally.actors or counted.new):
+            # A directory; exports of usage that also teach who is who count their usage alone.
+            counted = Counted(learned[place], len(part.tally.members) - learned[place])
+        counts[place] = counted
+        _store_sessions(source, part)
+    refresh_ranges(source.rollups, source.spans)
+    recorded = [
+        Recorded(*counted, tally.days, [], tally.periods) for counted, tally in zip(counts, tallies, strict=True)
+    ]
+    before, after = source.before, {day: source.rollups.day_usd(day) for day in source.before}
+    changes = [DayChange(day, before[day], after[day]) for day in sorted(after) if before[day] != after[day]]
+    return [*recorded[:-1], recorded[-1]._replace(changes=changes, outdated=source.outdated)]
+
+
+def _store_sessions(source: Source, part: Part) -> None:
+    """What a file says of a day's sessions takes the place of what was said."""
+    rows = [
+        {
+            "workspace_id": source.workspace_id,
+            "day": number_day(day),
+            "source_id": source.id,
+            "actor_id": part.actor_of[actor],
+            "sessions": count,
+        }
+        for (day, actor), count in sorted(part.tally.sessions.items())
+    ]
+    for some in batches(rows, 1000):
+        upsert(source.connection, session_days, list(some))

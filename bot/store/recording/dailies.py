@@ -1,0 +1,158 @@
+"""Sources that restate whole rows: a row takes the place of the one that was stored."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection
+
+from bot.spend.records import THIS_MACHINE, Actor
+from bot.store.bulk import Row, insert_rows, replace_rows, run_sql, select_in, select_rows
+from bot.store.identity import KEY_USER, is_claude_code_key, known_actors
+from bot.store.people import ERASED
+from bot.store.recording.source import Counted, Part, Source, summed
+from bot.store.tables import usage_daily
+from bot.store.tally import NOT_STATED
+
+_BLOCKS = "ccusage_block"
+_RETOLD = {
+    "copilot_csv": ("billing",),
+    "litellm_activity": ("vendor",),
+    _BLOCKS: ("model", "speed"),
+}
+"""Sources of which a row may come again with another word for what it is: by the columns of its line that change."""
+
+_ORGANIZATION_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\borg[-_]\S+$", re.IGNORECASE)
+"""At the end of a part, of sources that are asked for one organization's day as a whole."""
+
+
+class DailyRows:
+    """Writes rows of days. Of ``whole_days``, as numbers, the rows that a file lacks are removed."""
+
+    def __init__(self, source: Source, actors: Mapping[Actor, int], whole_days: Iterable[int]) -> None:
+        """``actors`` are all that the files name."""
+        self.source = source
+        self.connection = source.connection
+        self.whole_days = set(whole_days)
+        self.holders = _holders(source.connection, source.workspace_id, actors)
+        """For actors of a file the one under whom its rows may be stored already: nobody, or an erased key's owner."""
+
+    def store(self, part: Part) -> Counted:
+        """Write what a file says of days."""
+        tally, actor_of, line_of = part
+        counted = Counted()
+        empty = set(self.whole_days)
+        for day, (actors, lines, values, records) in tally.dailies():
+            empty.discard(day)
+            *counts, reported = values
+            actor_ids, line_ids = map(actor_of.__getitem__, actors), map(line_of.__getitem__, lines)
+            stated = [None if usd == NOT_STATED else usd for usd in reported]
+            rows: list[Row] = list(zip(actor_ids, line_ids, *counts, stated, strict=True))
+            more = {}
+            if max(records, default=1) > 1:
+                more = {row[:2]: count for row, count in zip(rows, records, strict=True) if count > 1}
+            rows.sort()
+            counted = counted.plus(self._store_day(day, rows, more))
+        for day in sorted(empty):
+            counted = counted.plus(self._store_day(day, [], {}))
+        return counted
+
+    def _store_day(self, day: int, rows: list[Row], more: Mapping[Row, int]) -> Counted:
+        """Store the rows that a file has of a day, in the order of their actors and lines.
+
+        Rows whose actor and line are in ``more`` are the sum of so many records, all others of one.
+        """
+        is_whole, source_day = day in self.whole_days, self.source.day_key(day)
+        records = len(rows) + sum(more.values()) - len(more)
+        stored = self.source.dailies(day, None if is_whole else {row[0] for row in rows})
+        if stored == rows:
+            return Counted(same=records)
+        existing = {row[:2]: row for row in stored}
+        new, changed = [] if stored else rows, []
+        same = restated = 0
+        for row in rows if stored else ():
+            key = row[:2]
+            before = existing.pop(key, None)
+            if before is None:
+                new.append(row)
+            elif before == row or self.source.is_outdated(row[2:], before[2:], day):
+                same += more.get(key, 1)
+            else:
+                restated += more.get(key, 1)
+                changed.append(row)
+        gone = self._gone(existing, rows) if is_whole else []
+        removed = len(gone)
+        gone += self._told_before(day, rows, new, existing)
+        if new or changed or gone:
+            rollup = self.source.rollup(day, [*(row[0] for row in (*new, *changed)), *(actor for actor, _ in gone)])
+            for key in gone:
+                run_sql(self.connection, _DELETE_DAILY, (*source_day, *key))
+            insert_rows(self.connection, usage_daily, new, source_day)
+            replace_rows(self.connection, usage_daily, changed, source_day)
+            rollup.refresh([(self.source.id, *row) for row in new] if rollup.was_empty else None)
+        return Counted(records - same - restated, same, restated + removed)
+
+    def _told_before(self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row]) -> list[Row]:
+        """The actors and lines of stored rows that a file says in another way, or under another name.
+
+        ``existing`` are those of the file's actors that it does not have.
+        """
+        found: set[Row] = set()
+        changing = _RETOLD.get(self.source.name, ())
+        if existing and changing and not self.source.is_older(day):
+            kinds = self.source.kinds({key[1] for key in existing} | {row[1] for row in rows}, *changing)
+            told = {(row[0], kinds[row[1]]) for row in rows}
+            found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
+        holders = {self.holders[row[0]] for row in rows if row[0] in self.holders}
+        held = self.source.dailies(day, holders) if holders and new else []
+        same = {(self.holders[row[0]], *row[1:]) for row in new if row[0] in self.holders}
+        found |= {row[:2] for row in held if row in same}
+        if self.source.name == _BLOCKS:
+            found |= self._old_blocks(rows, [*existing.values(), *held])
+        return sorted(found)
+
+    def _old_blocks(self, rows: list[Row], stored: list[Row]) -> set[Row]:
+        """Stored rows of older versions, which added up the blocks of a day, that these blocks come to as well."""
+        sql = "SELECT id FROM usage_lines WHERE part = 'blocks' AND id IN"
+        old = {line_id for (line_id,) in select_in(self.connection, sql, (), sorted({row[1] for row in stored}))}
+        kinds = self.source.kinds(old | {row[1] for row in rows}, "part")
+        whole: dict[tuple[int, int], list[Row]] = defaultdict(list)
+        for row in rows:
+            whole[row[0], kinds[row[1]]].append(row[2:])
+        sums = {(kind, *summed(some)) for (_, kind), some in whole.items()}
+        return {row[:2] for row in stored if row[1] in old and (kinds[row[1]], *row[2:]) in sums}
+
+    def _gone(self, missing: Iterable[Row], rows: list[Row]) -> list[Row]:
+        """Which of the actors and lines that an answer about a whole day lacks are gone: those of its organization."""
+        keys = list(missing)
+        if not keys:
+            return []
+        sql = "SELECT id, part FROM usage_lines WHERE id IN"
+        parts = select_in(self.connection, sql, (), sorted({key[1] for key in keys} | {row[1] for row in rows}))
+        organization = {line_id: match[0] for line_id, part in parts if (match := _ORGANIZATION_ID.search(part))}
+        if len(set(organization.values())) < 2:
+            return keys
+        said = {organization.get(row[1]) for row in rows}
+        return [key for key in keys if organization.get(key[1]) in said]
+
+
+def _holders(connection: Connection, workspace_id: int, actors: Mapping[Actor, int]) -> dict[int, int]:
+    """Who may hold the rows of some actors so far: see ``DailyRows.holders``."""
+    found = {}
+    if len(actors) == 1:
+        (actor_id,) = actors.values()
+        nobody = known_actors(connection, workspace_id, {THIS_MACHINE}).get(THIS_MACHINE)
+        whose = select_rows(connection, "SELECT linked_by FROM actors WHERE id = ?", [nobody])
+        if nobody is not None and nobody != actor_id and whose == [(None,)]:
+            found[actor_id] = nobody
+    keys = [actor_id for actor, actor_id in actors.items() if is_claude_code_key(actor)]
+    return found | dict(select_in(connection, _KEY_OWNERS, (KEY_USER, f"{ERASED}%"), keys))
+
+
+_DELETE_DAILY = (
+    "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id = ? AND line_id = ?"
+)
+_KEY_OWNERS = (
+    "SELECT actors.id, owner.id FROM actors JOIN actors AS owner ON owner.person_id = actors.person_id "
+    "AND owner.kind = ? WHERE actors.name LIKE ? AND actors.id IN"
+)

@@ -1,0 +1,116 @@
+"""The log of imports: what each file did."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from sqlalchemy import insert, select, update
+
+from bot.spend.records import Problem
+from bot.store.bulk import Row, select_rows
+from bot.store.recording.source import Source
+from bot.store.tables import day_number, import_problems, imports
+from bot.store.tally import Tally
+
+ONE_ARRIVAL = timedelta(minutes=10)
+
+
+class DayChange(NamedTuple):
+    """The team's total of a day before and after an import, in US dollars."""
+
+    day: date
+    before: Decimal
+    after: Decimal
+
+
+class Recorded(NamedTuple):
+    """What a file did: rows that are new, rows that were there already, and rows whose figures changed.
+
+    Of files that are stored together, the last one carries the ``changes`` of all.
+    """
+
+    accepted: int
+    unchanged: int
+    restated: int
+    days: list[date]
+    changes: list[DayChange]
+    ranges: list[tuple[date, date]]
+    outdated: int = 0
+    """Rows among the unchanged that say less than a newer export, and do not count."""
+
+
+class FileTally(NamedTuple):
+    """What one file said: its rows added up, and the rows that were left out."""
+
+    path: str
+    tally: Tally
+    problems: list[Problem]
+    written_at: datetime | None = None
+    """When the file was exported; None for what is no file."""
+
+
+def log_files(
+    source: Source, files: Sequence[FileTally], now: datetime, recorded: Sequence[Recorded], *, is_stream: bool
+) -> None:
+    """Keep what was imported when, and what was wrong with it; what a stream brings within ONE_ARRIVAL as one."""
+    if is_stream and _is_logged_as_one(source, files[0], now, recorded[0]):
+        return  # a stream brings one body at a time
+    ids = [
+        select_rows(source.connection, _LOG, (source.workspace_id, source.id, *_logged(file, now, what)))[0][0]
+        for file, what in zip(files, recorded, strict=True)
+    ]
+    problems = [
+        {"import_id": import_id, "row": problem.row, "problem": problem.problem.replace("\0", "�")}
+        for import_id, file in zip(ids, files, strict=True)
+        for problem in file.problems
+    ]
+    if problems:
+        source.connection.execute(insert(import_problems), problems)
+
+
+def _is_logged_as_one(source: Source, file: FileTally, now: datetime, recorded: Recorded) -> bool:
+    """Add to what came from the same place a moment ago: a stream of small bodies is one arrival, not thousands."""
+    table = imports.c
+    query = (
+        select(table.id, table.first_day, table.last_day)
+        .where(
+            table.workspace_id == source.workspace_id,
+            table.source_id == source.id,
+            table.path == file.path,
+            table.imported_at > now - ONE_ARRIVAL,
+        )
+        .order_by(table.id.desc())
+        .limit(1)
+    )
+    last = None if file.problems else source.connection.execute(query).first()
+    if last is None:
+        return False
+    days = sorted({*recorded.days, *filter(None, (last.first_day, last.last_day))})
+    source.connection.execute(
+        update(imports)
+        .where(table.id == last.id)
+        .values(
+            accepted=table.accepted + recorded.accepted,
+            unchanged=table.unchanged + recorded.unchanged,
+            restated=table.restated + recorded.restated,
+            first_day=days[0] if days else None,
+            last_day=days[-1] if days else None,
+        )
+    )
+    return True
+
+
+_LOGGED = "path, imported_at, written_at, accepted, rejected, unchanged, restated, first_day, last_day"
+_LOG = (
+    f"INSERT INTO imports (workspace_id, source_id, {_LOGGED}) "  # noqa: S608
+    f"VALUES (?, ?, {', '.join('?' * len(_LOGGED.split(',')))}) RETURNING id"
+)
+
+
+def _logged(file: FileTally, now: datetime, what: Recorded) -> Row:
+    written_at = None if file.written_at is None else int(min(file.written_at, now).timestamp())
+    counts = (what.accepted, len(file.problems), what.unchanged, what.restated)
+    days = (min(what.days, default=None), max(what.days, default=None))
+    ends = (None if day is None else day_number(day) for day in days)
+    return (file.path, int(now.timestamp()), written_at, *counts, *ends)

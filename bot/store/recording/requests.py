@@ -1,0 +1,176 @@
+"""Sources that know single requests: each is kept once, at its fullest, and a day is their sum."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
+from bot.store.quantities import COUNTS
+from bot.store.recording.source import FEW_ACTORS, Counted, Part, Source, as_stored, summed
+from bot.store.tables import seen_requests, usage_daily
+from bot.store.tally import NOT_STATED, SingleRequest, fullness
+
+_REQUEST = f"SELECT {', '.join(column.name for column in seen_requests.columns)} FROM seen_requests"  # noqa: S608
+_KEY, _AT, _SIDECHAIN, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8
+"""Where these stand in a row of seen_requests; the counts and the reported dollars follow."""
+
+_Touched = dict[int, set[int]]
+"""Actors whose usage changed, by day number."""
+
+
+class Requests:
+    """Writes single requests; ``is_kept`` says that they will not be undone."""
+
+    def __init__(self, source: Source, *, is_kept: bool) -> None:
+        self.source = source
+        self.connection = source.connection
+        self.is_kept = is_kept
+
+    def store(self, parts: list[Part]) -> list[Counted]:
+        """Write what files say of single requests, all of them at once."""
+        former = {key: one.request.former for part in parts for key, one in part.tally.requests.items()}
+        existing = self._existing_requests({*former, *filter(None, former.values())})
+        first = set(existing)
+        source = self.source.key
+        rows: dict[bytes, Row] = {}
+        touched: _Touched = defaultdict(set)
+        series: set[bytes] = set()
+        counts: list[Counted] = []
+        for tally, actor_of, line_of in parts:
+            named = {actor_of[place] for actor, place in tally.actors.items() if actor.kind == "email"}
+            new = same = 0
+            for said, one in tally.requests.items():
+                actor_id = actor_of[one.actor]
+                key = self._stored_key(said, one.request.former, actor_id, existing)
+                before = existing.get(key)
+                if before is None:
+                    new += 1
+                elif _replaces(one, actor_id, actor_id in named, before) and not (
+                    one.request.restates
+                    and self.source.is_outdated(as_stored(one.values), before[_LINE + 1 :], one.day)
+                ):
+                    touched[before[_DAY]].add(before[_ACTOR])
+                    touched[one.day].add(actor_id)
+                else:
+                    same += 1
+                    continue
+                _, at, is_sidechain, counting, restates, _ = one.request
+                stored = as_stored(one.values)
+                row = (*source, key, _milliseconds(at), is_sidechain, counting, one.day, actor_id, line_of[one.line])
+                rows[key] = existing[key] = (*row, *stored)
+                if counting is not None:
+                    series.add(counting)
+                if counting is not None or restates:
+                    # Reports restate, and may hold the same day as a whole as well, which their requests replace.
+                    touched[one.day].add(actor_id)
+            counts.append(Counted(new, same, len(tally.requests) - new - same))
+        self._touch_later_days(series, touched)
+        added = [rows[key] for key in sorted(rows.keys() - first)]
+        grown = _sums([row for row in added if row[_ACTOR] not in touched.get(row[_DAY], ())])
+        # Roll-ups look at the day as it was before, so they are made before anything is written.
+        days = sorted(touched.keys() | grown.keys())
+        used_by = ({*touched.get(day, ()), *(actor for actor, _ in grown.get(day, ()))} for day in days)
+        rollups = [self.source.rollup(day, actors) for day, actors in zip(days, used_by, strict=True)]
+        if self.is_kept or touched:
+            insert_rows(self.connection, seen_requests, added)
+        replace_rows(self.connection, seen_requests, [rows[key] for key in sorted(rows.keys() & first)])
+        self._add_up_requests(touched)
+        for day in sorted(grown):
+            self._add_to_day(day, grown[day])
+        for rollup in rollups:
+            rollup.refresh()
+        return counts
+
+    def _stored_key(self, key: bytes, former: bytes | None, actor_id: int, existing: Mapping[bytes, Row]) -> bytes:
+        """The key that a request is stored under, or will be."""
+        is_known = former is not None and key not in existing and former in existing
+        return former if former is not None and is_known and existing[former][_ACTOR] == actor_id else key
+
+    def _existing_requests(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
+        where, mine = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ?", self.source.key
+        if not select_rows(self.connection, f"{where} LIMIT 1", mine):
+            return {}  # as at the first import, where looking each of them up would be in vain
+        found = select_in(self.connection, f"{where} AND key IN", mine, sorted(keys))
+        return {bytes(row[_KEY]): row for row in found}
+
+    def _touch_later_days(self, series: set[bytes], touched: _Touched) -> None:
+        """A count since a start also decides what is left for the days after it."""
+        where = "SELECT day, actor_id FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND series IN"
+        for day, actor_id in select_in(self.connection, where, self.source.key, sorted(series)):
+            touched[day].add(actor_id)
+
+    def _add_to_day(self, day: int, sums: dict[tuple[int, int], Row]) -> None:
+        """Requests that are new, and of which nothing was known before, are added to what the day has."""
+        stored = {row[:2]: row[2:] for row in self.source.dailies(day, {actor for actor, _ in sums})}
+        keys, source_day = sorted(sums), self.source.day_key(day)
+        new = [(*key, *sums[key]) for key in keys if key not in stored]
+        insert_rows(self.connection, usage_daily, new, source_day)
+        grown = [(*key, *summed([sums[key], stored[key]])) for key in keys if key in stored]
+        replace_rows(self.connection, usage_daily, grown, source_day)
+
+    def _add_up_requests(self, touched: _Touched) -> None:
+        """Make usage_daily of the touched days and actors the sum of their requests again."""
+        for day, used_by in touched.items():
+            for some in batches(sorted(used_by), FEW_ACTORS):
+                self._add_up_day(day, some)
+
+    def _add_up_day(self, day: int, actor_ids: Any) -> None:
+        places = ", ".join("?" * len(actor_ids))
+        fixed = [*self.source.key, day]
+        known = f"workspace_id = ? AND source_id = ? AND day = ? AND actor_id IN ({places})"
+        run_sql(self.connection, f"DELETE FROM usage_daily WHERE {known}", [*fixed, *actor_ids])  # noqa: S608
+        columns = [column.name for column in COUNTS(seen_requests)]
+        sums = ", ".join(f"SUM({name})" for name in (*columns, "reported_usd"))
+        single = f"SELECT day, actor_id, line_id, {', '.join(columns)}, reported_usd FROM seen_requests WHERE {known}"  # noqa: S608
+        parts, values = f"{single} AND series IS NULL", [*fixed, *actor_ids]
+        if select_rows(self.connection, f"{single} AND series IS NOT NULL LIMIT 1", values):
+            parts = f"{parts} UNION ALL {self._counted_since(known, columns)}"
+            values = [*values, *self.source.key, *values, day]
+        rows = select_rows(
+            self.connection,
+            f"SELECT actor_id, line_id, {sums} FROM ({parts}) AS used GROUP BY actor_id, line_id",  # noqa: S608
+            values,
+        )
+        used = [tuple(None if value is None else int(value) for value in row) for row in rows]
+        source_day = self.source.day_key(day)
+        insert_rows(self.connection, usage_daily, sorted(used, key=lambda row: row[:2]), source_day)
+
+    def _counted_since(self, known: str, columns: list[str]) -> str:
+        """SQL for the shares of a day of what counts up since a start, with the columns of single requests."""
+        # What counted up since a start before this day was used on the days before.
+        earlier = ", ".join(f"{name} - COALESCE(LAG({name}) OVER since, 0) AS {name}" for name in columns)
+        reported = "reported_usd - COALESCE(LAG(reported_usd) OVER since, 0) AS reported_usd"
+        counting = (
+            f"SELECT day, actor_id, line_id, {earlier}, {reported} FROM seen_requests "  # noqa: S608
+            "WHERE workspace_id = ? AND source_id = ? AND series IN (SELECT series FROM seen_requests "
+            f"WHERE {known} AND series IS NOT NULL) WINDOW since AS (PARTITION BY series ORDER BY day)"
+        )
+        return f"SELECT * FROM ({counting}) AS counted WHERE day = ?"  # noqa: S608
+
+
+def _sums(requests: list[Row]) -> dict[int, dict[tuple[int, int], Row]]:
+    """Counts and stated nanodollars of rows of seen_requests, by day, then actor and line."""
+    found: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
+    for row in requests:
+        found[row[_DAY], row[_ACTOR], row[_LINE]].append(row[9:])
+    by_day: dict[int, dict[tuple[int, int], Row]] = defaultdict(dict)
+    for (day, actor_id, line_id), rows in found.items():
+        by_day[day][actor_id, line_id] = summed(rows)
+    return by_day
+
+
+def _replaces(one: SingleRequest, actor_id: int, is_person: bool, before: Row) -> bool:
+    """A fuller version replaces; so does the same one once it is said whose it is, or on which day of a new zone."""
+    *values, reported = before[_LINE + 1 :]
+    kept = (*values, NOT_STATED if reported is None else reported)
+    if one.request.restates and kept != one.values:
+        return True
+    is_fuller = fullness(one.request.sidechain, one.values) > fullness(bool(before[_SIDECHAIN]), kept)
+    is_claimed = actor_id != before[_ACTOR] and is_person
+    is_moved = one.day != before[_DAY] and _milliseconds(one.request.at) == before[_AT]
+    return is_fuller or is_claimed or is_moved
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

@@ -1,0 +1,145 @@
+"""What all ways of writing a source's usage have in common: the rows of its days, and the roll-ups that follow them."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from bot.pricing import PriceBook
+from bot.store.bulk import Row, select_in, select_rows
+from bot.store.quantities import COUNTS, LINE
+from bot.store.ranges import Span
+from bot.store.recording.lines import source_id
+from bot.store.rollups import DayRollup, Rollups
+from bot.store.tables import instant, number_day, usage_daily, usage_lines
+from bot.store.tally import NOT_STATED, Tally, Values
+
+OLDER_BY = timedelta(hours=1)
+"""An export that is so much older than another one of the same days cannot take away what that one says."""
+
+FEW_ACTORS = 200
+COUNT_NAMES = ", ".join(column.name for column in COUNTS(usage_daily))
+_DAILY = (
+    f"SELECT actor_id, line_id, {COUNT_NAMES}, reported_usd FROM usage_daily "  # noqa: S608
+    "WHERE workspace_id = ? AND day = ? AND source_id = ?"
+)
+
+
+class Counted(NamedTuple):
+    """How many rows of a file were new, were there already, or have other figures now."""
+
+    new: int = 0
+    same: int = 0
+    restated: int = 0
+
+    def plus(self, other: "Counted") -> "Counted":
+        return Counted(self.new + other.new, self.same + other.same, self.restated + other.restated)
+
+
+class Part(NamedTuple):
+    """One file's tally, with the ids of its actors and lines by their place."""
+
+    tally: Tally
+    actor_of: list[int]
+    line_of: list[int]
+
+
+class Source:
+    """One source while files of it are being written, and which days and people that touches."""
+
+    def __init__(
+        self, connection: Connection, workspace_id: int, name: str, book: PriceBook, written_at: datetime | None
+    ) -> None:
+        """``written_at`` is when the oldest of the files was exported; None where nothing can be newer than them."""
+        self.connection = connection
+        self.workspace_id = workspace_id
+        self.name = name
+        self.id = source_id(connection, workspace_id, name)
+        self.key = (workspace_id, self.id)
+        self.rollups = Rollups(connection, workspace_id, book)
+        self.touched_people: set[tuple[date, int]] = set()
+        self.before: dict[date, Decimal] = {}
+        self.spans: set[Span] = set()
+        self.written_at = written_at
+        self.outdated = 0
+        self._person_of: dict[int, int] = {}
+        self._newest: dict[int, int | None] = {}
+        """When the newest export of a day was written, once that was asked for."""
+
+    def day_key(self, day: int) -> tuple[int, int, int]:
+        """What is the same in all rows of a day: workspace, day and source."""
+        return self.workspace_id, day, self.id
+
+    def rollup(self, day: int, actor_ids: Iterable[int]) -> DayRollup:
+        """The roll-ups of a day before these actors' usage changes; the day's total is remembered."""
+        when = number_day(day)
+        people_ids = self._people_of(set(actor_ids))
+        if when not in self.before:
+            self.before[when] = self.rollups.day_usd(when)
+        self.touched_people |= {(when, person) for person in people_ids}
+        return self.rollups.of(when, people_ids)
+
+    def _people_of(self, actor_ids: set[int]) -> set[int]:
+        missing = sorted(actor_ids - self._person_of.keys())
+        self._person_of |= {row[0]: row[1] for row in select_in(self.connection, _PERSON_OF, (), missing)}
+        return {self._person_of[actor] for actor in actor_ids}
+
+    def dailies(self, day: int, actors_of_file: set[int] | None) -> list[Row]:
+        """What is stored of a day, as rows without what is the same in all, in the order of the primary key.
+
+        Of some actors only, unless they are many.
+        """
+        fixed = self.day_key(day)
+        if actors_of_file is None or len(actors_of_file) > FEW_ACTORS:
+            return sorted(select_rows(self.connection, _DAILY, fixed))
+        return sorted(select_in(self.connection, f"{_DAILY} AND actor_id IN", fixed, sorted(actors_of_file)))
+
+    def kinds(self, line_ids: set[int], *without: str) -> dict[int, int]:
+        """For each line the first of those that differ in some columns alone."""
+        every = (column.name for column in (*LINE, usage_lines.c.part, usage_lines.c.vendor))
+        columns = [name for name in every if name not in without]
+        sql = f"SELECT id, {', '.join(columns)} FROM usage_lines WHERE id IN"  # noqa: S608
+        first: dict[Row, int] = {}
+        found = sorted(select_in(self.connection, sql, (), sorted(line_ids)))
+        return {row[0]: first.setdefault(row[1:], row[0]) for row in found}
+
+    def is_outdated(self, values: Row, before: Row, day: int) -> bool:
+        """Whether an older export would take away from what is stored of a day; it is counted in ``outdated``."""
+        if _size(values) >= _size(before) or not self.is_older(day):
+            return False
+        self.outdated += 1
+        return True
+
+    def is_older(self, day: int) -> bool:
+        """Whether another export of the source, that was written long after this one, told of a day as well."""
+        if self.written_at is None:
+            return False
+        if day not in self._newest:
+            sql = (
+                "SELECT MAX(written_at) FROM imports "
+                "WHERE workspace_id = ? AND source_id = ? AND first_day <= ? AND last_day >= ?"
+            )
+            ((self._newest[day],),) = select_rows(self.connection, sql, (*self.key, day, day))
+        newest = self._newest[day]
+        return newest is not None and self.written_at < instant(newest) - OLDER_BY
+
+
+_PERSON_OF = "SELECT id, person_id FROM actors WHERE id IN"
+
+
+def summed(rows: list[Row]) -> Row:
+    """Column by column, as SQL adds up: what is None does not count, and only nothing but None comes to None."""
+    stated = ([value for value in column if value is not None] for column in zip(*rows, strict=True))
+    return tuple(sum(values) if values else None for values in stated)
+
+
+def _size(values: Row) -> tuple[int, int]:
+    """Tokens and stated nanodollars of six counts and a cost."""
+    return sum(values[:5]), values[6] or 0
+
+
+def as_stored(values: Values) -> Row:
+    """A tally's values as columns of a table."""
+    return (*values[:-1], None if values[-1] == NOT_STATED else values[-1])

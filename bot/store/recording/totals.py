@@ -1,0 +1,159 @@
+"""Sources that know no days: totals of several days, and the days that successive ones tell apart."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
+
+from bot.spend.records import SESSION
+from bot.store.bulk import Row, insert_rows, replace_rows, run_in, run_sql, select_in, select_rows
+from bot.store.ranges import Span
+from bot.store.recording.source import COUNT_NAMES, Counted, Part, Source, as_stored
+from bot.store.tables import number_day, usage_daily, usage_ranges
+from bot.store.tally import NOT_STATED, Values
+
+
+class Totals:
+    """Writes totals of several days."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.connection = source.connection
+
+    def store(self, part: Part) -> Counted:
+        """Write what a file says of several days together."""
+        tally, actor_of, line_of = part
+        new: list[Row] = []
+        changed: list[Row] = []
+        counted = Counted()
+        chains = {(key.start, key.until) for key in tally.ranges}
+        stored = {chain: self._existing_ranges(*chain) for chain in chains}
+        source = self.source.key
+        rows = sorted(
+            (*source, key.start, key.until, actor_of[key.actor], line_of[key.line], *values)
+            for key, values in tally.ranges.items()
+        )
+        replaced = self._replaced_ranges([row[2:6] for row in rows], stored, is_sessions=tally.view == SESSION)
+        gone: list[Row] = []
+        for row in rows:
+            start, until, actor_id, line_id = row[2:6]
+            before, others = stored[start, until].get((actor_id, line_id)), replaced[row[2:6]]
+            is_known_later = any((other[1], other[0]) > (until, start) for other in others)
+            if is_known_later or before == row[6:]:
+                counted = counted.plus(Counted(same=1))
+                continue
+            counted = counted.plus(Counted(restated=1) if before or others else Counted(new=1))
+            (new if before is None else changed).append((*row[:6], *as_stored(row[6:])))
+            gone += others
+        for key in gone:
+            run_sql(self.connection, _DELETE_RANGE, (*source, *key))
+        insert_rows(self.connection, usage_ranges, new)
+        replace_rows(self.connection, usage_ranges, changed)
+        spans = {Span(until, start, self.source.id) for start, until, *_ in (*gone, *chains)}
+        if new or changed:
+            self.source.spans |= spans
+            if tally.view != SESSION:
+                for start in sorted({span.start for span in spans}):
+                    self._tell_days_apart(start)
+        return counted
+
+    def _replaced_ranges(
+        self, keys: list[Row], stored: Mapping[tuple[int, int], Iterable[Row]], *, is_sessions: bool
+    ) -> dict[Row, list[Row]]:
+        """By start, until, actor and line of a new row the same of stored ones that say the same in another way.
+
+        These differ in billing alone, or are of the same session, which has gone on.
+        """
+        if is_sessions:
+            sql = "SELECT start, until, actor_id, line_id FROM usage_ranges WHERE workspace_id = ? AND source_id = ?"
+            actors = sorted({key[2] for key in keys})
+            rows = list(select_in(self.connection, f"{sql} AND actor_id IN", self.source.key, actors))
+            same: Callable[[Row], Row] = itemgetter(2, 3)
+        else:
+            rows = [(*chain, *key) for chain, total in stored.items() for key in total]
+            kinds = self.source.kinds({key[3] for key in (*keys, *rows)}, "billing")
+            same = lambda key: (*key[:3], kinds[key[3]])  # noqa: E731
+        others: dict[Row, list[Row]] = defaultdict(list)
+        for key in set(rows).difference(keys):
+            others[same(key)].append(key)
+        return {key: others.pop(same(key), []) for key in keys}
+
+    def _existing_ranges(self, start: int, until: int) -> dict[tuple[int, int], Values]:
+        sql = (
+            f"SELECT actor_id, line_id, {COUNT_NAMES}, reported_usd FROM usage_ranges "  # noqa: S608
+            "WHERE workspace_id = ? AND source_id = ? AND start = ? AND until = ?"
+        )
+        rows = select_rows(self.connection, sql, (*self.source.key, start, until))
+        return {(row[0], row[1]): (*row[2:-1], NOT_STATED if row[-1] is None else row[-1]) for row in rows}
+
+    def _tell_days_apart(self, start: int) -> None:
+        """Make days of totals that start on the same day and end on successive ones."""
+        sql = "SELECT DISTINCT until FROM usage_ranges WHERE workspace_id = ? AND source_id = ? AND start = ?"
+        ends = sorted(row[0] for row in select_rows(self.connection, sql, (*self.source.key, start)))
+        stored = [self._existing_ranges(start, end) for end in ends]
+        kinds = self.source.kinds({line_id for total in stored for _, line_id in total}, "billing")
+        if any(len({(actor_id, kinds[line_id]) for actor_id, line_id in total}) < len(total) for total in stored):
+            kinds = {line_id: line_id for line_id in kinds}  # one report itself tells them apart
+        # One day what a seat covers, the next day paid for: the same usage all the same.
+        totals = [{(who, kinds[line]): values for (who, line), values in total.items()} for total in stored]
+        lines = [{(actor_id, kinds[line_id]): line_id for actor_id, line_id in sorted(total)} for total in stored]
+        line_of = dict(zip((start, *ends), lines, strict=False))  # a total's last day begins where the one before ends
+        actor_ids = {actor_id for total in stored for actor_id, _ in total}
+        for day, rows in _day_differences(start, ends, totals).items():
+            self._replace_day(day, {(key[0], line_of[day][key]): values for key, values in rows.items()}, actor_ids)
+
+    def _replace_day(self, day: int, rows: dict[tuple[int, int], Values], actor_ids: set[int]) -> None:
+        """Make what a source says of some actors' day exactly these rows."""
+        before = [row for row in self.source.dailies(day, actor_ids) if row[0] in actor_ids]
+        wanted = [(*key, *as_stored(rows[key])) for key in sorted(rows)]
+        if before == wanted:
+            return  # as most days of a chain, of which the newest total tells the last one alone
+        rollup = self.source.rollup(day, {row[0] for row in (*before, *wanted)})
+        source_day = self.source.day_key(day)
+        run_in(self.connection, _DELETE_ACTORS_DAY, source_day, sorted({row[0] for row in before}))
+        insert_rows(self.connection, usage_daily, wanted, source_day)
+        rollup.refresh()
+
+
+_DELETE_RANGE = (
+    "DELETE FROM usage_ranges WHERE workspace_id = ? AND source_id = ? "
+    "AND start = ? AND until = ? AND actor_id = ? AND line_id = ?"
+)
+_DELETE_ACTORS_DAY = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id IN"
+
+
+def _day_differences(
+    start: int, ends: list[int], totals: list[dict[tuple[int, int], Values]]
+) -> dict[int, dict[tuple[int, int], Values]]:
+    """The days that totals since ``start`` tell apart: those whose neighbours end one day apart.
+
+    ``ends`` are the days after the last of each total, ascending. Where a later total is smaller, the later one is
+    right: the earlier ones are cut down to it, so that the days always add up to the newest total.
+    """
+    found: dict[int, dict[tuple[int, int], Values]] = {}
+    cut = totals[-1:]
+    for total in reversed(totals[:-1]):
+        following = cut[0]
+        cut.insert(0, {key: _smaller(values, following[key]) for key, values in total.items() if key in following})
+    before: dict[tuple[int, int], Values] = {}
+    since = start
+    for end, total in zip(ends, cut, strict=True):
+        if (number_day(end) - number_day(since)).days == 1:
+            found[since] = {
+                key: difference
+                for key, values in total.items()
+                if any((difference := _difference(values, before.get(key)))[:-1]) or difference[-1] > 0
+            }
+        before, since = total, end
+    return found
+
+
+def _smaller(one: Values, other: Values) -> Values:
+    return tuple(min(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+
+
+def _difference(values: Values, before: Values | None) -> Values:
+    if before is None:
+        return values
+    counts = (mine - theirs for mine, theirs in zip(values[:-1], before[:-1], strict=True))
+    is_stated = values[-1] != NOT_STATED
+    return (*counts, values[-1] - max(before[-1], 0) if is_stated else NOT_STATED)
