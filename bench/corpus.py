@@ -1,4 +1,7 @@
-"""Made-up Claude Code transcripts with everything that real ones have: written from a seed, with no prompt in them."""
+"""Made-up Claude Code transcripts with everything that real ones have: written from a seed, with no prompt in them.
+
+As in real ones, responses are four tenths of the bytes, and text is full of quotes and line ends that JSON escapes.
+"""
 
 import json
 import random
@@ -77,7 +80,8 @@ def _response(chosen: random.Random, key: str, session: str, at: datetime, paddi
         part["uuid"] = f"u{key}-{block}"
         if block < blocks - 1 and kind < 0.5:
             part["message"]["usage"]["output_tokens"] = min(1, usage["output_tokens"])  # older versions count on
-        part["message"]["content"] = [{"type": "text", "text": " ".join(chosen.choices(["some", "words"], k=padding))}]
+        text = " ".join(chosen.choices(["some", "words", '"quoted"', "line\nend"], k=padding // 4))
+        part["message"]["content"] = [{"type": "text", "text": text}]
         yield _line(part)
     if kind > 0.97:
         yield _line({**entry, "isSidechain": True, "uuid": f"u{key}-s"})

@@ -19,7 +19,7 @@ from tests.npm import npm_package
 
 VERSION = "20.0.24"
 ROUNDS = 3
-SIZES = (("100 MB", 45, 210), ("1 GB", 410, 210))
+SIZES = (("100 MB", 45, 210), ("1 GB", 450, 210))
 
 
 class Cost(NamedTuple):
@@ -33,7 +33,7 @@ def main() -> None:
     for name, files, turns in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             corpus = Path(folder)
-            size = write_corpus(corpus, files, turns, seed=7, padding=560)
+            size = write_corpus(corpus, files, turns, seed=7, padding=800)
             print(f"{name}: {size / 1e6:,.0f} MB in {files} files")
             compare(corpus)
 
@@ -76,7 +76,7 @@ def run(command: Sequence[str], home: Path) -> Cost:
 def append(corpus: Path) -> None:
     """Add a new session of about a megabyte."""
     with tempfile.TemporaryDirectory() as folder:
-        write_corpus(Path(folder), 1, 100, seed=int(time.time() * 1000) % 10**9, padding=560)
+        write_corpus(Path(folder), 1, 100, seed=int(time.time() * 1000) % 10**9, padding=800)
         for path in Path(folder).rglob("*.jsonl"):
             (corpus / "projects" / path.name).write_bytes(path.read_bytes())
 
