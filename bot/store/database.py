@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from bot.store.bulk import run_sql
+from bot.store.schema import create_schema
 
 SINGLE_WORKSPACE = 1
 REVISION = "0007"
@@ -128,18 +129,26 @@ def migrate(database: Database) -> str:
         return REVISION
     if found is not None and found > REVISION:
         raise DatabaseProblem(f"The database is of a newer claudecost (schema {found}); update this one.")
+    with database.engine.begin() as connection:
+        if database.is_sqlite and not inspect(connection).get_table_names():
+            create_schema(connection)
+            return REVISION
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        upgrade(connection)
+    return REVISION
+
+
+def upgrade(connection: Connection) -> None:
+    """Apply the missing migrations."""
     # Alembic takes longer to import than most commands take to run, and is needed only when something changes.
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(files("bot.store").joinpath("migrations")))
-    with database.engine.begin() as connection:
-        if not database.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, REVISION)
-    return REVISION
+    config.attributes["connection"] = connection
+    command.upgrade(config, REVISION)
 
 
 def _revision(database: Database) -> str | None:

@@ -11,7 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
 from sqlalchemy import text
 
-from bot.store.database import REVISION, Database, DatabaseProblem, connect, migrate, open_database
+from bot.store.database import REVISION, Database, DatabaseProblem, connect, migrate, open_database, upgrade
+from bot.store.schema import create_schema, written_schema
 from bot.store.settings import read_setting, write_setting
 from bot.store.tables import metadata
 from bot.workspaces import STATE_SECONDS, InstallationStore
@@ -34,6 +35,17 @@ def test_migrations_make_exactly_the_tables_of_the_code(database: Database) -> N
     assert {(kind, check.name) for kind, check in found} == (
         set() if database.is_sqlite else {("add_fk", c) for c in checks}
     )
+
+
+def test_a_new_sqlite_database_is_what_the_migrations_make() -> None:
+    created, migrated = connect("sqlite:///:memory:"), connect("sqlite:///:memory:")
+    with created.engine.begin() as connection:
+        create_schema(connection)
+        found = written_schema(connection)
+    with migrated.engine.begin() as connection:
+        upgrade(connection)
+        assert found == written_schema(connection), "run: python -m bot.store.schema"
+    assert migrate(created) == REVISION
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
