@@ -1,7 +1,7 @@
 """Sources that know single requests: each is kept once, at its fullest, and a day is their sum."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -40,30 +40,30 @@ class Requests:
         for tally, actor_of, line_of in parts:
             named = {actor_of[place] for actor, place in tally.actors.items() if actor.kind == "email"}
             new = same = 0
-            for said, one in tally.requests.items():
-                actor_id = actor_of[one.actor]
-                key = self._stored_key(said, one.request.former, actor_id, existing)
+            for one in tally.requests.values():
+                request, day, actor, line, values = one
+                key, at, is_sidechain, counting, restates, known_as = request
+                actor_id = actor_of[actor]
+                if known_as is not None and key not in existing and known_as in existing:
+                    key = known_as if existing[known_as][_ACTOR] == actor_id else key
                 before = existing.get(key)
                 if before is None:
                     new += 1
                 elif _replaces(one, actor_id, actor_id in named, before) and not (
-                    one.request.restates
-                    and self.source.is_outdated(as_stored(one.values), before[_LINE + 1 :], one.day)
+                    restates and self.source.is_outdated(as_stored(values), before[_LINE + 1 :], day)
                 ):
                     touched[before[_DAY]].add(before[_ACTOR])
-                    touched[one.day].add(actor_id)
+                    touched[day].add(actor_id)
                 else:
                     same += 1
                     continue
-                _, at, is_sidechain, counting, restates, _ = one.request
-                stored = as_stored(one.values)
-                row = (*source, key, _milliseconds(at), is_sidechain, counting, one.day, actor_id, line_of[one.line])
-                rows[key] = existing[key] = (*row, *stored)
+                row = (*source, key, _milliseconds(at), is_sidechain, counting, day, actor_id, line_of[line])
+                rows[key] = existing[key] = (*row, *as_stored(values))
                 if counting is not None:
                     series.add(counting)
                 if counting is not None or restates:
                     # Reports restate, and may hold the same day as a whole as well, which their requests replace.
-                    touched[one.day].add(actor_id)
+                    touched[day].add(actor_id)
             counts.append(Counted(new, same, len(tally.requests) - new - same))
         self._touch_later_days(series, touched)
         added = [rows[key] for key in sorted(rows.keys() - first)]
@@ -81,11 +81,6 @@ class Requests:
         for rollup in rollups:
             rollup.refresh()
         return counts
-
-    def _stored_key(self, key: bytes, former: bytes | None, actor_id: int, existing: Mapping[bytes, Row]) -> bytes:
-        """The key that a request is stored under, or will be."""
-        is_known = former is not None and key not in existing and former in existing
-        return former if former is not None and is_known and existing[former][_ACTOR] == actor_id else key
 
     def _existing_requests(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
         where, mine = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ?", self.source.key
