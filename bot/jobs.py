@@ -130,10 +130,11 @@ class Jobs:
         labels = sorted(person.label for person in people if person is not None)
         more = f" and {len(labels) - MAX_LISTED:,} more" if len(labels) > MAX_LISTED else ""
         listed = f"{', '.join(labels[:MAX_LISTED])}{more}"
-        text = (
-            f"No alert reaches {counted(len(labels), 'person', 'people')} ({listed}): {problem}. Slack finds people by "
-            "the address of their profile; claudecost doctor lists what waits."
-        )
+        who = f"{counted(len(labels), 'person', 'people')} ({listed})"
+        text = f"No alert reaches {who}: {problem}. Slack finds people by the address of their profile"
+        if problem.startswith(TOO_LATE):
+            text = f"An alert did not reach {who}: {problem}. The next one that is due is sent as usual"
+        text += "; claudecost doctor lists what waits."
         if labels:
             which = hashlib.blake2b(" ".join(new).encode(), digest_size=8).hexdigest()
             self._tell_admins(f"{name}:{which}", text, now)
@@ -367,9 +368,10 @@ class Composer:
         if person is None:
             raise Undeliverable("expired", "the person's data were removed")
         if (spend_day(now, self.ledger.zone) - delivery.day).days > MAX_AGE_DAYS:
-            # Who sleeps through it has asked for that: no admin need hear of it.
-            why = "it waited for the end of the person's quiet hours" if delivery.problem == QUIET else TOO_LATE
-            raise Undeliverable("expired", f"{why}: {delivery.day} is too long ago for an alert")
+            if delivery.problem == QUIET:  # who sleeps through it has asked for that: no admin need hear of it
+                raise Undeliverable("expired", "it waited for the end of the person's quiet hours, and is too late now")
+            before = f"; before that: {delivery.problem}" if delivery.problem else ""
+            raise Undeliverable("expired", f"{TOO_LATE}{before}")
         wishes = wishes_of(self.ledger.database, person.id)
         if not wishes.allow(delivery.day):
             raise Undeliverable("expired", "the person does not want to be told about that day")

@@ -305,7 +305,8 @@ class Ledger:
         untold = covered if unused.issuperset(covered) else []
         reported = self._reported([*filter(policy.calendar.is_working, unused), *untold])
         people = self._people(policy, Period(first, day + ONE_DAY), limit_usd, members)
-        freshness = self._freshness(covered, set(covered) - unused, now, members)
+        unheard = {when for when in unused.intersection(covered) if policy.calendar.is_working(when)} - reported
+        freshness = self._freshness(covered, set(covered) - unused, unheard, now, members)
 
         def facts_of(used: Iterable[Quantity], people: PeopleCount, expected: Collection[date] = ()) -> DigestFacts:
             return digest_facts(
@@ -531,16 +532,25 @@ class Ledger:
         return count._replace(named=tuple(over_limit(self.database, period, limit_usd, members, MIN_GROUP)))
 
     def _freshness(
-        self, covered: list[date], used: Collection[date], now: datetime | None, members: set[int] | None
+        self,
+        covered: list[date],
+        used: Collection[date],
+        unheard: Collection[date],
+        now: datetime | None,
+        members: set[int] | None,
     ) -> Freshness | None:
-        """How current the sources of some days are; of all sources, where the days have none."""
+        """How current the sources of some days are; of all sources, where the days have none.
+
+        ``unheard`` are working days of which no source spoke: those after all that is known are still to come.
+        """
         period, zone = stored_period(self.database), self.zone.key
         arrivals = [(day, one) for day in covered if day in used for one in self._arrivals(day, members)]
         newest = None if arrivals else last_import(self.database)
         if newest is not None:
             utc_days = has_utc_days(newest.source)
             arrivals = [(covered[-1], Arrival(newest.source, newest.imported_at, utc_days=utc_days))]
-        if period is None or not arrivals:
+        last_day = period.end - ONE_DAY if period is not None else newest.last_day if newest is not None else None
+        if last_day is None or not arrivals:
             return None
         late = [(day, one) for day, one in arrivals if one.is_late(day, zone, now)]
         people: set[int] = set()
@@ -550,11 +560,11 @@ class Ledger:
                 people |= people_of_sources(self.database, day, names, members)
         silent = self.silent_sources(now) if now else []
         return Freshness(
-            period.end - ONE_DAY,
+            last_day,
             min(one.at for _, one in late) if late else max(one.at for _, one in arrivals),
             any(one.utc_days for _, one in arrivals),
             tuple((source_title(source.name), source.last_at) for source in silent),
-            is_partial=bool(late),
+            is_partial=bool(late) or any(day > last_day for day in unheard),
             late_people=len(people),
         )
 

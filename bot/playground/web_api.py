@@ -277,7 +277,7 @@ def _broken(fault: Fault) -> Response:
         raise ClosedConnection(response=_ClosingResponse())
     if isinstance(fault.body, str):
         return Response(fault.body, status=fault.status, content_type="text/html")
-    return _json(fault.status, fault.body or {}, fault.headers or {})
+    return _json(fault.status, {} if fault.body is None else fault.body, fault.headers or {})
 
 
 class _ClosingResponse(Response):
@@ -288,5 +288,5 @@ class _ClosingResponse(Response):
         raise ConnectionAbortedError
 
 
-def _json(status: int, body: Fields, headers: dict[str, str]) -> Response:
+def _json(status: int, body: Fields | list[Any], headers: dict[str, str]) -> Response:
     return Response(json.dumps(body), status=status, content_type="application/json; charset=utf-8", headers=headers)

@@ -47,7 +47,7 @@ class Fault(NamedTuple):
     method: str
     status: int
     keeps: bool
-    body: Fields | str | None = None
+    body: Fields | list[Any] | str | None = None
     headers: dict[str, str] | None = None
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from bot.pricing.money import rounded
 from bot.pricing.plans import Plan
 from bot.pricing.tiers import WORKING_DAYS, Advice
+from bot.slack.blocks.message import one_line
 from bot.spend.digest import DigestFacts
 
 Spec = dict[str, Any]
@@ -19,6 +20,9 @@ FONT = "Liberation Sans"  # inside vl-convert: the same picture on every machine
 CARD, INK, SOFT, FAINT, BAND, ALERT = "#FFFFFF", "#1D1C1D", "#5F6368", "#E4E6EA", "#F3F4F6", "#B42318"
 PALETTE = ["#1B4F91", "#6CB2EB", "#F2A93B", "#0F8F7E", "#73400D", "#B8BEC6"]  # the last is for "other"
 LINES = ["#5F6368", "#1B4F91", "#C2410C", "#0F8F7E", "#8A3FA0"]  # darker: these colour words, too
+
+TITLE_LETTERS = 40
+"""So much of a team's name fits into a title."""
 
 LEGEND_LETTERS = 60
 """Names of models that are longer together do not fit beside each other."""
@@ -440,9 +444,10 @@ def trend_spec(facts: DigestFacts) -> Spec:
     month = facts.month
     share = month.budget_usd / month.all_working_days if month.budget_usd and month.all_working_days else None
     first, last = facts.trend[0].day, facts.trend[-1].day
+    whose = f" of {one_line(facts.team, TITLE_LETTERS)}" if facts.team else ""
     return daily_spec(
-        f"Claude Code spend, {first.day} {first:%b} to {last.day} {last:%b}",
-        f"{rounded(sum(totals.values(), Decimal(0)))} in {len(facts.trend)} days, by model",
+        f"Claude Code spend{whose}, {first.day} {first:%b} to {last.day} {last:%b}",
+        f"{rounded(sum(totals.values(), Decimal(0)))} in {len(facts.trend)} {facts.whose_zone} days, by model",
         [day.day for day in facts.trend],
         spend,
         models,

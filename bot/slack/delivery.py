@@ -121,7 +121,8 @@ class Sender:
         try:
             composed = self.compose(delivery, now)
         except Postponed as error:
-            deliveries.put_back(self.database, delivery, error.until, str(error))
+            # Put back to a moment that is over, it would be the next one to be sent, again and again.
+            deliveries.put_back(self.database, delivery, max(error.until, now + FIRST_WAIT), str(error))
             return Failure(Meaning.RETRY, str(error))
         except Undeliverable as error:
             deliveries.close(self.database, delivery, error.state, str(error))
@@ -185,7 +186,7 @@ class Sender:
         metadata = {"event_type": METADATA_EVENT, "event_payload": {"key": delivery.key}}
         try:
             self.posting.chat_update(channel=delivery.channel or "", ts=delivery.ts or "", metadata=metadata, **payload)
-        except (SlackApiError, OSError, HTTPException) as error:
+        except Exception as error:
             return classify(error)
         return None
 
@@ -195,8 +196,10 @@ class Sender:
             answer = self.posting.chat_postMessage(
                 channel=channel, metadata=metadata, unfurl_links=False, unfurl_media=False, **payload
             )
-        except (SlackApiError, OSError, HTTPException) as error:
+        except Exception as error:
             return classify(error)
+        if not answer.get("ts") or not answer.get("channel"):
+            return Failure(Meaning.UNCERTAIN, "an answer that does not say where the message is")
         deliveries.mark_sent(self.database, delivery, str(answer["channel"]), str(answer["ts"]))
         logger.info("sent %s to %s", delivery.key, channel)
         return None
@@ -226,7 +229,7 @@ class Sender:
         """Whether an earlier attempt reached Slack (then that is recorded), or why nobody can tell now."""
         try:
             ts = self._find(delivery, started_at)
-        except (SlackApiError, OSError, HTTPException) as error:
+        except Exception as error:
             failure = classify(error)
             if failure.meaning in (Meaning.RETRY, Meaning.UNCERTAIN):
                 deliveries.leave_uncertain(self.database, delivery, now + _wait(delivery, failure), failure.code)

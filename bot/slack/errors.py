@@ -26,6 +26,10 @@ PAYLOAD = frozenset(
 )
 
 
+LONGEST_RETRY = 24 * 60 * 60
+"""Seconds; Slack asks for minutes at the most."""
+
+
 class Meaning(Enum):
     """What to do about a message whose call failed."""
 
@@ -46,7 +50,10 @@ class Failure(NamedTuple):
 
 
 def classify(error: Exception) -> Failure:
-    """What an exception of a Slack client means: unknown if it is not listed, uncertain if there was no answer."""
+    """What an exception of a Slack client means: unknown if it is not listed, uncertain if there was no answer.
+
+    For an answer that is JSON and no object the client raises whatever Python does.
+    """
     if isinstance(error, SlackApiError):
         return _classify_answer(error)
     if isinstance(error, URLError) and isinstance(error.reason, ConnectionRefusedError | socket.gaierror):
@@ -60,10 +67,12 @@ def _classify_answer(error: SlackApiError) -> Failure:
     headers = {name.lower(): value for name, value in (getattr(response, "headers", None) or {}).items()}
     if status == 429:
         after = str(headers.get("retry-after", ""))
-        return Failure(Meaning.RETRY, "ratelimited", int(after) if after.isdigit() else None)
+        seconds = min(int(after), LONGEST_RETRY) if after.isascii() and after.isdigit() else None
+        return Failure(Meaning.RETRY, "ratelimited", seconds)
     if status >= 500:
         return Failure(Meaning.UNCERTAIN, f"HTTP {status}")
-    data = response.get("error") if hasattr(response, "get") else None
+    said = getattr(response, "data", response)
+    data = said.get("error") if isinstance(said, dict) else None
     if not isinstance(data, str) or data.startswith("Received a response in a non-JSON format"):
         return Failure(Meaning.UNCERTAIN, f"an answer that is no JSON (HTTP {status})")
     return Failure(_meaning_of(data), data)

@@ -1,7 +1,7 @@
 """The alert rule: who passed which step of their limit on a day."""
 
 import re
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -44,7 +44,9 @@ class QuietHours(NamedTuple):
         if not is_quiet:
             return None
         day = local.date() if local.time() < self.end else local.date() + ONE_DAY
-        return due_at(day, self.end, zone)
+        end = due_at(day, self.end, zone)
+        # Where clocks go back, the end comes twice, and the first time may be over.
+        return end if end > now else datetime.combine(day, self.end.replace(fold=1), tzinfo=zone).astimezone(UTC)
 
 
 OFF = "off"

@@ -128,7 +128,8 @@ class Freshness(NamedTuple):
     """How current the data are: the newest day stored, when it came (UTC), and if its days are UTC days.
 
     ``silent`` names the sources that have brought nothing for longer than usual, each with its last moment (UTC).
-    ``is_partial`` says that some came before the last day was over, of ``late_people`` people (0: of everybody).
+    ``is_partial`` says that some came before the last day was over, of ``late_people`` people (0: of everybody), or
+    that none has come of the last days yet.
     """
 
     last_day: date
@@ -366,10 +367,10 @@ def _forecast(
 
     Working days of this month that no source spoke of are still to be told, and count with the rest.
     """
-    known = [when for when, usd in by_day.items() if day - LOOKBACK < when <= day and usd is not None]
+    known = [when for when, usd in by_day.items() if when <= day and usd is not None]
     if not known or rest.start == rest.end:
         return None
-    days = Period(min(known), day + ONE_DAY).days
+    days = Period(max(min(known), day - LOOKBACK + ONE_DAY), day + ONE_DAY).days
     spent = {when: by_day.get(when) or ZERO for when in days}
 
     def _is_known(when: date) -> bool:

@@ -21,7 +21,7 @@ from bot.store.bulk import Row, insert_rows, replace_rows, run_in, run_sql, sele
 from bot.store.quantities import COUNTS, LINE
 from bot.store.tables import day_number, model_days, number_day, person_days, usage_daily
 
-ROLLUP_RULE = 3
+ROLLUP_RULE = 4
 """Goes up when roll-ups are made in another way, so that those that are stored are made anew."""
 
 MANY_PEOPLE = 200
@@ -181,7 +181,7 @@ class DayRollup:
         found: dict[int, dict[int, _Said]] = defaultdict(dict)
         for row in rows:
             source_id, actor_id, line_id, a, b, c, d, e, searches, reported = row
-            if line_id not in small:
+            if line_id not in small or not _is_used(row):
                 continue
             by_source, price, tokens = found[person_of[actor_id]], small[line_id], a + b + c + d + e
             said = by_source.get(source_id)
@@ -233,7 +233,8 @@ class DayRollup:
         query = f"SELECT person_id, source_id FROM person_days WHERE {_DAY} AND person_id IN"  # noqa: S608
         taken = {(row[0], row[1]) for row in select_in(self.connection, query, self.day, self.people_ids)}
         prices = self.rollups.prices(self.day[1], {row[2] for row in rows})
-        return _added_up(row for row in rows if (person_of[row[1]], row[0]) in taken and row[2] in prices)
+        known = (row for row in rows if row[2] in prices and _is_used(row))
+        return _added_up(row for row in known if (person_of[row[1]], row[0]) in taken)
 
     def _shift_models(self, after: Models) -> None:
         moved = sorted(key for key in self.before.keys() | after.keys() if self.before.get(key) != after.get(key))
@@ -258,6 +259,11 @@ class DayRollup:
 
 
 _NOTHING = (0,) * 8
+
+
+def _is_used(row: Row) -> bool:
+    """Whether a row of usage_daily says that anything was used: sources list whoever only opened a session as well."""
+    return any(row[3:])
 
 
 def _added_up(rows: Iterable[Row]) -> Models:

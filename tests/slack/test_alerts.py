@@ -67,6 +67,21 @@ class TestQuietHours:
         )
         assert siesta.until(datetime(2026, 11, 19, 15, tzinfo=UTC), ZoneInfo("UTC")) is None
 
+    @pytest.mark.parametrize(
+        ("zone", "end", "now", "until"),
+        [
+            # At 06:00 UTC it is 01:00 in New York for the second time, at 01:00 UTC 02:00 in Paris.
+            ("America/New_York", time(1, 30), "2026-11-01T05:05", "2026-11-01T05:30"),
+            ("America/New_York", time(1, 30), "2026-11-01T06:05", "2026-11-01T06:30"),
+            ("Europe/Paris", time(2, 30), "2026-10-25T01:29", "2026-10-25T01:30"),
+        ],
+    )
+    def test_an_end_that_comes_twice_is_never_one_that_is_over(
+        self, zone: str, end: time, now: str, until: str
+    ) -> None:
+        found = QuietHours(time(22), end).until(datetime.fromisoformat(now).replace(tzinfo=UTC), ZoneInfo(zone))
+        assert found == datetime.fromisoformat(until).replace(tzinfo=UTC)
+
     def test_an_alert_waits_until_the_person_wakes(self, stage: Stage) -> None:
         bot = stage.installation
         spends(bot, 13, date(2026, 11, 20))
@@ -403,6 +418,27 @@ class TestButtons:
         (view,) = told.workspace.views
         answer = json.loads(self.submit(told, view, value))
         assert answer["response_action"] == "errors"
+
+
+def test_alerts_that_an_outage_kept_back_are_told_once_with_its_reason(stage: Stage) -> None:
+    """Ada passes $12 on each of four days on which Slack refuses the app; admins hear it once."""
+    bot, workspace, refusal = stage.installation, stage.workspace, {"ok": False, "error": "invalid_auth"}
+    methods = ("users.lookupByEmail", "chat.postMessage", "conversations.open")
+    workspace.faults += [Fault(method, 200, keeps=False, body=refusal) for method in methods * 1000]
+    for days in range(4):
+        now = NOW + timedelta(days=days)
+        policy = AlertPolicy(Decimal(12), now.date())
+        store(bot.database, used(opus_for(15), now.date(), ADA), policy=policy, now=now)
+        for hours in range(24):
+            bot.jobs.tick(now + timedelta(hours=hours))
+    workspace.faults.clear()
+    for minutes in range(0, 60, 10):
+        bot.jobs.tick(NOW + timedelta(days=4, minutes=minutes))
+    told = [str(message["text"]) for said in workspace.messages.values() for message in said]
+    about_alerts = [text for text in told if text.startswith("An alert did not reach")]
+    assert len(about_alerts) == 1
+    assert "(ada@example.com): its time was over before it could be sent; before that: " in about_alerts[0]
+    assert "(invalid_auth). The next one that is due is sent as usual" in about_alerts[0]
 
 
 class TestCommands:

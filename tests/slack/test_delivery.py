@@ -282,6 +282,9 @@ class TestFaults:
             Fault(**error("internal_error"), keeps=False),
             Fault(**error("ratelimited"), keeps=False),
             Fault(**error("invalid_auth"), keeps=False),
+            Fault("chat.postMessage", 200, keeps=True, body=[]),
+            Fault("chat.postMessage", 200, keeps=False, body=["?"]),
+            Fault("chat.postMessage", 200, keeps=True, body={"ok": True}),
         ],
         ids=str,
     )
@@ -291,6 +294,25 @@ class TestFaults:
             bot.jobs.tick(NOW + timedelta(minutes=minutes))
         assert len(workspace.messages[CHANNEL]) == 1
         assert states(bot) == [(DIGEST, "sent")]
+
+    @pytest.mark.parametrize("body", [[], ["?"], {"ok": True}])
+    @pytest.mark.parametrize("method", ["conversations.open", "users.lookupByEmail"])
+    def test_an_odd_answer_about_one_person_keeps_no_channel_waiting(
+        self, bot: Installation, workspace: Workspace, method: str, body: Any
+    ) -> None:
+        store(bot.database, used(opus_for(20), DAY, Actor("email", "ada@example.com")))
+        workspace.faults.append(Fault(method, 200, keeps=False, body=body))
+        bot.jobs.tick(NOW)
+        assert len(workspace.messages[CHANNEL]) == 1
+        assert "D001" not in workspace.messages
+        bot.jobs.tick(NOW + timedelta(minutes=5))
+        assert len(workspace.messages["D001"]) == 1
+
+    def test_a_time_to_wait_that_is_absurd_is_a_day(self, bot: Installation, workspace: Workspace) -> None:
+        workspace.faults.append(Fault("chat.postMessage", 429, keeps=False, headers={"retry-after": "9" * 14}))
+        bot.jobs.tick(NOW)
+        bot.jobs.tick(NOW + timedelta(hours=23))
+        assert workspace.called("chat.postMessage") == 1
 
     def test_slack_is_not_asked_before_the_time_it_named(self, bot: Installation, workspace: Workspace) -> None:
         workspace.faults.append(Fault("chat.postMessage", 429, keeps=False, headers={"retry-after": "30"}))

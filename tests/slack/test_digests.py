@@ -210,6 +210,12 @@ class TestSituations:
         )
         assert lines(month)[2] == "75 % of the budget ($80.00)"
 
+    def test_of_many_silent_sources_one_is_named(self, book: PriceBook) -> None:
+        at = datetime(2026, 11, 18, 9, tzinfo=UTC)
+        for count, said in ((1, "a silent since Wed 18 Nov"), (3, "a silent since Wed 18 Nov, 2 more silent")):
+            freshness = fresh(FRIDAY)._replace(silent=tuple((name, at) for name in "abc"[:count]))
+            assert lines(facts(book, FRIDAY, opus(4, FRIDAY), freshness=freshness))[-2].endswith(f" · {said}")
+
     def test_of_many_models_without_a_price_some_are_named(self, book: PriceBook) -> None:
         unknown = [Quantity(FRIDAY, f"model-{n}", STANDARD, "api", TokenUsage(10**6 + n), None) for n in range(5)]
         text = lines(facts(book, FRIDAY, opus(4, FRIDAY), *unknown))
@@ -316,6 +322,11 @@ class TestPicture:
         assert words == "Spend of the last 14 days: Sat 7 Nov $7.00, Fri 13 Nov $40.00, Fri 20 Nov $50.00"
         bars = trend_spec(found)["layer"][1]["data"]["values"]
         assert [(bar["day"], bar["usd"]) for bar in bars] == [("Sat|7 Nov", 7), ("Fri|13 Nov", 40), ("Fri|20 Nov", 50)]
+
+    def test_it_says_whose_days_they_are(self, book: PriceBook) -> None:
+        spec = trend_spec(facts(book, FRIDAY, opus(50, FRIDAY))._replace(team="core"))
+        assert spec["title"]["text"] == "Claude Code spend of core, 7 Nov to 20 Nov"
+        assert spec["title"]["subtitle"] == "$50.00 in 14 UTC days, by model"
 
     def test_a_model_that_is_called_other_is_not_left_out(self, book: PriceBook) -> None:
         """Six models of $60 to $10, and $5 of one that an export calls "other", which is in the rest as well."""

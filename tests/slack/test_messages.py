@@ -47,9 +47,9 @@ def test_the_digest_of_a_usual_day(book: PriceBook) -> None:
         "$184.20 across 14 people · 9 % above a usual Thursday ($169.00)",
         # Mondays to Fridays from the 2nd to the 19th, and in all of November 2026
         "November so far: $522.20 · 14 of 21 working days",
-        # Since Thu 29 Oct: 3 x 169 + 184.20 on 16 working days is 43.20 a day, and 7 are left: 522.20 + 302.40.
-        # Variance (3 x 169^2 + 184.20^2 - 16 x 43.20^2) / 15 = 5,983.52; 1.28 x sqrt(7 x 5,983.52) = 261.96
-        "Forecast: $824.60 ($562.64 to $1,087)",
+        # Since Fri 23 Oct: 3 x 169 + 184.20 on 20 working days is 34.56 a day, and 7 are left: 522.20 + 241.92.
+        # Variance (3 x 169^2 + 184.20^2 - 20 x 34.56^2) / 19 = 5,038.15; 1.28 x sqrt(7 x 5,038.15) = 240.38
+        "Forecast: $764.12 ($523.74 to $1,004)",
         "By model: Opus 5.5 $96.00 (52 %) · Sonnet 5.5 $71.00 (39 %) · Haiku 4.5 $17.20 (9 %)",
         "Worth a look:",
         "• 1 person reached the daily limit ($12.00 unless they or their team set another); told privately",
@@ -179,6 +179,9 @@ def test_a_higher_step_says_how_many_times_the_limit() -> None:
     assert alert_message(OWN, Decimal(9), 2, LABEL).text.startswith("You passed $18.00 (2 times your limit)")
     assert alert_message(OWN, Decimal("9.20"), 2, LABEL).text.startswith("You reached $18.40 (2 times your limit)")
     assert alert_message(OWN, Decimal(12), 2, LABEL, settled="x").text.startswith("Thu 19 Nov was restated to $18.40")
+    unpriced = OWN._replace(amount=Amount(unpriced_tokens=5), models=[])
+    said = alert_message(unpriced, Decimal(12), 1, LABEL, settled="x").text
+    assert said == "What you used on Thu 19 Nov has no price by now, so nothing says that it reached $12.00"
 
 
 def test_own_spend_names_the_newest_day() -> None:

@@ -149,6 +149,20 @@ def test_a_quiet_month_of_totals_alone_is_told(stage: Stage) -> None:
     assert told(stage) == ["October 2026 $300.00"]
 
 
+def test_a_week_of_which_the_last_days_are_unheard_of_is_not_complete(database: Database, book: PriceBook) -> None:
+    """4 people use $10 on each working day; the export of Wednesday morning reaches to Tuesday."""
+    days = [date(2026, 10, 5) + timedelta(days=count) for count in range(44)]
+    people = [Actor("email", f"p{number}@example.com") for number in range(4)]
+    used_up = [used(opus_for(10), day, who) for day in days if day.weekday() < 5 for who in people]
+    store(database, *used_up, policy=NO_ALERTS, now=datetime(2026, 11, 18, 6, tzinfo=UTC))
+    monday = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    week = Ledger(database, book, utc_policy).digest(
+        date(2026, 11, 22), monday, start=date(2026, 11, 16), edition="weekly"
+    )
+    assert week.is_unfinished
+    assert "$80.00 across 4 people, so far · a usual week is $200.00" in text_of(week)
+
+
 class TestEdits:
     @pytest.mark.parametrize("answer", [0, 500])
     def test_an_edit_whose_answer_is_lost_is_made_again(self, stage: Stage, bot: Installation, answer: int) -> None:

@@ -83,6 +83,16 @@ def test_days_of_which_no_source_spoke_are_no_zeros_in_the_forecast(book: PriceB
     assert round(nothing.month.forecast.usd) == 1400
 
 
+def test_days_off_that_a_source_spoke_of_count_in_the_forecast(book: PriceBook) -> None:
+    """$100 a working day but from 26 October to 6 November: 10 x $100 so far, and 6 days of half of that to come."""
+    days = [date(2026, 10, 1) + timedelta(days=count) for count in range(51)]
+    working = [day for day in days if day.weekday() < 5]
+    spent = [quantity(100, day) for day in working if not date(2026, 10, 26) <= day <= date(2026, 11, 6)]
+    found = digest_facts(date(2026, 11, 20), "UTC", spent, NOBODY, Decimal(12), None, book, reported=working)
+    assert found.month.forecast is not None
+    assert found.month.forecast.usd == 1000 + 6 * 50
+
+
 def test_a_month_that_the_data_begin_in_is_no_measure(book: PriceBook) -> None:
     november = {"day": date(2026, 11, 30), "start": date(2026, 11, 1), "edition": "monthly"}
     for first, expected in ((date(2026, 10, 1), 70), (date(2026, 10, 2), None)):

@@ -355,6 +355,17 @@ def test_a_working_day_without_usage_is_a_zero_only_where_an_import_speaks_for_i
     assert round(unpriced.usd, 2) == Decimal("1500.00")
 
 
+def test_rows_of_nothing_are_nobodys_usage(database: Database, book: PriceBook) -> None:
+    """The Console lists a key that used nothing; then it did, and then that is taken back."""
+    for usage, people, total_usd in ((TokenUsage(), 0, None), (opus_for(3), 1, 3), (TokenUsage(), 0, None)):
+        store(database, used(usage, actor=CI), used(TokenUsage(), actor=DANA))
+        facts = Ledger(database, book, utc_policy).digest(DAY, NOW)
+        assert facts.told_usd == total_usd
+        assert (facts.people.active, facts.people.unassigned_actors) == (0, people)
+        assert facts.is_idle is (people == 0)
+    assert [one.person.label for one in people_on(database, DAY)] == []
+
+
 def test_days_of_different_prices_add_up_whether_they_are_told_apart_or_not(
     database: Database, book: PriceBook
 ) -> None:

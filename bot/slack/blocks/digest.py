@@ -86,7 +86,7 @@ def without_anomaly(blocks: list[Block]) -> list[Block]:
 MAX_NAMED = 3
 """People over their limit who are named, where names are on, and models without a price."""
 
-MAX_SHOWN = 40
+MAX_SHOWN = 34
 """Characters of a name, of which a dozen may stand in a message of 1,500."""
 
 _WORTH, _STOOD_OUT = "Worth a look:", " times the usual one, mostly "
@@ -216,8 +216,10 @@ def _coverage(facts: DigestFacts) -> str:
         return "Totals of several days alone were imported" if facts.has_totals else "Nothing was imported so far"
     silent = "".join(
         f" · {escape(name)} silent since {short_day(at.astimezone(ZoneInfo(facts.zone)).date())}"
-        for name, at in fresh.silent
+        for name, at in fresh.silent[:1]
     )
+    if len(fresh.silent) > 1:
+        silent += f", {len(fresh.silent) - 1} more silent"
     before = ", before the last day was over" if facts.is_partial else ""
     return f"Usage to {short_day(fresh.last_day)}{before}, received {_received(fresh, facts.zone)}{silent}"
 

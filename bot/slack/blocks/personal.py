@@ -39,7 +39,9 @@ def alert_message(
     reached = shown(limit_usd) if step == 1 else f"{shown(limit_usd * step)} ({step} times your limit)"
     did = "reached" if own.amount.usd == limit_usd * step else "passed"
     fact = f"You {did} {reached} on {short_day(own.day)}: {rounded(own.amount.usd)}"
-    if own.amount.usd < limit_usd * step:
+    if own.amount.told_usd is None:
+        fact = f"What you used on {short_day(own.day)} has no price by now, so nothing says that it reached {reached}"
+    elif own.amount.usd < limit_usd * step:
         fact = f"{short_day(own.day)} was restated to {rounded(own.amount.usd)}, which is below {reached}"
     lines = [_usual(own), *_mostly(own)]
     if own.saving is not None:
