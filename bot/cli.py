@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from bot.workspaces import Workspaces
 
 DONE, WITH_PROBLEMS, REFUSED = 0, 1, 2
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+
 SHOWN_FROM = 5_000_000
 """Bytes from which on an import takes long enough for a progress bar."""
 
@@ -39,6 +42,8 @@ app = typer.Typer(
 
 KNOWN_PROBLEMS = ("SettingsProblem", "DatabaseProblem", "PriceBookError", "UnknownIdentity", "UnknownMember")
 """Errors whose text is a sentence for people. They are named, as importing their modules would slow every start."""
+
+_OF_DATABASES = ("OperationalError", "ProgrammingError", "DatabaseError", "InternalError")
 
 
 def _usage_day(text: str) -> date:
@@ -70,29 +75,53 @@ def main() -> None:
     # What a command loads stays to its end. To look for garbage in it, above all at the end, took a fifth of its time.
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # a closed one is None
         # A terminal that cannot show a character shows another one in its place.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a TextIOWrapper in every real process
+        stream.reconfigure(errors="replace")  # a TextIOWrapper in every real process
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message())
             sys.exit(REFUSED)
         command = error.ctx.command_path if error.ctx else "claudecost"
         _refuse(f"{error.format_message().rstrip('.')}. {command} --help says what it takes.")
-    except (typer.Abort, KeyboardInterrupt):
-        _refuse("Interrupted. What was finished before is kept.")
+    except typer.Abort:
+        code = INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(DONE)
     except Exception as error:
         if type(error).__name__ in KNOWN_PROBLEMS:
             _refuse(str(error))
         if sys.flags.dev_mode:
             raise
+        if isinstance(error, OSError) and error.strerror:
+            if error.filename is None:
+                _drop_output()
+            where = error.filename or "The output"
+            _refuse(f"{where} cannot be read or written: {error.strerror}. Name another place, or mend that one.")
+        if type(error).__name__ in _OF_DATABASES:
+            _refuse(_database_said(str(getattr(error, "orig", error))))
         what = f"{type(error).__name__}: {error}"
         _refuse(f"This should not happen: {what}. Please report it; python -X dev -m bot … shows where.")
+    if code == INTERRUPTED:
+        _refuse("Interrupted. What was finished before is kept.")
+    sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Let what is still to be printed go nowhere, as nobody reads it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _database_said(words: str) -> str:
+    said = words.strip().splitlines()[0].rstrip(".")
+    if "locked" in said:
+        return f"Another process is writing to the database ({said}). Nothing was changed; try again in a minute."
+    return f"The database refused: {said}. Look if DATABASE_URL names one of claudecost's; claudecost doctor says more."
 
 
 @app.command()
@@ -112,8 +141,9 @@ def ask(
         print(as_text(help_message(is_terminal=True)).replace("/claudecost", "claudecost ask"))
         return
     try:
-        found = answered(" ".join(words), _price_day(on), _price_book())
-        if on is not None and found.question.day.isoformat() != on:
+        day = _price_day(on)
+        found = answered(" ".join(words), day, _price_book())
+        if on is not None and found.question.day != day:
             raise Refusal(f"--on says {on} and the question says {found.question.day}; say one of the two.")
     except Refusal as refusal:
         if as_json:
@@ -138,7 +168,7 @@ def _price_day(text: str | None) -> date:
     from bot.ask import Refusal
 
     try:
-        return date.fromisoformat(text) if text else _today()
+        return _today() if text is None else date.fromisoformat(text)
     except ValueError:
         raise Refusal(f"--on is “{text}”; expected a day such as 2026-11-19.") from None
 
@@ -468,7 +498,7 @@ def recommend(
     found = advisor.for_person(person, today) if person else advisor.for_team(today, team, _track("Looking at people"))
     if found is None:
         _refuse(
-            f"Nobody is called “{person}” here."
+            f"Nobody is called “{person}” here; claudecost people lists everybody."
             if person
             else f"No team is called “{team}”; claudecost team makes one."
         )

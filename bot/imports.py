@@ -258,7 +258,7 @@ class Importer:
                     except UnreadableExport as error:
                         yield _refused(shown, f"{shown} was not imported: {error}.")
         except OSError as error:
-            yield _refused(_shown(path), f"{_shown(path)} cannot be read: {error.strerror or error}.")
+            yield _refused(_shown(path), f"{_shown(path)} cannot be read: {error.strerror or error}. {_UNREADABLE}")
         except UnreadableExport as error:
             yield _refused(_shown(path), f"{_shown(path)} was not imported: {error}.")
 
@@ -273,7 +273,7 @@ class Importer:
         """Read one opened file. Raises UnreadableExport."""
         reader = reader_named(format_name) if format_name else recognise(export)
         if person is not None and reader.names_people:
-            raise UnreadableExport(f"--person does not go with the {reader.title}, which names people or keys itself")
+            raise UnreadableExport(f"the {reader.title} names people or keys itself: leave --person out")
         try:
             tally, problems = self.tally_of(reader.read(export, self.context(person)))
         except OverflowError as error:
@@ -320,6 +320,7 @@ class Importer:
             return [one for file in files for one in self._record(format_name, [file], now, keep=keep)]
 
 
+_UNREADABLE = "Name a file or folder that is there and may be read."
 TOO_LARGE = "its figures add up to more than can be stored, so one of them is wrong; mend it or export it again"
 
 
@@ -339,7 +340,7 @@ def _check_format(export: Export, format_name: str) -> None:
     """Raises UnreadableExport for a file without any row that looks like another format than was said."""
     reader = reader_named(format_name)
     if not reader.recognises(export.head()):
-        raise UnreadableExport(f"nothing in it is a {reader.title}")
+        raise UnreadableExport(f"nothing in it is of the format {reader.title}; without --format its content tells")
 
 
 def _file_state(path: Path, settings: str) -> FileState | None:

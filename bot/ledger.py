@@ -154,12 +154,16 @@ class OwnSpend(NamedTuple):
 
 
 class OwnPeriod(NamedTuple):
-    """What a person sees of a period of their own: the total, and each active day, oldest first, in a zone."""
+    """What a person sees of a period of their own: the total, and each active day, oldest first, in a zone.
+
+    ``known_to`` is the newest day of which anybody's usage is known.
+    """
 
     period: Period
     amount: Amount
     days: list[tuple[date, Amount]]
     zone: str
+    known_to: date | None
 
 
 class Explanation(NamedTuple):
@@ -464,7 +468,8 @@ class Ledger:
         for share in found:
             days[share.quantity.day] = days[share.quantity.day].plus(amount(share.quantity, self.book))
         whole = reduce(Amount.plus, days.values(), Amount())
-        return OwnPeriod(period, whole, sorted(days.items()), self._zone_of({share.source for share in found}))
+        known, zone = stored_period(self.database), self._zone_of({share.source for share in found})
+        return OwnPeriod(period, whole, sorted(days.items()), zone, None if known is None else known.end - ONE_DAY)
 
     def own_comparison(self, email: str, period: Period) -> Comparison | None:
         """What a person's own usage of a period would have cost on other models; None if nothing is known of them."""

@@ -2,7 +2,10 @@
 
 import json
 import os
+import shlex
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -201,10 +204,13 @@ class TestImport:
         [
             (
                 [str(SAMPLES / "console_usage_csv" / "usage_2026-08.csv"), "--person", "dana@example.com"],
-                "--person does not go with the Console usage CSV, which names people or keys itself.",
+                "the Console usage CSV names people or keys itself: leave --person out.",
             ),
             (["README.md", "--format", "console_usage_csv"], "its header has no column usage_date_utc"),
-            (["nowhere.csv"], "nowhere.csv cannot be read: No such file or directory."),
+            (
+                ["nowhere.csv"],
+                "nowhere.csv cannot be read: No such file or directory. Name a file or folder that is there",
+            ),
             (["README.md", "--format", "xml"], "“xml” is no format; formats are admin_cost_report,"),
             (["README.md", "--person", "dana"], "--person is “dana”; expected an e-mail address"),
         ],
@@ -474,3 +480,61 @@ def test_a_team_takes_names_that_can_be_shown(shell: Shell, words: tuple[str, ..
     assert done.returncode == 2
     assert said in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_an_interrupted_import_says_so_and_keeps_what_was_done(shell: Shell, tmp_path: Path) -> None:
+    done, running = tmp_path / "a.csv", tmp_path / "b.jsonl"
+    done.write_text("usage_date_utc,model,api_key,cost_usd\n2026-11-05,claude-opus-5,k,1.25\n", encoding="utf-8")
+    os.mkfifo(running)  # to be opened, and never to be read to an end
+    command = [sys.executable, "-m", "bot", "import", str(done), str(running)]
+    folder = Path(__file__).parents[1]
+    process = subprocess.Popen(command, env=shell.environment, stderr=subprocess.PIPE, text=True, cwd=folder)
+    deadline = time.monotonic() + 30
+    while shell.json("spend")["total_usd"] != "1.25" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (2, "Interrupted. What was finished before is kept.\n")
+    assert shell.json("spend")["total_usd"] == "1.25"
+
+
+def test_a_database_that_another_process_holds_is_said(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "held.db"
+    url = f"sqlite:///{path}"
+    assert shell.run("migrate", DATABASE_URL=url).returncode == 0
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    done = shell.run("import", str(SAMPLES / "console_cost_csv"), DATABASE_URL=f"{url}?timeout=1")
+    holder.close()
+    assert done.returncode == 2
+    assert done.stderr.endswith("database is locked. Another process holds it: try again in a minute.\n"), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "redirection", "said"),
+    [
+        (["prices"], ">&-", ""),
+        (["prices", "--json"], ">/dev/full", "The output cannot be read or written: No space left on device. Name "),
+        (["import", "-"], "<&-", "standard input is closed; name a file, or pipe one in."),
+    ],
+)
+def test_closed_and_full_streams_are_no_traceback(shell: Shell, words: list[str], redirection: str, said: str) -> None:
+    command = f"{shlex.join([sys.executable, '-m', 'bot', *words])} {redirection}"
+    folder = Path(__file__).parents[1]
+    done = subprocess.run(
+        ["sh", "-c", command], env=shell.environment, capture_output=True, text=True, timeout=60, cwd=folder
+    )
+    assert done.returncode == (2 if said else 0)
+    assert said in done.stderr
+    assert done.stderr.count("\n") <= 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("on", "said"), [("", "--on is “”; expected a day such as 2026-11-19."), ("20261119", None), ("2026-11-19", None)]
+)
+def test_the_day_of_prices_in_any_iso_form(shell: Shell, on: str, said: str | None) -> None:
+    done = shell.run("ask", "--on", on, "1m in opus on 2026-11-19" if said is None else "1m in opus")
+    assert done.returncode == (0 if said is None else 2)
+    assert (said or "") in done.stderr

@@ -91,6 +91,8 @@ def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file)
     Raises OSError where it cannot be opened, and UnreadableExport for an archive that is broken, nested or too large.
     """
     if path == STDIN:
+        if sys.stdin is None:
+            raise UnreadableExport("standard input is closed; name a file, or pipe one in")
         with _spooled(sys.stdin.buffer, "standard input") as file:
             yield _inside(Export("standard input", file, datetime.now(UTC)))
         return

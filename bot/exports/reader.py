@@ -202,9 +202,11 @@ def has_keys(head: bytes, *names: str) -> bool:
 
 def as_count(text: str, field: str) -> int:
     """A count written in plain digits. Raises ValueError with a sentence."""
-    if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
-        return int(text)
-    raise ValueError(f"{field} is “{shortened(text)}”; expected a whole number of 0 or more")
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{field} is “{shortened(text)}”; expected a whole number of 0 or more")
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"{field} is “{shortened(text)}”; a count has at most {MAX_DIGITS} digits")
+    return int(text)
 
 
 @lru_cache(maxsize=4096)

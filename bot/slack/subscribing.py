@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
-from bot.spend.digest import EDITIONS
+from bot.spend.digest import EDITIONS, MONTHLY, WEEKLY
 from bot.store.subscriptions import EVERY_DAY, WORKDAYS, Subscription
 
 EXAMPLE = "subscribe weekdays 09:00 Europe/Paris"
@@ -35,6 +35,7 @@ def read_subscription(words: str, channel: str, defaults: Defaults) -> Subscript
     """A subscription from words in any order. Raises Unreadable."""
     at, zone, weekdays, edition, team, skips = defaults.at, defaults.zone, WORKDAYS, EDITIONS[0], "", False
     chosen: frozenset[int] = frozenset()
+    said: dict[str, str] = {}
     named = re.search(r"\bteam (.+)$", words.strip(), re.IGNORECASE)
     if named:
         team = named[1].strip()[:80]
@@ -42,7 +43,7 @@ def read_subscription(words: str, channel: str, defaults: Defaults) -> Subscript
     for word in words.split():
         lower = word.lower().strip(",.;")
         if lower in EDITIONS:
-            edition = lower
+            edition = _once(said, "editions", lower)
         elif lower in ("weekdays", "workdays"):
             weekdays = WORKDAYS
         elif lower in ("everyday", "every", "day"):
@@ -52,12 +53,20 @@ def read_subscription(words: str, channel: str, defaults: Defaults) -> Subscript
         elif lower in ("digest", "at", "on", "the", "in", "for"):
             continue
         elif re.fullmatch(r"\d{1,2}(:\d{2})?", lower):
-            at = _time(lower)
+            at = _time(_once(said, "times", lower))
         elif (days := _weekdays(lower)) is not None:
             chosen |= days
         else:
-            zone = _zone(word)
+            zone = _zone(_once(said, "words", word))
     return Subscription(channel, at, zone, chosen or weekdays, edition, team, skips)
+
+
+def _once(said: dict[str, str], kind: str, word: str) -> str:
+    """The word, if none of its kind was said before. Raises Unreadable."""
+    before = said.setdefault(kind, word)
+    if before != word:
+        raise Unreadable(f"Two {kind} are given, “{before[:40]}” and “{word[:40]}”; say one of the two.")
+    return word
 
 
 def _weekdays(word: str) -> frozenset[int] | None:
@@ -95,6 +104,11 @@ def in_words(subscription: Subscription) -> str:
     days = subscription.weekdays
     when = "every day" if days == EVERY_DAY else "Mondays to Fridays" if days == WORKDAYS else ""
     when = when or ", ".join(_DAYS[day - 1].title() for day in sorted(days))
+    if subscription.edition == WEEKLY:
+        when = f"on {_FULL[min(days) - 1].title()}s"
+    elif subscription.edition == MONTHLY:
+        first = "1st" if days == EVERY_DAY else "first working day" if days == WORKDAYS else f"first of {when}"
+        when = f"on the {first} of each month"
     whose = f" of the team {subscription.team}" if subscription.team else ""
     quiet = ", not without usage" if subscription.skips_unchanged else ""
     zone = subscription.zone.key

@@ -1,6 +1,7 @@
 """The connection to SQLite or PostgreSQL: how transactions begin, and how the schema comes up to date."""
 
 import atexit
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,7 @@ REVISION = "0007"
 
 _READING: ContextVar[Connection | None] = ContextVar("reading", default=None)
 _MIGRATION_LOCK = 7_204_117
+_ANOTHER = "Name another database in DATABASE_URL."
 _SERVER_TIME = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
 
 
@@ -115,7 +117,7 @@ def open_database(url: str) -> Database:
         migrate(database)
     except (DBAPIError, OSError) as error:
         shown = database.engine.url.render_as_string(hide_password=True)
-        raise DatabaseProblem(f"The database {shown} cannot be opened: {_reason(error)}") from error
+        raise DatabaseProblem(f"The database {shown} cannot be opened: {_reason(error)} {_todo(error)}") from error
     return database
 
 
@@ -127,20 +129,40 @@ def migrate(database: Database) -> str:
     found = _revision(database)
     if found == REVISION:
         return REVISION
+    if found is not None and not re.fullmatch(r"\d{4}", found):
+        raise DatabaseProblem(f"The database is another program's (schema {found}). {_ANOTHER}")
     if found is not None and found > REVISION:
         raise DatabaseProblem(f"The database is of a newer claudecost (schema {found}); update this one.")
-    with database.engine.begin() as connection:
-        if database.is_sqlite and not inspect(connection).get_table_names():
-            create_schema(connection)
-            return REVISION
-        if not database.is_sqlite:
+    with _unchecked(database) as connection, connection.begin():
+        if database.is_sqlite:
+            others = inspect(connection).get_table_names()
+            if not others:
+                create_schema(connection)
+                return REVISION
+            if "alembic_version" not in others:
+                raise DatabaseProblem(f"The database has tables of another program, such as {others[0]}. {_ANOTHER}")
+        else:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         upgrade(connection)
     return REVISION
 
 
-def upgrade(connection: Connection) -> None:
-    """Apply the missing migrations."""
+@contextmanager
+def _unchecked(database: Database) -> Iterator[Connection]:
+    """A connection on which SQLite lets a table be copied and dropped that others refer to, as migrations do."""
+    with database.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        if database.is_sqlite:
+            driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            yield connection
+        finally:
+            if database.is_sqlite:
+                driver.execute("PRAGMA foreign_keys = ON")
+
+
+def upgrade(connection: Connection, revision: str = REVISION) -> None:
+    """Apply the missing migrations, up to a revision."""
     # Alembic takes longer to import than most commands take to run, and is needed only when something changes.
     from alembic import command
     from alembic.config import Config
@@ -148,7 +170,7 @@ def upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(files("bot.store").joinpath("migrations")))
     config.attributes["connection"] = connection
-    command.upgrade(config, REVISION)
+    command.upgrade(config, revision)
 
 
 def _revision(database: Database) -> str | None:
@@ -187,6 +209,12 @@ def _sqlite_engine(url: URL) -> Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _todo(error: DBAPIError | OSError) -> str:
+    if "locked" in str(error):
+        return "Another process holds it: try again in a minute."
+    return f"Look if that is where it should be, and if it may be read and written. {_ANOTHER}"
 
 
 def _reason(error: DBAPIError | OSError) -> str:

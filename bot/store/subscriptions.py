@@ -4,7 +4,7 @@ from datetime import datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from bot.store.database import Database
 from bot.store.tables import subscriptions
@@ -91,10 +91,12 @@ def subscribe(database: Database, subscription: Subscription, now: datetime) -> 
         upsert(connection, subscriptions, [row | {"since": since or now}])
 
 
-def unsubscribe(database: Database, channel: str, edition: str | None = None) -> int:
-    """End a channel's digests, or one edition of them; returns how many there were."""
+def unsubscribe(database: Database, channel: str, edition: str | None = None, team: str | None = None) -> int:
+    """End a channel's digests, or those of one edition or one team; returns how many there were."""
     mine = [subscriptions.c.workspace_id == database.workspace_id, subscriptions.c.channel == channel]
     if edition is not None:
         mine.append(subscriptions.c.edition == edition)
+    if team is not None:
+        mine.append(func.lower(subscriptions.c.team) == team.strip().lower())
     with database.write() as connection:
         return int(connection.execute(delete(subscriptions).where(*mine)).rowcount)

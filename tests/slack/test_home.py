@@ -18,7 +18,7 @@ from bot.spend.records import Actor
 from bot.store.deliveries import owe_digest
 from bot.store.identity import unassigned
 from bot.store.people import person_by_email, set_wishes
-from bot.store.subscriptions import EVERY_DAY, WORKDAYS, all_subscriptions
+from bot.store.subscriptions import EVERY_DAY, WORKDAYS, Subscription, all_subscriptions, subscribe
 from tests.slack.presses import press, press_at_home, wait_for
 from tests.slack.test_http import ask, whispered
 from tests.usage import opus_for, store, used
@@ -36,9 +36,12 @@ class TestWords:
             ("fri-mon 10:00", "daily digest at 10:00 Europe/Paris, Mon, Fri, Sat, Sun"),
             ("tuesday thursdays", "daily digest at 09:00 Europe/Paris, Tue, Thu"),
             ("every day at 8", "daily digest at 08:00 Europe/Paris, every day"),
-            ("weekly mon 10:00", "weekly digest at 10:00 Europe/Paris, Mon"),
+            ("weekly mon 10:00", "weekly digest at 10:00 Europe/Paris, on Mondays"),
             ("mon,wed,fri 7:15 asia/kathmandu", "daily digest at 07:15 Asia/Kathmandu, Mon, Wed, Fri"),
-            ("monthly quiet", "monthly digest at 09:00 Europe/Paris, Mondays to Fridays, not without usage"),
+            (
+                "monthly quiet",
+                "monthly digest at 09:00 Europe/Paris, on the first working day of each month, not without usage",
+            ),
             (
                 "digest team Core Platform",
                 "daily digest of the team Core Platform at 09:00 Europe/Paris, Mondays to Fridays",
@@ -56,6 +59,8 @@ class TestWords:
             ("Europe/Pari", "I could not read “Europe/Pari”. Did you mean Europe/Paris?"),
             ("month", "I could not read “month”."),
             ("friendship", "I could not read “friendship”."),
+            ("daily weekly", "Two editions are given, “daily” and “weekly”; say one of the two."),
+            ("09:00 10:00", "Two times are given, “09:00” and “10:00”; say one of the two."),
             ("<!channel>", "I could not read “<!channel>”."),
         ],
     )
@@ -84,6 +89,26 @@ class TestChannels:
         assert "here: daily digest at 11:00 Europe/Paris, Mondays to Fridays" in listed
         assert self.say(stage, "unsubscribe", 4).startswith("Ended 1 of this channel")
         assert all_subscriptions(stage.installation.database) == []
+
+    @pytest.mark.parametrize(
+        ("words", "left"),
+        [
+            ("team CORE", {("daily", ""), ("weekly", "")}),
+            ("daily team core", {("daily", ""), ("weekly", "")}),
+            ("weekly", {("daily", ""), ("daily", "core")}),
+            ("weekly team core", {("daily", ""), ("weekly", ""), ("daily", "core")}),
+            ("core", {("daily", ""), ("weekly", ""), ("daily", "core")}),
+            ("", set()),
+        ],
+    )
+    def test_one_of_several_ends_alone(self, stage: Stage, words: str, left: set[tuple[str, str]]) -> None:
+        database = stage.installation.database
+        for edition, team in (("daily", ""), ("weekly", ""), ("daily", "core")):
+            one = Subscription(CHANNEL, time(9), ZoneInfo("UTC"), edition=edition, team=team)
+            subscribe(database, one, NOW)
+        said = self.say(stage, f"unsubscribe {words}".strip(), 1)
+        assert said.startswith(("Ended", "There was none", f"I could not read “{words}”"))
+        assert {(one.edition, one.team) for one in all_subscriptions(database)} == left
 
     @pytest.mark.parametrize("text", ["subscribe", "unsubscribe", "subscribe weekly"])
     def test_nobody_else_does(self, stage: Stage, text: str) -> None:

@@ -293,7 +293,7 @@ def test_own_spend_is_acknowledged_before_the_database_answers(stage: Stage, mon
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("me today", "You spent nothing today"),
+        ("me today", "No usage of yours is known today so far"),
         # Ada's days in tests/data of 14 to 19 November: see the bundled export
         ("me week", "in the last 7 days"),
         ("me this month", "in November"),

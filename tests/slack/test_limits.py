@@ -147,7 +147,7 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
     )
     reports = [report, report._replace(refused=name(3) * 9)] * min(count, 20)
     wishes = Wishes(date(2027, 1, 1), None, None, True)
-    week = OwnPeriod(Period(DAY - timedelta(days=6), DAY + timedelta(days=1)), whole, [(DAY, whole)], "UTC")
+    week = OwnPeriod(Period(DAY - timedelta(days=6), DAY + timedelta(days=1)), whole, [(DAY, whole)], "UTC", DAY)
     answers = [Answered(name(n) * 9, name(n)) for n in range(3)]
     everything = Own("a@example.com", spend, wishes, week, answers)
     teams = [Team(n, name(n), None, None, Decimal(5)) for n in range(min(count, 300))]
@@ -162,7 +162,7 @@ def said(count: int, book: PriceBook) -> dict[str, Any]:
         "settled alert": alert_message(own, Decimal(12), 1, LABEL, settled="Muted until Mon 23 Nov"),
         "me": own_spend_message(spend, DAY, LABEL, looks[:3]),
         "me week": own_period_message(
-            OwnPeriod(Period(DAY, DAY), whole, [(DAY, whole) for _ in range(1, 31)], "UTC"), "in November", LABEL
+            OwnPeriod(Period(DAY, DAY), whole, [(DAY, whole) for _ in range(1, 31)], "UTC", DAY), "in November", LABEL
         ),
         "nothing": no_own_spend_message(name(count)),
         "menu": menu_message(spend, DAY, LABEL, is_admin=True),

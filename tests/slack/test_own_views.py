@@ -14,6 +14,7 @@ from bot.slack.blocks.message import Message
 from bot.slack.blocks.personal import comparison_message, own_period_message, own_spend_message
 from bot.slack.blocks.plain import as_text
 from bot.spend.days import Period
+from bot.spend.records import Actor
 from bot.store.database import Database
 from tests.usage import DANA, DAY, opus_for, store, used, utc_policy
 
@@ -79,3 +80,16 @@ def test_dollars_say_what_they_are_and_days_whose(database: Database, book: Pric
     assert week is not None
     assert (week.amount.usd, [(day, cost.usd) for day, cost in week.days]) == (Decimal(4), [(DAY, Decimal(4))])
     assert ledger.own_period(DANA.name, Period(date(2026, 1, 1), date(2026, 2, 1))) is not None
+
+
+def test_nothing_is_said_of_days_that_are_known_alone(database: Database, book: PriceBook) -> None:
+    """Dana used something a week ago; what is stored reaches to DAY by somebody else's usage."""
+    store(database, used(opus_for(4), DAY - timedelta(days=7)), used(opus_for(1), actor=Actor("email", "e@x.com")))
+    ledger = Ledger(database, book, utc_policy)
+    for days, said in ((0, "You spent nothing today"), (1, "No usage of yours is known today so far")):
+        day = DAY + timedelta(days=days)
+        own = ledger.own_period(DANA.name, Period(day, day + timedelta(days=1)))
+        assert own is not None
+        message = own_period_message(own, "today", book.label)
+        assert message.text == said
+        assert f"{day:%a} {day.day} Nov (UTC day) · usage reaches Thu 19 Nov" in as_text(message)

@@ -48,6 +48,52 @@ def test_a_new_sqlite_database_is_what_the_migrations_make() -> None:
     assert migrate(created) == REVISION
 
 
+def test_a_database_of_the_first_revision_is_upgraded_with_those_in_it(tmp_path: Path, postgres_url: str) -> None:
+    for url in (f"sqlite:///{tmp_path}/old.db", new_database(postgres_url, "old")):
+        database = connect(url)
+        with database.engine.begin() as connection:
+            upgrade(connection, "0001")
+            said = "(id, workspace_id, email, name, is_organization) VALUES (7, 1, 'a@x.com', 'Ada', :no)"
+            connection.execute(text(f"INSERT INTO people {said}"), {"no": False})
+            said = "(id, workspace_id, kind, name, person_id) VALUES (9, 1, 'email', 'a@x.com', 7)"
+            connection.execute(text(f"INSERT INTO actors {said}"))
+        assert migrate(database) == REVISION
+        with database.read() as connection:
+            found = connection.execute(text("SELECT email, kind FROM people JOIN actors ON person_id = people.id"))
+            assert found.all() == [("a@x.com", "email")]
+            if database.is_sqlite:
+                assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+                assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+        database.close()
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (["CREATE TABLE cookies (a INTEGER)"], "has tables of another program, such as cookies. Name another database"),
+        (
+            ["CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('ae1027a6acf')"],
+            r"another program's \(schema ae1027a6acf\). Name another database",
+        ),
+        (
+            ["CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('0999')"],
+            r"a newer claudecost \(schema 0999\); update this one",
+        ),
+    ],
+)
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path, statements: list[str], said: str) -> None:
+    database = connect(f"sqlite:///{tmp_path}/other.db")
+    with database.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    with pytest.raises(DatabaseProblem, match=said):
+        migrate(database)
+    with database.read() as connection:
+        tables = connection.execute(text("SELECT name FROM sqlite_master")).scalars().all()
+    database.close()
+    assert tables == [statements[0].split()[2]]
+
+
 def test_migrating_twice_changes_nothing(database: Database) -> None:
     assert migrate(database) == REVISION
     assert migrate(database) == REVISION

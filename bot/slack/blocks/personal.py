@@ -23,6 +23,7 @@ from bot.slack.blocks.message import (
 from bot.spend.alerts import MAX_LIMIT
 from bot.spend.amounts import ZERO, Amount
 from bot.spend.causes import CACHE_WRITES, Comparison
+from bot.spend.days import ONE_DAY
 from bot.store.audit import Look
 
 ALERT_PLANNED, ALERT_MUTE, ALERT_LIMIT = "alert_planned", "alert_mute", "alert_limit"
@@ -141,8 +142,15 @@ def own_spend_message(own: OwnSpend, today: date, price_label: str, looks: Seque
 def own_period_message(own: OwnPeriod, what: str, price_label: str) -> Message:
     """A person's own week or month: the total, the dearest days, and what the dollars are."""
     fact = own_fact(own.amount, what)
+    first, last = own.period.start, own.period.end - ONE_DAY
+    days = f"{short_day(last)} ({own.zone} day)"
+    if first != last:
+        days = f"{short_day(first)} to {short_day(last)} ({own.zone} days)"
     if not own.days:
-        return Message(fact := f"You spent nothing {what}", [section(f"*{fact}*"), context("Only you see this")])
+        is_known = own.known_to is not None and own.known_to >= last
+        fact = f"You spent nothing {what}" if is_known else f"No usage of yours is known {what} so far"
+        reaches = f"usage reaches {short_day(own.known_to)}" if own.known_to is not None else "nothing was imported"
+        return Message(fact, [section(f"*{fact}*"), context("Only you see this", days, reaches)])
     dearest = sorted(own.days, key=lambda one: (-one[1].usd, one[0]))[:3]
     each = f", {rounded(own.amount.usd / len(own.days))} each on average" if own.amount.told_usd is not None else ""
     lines = [
@@ -150,7 +158,7 @@ def own_period_message(own: OwnPeriod, what: str, price_label: str) -> Message:
         f"Dearest: {' · '.join(f'{short_day(day)} {spent(cost)}' for day, cost in dearest)}",
         *unpriced(own.amount),
     ]
-    basis = context("Only you see this", f"{own.zone} days", money_label(own.amount, price_label))
+    basis = context("Only you see this", days, money_label(own.amount, price_label))
     return Message(fact, [section(f"*{fact}*"), section(*lines), basis])
 
 

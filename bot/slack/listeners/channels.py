@@ -1,5 +1,6 @@
 """Commands about a channel's digests; admins alone change them."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -75,11 +76,13 @@ class Channels:
         if not self.access.is_admin(command["user_id"]):
             say_lines(reply, NOT_ADMIN)
             return
-        words = str(command["text"]).lower().split()[1:]
-        if words and (len(words) > 1 or words[0] not in EDITIONS):
-            say(reply, refusal_message(Refusal(f"I could not read “{' '.join(words)}”.", "unsubscribe weekly")))
+        words = " ".join(str(command["text"]).split()[1:])
+        said = re.fullmatch(rf"({'|'.join(EDITIONS)})?(?: ?team (.+))?", words, re.IGNORECASE)
+        if said is None:
+            say(reply, refusal_message(Refusal(f"I could not read “{words}”.", "unsubscribe weekly team core")))
             return
-        ended = unsubscribe(self.database, command["channel_id"], words[0] if words else None)
+        edition, team = said.groups()
+        ended = unsubscribe(self.database, command["channel_id"], edition and edition.lower(), team)
         if ended:
             what = f"ended {ended} digests of {command['channel_id']}"
             note_change(self.database, self.clock(), command["user_id"], what)
