@@ -185,7 +185,9 @@ def import_exports(
     person: Annotated[
         str | None, typer.Option(metavar="E", help="Whose usage it is, where the export does not say.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Work everything out and store nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what each file by itself would do, and store nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Import usage exports."""
@@ -233,7 +235,7 @@ def spend(
     """What was spent, of all that is stored or of a period (--to is exclusive)."""
     from bot.ledger import GROUPS
 
-    groups = [name.strip() for name in by.split(",") if name.strip()]
+    groups = list(dict.fromkeys(name.strip() for name in by.split(",") if name.strip()))
     unknown = [name for name in groups if name not in GROUPS]
     if unknown:
         _refuse(f"--by names “{unknown[0]}”; it takes any of {', '.join(GROUPS)}, with commas between.")

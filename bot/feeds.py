@@ -12,7 +12,7 @@ from bot.exports.containers import files_below
 from bot.exports.reader import Export
 from bot.imports import FileReport, Importer
 from bot.sources.admin_api import AdminApi, AnswerProblem, FeedProblem, recent_days
-from bot.spend.days import ONE_DAY
+from bot.spend.days import ONE_DAY, Period
 from bot.store.database import Database
 from bot.store.feeds import FeedState, claim_feed, feed_failed, feed_succeeded
 
@@ -107,7 +107,7 @@ def cost_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
         def fetch(start: date) -> FileReport:
             end = min(start + _COST_RANGE * ONE_DAY, days[-1] + ONE_DAY)
             export = _pages_export(f"cost from {start}", api.analytics_cost(start, end), now)
-            return importer().import_export(export, now, "analytics_cost")
+            return importer().import_export(export, now, "analytics_cost", whole_days=Period(start, end).days)
 
         return _fetched(fetch, progress(days[::_COST_RANGE]))
 

@@ -273,7 +273,7 @@ class Ledger:
 
     def _undated(self, fuller: list[FullerRange]) -> list[Told]:
         """What the totals of several days say that stand in the place of days."""
-        found = range_shares(self.database, [part for one in fuller for part in one.parts])
+        found = range_shares(self.database, [part for one in fuller for part in one.parts], self.book)
         labels = people_labels(self.database, {share.of.person_id for share in found})
         return [
             (f"{of.start}/{of.until - ONE_DAY}", labels[of.person_id], of.source, quantity, True)

@@ -77,7 +77,7 @@ def _token(prefix: str) -> AfterValidator:
     def check(value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(prefix):
             raise ValueError(f"it does not start with {prefix}")
-        if not value.get_secret_value().isascii():
+        if not value.get_secret_value().isascii() or value.get_secret_value() == prefix:
             raise ValueError("it is an example, not a token")
         return value
 

@@ -345,6 +345,7 @@ class TestSettings:
             ("DATABASE_URL", "postgresql://u@127.0.0.1:abc/x", "DATABASE_URL is not a database URL"),
             ("DATABASE_URL", "postgresql+psycopg2://u@127.0.0.1:1/x", "The database postgresql+psycopg://"),
             ("SLACK_BOT_TOKEN", "xoxb-…", "SLACK_BOT_TOKEN is wrong: it is an example, not a token"),
+            ("SLACK_APP_TOKEN", "xapp-", "SLACK_APP_TOKEN is wrong: it is an example, not a token"),
             ("SLACK_API_URL", "http://[bad/", "SLACK_API_URL is wrong: it is no http or https address"),
             ("CLAUDECOST_BIND", "127.0.0.1:99999", "CLAUDECOST_BIND is wrong: it is no address and port"),
             ("CLAUDECOST_DIGEST_TIME", "23:59:50", "CLAUDECOST_DIGEST_TIME is wrong: it is no time on the clock"),

@@ -106,7 +106,11 @@ def recognise(export: Export) -> Reader:
     said = error_said(head)
     if said is not None:
         raise UnreadableExport(f"it is an error from an API, not usage: “{said}”")
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise UnreadableExport("it is text in UTF-16; save it as UTF-8")
     first = head.strip().splitlines()[0].decode("utf-8", "replace")
+    if first.lower().startswith("sep=") or ("," not in first and re.search(r"\w[;\t]\w", first)):
+        raise UnreadableExport("its columns are told apart by other signs; save it as a CSV with commas, in UTF-8")
     start = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in first[:60])
     raise UnreadableExport(
         f"it starts with “{start}”, which is no known export. docs/sources.md lists the {len(READERS)} formats; "

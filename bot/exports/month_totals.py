@@ -22,7 +22,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
 from bot.spend.days import ONE_DAY
-from bot.spend.records import API, SUBSCRIPTION, Actor, Member, Problem, UsageRecord, View
+from bot.spend.records import API, SUBSCRIPTION, Actor, Covered, Member, Problem, UsageRecord, View
 
 _SPEND, _USER = "Spend this Month (USD)", "User"
 _EMAIL, _PRODUCT, _NET, _GROSS = "user_email", "product", "total_net_spend_usd", "total_gross_spend_usd"
@@ -78,6 +78,7 @@ class SpendReport:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per row for the whole range; ``row`` is the line of the file."""
         start, until = _range_named(export.name)
+        yield Covered(start, until)
         organization = re.search(_ORGANIZATION, export.name, re.IGNORECASE)
         if organization:
             # Each has reports of its own: one that lacks somebody does not say that they used nothing before.
@@ -114,7 +115,7 @@ def _record(number: int, row: dict[str, str], actor: Actor, start: date, until: 
     stated = net or gross
     channels = (row.get("slack_channel_id"), row.get("teams_channel_id"))
     model = as_name(row["model"] or "all models", "model")
-    least = _least_usd(row, usage, model, start, book)
+    least = _least_usd(row, usage, model, book.first_priced(model, start, until), book)
     return UsageRecord(
         row=number,
         day=start,

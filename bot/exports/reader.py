@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from bot.pricing import PriceBook
-from bot.spend.records import THIS_MACHINE, Actor, Member, Problem, Sessions, UsageRecord, UsageRows, View
+from bot.spend.records import THIS_MACHINE, Actor, Covered, Member, Problem, Sessions, UsageRecord, UsageRows, View
 
 MAX_COUNT = 10**13
 MAX_DIGITS = 13
@@ -33,7 +33,7 @@ STATED = "stated"
 BOM = b"\xef\xbb\xbf"
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
-Reading = Iterator[UsageRecord | UsageRows | Sessions | Member | View | Problem]
+Reading = Iterator[UsageRecord | UsageRows | Sessions | Member | View | Covered | Problem]
 _T = TypeVar("_T")
 
 

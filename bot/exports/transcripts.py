@@ -33,7 +33,10 @@ from bot.spend.days import spend_day
 from bot.spend.records import API, Problem, Request, UsageRecord
 
 SYNTHETIC = "<synthetic>"
-_TYPE = re.compile(rb'"type"\s*:\s*"(?:user|assistant|summary|system)"')
+_TYPE = re.compile(
+    rb'"type"\s*:\s*"(?:user|assistant|summary|system|progress|attachment|file-history-snapshot|queue-operation'
+    rb'|cost-state|last-prompt|tools-used|atis-latch|api-request(?:-blob|-shape)?)"'
+)
 
 
 class _CacheCreation(Struct, gc=False):
@@ -141,7 +144,9 @@ class _Response(NamedTuple):
         mine, theirs = self.counts.output_tokens or 0, other.counts.output_tokens or 0
         if mine != theirs:
             return mine > theirs
-        return self._fullness > other._fullness
+        if self._fullness != other._fullness:
+            return self._fullness > other._fullness
+        return self.at < other.at
 
     @property
     def _fullness(self) -> tuple[int, bool, Decimal]:
@@ -235,7 +240,8 @@ def _is_own_line(line: bytes) -> bool:
     # The last of the first bytes is cut: of that one, what stands before any object in it.
     inner = _INNER.search(line)
     outer = line[: inner.start()] if inner else line
-    return b'"sessionId"' in outer and any(name in outer for name in (b'"type"', b'"parentUuid"', b'"isSidechain"'))
+    own = [name for name in (b'"sessionId"', b'"parentUuid"', b'"isSidechain"') if name in outer]
+    return len(own) > 1 or (len(own) == 1 and own[0] == b'"sessionId"' and b'"type"' in outer)
 
 
 def _is_of_the_user(line: bytes) -> bool:

@@ -244,6 +244,20 @@ class PriceBook:
             rates = self._rates[key] = self._rates_for(name, day, conditions)
         return rates
 
+    def first_priced(self, name: str, start: date, end: date) -> date:
+        """The first day from ``start`` to before ``end`` on which the model has a price; ``start`` where there is none.
+
+        For usage of several days together, in which a model may have come out.
+        """
+        try:
+            self.price_at(self.model(name, start).id, start)
+        except NoPriceOnDate as error:
+            if error.first is not None and start < error.first < end:
+                return error.first
+        except UnknownModel:
+            pass
+        return start
+
     def prompt_tier(self, name: str, day: date, prompt_tokens: int) -> str:
         """ "long" if one request with that prompt is strictly over the model's limit on that day, else "base"."""
         limit = self.prompt_limit(name, day)

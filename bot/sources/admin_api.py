@@ -24,6 +24,7 @@ PAGE_SIZE = 1000
 MAX_PAGES = 10_000
 PASSING = (429, 500, 502, 503, 504, 529)
 _TODO = {
+    400: "the API does not take what was asked; look for a newer version of claudecost",
     401: "set ANTHROPIC_ADMIN_KEY to an Admin key (sk-ant-admin…) that has not expired",
     403: "the key lacks a right; use an Admin key of the organisation's owner",
     404: "this organisation has no such report; it is for organisations of the Claude Console",
@@ -129,7 +130,7 @@ def _refusal(path: str, status: int, body: bytes, request_id: str | None) -> str
     said = _said(body)
     where = f" (request {shortened(request_id)})" if request_id else ""
     todo = _TODO.get(status, "it is tried again" if status in PASSING else "look at the settings of the key")
-    return f"{path} answered {status}, “{shortened(said)}”{where}: {todo}."
+    return f"{path} answered {status}, “{shortened(said, 200)}”{where}: {todo}."
 
 
 def recent_days(today: date, count: int) -> list[date]:

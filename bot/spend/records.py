@@ -123,6 +123,13 @@ class View(NamedTuple):
     is_of_one_organization: bool = False
 
 
+class Covered(NamedTuple):
+    """The days from ``start`` to before ``until`` that a file tells totals of, also where it has no rows."""
+
+    start: date
+    until: date
+
+
 class Problem(NamedTuple):
     """One row that was left out, and one sentence that says why."""
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from bot.pricing import TokenUsage
+from bot.pricing import PriceBook, TokenUsage
 from bot.pricing.cost import UNITS_PER_NANO, units
 from bot.spend.amounts import Quantity
 from bot.spend.days import ONE_DAY, Period
@@ -70,7 +70,7 @@ class PersonTotal(NamedTuple):
 
 
 class RangeShare(NamedTuple):
-    """What one person used in several days together, of one line; the quantity stands under the first of them."""
+    """What one person used in several days together, of one line; the quantity stands under the first with a price."""
 
     of: RangeOf
     quantity: Quantity
@@ -228,8 +228,8 @@ def totals_around(database: Database, person_id: int, day: date) -> list[PersonT
     return found
 
 
-def range_shares(database: Database, ranges: Collection[RangeOf]) -> list[RangeShare]:
-    """What some totals of several days say, line by line."""
+def range_shares(database: Database, ranges: Collection[RangeOf], book: PriceBook) -> list[RangeShare]:
+    """What some totals of several days say, line by line, each under the first day on which it has a price."""
     mine, found = database.workspace_id, []
     of_spans: dict[tuple[str, date, date], dict[int, RangeOf]] = defaultdict(dict)
     for of in ranges:
@@ -240,10 +240,11 @@ def range_shares(database: Database, ranges: Collection[RangeOf]) -> list[RangeS
             rows = select_rows(connection, _TOTALS, (mine, day_number(until), day_number(start), ids[name]))
             lines = lines_by_id(connection, {row[1] for row in rows})
             found += [
-                RangeShare(of_people[person_id], Quantity(start, *lines[line_id], TokenUsage(*counts), usd))
+                RangeShare(of_people[person_id], Quantity(day, *lines[line_id], TokenUsage(*counts), usd))
                 for person_id, line_id, *counts, nano in rows
                 if person_id in of_people and line_id in lines
                 for usd in [None if nano is None else from_nano(nano)]
+                for day in [book.first_priced(lines[line_id][0], start, until)]
             ]
     return found
 
@@ -301,7 +302,7 @@ def _spans(connection: Connection, workspace_id: int, after: int, to: int = _FAR
 def _said(rollups: Rollups, span: Span, people_ids: Collection[int] | None) -> list[Row]:
     """(person, tokens, nanodollars) of what the totals of a span say."""
     rows = list(_of_people(rollups.connection, _TOTALS, (rollups.workspace_id, *span), people_ids))
-    prices = rollups.prices(span.start, {row[1] for row in rows})
+    prices = rollups.prices(span.start, {row[1] for row in rows}, span.until)
     tokens: dict[int, int] = defaultdict(int)
     spent: dict[int, int] = defaultdict(int)
     for person_id, line_id, *counts, reported in rows:

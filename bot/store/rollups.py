@@ -61,7 +61,7 @@ class Rollups:
         self.workspace_id = workspace_id
         self.book = book
         self._lines: dict[int, tuple[str, ...]] = {}
-        self._prices: dict[tuple[int, int], tuple[int, ...] | None] = {}
+        self._prices: dict[tuple[int, int, int | None], tuple[int, ...] | None] = {}
         self.changed: dict[int, set[int] | None] = {}
         """Days that were rolled up anew, and of whom; None for everybody."""
 
@@ -82,8 +82,11 @@ class Rollups:
             whole += reported * UNITS_PER_NANO if is_reported else units(counts, price) if price else 0
         return usd_of_units(whole)
 
-    def prices(self, day: int, line_ids: Iterable[int]) -> dict[int, tuple[int, ...] | None]:
-        """What these lines cost on a day, in units; None without a price. Other vendors' lines are left out."""
+    def prices(self, day: int, line_ids: Iterable[int], until: int | None = None) -> dict[int, tuple[int, ...] | None]:
+        """What these lines cost on a day, in units; None without a price. Other vendors' lines are left out.
+
+        Of several days, up to before ``until``, the first that has a price counts.
+        """
         wanted = set(line_ids)
         for line_id, *line in select_in(self.connection, _LINES, (), sorted(wanted - self._lines.keys())):
             self._lines[line_id] = tuple(line)
@@ -92,9 +95,12 @@ class Rollups:
             vendor, model, *conditions, _ = self._lines[line_id]
             if vendor != ANTHROPIC:
                 continue
-            if (line_id, day) not in self._prices:
-                self._prices[line_id, day] = self._unit_prices(model, number_day(day), PriceConditions(*conditions))
-            found[line_id] = self._prices[line_id, day]
+            if (line_id, day, until) not in self._prices:
+                when = number_day(day)
+                if until is not None:
+                    when = self.book.first_priced(model, when, number_day(until))
+                self._prices[line_id, day, until] = self._unit_prices(model, when, PriceConditions(*conditions))
+            found[line_id] = self._prices[line_id, day, until]
         return found
 
     def _unit_prices(self, model: str, day: date, conditions: PriceConditions) -> tuple[int, ...] | None:

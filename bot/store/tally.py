@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 from bot.pricing import PriceConditions
-from bot.spend.records import ANTHROPIC, API, Actor, Member, Request, Sessions, UsageRecord, UsageRows, View
+from bot.spend.records import ANTHROPIC, API, Actor, Covered, Member, Request, Sessions, UsageRecord, UsageRows, View
 from bot.store.tables import day_number, number_day, to_nano
 
 NOT_STATED = -1
@@ -53,7 +53,7 @@ class DayRows(NamedTuple):
 class Tally:
     """Adds records up. ``actors`` and ``lines`` are told apart by their place in these lists."""
 
-    def __init__(self, records: Iterable[UsageRecord | UsageRows | Sessions | Member | View] = ()) -> None:
+    def __init__(self, records: Iterable[UsageRecord | UsageRows | Sessions | Member | View | Covered] = ()) -> None:
         self.actors: dict[Actor, int] = {}
         self.lines: dict[Line, int] = {}
         self.requests: dict[bytes, SingleRequest] = {}
@@ -70,6 +70,7 @@ class Tally:
 
         self.view = ""
         self.is_of_one_organization = False
+        self.covered: Covered | None = None
         self._places: dict[int, dict[int, int]] = {}
         """By day, then actor and line."""
 
@@ -85,14 +86,16 @@ class Tally:
         for record in records:
             self.add(record)
 
-    def add(self, record: UsageRecord | UsageRows | Sessions | Member | View) -> None:
-        """Add one record, or one member of a directory, or take note of the view that the file holds."""
+    def add(self, record: UsageRecord | UsageRows | Sessions | Member | View | Covered) -> None:
+        """Add one record, or one member of a directory, or take note of the view that the file holds, or its days."""
         if isinstance(record, UsageRecord):
             self.add_usage(record)
         elif isinstance(record, UsageRows):
             self.add_rows(record)
         elif isinstance(record, View):
             self.view, self.is_of_one_organization = record
+        elif isinstance(record, Covered):
+            self.covered = record
         elif isinstance(record, Member):
             self.members.append(record)
         else:
@@ -191,7 +194,8 @@ class Tally:
             # Two rows of one bucket that nothing tells apart are two parts of it.
             self.requests[one.request.key] = one._replace(values=_added(before.values, one.values))
             return
-        if fullness(one.request.sidechain, one.values) > fullness(before.request.sidechain, before.values):
+        mine, theirs = (fullness(each.request.sidechain, each.values) for each in (one, before))
+        if mine > theirs or (mine == theirs and one.request.at < before.request.at):
             self.requests[one.request.key] = one
 
 

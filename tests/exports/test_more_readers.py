@@ -18,7 +18,7 @@ from bot.exports.reader import ReadingContext, UnreadableExport
 from bot.imports import FileReport
 from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
-from bot.spend.records import Actor, Member, UsageRecord
+from bot.spend.records import Actor, Covered, Member, UsageRecord
 from bot.store.database import Database
 from tests.conftest import SAMPLES
 from tests.exports.test_readers import HEADER, ROW, read
@@ -195,6 +195,33 @@ class TestSpendReports:
             imported(database, book, self.write(tmp_path, last, ada=usd))
         assert self.days(ledger_of(database, book)) == {"2026-11-01/2026-11-09": "50.000000000"}
 
+    @pytest.mark.parametrize("order", [(1, 2, 3), (2, 1, 3), (3, 2, 1)])
+    def test_a_report_of_a_quiet_start_of_the_month_has_no_rows(
+        self, database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+    ) -> None:
+        """The 1st is a Sunday on which nobody used anything; $4 on the 2nd, and $1 more on the 3rd."""
+        dollars = {1: {}, 2: {"ada": "4"}, 3: {"ada": "5"}}
+        for last in order:
+            (report,) = imported(database, book, self.write(tmp_path, last, **dollars[last]))
+            assert report.refused is None
+        ledger = ledger_of(database, book)
+        assert self.days(ledger) == {"2026-11-02": "4.000000000", "2026-11-03": "1.000000000"}
+        assert ledger.digest(date(2026, 11, 1)).is_idle
+
+    def test_usage_of_a_model_that_came_out_meanwhile_has_its_first_price(
+        self, database: Database, book: PriceBook, tmp_path: Path
+    ) -> None:
+        """A million tokens of Opus 5.5, $4 since 22 September; then a million of Fable 5.2, $8 since 10 November."""
+        header = REPORT.replace("total_prompt_tokens", "total_uncached_input_tokens")
+        for name, model in (("2026-09-01-to-2026-09-30", "opus-5-5"), ("2026-11-01-to-2026-11-19", "fable-5-2")):
+            path = tmp_path / f"spend-report-org-{name}.csv"
+            path.write_text(f"{header}ada@x.com,a,Claude Code,claude-{model},1000000,0,0\n", encoding="utf-8")
+            (report,) = imported(database, book, path)
+            assert report.problems == []
+        found = ledger_of(database, book).spend(None, None, ()).total
+        assert (found.usd, found.unpriced_tokens) == (Decimal(12), 0)
+        assert ledger_of(database, book).digest(date(2026, 11, 19)).month_usd == 8
+
     def test_a_file_without_its_name_is_refused(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
         path = self.write(tmp_path, 9, ada="1").rename(tmp_path / "report.csv")
         (report,) = imported(database, book, path)
@@ -202,7 +229,8 @@ class TestSpendReports:
 
     def test_it_says_whose_an_account_is(self, book: PriceBook) -> None:
         export = as_export(REPORT + "ada@x.com,acc-1,Claude Code,m,0,0,1\n", "2026-11.csv")
-        found = list(recognise(export).read(export, ReadingContext(ZoneInfo("UTC"), book)))
+        days, *found = recognise(export).read(export, ReadingContext(ZoneInfo("UTC"), book))
+        assert days == Covered(date(2026, 11, 1), date(2026, 12, 1))
         assert isinstance(found[1], UsageRecord)
         assert found[0] == Member(2, "ada@x.com", account="acc-1")
 

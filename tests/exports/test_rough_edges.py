@@ -349,3 +349,72 @@ def test_what_tools_returned_is_no_export(database: Database, book: PriceBook, t
     folder.mkdir(parents=True)
     (folder / "r.json").write_text(json.dumps(analytics(tokens={"input": 10**6})), encoding="utf-8")
     assert list(files_below(tmp_path)) == []
+
+
+def own_line(**more: Any) -> str:
+    return json.dumps({"sessionId": "s", "timestamp": "2026-11-05T10:00:00Z", **more}, separators=(",", ":"))
+
+
+OPUS = {"id": "m", "role": "assistant", "model": "claude-opus-5", "usage": {"input_tokens": 10**6, "output_tokens": 0}}
+SNAPSHOT = {"type": "file-history-snapshot", "messageId": "u", "snapshot": {"files": ["/src/a.py"]}}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        json.dumps({**SNAPSHOT, "snapshot": {"files": ["/src/a.py"] * 9000}}),
+        "\n".join([json.dumps(SNAPSHOT)] * 60),
+        json.dumps(
+            {
+                "parentUuid": None,
+                "isSidechain": False,
+                "message": {"role": "user", "content": "x" * 70_000},
+                "type": "user",
+                "sessionId": "s",
+            }
+        ),
+    ],
+    ids=["a long line", "many lines", "its own words last"],
+)
+def test_a_transcript_is_known_whatever_it_begins_with(
+    database: Database, book: PriceBook, tmp_path: Path, before: str
+) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(f"{before}\n{own_line(type='assistant', requestId='r', message=OPUS)}\n", encoding="utf-8")
+    (report,) = imported(database, book, path)
+    assert (report.refused, report.format) == (None, "transcripts")
+    assert usd(database, book) == 5
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_lines_of_one_response_on_both_sides_of_midnight_are_of_the_first_day(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, int]
+) -> None:
+    """A resumed session copies the second line alone."""
+    moments = ("2026-11-04T23:59:59.900Z", "2026-11-05T00:00:00.100Z")
+    lines = [own_line(type="assistant", requestId="r", message=OPUS) for _ in moments]
+    lines = [line.replace("2026-11-05T10:00:00Z", at) for line, at in zip(lines, moments, strict=True)]
+    for number, text in enumerate(("\n".join(lines), lines[1])):
+        (tmp_path / f"{number}.jsonl").write_text(text, encoding="utf-8")
+    for number in order:
+        imported(database, book, tmp_path / f"{number}.jsonl")
+    rows = ledger_of(database, book).spend(None, None, ("day",)).rows
+    assert {row.group[0]: row.amount.usd for row in rows} == {"2026-11-04": 5}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"usage_date_utc;model;api_key;cost_usd\n2026-11-05;m;k;1,25\n", "save it as a CSV with commas"),
+        (b"usage_date_utc\tmodel\tcost_usd\n2026-11-05\tm\t1.25\n", "save it as a CSV with commas"),
+        (b"sep=,\nusage_date_utc,model\n", "save it as a CSV with commas"),
+        (f"{CONSOLE}\n".encode("utf-16"), "it is text in UTF-16; save it as UTF-8"),
+    ],
+)
+def test_a_table_that_was_saved_otherwise_says_how_to_save_it(
+    database: Database, book: PriceBook, tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "saved.csv"
+    path.write_bytes(content)
+    (report,) = imported(database, book, path)
+    assert said in (report.refused or "")

@@ -92,4 +92,4 @@ def test_nothing_is_said_of_days_that_are_known_alone(database: Database, book: 
         assert own is not None
         message = own_period_message(own, "today", book.label)
         assert message.text == said
-        assert f"{day:%a} {day.day} Nov (UTC day) · usage reaches Thu 19 Nov" in as_text(message)
+        assert f"{day:%a} {day.day} Nov (UTC day)\nusage reaches Thu 19 Nov" in as_text(message)

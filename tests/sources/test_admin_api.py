@@ -269,3 +269,28 @@ def test_the_key_follows_no_redirect(database: Database, book: PriceBook, url: s
     assert keys == []
     assert "the key is sent nowhere else" in (feed_states(database)[1].problem or "")
     assert spent(database, book, TODAY) == 7
+
+
+def test_a_cost_that_was_taken_back_is_gone(url: str, console: Console, database: Database, book: PriceBook) -> None:
+    """Yesterday $1.10 of Opus and $0.50 of Sonnet; an hour later of Opus alone. The day before stays."""
+
+    def row(day: date, model: str, cents: str) -> dict[str, Any]:
+        ends = {"starting_at": f"{day}T00:00:00Z", "ending_at": f"{day + timedelta(days=1)}T00:00:00Z"}
+        group = {"product": "claude_code", "model": model, "actor": {"user_id": "u1", "email_address": "ada@x.com"}}
+        return {**ends, "group": group, "cost": {"amount": cents, "list_amount": cents, "currency": "USD"}}
+
+    yesterday, before = TODAY - timedelta(days=1), TODAY - timedelta(days=2)
+    kept = [row(before, "claude-opus-5-5", "200"), row(yesterday, "claude-opus-5-5", "110")]
+    feeds = feeds_of(database, book, api_at(url))
+    for hours, costs, cents in ((0, [*kept, row(yesterday, "claude-sonnet-5-5", "50")], 160), (5, kept, 110)):
+        console.costs = costs
+        feeds.collect(NOW + timedelta(hours=hours))
+        assert spent(database, book, yesterday) == Decimal(cents) / 100
+        assert spent(database, book, before) == 2
+
+
+def test_what_a_key_lacks_is_said_whole(url: str, console: Console) -> None:
+    said = "Missing required scopes. Got: [] Needed: [org:usage_read, org:admin]"
+    console.first.append(error(403, "permission_error", said))
+    with pytest.raises(FeedProblem, match="org:admin"):
+        list(api_at(url).claude_code_usage(TODAY))

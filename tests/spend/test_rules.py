@@ -50,6 +50,9 @@ def test_the_fullest_source_has_most_tokens_then_most_dollars() -> None:
     )
     assert fullest([api, csv, local]) == csv
     assert fullest([local]) == local
+    dollars = SourceDay("console_cost_csv", 0, local.usd + Decimal("0.05"))
+    assert fullest([local, dollars]) == local
+    assert fullest([local, dollars._replace(usd=dollars.usd + Decimal("0.01"))]).tokens == 0
 
 
 def test_a_month_to_date_is_half_open() -> None:

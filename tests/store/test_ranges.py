@@ -87,11 +87,12 @@ def added(before: Said | None, said: Said) -> Said:
 
 
 def fullest(said: Iterable[Said]) -> Said:
-    """The most tokens, then dollars; dollars without tokens speak where they are more. The first of equals."""
+    """The most tokens, then dollars; dollars without tokens speak where they are 5 cents more. The first of equals."""
     every = list(said)
     best = max((one for one in every if one[0]), default=None)
     dollars = max((one for one in every if not one[0]), default=None)
-    return dollars if dollars is not None and (best is None or dollars[1] > best[1]) else best or every[0]
+    is_more = dollars is not None and (best is None or dollars[1] > best[1] + Decimal("0.05"))
+    return dollars if dollars is not None and is_more else best or every[0]
 
 
 def rolled_up(database: Database) -> list[tuple[object, ...]]:

@@ -77,8 +77,9 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
         Part(tally, [actors[actor] for actor in tally.actors], [lines[line] for line in tally.lines])
         for tally in tallies
     ]
-    dailies, totals = DailyRows(source, actors, map(day_number, whole_days)), Totals(source)
-    counts = Requests(source, is_kept=is_kept).store(parts)
+    whole, requests, totals = set(map(day_number, whole_days)), Requests(source, is_kept=is_kept), Totals(source)
+    counts = requests.store(parts, whole)
+    dailies = DailyRows(source, actors, whole - requests.days)
     for place, part in enumerate(parts):
         counted = counts[place].plus(dailies.store(part)).plus(totals.store(part))
         if not (part.tally.actors or counted.new):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import insert, select, update
 
+from bot.spend.days import ONE_DAY
 from bot.spend.records import Problem
 from bot.store.bulk import Row, select_rows
 from bot.store.recording.source import Source
@@ -112,5 +113,8 @@ def _logged(file: FileTally, now: datetime, what: Recorded) -> Row:
     written_at = None if file.written_at is None else int(min(file.written_at, now).timestamp())
     counts = (what.accepted, len(file.problems), what.unchanged, what.restated)
     days = (min(what.days, default=None), max(what.days, default=None))
+    if file.tally.covered is not None and not file.tally.rows and not file.problems:
+        # Of these days the source said that nobody used anything.
+        days = (file.tally.covered.start, file.tally.covered.until - ONE_DAY)
     ends = (None if day is None else day_number(day) for day in days)
     return (file.path, int(now.timestamp()), written_at, *counts, *ends)

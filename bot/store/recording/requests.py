@@ -15,6 +15,9 @@ _REQUEST = f"SELECT {', '.join(column.name for column in seen_requests.columns)}
 _KEY, _AT, _SIDECHAIN, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8
 """Where these stand in a row of seen_requests; the counts and the reported dollars follow."""
 
+_OF_DAYS = "SELECT key, day, actor_id FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND day IN"
+_DELETE = "DELETE FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND key = ?"
+
 _Touched = dict[int, set[int]]
 """Actors whose usage changed, by day number."""
 
@@ -26,9 +29,13 @@ class Requests:
         self.source = source
         self.connection = source.connection
         self.is_kept = is_kept
+        self.days: set[int] = set()
 
-    def store(self, parts: list[Part]) -> list[Counted]:
-        """Write what files say of single requests, all of them at once."""
+    def store(self, parts: list[Part], whole_days: set[int]) -> list[Counted]:
+        """Write what files say of single requests, all of them at once; of whole days, what they lack is gone.
+
+        Those of the whole days that are the sum of requests are in ``days`` then.
+        """
         former = {key: one.request.former for part in parts for key, one in part.tally.requests.items()}
         existing = self._existing_requests({*former, *filter(None, former.values())})
         first = set(existing)
@@ -36,6 +43,7 @@ class Requests:
         rows: dict[bytes, Row] = {}
         touched: _Touched = defaultdict(set)
         series: set[bytes] = set()
+        said: set[bytes] = set()
         counts: list[Counted] = []
         for tally, actor_of, line_of in parts:
             named = {actor_of[place] for actor, place in tally.actors.items() if actor.kind == "email"}
@@ -46,6 +54,7 @@ class Requests:
                 actor_id = actor_of[actor]
                 if known_as is not None and key not in existing and known_as in existing:
                     key = known_as if existing[known_as][_ACTOR] == actor_id else key
+                said.add(key)
                 before = existing.get(key)
                 if before is None:
                     new += 1
@@ -66,6 +75,12 @@ class Requests:
                     touched[day].add(actor_id)
             counts.append(Counted(new, same, len(tally.requests) - new - same))
         self._touch_later_days(series, touched)
+        stored = self._of_days(whole_days)
+        self.days = whole_days & {row[_DAY] for row in rows.values()} | {day for _, day, _ in stored}
+        gone = [one for one in stored if one[0] not in said]
+        for _, day, actor_id in gone:
+            touched[day].add(actor_id)
+        counts[-1] = counts[-1].plus(Counted(restated=len(gone)))
         added = [rows[key] for key in sorted(rows.keys() - first)]
         grown = _sums([row for row in added if row[_ACTOR] not in touched.get(row[_DAY], ())])
         # Roll-ups look at the day as it was before, so they are made before anything is written.
@@ -75,12 +90,19 @@ class Requests:
         if self.is_kept or touched:
             insert_rows(self.connection, seen_requests, added)
         replace_rows(self.connection, seen_requests, [rows[key] for key in sorted(rows.keys() & first)])
+        for key, *_ in gone:
+            run_sql(self.connection, _DELETE, (*source, key))
         self._add_up_requests(touched)
         for day in sorted(grown):
             self._add_to_day(day, grown[day])
         for rollup in rollups:
             rollup.refresh()
         return counts
+
+    def _of_days(self, days: set[int]) -> list[tuple[bytes, int, int]]:
+        """Key, day and actor of the stored requests of some days."""
+        stored = select_in(self.connection, _OF_DAYS, self.source.key, sorted(days))
+        return [(bytes(key), day, actor_id) for key, day, actor_id in stored]
 
     def _existing_requests(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
         where, mine = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ?", self.source.key
@@ -161,9 +183,13 @@ def _replaces(one: SingleRequest, actor_id: int, is_person: bool, before: Row) -
     kept = (*values, NOT_STATED if reported is None else reported)
     if one.request.restates and kept != one.values:
         return True
-    is_fuller = fullness(one.request.sidechain, one.values) > fullness(bool(before[_SIDECHAIN]), kept)
+    mine, theirs = fullness(one.request.sidechain, one.values), fullness(bool(before[_SIDECHAIN]), kept)
+    at = _milliseconds(one.request.at)
+    # Of lines that say the same, which may lie on both sides of midnight, the first counts, whichever comes first.
+    is_earlier = mine == theirs and at < before[_AT] and one.request.series is None
+    is_fuller = mine > theirs or is_earlier
     is_claimed = actor_id != before[_ACTOR] and is_person
-    is_moved = one.day != before[_DAY] and _milliseconds(one.request.at) == before[_AT]
+    is_moved = one.day != before[_DAY] and at == before[_AT]
     return is_fuller or is_claimed or is_moved
 
 

@@ -1,14 +1,15 @@
 """Sources that know no days: totals of several days, and the days that successive ones tell apart."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import itemgetter
 
+from bot.spend.days import ONE_DAY
 from bot.spend.records import SESSION
 from bot.store.bulk import Row, insert_rows, replace_rows, run_in, run_sql, select_in, select_rows
 from bot.store.ranges import Span
 from bot.store.recording.source import COUNT_NAMES, Counted, Part, Source, as_stored
-from bot.store.tables import number_day, usage_daily, usage_ranges
+from bot.store.tables import day_number, number_day, usage_daily, usage_ranges
 from bot.store.tally import NOT_STATED, Values
 
 
@@ -49,6 +50,9 @@ class Totals:
         insert_rows(self.connection, usage_ranges, new)
         replace_rows(self.connection, usage_ranges, changed)
         spans = {Span(until, start, self.source.id) for start, until, *_ in (*gone, *chains)}
+        if tally.covered is not None and not tally.rows:
+            start, until = map(day_number, tally.covered)
+            self._tell_days_apart(start, {until})
         if new or changed:
             self.source.spans |= spans
             if tally.view != SESSION:
@@ -85,10 +89,17 @@ class Totals:
         rows = select_rows(self.connection, sql, (*self.source.key, start, until))
         return {(row[0], row[1]): (*row[2:-1], NOT_STATED if row[-1] is None else row[-1]) for row in rows}
 
-    def _tell_days_apart(self, start: int) -> None:
-        """Make days of totals that start on the same day and end on successive ones."""
+    def _tell_days_apart(self, start: int, empty: Collection[int] = ()) -> None:
+        """Make days of totals that start on the same day and end on successive ones.
+
+        The first of them may be without rows, such as those in ``empty``: the days after their last.
+        """
         sql = "SELECT DISTINCT until FROM usage_ranges WHERE workspace_id = ? AND source_id = ? AND start = ?"
         ends = sorted(row[0] for row in select_rows(self.connection, sql, (*self.source.key, start)))
+        if ends:
+            known = (row[0] for row in select_rows(self.connection, _EMPTY, (*self.source.key, start)))
+            empty = {*empty, *(day_number(number_day(last) + ONE_DAY) for last in known)}
+            ends = sorted({*(end for end in empty if end < ends[0]), *ends})
         stored = [self._existing_ranges(start, end) for end in ends]
         kinds = self.source.kinds({line_id for total in stored for _, line_id in total}, "billing")
         if any(len({(actor_id, kinds[line_id]) for actor_id, line_id in total}) < len(total) for total in stored):
@@ -114,6 +125,10 @@ class Totals:
         rollup.refresh()
 
 
+_EMPTY = (
+    "SELECT DISTINCT last_day FROM imports WHERE workspace_id = ? AND source_id = ? AND first_day = ? "
+    "AND accepted + unchanged + restated + rejected = 0"
+)
 _DELETE_RANGE = (
     "DELETE FROM usage_ranges WHERE workspace_id = ? AND source_id = ? "
     "AND start = ? AND until = ? AND actor_id = ? AND line_id = ?"
