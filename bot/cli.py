@@ -458,7 +458,8 @@ def plans(
         if as_json:
             _print_json(plans_json(plan_book, day))
         else:
-            print(as_text(plan_list_message(known, day, (typical.average, typical.p90) if typical else None)))
+            listed = plan_list_message(known, day, (typical.average, typical.p90) if typical else None)
+            print(as_text(listed).replace("/claudecost plans $6 a day", "claudecost plans '$6 a day'"))
         return
     from bot.ask import Refusal, monthly_spend
     from bot.pricing.money import exact

@@ -268,10 +268,12 @@ class Jobs:
 def _told_to(told: list[Delivery]) -> date | None:
     """The day to which digests have told every day, from the planned ones on; None without a planned one.
 
-    What was posted by hand, or sent again, counts where no day lies untold before it.
+    What was posted by hand, or sent again, counts where no day lies untold before it. What a channel did not take, as
+    while the app was not in it, is told by the next one that it takes.
     """
-    found = max((one.day for one in told if one.is_planned), default=None)
-    for one in sorted(told, key=lambda one: one.day):
+    taken = [one for one in told if one.state != "failed"]
+    found = max((one.day for one in taken if one.is_planned), default=None)
+    for one in sorted(taken, key=lambda one: one.day):
         if found is not None and one.covers.start <= found + ONE_DAY:
             found = max(found, one.day)
     return found

@@ -113,6 +113,17 @@ def test_a_digest_that_was_sent_again_or_by_hand_in_its_place_is_not_told_again(
     ]
 
 
+def test_days_that_a_channel_did_not_take_are_told_by_the_next_digest(stage: Stage, bot: Installation) -> None:
+    """On the 18th and the 19th the app is not in the channel."""
+    subscribe(bot.database, Subscription("C2", time(9), PARIS), at(12, 16))
+    run(bot, date(2026, 11, 17), date(2026, 11, 17))
+    stage.workspace.channels.pop("C2")
+    run(bot, date(2026, 11, 18), date(2026, 11, 19))
+    stage.workspace.channels["C2"] = "other"
+    run(bot, date(2026, 11, 20), date(2026, 11, 21))
+    assert told(stage) == ["Mon 16 Nov $20.00", "Tue 17 Nov to Thu 19 Nov $60.00", "Fri 20 Nov $20.00"]
+
+
 def test_an_earlier_time_where_the_clock_is_ahead_tells_nothing_again(stage: Stage, bot: Installation) -> None:
     """In Tokyo Monday's digest came at ten; at eleven its time becomes eight, when it is Sunday in Paris still."""
     tokyo = ZoneInfo("Asia/Tokyo")
