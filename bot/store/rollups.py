@@ -187,8 +187,8 @@ class DayRollup:
         found: dict[int, dict[int, _Said]] = defaultdict(dict)
         for row in rows:
             source_id, actor_id, line_id, a, b, c, d, e, searches, reported = row
-            if line_id not in small or not _is_used(row):
-                continue
+            if line_id not in small or not (a or b or c or d or e or searches or reported):
+                continue  # sources list whoever only opened a session as well
             by_source, price, tokens = found[person_of[actor_id]], small[line_id], a + b + c + d + e
             said = by_source.get(source_id)
             if said is None:
@@ -239,7 +239,7 @@ class DayRollup:
         query = f"SELECT person_id, source_id FROM person_days WHERE {_DAY} AND person_id IN"  # noqa: S608
         taken = {(row[0], row[1]) for row in select_in(self.connection, query, self.day, self.people_ids)}
         prices = self.rollups.prices(self.day[1], {row[2] for row in rows})
-        known = (row for row in rows if row[2] in prices and _is_used(row))
+        known = (row for row in rows if row[2] in prices and any(row[3:]))
         return _added_up(row for row in known if (person_of[row[1]], row[0]) in taken)
 
     def _shift_models(self, after: Models) -> None:
@@ -265,11 +265,6 @@ class DayRollup:
 
 
 _NOTHING = (0,) * 8
-
-
-def _is_used(row: Row) -> bool:
-    """Whether a row of usage_daily says that anything was used: sources list whoever only opened a session as well."""
-    return any(row[3:])
 
 
 def _added_up(rows: Iterable[Row]) -> Models:

@@ -210,6 +210,13 @@ class TestSituations:
         )
         assert lines(month)[2] == "75 % of the budget ($80.00)"
 
+    def test_models_of_long_names_are_told_apart(self, book: PriceBook) -> None:
+        arn = "arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/abcdefgh"
+        stated = [Quantity(FRIDAY, arn + end, STANDARD, "api", TokenUsage(), Decimal(4)) for end in "12"]
+        # the last 33 letters of each
+        shown = " · ".join(f"…ation-inference-profile/abcdefgh{end} $4.00 (50 %)" for end in "12")
+        assert f"By model: {shown}" in lines(facts(book, FRIDAY, *stated))
+
     def test_of_many_silent_sources_one_is_named(self, book: PriceBook) -> None:
         at = datetime(2026, 11, 18, 9, tzinfo=UTC)
         for count, said in ((1, "a silent since Wed 18 Nov"), (3, "a silent since Wed 18 Nov, 2 more silent")):

@@ -153,10 +153,15 @@ def _headline(facts: DigestFacts) -> str:
 def _models(facts: DigestFacts, amount: Amount) -> str:
     parts = []
     for model, dollars in zip(facts.models, rounded_parts([model.usd for model in facts.models]), strict=True):
-        name = "other" if model.name is None else escape(model.name, MAX_SHOWN)
+        name = "other" if model.name is None else _shown_model(model.name)
         share = f" ({percent(model.usd / amount.usd)})" if amount.usd else ""
         parts.append(f"{name} {dollars}{share}")
     return " · ".join(parts)
+
+
+def _shown_model(name: str) -> str:
+    """A model's name; of one that is too long, as those of profiles are, the end, which tells it from others."""
+    return escape(name if len(name) <= MAX_SHOWN else f"…{name[1 - MAX_SHOWN :]}")
 
 
 def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
@@ -164,7 +169,7 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
     if facts.anomaly is not None:
         day, times, model, more = facts.anomaly
         which = "The day" if facts.start == facts.day else short_day(day)
-        grown = f"{escape(model, MAX_SHOWN)} ({rounded(more)} more)"
+        grown = f"{_shown_model(model)} ({rounded(more)} more)"
         lines.append(f"{which} is {times.quantize(Decimal('0.1')):,}{_STOOD_OUT}{grown}")
     if facts.people.over_limit:
         who = counted(facts.people.over_limit, "person", "people")
@@ -178,7 +183,7 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
         )
     if facts.unpriced:
         tokens = sum(count for _, count in facts.unpriced)
-        names = ", ".join(escape(name, MAX_SHOWN) for name, _ in facts.unpriced[:MAX_NAMED])
+        names = ", ".join(_shown_model(name) for name, _ in facts.unpriced[:MAX_NAMED])
         if len(facts.unpriced) > MAX_NAMED:
             names += f" and {len(facts.unpriced) - MAX_NAMED} more"
         share = percent(Decimal(tokens) / amount.usage.tokens) if amount.usage.tokens else ""
