@@ -14,13 +14,14 @@ from bot.imports import FileReport, Importer
 from bot.sources.admin_api import AdminApi, AnswerProblem, FeedProblem, recent_days
 from bot.spend.days import ONE_DAY, Period
 from bot.store.database import Database
-from bot.store.feeds import FeedState, claim_feed, feed_failed, feed_succeeded
+from bot.store.feeds import FeedState, claim_feed, feed_failed, feed_succeeded, is_brought_otherwise
 
 REVISITED_DAYS = 4
 """Today and the three days before are fetched again each time, as the API restates them; after a pause, all since."""
 
 BACKFILLED_DAYS = 90
 _COST_RANGE = 30
+_COST, _COST_FROM = "analytics_cost", "cost from "
 _SETTLED = timedelta(seconds=10)
 """A file that was written to more recently may still be growing."""
 
@@ -106,8 +107,12 @@ def cost_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
 
         def fetch(start: date) -> FileReport:
             end = min(start + _COST_RANGE * ONE_DAY, days[-1] + ONE_DAY)
-            export = _pages_export(f"cost from {start}", api.analytics_cost(start, end), now)
-            return importer().import_export(export, now, "analytics_cost", whole_days=Period(start, end).days)
+            export = _pages_export(f"{_COST_FROM}{start}", api.analytics_cost(start, end), now)
+            taking = importer()
+            # No row says of which organization it is: what a file brought may be another one's.
+            is_alone = not is_brought_otherwise(taking.database, _COST, _COST_FROM)
+            whole = Period(start, end).days if is_alone else ()
+            return taking.import_export(export, now, _COST, whole_days=whole)
 
         return _fetched(fetch, progress(days[::_COST_RANGE]))
 

@@ -211,6 +211,8 @@ class Importer:
                 self._add_rows(found, tally, problems)
             elif not isinstance(found, Sessions) or self.first_kept <= found.day <= latest:
                 tally.add(found)
+        if problems or tally.rows or tally.not_kept:
+            tally.covered = None  # it says something of its days, or would if that could be read
         return tally, problems
 
     def _add_rows(self, found: UsageRows, tally: Tally, problems: list[Problem]) -> None:

@@ -113,7 +113,10 @@ class Jobs:
                 continue
             what = self.ledger.what(delivery)
             is_outside = any(code in (delivery.problem or "") for code in NOT_THERE)
-            invite = " Invite the app to that channel with /invite, then send it again." if is_outside else ""
+            following = (
+                "the next digest tells its days as well" if delivery.covers.edition == DAILY else "then send it again"
+            )
+            invite = f" Invite the app to that channel with /invite; {following}." if is_outside else ""
             text = f"The {what} was not sent: {delivery.problem}.{invite} claudecost doctor lists what waits."
             self._tell_admins(f"{delivery.state}:{delivery.key}", text, now, delivery.key)
         for problem, targets in unreached.items():

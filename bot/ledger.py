@@ -310,6 +310,8 @@ class Ledger:
         reported = self._reported([*filter(policy.calendar.is_working, unused), *untold])
         people = self._people(policy, Period(first, day + ONE_DAY), limit_usd, members)
         unheard = {when for when in unused.intersection(covered) if policy.calendar.is_working(when)} - reported
+        if unheard and not any(self._is_told_by_source().values()):
+            unheard = set()  # of a day without usage nothing is ever heard then
         freshness = self._freshness(covered, set(covered) - unused, unheard, now, members)
 
         def facts_of(used: Iterable[Quantity], people: PeopleCount, expected: Collection[date] = ()) -> DigestFacts:
@@ -587,9 +589,7 @@ class Ledger:
         """
         if not days:
             return set()
-        is_told = {name: knows_everybody(name) for name in day_source_names(self.database)}
-        if not any(is_told.values()) and is_one_person(self.database):
-            is_told = dict.fromkeys(is_told, True)
+        is_told = self._is_told_by_source()
         zones = {name: UTC if has_utc_days(name) else self.zone for name in is_told}
         spans = [
             (one.first_day, min(one.last_day, one.imported_at.astimezone(zones[one.source]).date() - ONE_DAY))
@@ -597,6 +597,11 @@ class Ledger:
             if is_told[one.source]
         ]
         return {day for day in days if any(first <= day <= last for first, last in spans)}
+
+    def _is_told_by_source(self) -> dict[str, bool]:
+        """Of each source that knows days, whether it also tells of days without usage."""
+        found = {name: knows_everybody(name) for name in day_source_names(self.database)}
+        return dict.fromkeys(found, True) if not any(found.values()) and is_one_person(self.database) else found
 
     def _arrivals(self, day: date, members: set[int] | None) -> list[Arrival]:
         """When the sources that speak for somebody's day last brought it."""

@@ -67,7 +67,7 @@ def _classify_answer(error: SlackApiError) -> Failure:
     headers = {name.lower(): value for name, value in (getattr(response, "headers", None) or {}).items()}
     if status == 429:
         after = str(headers.get("retry-after", ""))
-        seconds = min(int(after), LONGEST_RETRY) if after.isascii() and after.isdigit() else None
+        seconds = min(int(after[:9]), LONGEST_RETRY) if after.isascii() and after.isdigit() else None
         return Failure(Meaning.RETRY, "ratelimited", seconds)
     if status >= 500:
         return Failure(Meaning.UNCERTAIN, f"HTTP {status}")

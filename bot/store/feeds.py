@@ -8,7 +8,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from bot.store.bulk import select_rows
 from bot.store.database import Database
-from bot.store.tables import feeds, instant
+from bot.store.tables import feeds, imports, instant, sources
 from bot.store.upsert import insert_missing
 
 MIN_ARRIVALS = 5
@@ -82,6 +82,22 @@ def feed_succeeded(
 def feed_failed(database: Database, name: str, now: datetime, problem: str) -> None:
     """Keep why a run brought nothing."""
     _change(database, name, {"failed_at": now, "problem": problem})
+
+
+def is_brought_otherwise(database: Database, source: str, path: str) -> bool:
+    """Whether anything of a source came from elsewhere than the paths that begin like this one."""
+    query = (
+        select(imports.c.id)
+        .join(sources, imports.c.source_id == sources.c.id)
+        .where(
+            imports.c.workspace_id == database.workspace_id,
+            sources.c.name == source,
+            imports.c.path.not_like(f"{path}%"),
+        )
+        .limit(1)
+    )
+    with database.read() as connection:
+        return connection.execute(query).first() is not None
 
 
 def feed_states(database: Database) -> list[FeedState]:

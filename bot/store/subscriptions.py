@@ -4,7 +4,7 @@ from datetime import datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from bot.store.database import Database
 from bot.store.tables import subscriptions
@@ -96,7 +96,10 @@ def unsubscribe(database: Database, channel: str, edition: str | None = None, te
     mine = [subscriptions.c.workspace_id == database.workspace_id, subscriptions.c.channel == channel]
     if edition is not None:
         mine.append(subscriptions.c.edition == edition)
-    if team is not None:
-        mine.append(func.lower(subscriptions.c.team) == team.strip().lower())
     with database.write() as connection:
+        if team is not None:
+            # SQLite knows the case of ASCII letters alone.
+            known = connection.execute(select(subscriptions.c.team).where(*mine)).scalars()
+            wanted = team.strip().casefold()
+            mine.append(subscriptions.c.team.in_([one for one in known if one.casefold() == wanted]))
         return int(connection.execute(delete(subscriptions).where(*mine)).rowcount)

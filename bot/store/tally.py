@@ -71,6 +71,8 @@ class Tally:
         self.view = ""
         self.is_of_one_organization = False
         self.covered: Covered | None = None
+        """The days of which the file says that nobody used anything."""
+
         self._places: dict[int, dict[int, int]] = {}
         """By day, then actor and line."""
 

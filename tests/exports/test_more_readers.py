@@ -6,6 +6,7 @@ import json
 import zipfile
 from datetime import date
 from decimal import Decimal
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -207,6 +208,26 @@ class TestSpendReports:
         ledger = ledger_of(database, book)
         assert self.days(ledger) == {"2026-11-02": "4.000000000", "2026-11-03": "1.000000000"}
         assert ledger.digest(date(2026, 11, 1)).is_idle
+
+    def test_a_report_whose_rows_are_damaged_does_not_say_that_there_were_none(
+        self, database: Database, book: PriceBook, tmp_path: Path
+    ) -> None:
+        imported(database, book, self.write(tmp_path, 2, ada="30"))
+        path = self.write(tmp_path, 1, ada="25")
+        path.write_text(path.read_text(encoding="utf-8")[:-25], encoding="utf-8")
+        (report,) = imported(database, book, path)
+        assert len(report.problems) == 1
+        assert self.days(ledger_of(database, book)) == {"2026-11-01/2026-11-02": "30.000000000"}
+
+    @pytest.mark.parametrize("order", list(permutations(((2, {}), (3, {"ada": "30"}), (1, {"ada": "10"})))))
+    def test_an_earlier_report_with_rows_overrules_a_later_one_without(
+        self, database: Database, book: PriceBook, tmp_path: Path, order: tuple[tuple[int, dict[str, str]], ...]
+    ) -> None:
+        for last, dollars in order:
+            imported(database, book, self.write(tmp_path, last, **dollars))
+        days = self.days(ledger_of(database, book))
+        assert sum(map(Decimal, days.values())) == 30
+        assert "2026-11-03" not in days
 
     def test_usage_of_a_model_that_came_out_meanwhile_has_its_first_price(
         self, database: Database, book: PriceBook, tmp_path: Path

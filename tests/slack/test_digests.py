@@ -634,7 +634,7 @@ class TestRules:
             bot.jobs.tick(NOW + timedelta(minutes=minutes))
         (message,) = stage.workspace.messages["D002"]
         assert "not_in_channel" in message["text"]
-        assert "Invite the app to that channel with /invite, then send it again." in message["text"]
+        assert "Invite the app to that channel with /invite; the next digest tells its days as well." in message["text"]
 
     def test_people_whom_no_alert_reaches_are_listed_to_the_admins_once(self, stage: Stage, bot: Installation) -> None:
         bot.jobs.admins = ("U002",)

@@ -90,6 +90,12 @@ class TestChannels:
         assert self.say(stage, "unsubscribe", 4).startswith("Ended 1 of this channel")
         assert all_subscriptions(stage.installation.database) == []
 
+    def test_a_team_of_any_letters_ends(self, stage: Stage) -> None:
+        database = stage.installation.database
+        subscribe(database, Subscription(CHANNEL, time(9), ZoneInfo("UTC"), team="Équipe"), NOW)
+        assert self.say(stage, "unsubscribe team ÉQUIPE", 1).startswith("Ended 1 of this channel")
+        assert all_subscriptions(database) == []
+
     @pytest.mark.parametrize(
         ("words", "left"),
         [

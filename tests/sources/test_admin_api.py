@@ -5,12 +5,14 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask, Response, request
 
+from bot.exports.reader import Export
 from bot.feeds import BACKFILLED_DAYS, Feeds, cost_feed, usage_feed
 from bot.imports import Importer
 from bot.ledger import Ledger
@@ -271,18 +273,19 @@ def test_the_key_follows_no_redirect(database: Database, book: PriceBook, url: s
     assert spent(database, book, TODAY) == 7
 
 
+def cost_row(day: date, model: str, cents: str, who: str = "ada@x.com") -> dict[str, Any]:
+    """A day of a person and model in the beta's cost."""
+    ends = {"starting_at": f"{day}T00:00:00Z", "ending_at": f"{day + timedelta(days=1)}T00:00:00Z"}
+    group = {"product": "claude_code", "model": model, "actor": {"user_id": who, "email_address": who}}
+    return {**ends, "group": group, "cost": {"amount": cents, "list_amount": cents, "currency": "USD"}}
+
+
 def test_a_cost_that_was_taken_back_is_gone(url: str, console: Console, database: Database, book: PriceBook) -> None:
-    """Yesterday $1.10 of Opus and $0.50 of Sonnet; an hour later of Opus alone. The day before stays."""
-
-    def row(day: date, model: str, cents: str) -> dict[str, Any]:
-        ends = {"starting_at": f"{day}T00:00:00Z", "ending_at": f"{day + timedelta(days=1)}T00:00:00Z"}
-        group = {"product": "claude_code", "model": model, "actor": {"user_id": "u1", "email_address": "ada@x.com"}}
-        return {**ends, "group": group, "cost": {"amount": cents, "list_amount": cents, "currency": "USD"}}
-
+    """Yesterday $1.10 of Opus and $0.50 of Sonnet; hours later of Opus alone. The day before stays."""
     yesterday, before = TODAY - timedelta(days=1), TODAY - timedelta(days=2)
-    kept = [row(before, "claude-opus-5-5", "200"), row(yesterday, "claude-opus-5-5", "110")]
+    kept = [cost_row(before, "claude-opus-5-5", "200"), cost_row(yesterday, "claude-opus-5-5", "110")]
     feeds = feeds_of(database, book, api_at(url))
-    for hours, costs, cents in ((0, [*kept, row(yesterday, "claude-sonnet-5-5", "50")], 160), (5, kept, 110)):
+    for hours, costs, cents in ((0, [*kept, cost_row(yesterday, "claude-sonnet-5-5", "50")], 160), (5, kept, 110)):
         console.costs = costs
         feeds.collect(NOW + timedelta(hours=hours))
         assert spent(database, book, yesterday) == Decimal(cents) / 100
@@ -294,3 +297,31 @@ def test_what_a_key_lacks_is_said_whole(url: str, console: Console) -> None:
     console.first.append(error(403, "permission_error", said))
     with pytest.raises(FeedProblem, match="org:admin"):
         list(api_at(url).claude_code_usage(TODAY))
+
+
+def test_what_a_file_brought_of_another_organization_stays(
+    url: str, console: Console, database: Database, book: PriceBook
+) -> None:
+    """$50 from a page that was saved by hand; the feed brings $7 of the same day."""
+    yesterday = TODAY - timedelta(days=1)
+    page = {"data": [cost_row(yesterday, "claude-opus-5-5", "5000", "zoe@other.com")], "has_more": False}
+    taking = Importer(database, ZoneInfo("UTC"), book, AlertPolicy(Decimal(12), TODAY))
+    taking.import_export(Export("saved.json", BytesIO(json.dumps(page).encode()), NOW), NOW, "analytics_cost")
+    console.costs = [cost_row(yesterday, "claude-opus-5-5", "700")]
+    feeds_of(database, book, api_at(url)).collect(NOW)
+    assert spent(database, book, yesterday) == 57
+
+
+def test_a_week_whose_last_days_were_asked_for_is_complete(
+    url: str, console: Console, database: Database, book: PriceBook
+) -> None:
+    """Two people use $15 a day from Monday to Thursday, and nobody anything on Friday."""
+    monday = date(2026, 11, 16)
+    for day in (monday + timedelta(days=count) for count in range(4)):
+        console.days[str(day)] = [[used("a@x.com", 1000, day), used("b@x.com", 500, day)]]
+    feeds_of(database, book, api_at(url)).collect(datetime(2026, 11, 23, 6, tzinfo=UTC))
+    ledger, now = Ledger(database, book, utc_policy), datetime(2026, 11, 23, 8, tzinfo=UTC)
+    week = ledger.digest(date(2026, 11, 22), now, start=monday, edition="weekly")
+    assert week.told_usd == 60
+    assert not week.is_partial
+    assert ledger.digest(date(2026, 11, 20), now).is_idle

@@ -1,7 +1,7 @@
 """Storing usage: the same again changes nothing, newer replaces, sources never add up, limits are noticed once."""
 
 import multiprocessing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,7 @@ from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.amounts import total
 from bot.spend.days import Period
-from bot.spend.records import ORGANIZATION, Actor, UsageRecord
+from bot.spend.records import ORGANIZATION, THIS_MACHINE, Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database, connect
 from bot.store.deliveries import all_deliveries
@@ -364,6 +364,16 @@ def test_rows_of_nothing_are_nobodys_usage(database: Database, book: PriceBook) 
         assert (facts.people.active, facts.people.unassigned_actors) == (0, people)
         assert facts.is_idle is (people == 0)
     assert [one.person.label for one in people_on(database, DAY)] == []
+
+
+def test_a_copy_of_a_persons_request_takes_nothing_from_them(database: Database, book: PriceBook) -> None:
+    """The copy, of nobody, is an hour older."""
+    early = request("k")._replace(at=datetime(2026, 11, 19, 9, tzinfo=UTC))
+    copy = used(opus_for(4), actor=THIS_MACHINE, request=early)
+    theirs = used(opus_for(4), request=request("k"))
+    found = [store(database, one, source="transcripts")[:3] for one in (copy, theirs) * 3]
+    assert found == [(1, 0, 0), (0, 0, 1), *[(0, 1, 0)] * 4]
+    assert [one.person.label for one in people_on(database, DAY)] == [DANA.name]
 
 
 def test_days_of_different_prices_add_up_whether_they_are_told_apart_or_not(

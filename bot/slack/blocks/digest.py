@@ -225,7 +225,8 @@ def _coverage(facts: DigestFacts) -> str:
     )
     if len(fresh.silent) > 1:
         silent += f", {len(fresh.silent) - 1} more silent"
-    before = ", before the last day was over" if facts.is_partial else ""
+    before = ", later days are not known yet" if fresh.last_day < facts.day else ", before the last day was over"
+    before = before if facts.is_partial else ""
     return f"Usage to {short_day(fresh.last_day)}{before}, received {_received(fresh, facts.zone)}{silent}"
 
 

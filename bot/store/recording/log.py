@@ -1,6 +1,6 @@
 """The log of imports: what each file did."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -52,15 +52,19 @@ class FileTally(NamedTuple):
 
 
 def log_files(
-    source: Source, files: Sequence[FileTally], now: datetime, recorded: Sequence[Recorded], *, is_stream: bool
+    source: Source,
+    files: Sequence[FileTally],
+    now: datetime,
+    recorded: Sequence[Recorded],
+    whole_days: Collection[date],
+    *,
+    is_stream: bool,
 ) -> None:
     """Keep what was imported when, and what was wrong with it; what a stream brings within ONE_ARRIVAL as one."""
     if is_stream and _is_logged_as_one(source, files[0], now, recorded[0]):
         return  # a stream brings one body at a time
-    ids = [
-        select_rows(source.connection, _LOG, (source.workspace_id, source.id, *_logged(file, now, what)))[0][0]
-        for file, what in zip(files, recorded, strict=True)
-    ]
+    rows = [(*source.key, *_logged(file, now, what, whole_days)) for file, what in zip(files, recorded, strict=True)]
+    ids = [select_rows(source.connection, _LOG, row)[0][0] for row in rows]
     problems = [
         {"import_id": import_id, "row": problem.row, "problem": problem.problem.replace("\0", "�")}
         for import_id, file in zip(ids, files, strict=True)
@@ -109,12 +113,13 @@ _LOG = (
 )
 
 
-def _logged(file: FileTally, now: datetime, what: Recorded) -> Row:
+def _logged(file: FileTally, now: datetime, what: Recorded, whole_days: Collection[date]) -> Row:
     written_at = None if file.written_at is None else int(min(file.written_at, now).timestamp())
     counts = (what.accepted, len(file.problems), what.unchanged, what.restated)
     days = (min(what.days, default=None), max(what.days, default=None))
-    if file.tally.covered is not None and not file.tally.rows and not file.problems:
-        # Of these days the source said that nobody used anything.
+    if whole_days:
+        days = (min(whole_days), max(whole_days))
+    elif file.tally.covered is not None:
         days = (file.tally.covered.start, file.tally.covered.until - ONE_DAY)
     ends = (None if day is None else day_number(day) for day in days)
     return (file.path, int(now.timestamp()), written_at, *counts, *ends)

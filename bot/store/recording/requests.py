@@ -186,7 +186,7 @@ def _replaces(one: SingleRequest, actor_id: int, is_person: bool, before: Row) -
     mine, theirs = fullness(one.request.sidechain, one.values), fullness(bool(before[_SIDECHAIN]), kept)
     at = _milliseconds(one.request.at)
     # Of lines that say the same, which may lie on both sides of midnight, the first counts, whichever comes first.
-    is_earlier = mine == theirs and at < before[_AT] and one.request.series is None
+    is_earlier = mine == theirs and at < before[_AT] and actor_id == before[_ACTOR] and one.request.series is None
     is_fuller = mine > theirs or is_earlier
     is_claimed = actor_id != before[_ACTOR] and is_person
     is_moved = one.day != before[_DAY] and at == before[_AT]

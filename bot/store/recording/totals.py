@@ -50,7 +50,7 @@ class Totals:
         insert_rows(self.connection, usage_ranges, new)
         replace_rows(self.connection, usage_ranges, changed)
         spans = {Span(until, start, self.source.id) for start, until, *_ in (*gone, *chains)}
-        if tally.covered is not None and not tally.rows:
+        if tally.covered is not None:
             start, until = map(day_number, tally.covered)
             self._tell_days_apart(start, {until})
         if new or changed:
@@ -96,10 +96,12 @@ class Totals:
         """
         sql = "SELECT DISTINCT until FROM usage_ranges WHERE workspace_id = ? AND source_id = ? AND start = ?"
         ends = sorted(row[0] for row in select_rows(self.connection, sql, (*self.source.key, start)))
+        overruled: set[int] = set()
         if ends:
             known = (row[0] for row in select_rows(self.connection, _EMPTY, (*self.source.key, start)))
             empty = {*empty, *(day_number(number_day(last) + ONE_DAY) for last in known)}
-            ends = sorted({*(end for end in empty if end < ends[0]), *ends})
+            overruled = {end for end in empty if end > ends[0]}  # by an earlier report that has rows
+            ends = sorted({*(empty - overruled), *ends})
         stored = [self._existing_ranges(start, end) for end in ends]
         kinds = self.source.kinds({line_id for total in stored for _, line_id in total}, "billing")
         if any(len({(actor_id, kinds[line_id]) for actor_id, line_id in total}) < len(total) for total in stored):
@@ -109,7 +111,10 @@ class Totals:
         lines = [{(actor_id, kinds[line_id]): line_id for actor_id, line_id in sorted(total)} for total in stored]
         line_of = dict(zip((start, *ends), lines, strict=False))  # a total's last day begins where the one before ends
         actor_ids = {actor_id for total in stored for actor_id, _ in total}
-        for day, rows in _day_differences(start, ends, totals).items():
+        differences = _day_differences(start, ends, totals)
+        for day in sorted(overruled - differences.keys()):
+            self._replace_day(day, {}, actor_ids)
+        for day, rows in differences.items():
             self._replace_day(day, {(key[0], line_of[day][key]): values for key, values in rows.items()}, actor_ids)
 
     def _replace_day(self, day: int, rows: dict[tuple[int, int], Values], actor_ids: set[int]) -> None:
