@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from bot.exports.reader import (
     Count,
@@ -373,9 +374,9 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
     former = _key(row, _formerly_told_apart(row, actor))
     key = former if row.group is None else _key(row, _told_apart(row, actor))
     if until is None:
-        return record._replace(request=Request(key, row.start, restates=True, former=former))
+        return replace(record, request=Request(key, row.start, restates=True, former=former))
     is_finer = any(value for name, value in (row.group or {}).items() if name in _FINER or name in _newer(row))
-    return record._replace(part=f"{record.part} {former.hex()}".strip()) if is_finer else record
+    return replace(record, part=f"{record.part} {former.hex()}".strip()) if is_finer else record
 
 
 def _key(row: _Row, told_apart: Any) -> bytes:

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from bot.exports.reader import (
     Count,
@@ -142,7 +143,7 @@ def _as_one_range(found: Reading) -> Reading:
     start = min(record.day for record in records)
     until = max(record.until or record.day + ONE_DAY for record in records)
     for entry in entries:
-        yield entry._replace(day=start, until=until) if isinstance(entry, UsageRecord) else entry
+        yield replace(entry, day=start, until=until) if isinstance(entry, UsageRecord) else entry
 
 
 def _section_rows(raw: Raw, section: str) -> Iterator[tuple[str, Raw]]:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from bot.exports.reader import (
     Count,
@@ -67,10 +68,10 @@ def _copilot_records(number: int, row: dict[str, str]) -> Reading:
         vendor=GITHUB,
     )
     if net or not gross:
-        yield record._replace(billing=API, reported_usd=net)
+        yield replace(record, billing=API, reported_usd=net)
     if gross > net:
-        covered = record._replace(billing=SUBSCRIPTION, reported_usd=gross - net)
-        yield covered._replace(usage=TokenUsage()) if net else covered
+        covered = replace(record, billing=SUBSCRIPTION, reported_usd=gross - net)
+        yield replace(covered, usage=TokenUsage()) if net else covered
 
 
 class _TokenUse(Struct, rename="camel"):

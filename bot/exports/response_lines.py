@@ -12,8 +12,7 @@ from bot.exports.reader import BOM, MAX_LINE
 
 _BUFFER = 1024 * 1024
 _USAGE = BytesAhoCorasick([b'"usage"'])
-_OF_USER = b'"type":"user"'
-_BRACE = b"{"
+_BRACE = ord("{")
 
 
 def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
@@ -21,8 +20,7 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
 
     Each line is valid until the next one is asked for. A key in quotes cannot stand inside a JSON string, where its
     quotes would be escaped: without it there is no usage, whatever else the line says. What is no object is for the
-    caller to say so. A line that says before any second brace that it is of the user is passed over: a tool's result
-    may tell of a usage of its own. None stands for a line of more than MAX_LINE bytes, which is passed over.
+    caller to say so. None stands for a line of more than MAX_LINE bytes that is not of the user.
     """
     buffer = bytearray(_BUFFER)
     row = kept = 0
@@ -32,21 +30,20 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
         filled = kept + got
         # Up to the end of the last whole line, or to the end of the file.
         end = buffer.rfind(b"\n", 0, filled) + 1 if got else filled
-        hits = [place for _, place, _ in _USAGE.find_matches_as_indexes(view[:end])]
-        hits.append(end)
-        hit = 0
+        hits = iter([place for _, place, _ in _USAGE.find_matches_as_indexes(view[:end])])
+        hit, find = next(hits, end), buffer.find
         start = len(BOM) if row == 0 and buffer.startswith(BOM, 0, end) else 0
         while start < end:
             row += 1
-            stop = buffer.find(b"\n", start, end)
+            stop = find(b"\n", start, end)
             if stop < 0:
                 stop = end
-            if hits[hit] < stop:
-                if not _is_of_user(buffer, start, stop):
-                    yield row, view[start:stop]
-                while hits[hit] < stop:
-                    hit += 1
-            elif not buffer.startswith(_BRACE, start):
+            if hit < stop:
+                yield row, view[start:stop]
+                hit = next(hits, end)
+                while hit < stop:
+                    hit = next(hits, end)
+            elif buffer[start] != _BRACE:
                 yield row, view[start:stop]
             start = stop + 1
         if not got:
@@ -57,7 +54,7 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
                 buffer = buffer + bytes(kept)
                 continue
             row += 1
-            if not _is_of_user(buffer, 0, kept):
+            if not is_of_user(buffer):
                 yield row, None
             kept = _next_line(file, buffer)
         else:
@@ -74,6 +71,7 @@ def _next_line(file: BinaryIO, buffer: bytearray) -> int:
     return 0
 
 
-def _is_of_user(buffer: bytearray, start: int, stop: int) -> bool:
-    brace = buffer.find(_BRACE, start + 1, stop)
-    return buffer.startswith(_BRACE, start) and buffer.find(_OF_USER, start, brace if brace > 0 else stop) >= 0
+def is_of_user(line: bytes | bytearray) -> bool:
+    """Whether a line says before any second brace that it is of the user, whatever else is wrong with it."""
+    inner = line.find(_BRACE, 1)
+    return line.startswith(b"{") and line.find(b'"type":"user"', 0, inner if inner > 0 else len(line)) >= 0

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, NamedTuple
+from functools import lru_cache
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -27,8 +28,8 @@ from bot.exports.reader import (
     of_this_age,
     why,
 )
-from bot.exports.response_lines import response_lines
-from bot.pricing import STANDARD, PriceConditions, TokenUsage
+from bot.exports.response_lines import is_of_user, response_lines
+from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import spend_day
 from bot.spend.records import API, Problem, Request, UsageRecord
 
@@ -124,12 +125,12 @@ class Transcripts:
                 lines.add(row, line)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
                 text = bytes(line)
-                if text.strip() and not _is_of_the_user(text):
+                if text.strip() and not is_of_user(text) and not _is_no_response(text):
                     yield Problem(row, f"Line {row} was left out: {why(error, text)}.")
         yield from lines.records()
 
 
-class _Response(NamedTuple):
+class _Response(Struct, gc=False):
     """The fullest line of a response so far."""
 
     row: int
@@ -202,30 +203,29 @@ class _Lines:
     def records(self) -> Iterator[UsageRecord]:
         """What the lines came to."""
         actor, zone = self.context.someone, self.context.zone
-        for key, (row, at, model, counts, is_sidechain, cost) in self.responses.items():
-            day, usage = spend_day(at, zone), _token_usage(counts)
-            conditions = self._conditions(model, day, usage, counts)
-            reported = cost if cost or not usage.tokens else None
+        for key, found in self.responses.items():
+            day, usage, model, counts = spend_day(found.at, zone), _token_usage(found.counts), found.model, found.counts
+            if (model, day) not in self.limits:
+                self.limits[model, day] = self.context.book.prompt_limit(model, day)
+            limit = self.limits[model, day]
+            is_long = limit is not None and usage.prompt_tokens > limit
+            conditions = _conditions(counts.speed, counts.inference_geo, counts.service_tier, is_long)
+            reported = found.cost
+            if reported is not None and not reported and usage.tokens:
+                reported = None
             part = "" if reported is None else STATED
-            request = Request(_key(key), at, is_sidechain)
-            yield UsageRecord(row, day, actor, model, usage, conditions, API, part, reported, request)
-
-    def _conditions(self, model: str, day: date, usage: TokenUsage, counts: _Usage) -> PriceConditions:
-        if (model, day) not in self.limits:
-            self.limits[model, day] = self.context.book.prompt_limit(model, day)
-        limit = self.limits[model, day]
-        is_long = limit is not None and usage.prompt_tokens > limit
-        if not is_long and counts.speed in _USUAL and counts.service_tier in _USUAL and counts.inference_geo is None:
-            return STANDARD
-        return PriceConditions(
-            speed=counts.speed or "standard",
-            inference_geo=as_geography(counts.inference_geo),
-            service_tier=counts.service_tier or "standard",
-            prompt_tier="long" if is_long else "base",
-        )
+            request = Request(_key(key), found.at, found.sidechain)
+            yield UsageRecord(found.row, day, actor, model, usage, conditions, API, part, reported, request)
 
 
-_USUAL = (None, "standard")
+@lru_cache(1024)
+def _conditions(speed: str | None, geography: str | None, tier: str | None, is_long: bool) -> PriceConditions:
+    return PriceConditions(
+        speed=speed or "standard",
+        inference_geo=as_geography(geography),
+        service_tier=tier or "standard",
+        prompt_tier="long" if is_long else "base",
+    )
 
 
 def _is_own_line(line: bytes) -> bool:
@@ -244,8 +244,8 @@ def _is_own_line(line: bytes) -> bool:
     return len(own) > 1 or (len(own) == 1 and own[0] == b'"sessionId"' and b'"type"' in outer)
 
 
-def _is_of_the_user(line: bytes) -> bool:
-    """Whether a line that cannot be read as a response is none, such as a tool's result with a usage of its own."""
+def _is_no_response(line: bytes) -> bool:
+    """Whether a line that cannot be read as a response is none, such as another one with a usage of its own."""
     try:
         return _HEADS.decode(line).type not in (None, "assistant")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -5,6 +5,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from bot.pricing import STANDARD, PriceConditions, TokenUsage
 
 SUBSCRIPTION = "subscription"
@@ -32,7 +34,7 @@ THIS_MACHINE = Actor("machine", "this machine")
 """Whose usage is that names nobody, until it is said."""
 
 
-class Request(NamedTuple):
+class Request(Struct, frozen=True, gc=False):
     """One API request, for sources that know single requests.
 
     ``key`` identifies the request over all files; ``at`` carries its zone; ``sidechain`` is a subagent's copy.
@@ -49,7 +51,7 @@ class Request(NamedTuple):
     former: bytes | None = None
 
 
-class UsageRecord(NamedTuple):
+class UsageRecord(Struct, frozen=True, gc=False):
     """What one actor used of one model on one spend day, or from it to before ``until``, under one set of conditions.
 
     ``part`` is what else the source tells rows apart by (terminal, workspace, …), so that a row replaces only itself.

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from bot.pricing import PriceConditions
 from bot.spend.records import ANTHROPIC, API, Actor, Covered, Member, Request, Sessions, UsageRecord, UsageRows, View
 from bot.store.tables import day_number, number_day, to_nano
@@ -22,7 +25,7 @@ _LINE_BITS = 24
 _LINE_MASK = (1 << _LINE_BITS) - 1
 
 
-class SingleRequest(NamedTuple):
+class SingleRequest(Struct, frozen=True, gc=False):
     """One request, with the places of its actor and line in the tally."""
 
     request: Request
@@ -106,17 +109,18 @@ class Tally:
 
     def add_usage(self, record: UsageRecord) -> None:
         """Add one record of usage."""
-        _, day, who, model, usage, conditions, billing, part, reported, request, until, vendor = record
-        actor = self.actors.setdefault(who, len(self.actors))
-        line = self.lines.setdefault((model, *conditions, billing, part, vendor), len(self.lines))
-        values = (*usage, NOT_STATED if reported is None else to_nano(reported))
-        if request is not None:
-            self._add_request(SingleRequest(request, day_number(day), actor, line, values))
-        elif until is not None:
-            key = RangeKey(day_number(day), day_number(until), actor, line)
+        actor = self.actors.setdefault(record.actor, len(self.actors))
+        said = (record.model, *record.conditions, record.billing, record.part, record.vendor)
+        line = self.lines.setdefault(said, len(self.lines))
+        reported, day = record.reported_usd, day_number(record.day)
+        values = (*record.usage, NOT_STATED if reported is None else to_nano(reported))
+        if record.request is not None:
+            self._add_request(SingleRequest(record.request, day, actor, line, values))
+        elif record.until is not None:
+            key = RangeKey(day, day_number(record.until), actor, line)
             self.ranges[key] = _added(self.ranges[key], values) if key in self.ranges else values
         else:
-            self._add_daily(day_number(day), actor, line, values)
+            self._add_daily(day, actor, line, values)
 
     def add_rows(self, rows: UsageRows) -> None:
         """Add the rows of one day that a source tells column by column."""
@@ -188,13 +192,12 @@ class Tally:
         self._values[start : start + _WIDTH] = array("q", (*_added(tuple(before), values), records + made_of))
 
     def _add_request(self, one: SingleRequest) -> None:
-        before = self.requests.get(one.request.key)
-        if before is None:
-            self.requests[one.request.key] = one
+        before = self.requests.setdefault(one.request.key, one)
+        if before is one:
             return
         if one.request.restates:
             # Two rows of one bucket that nothing tells apart are two parts of it.
-            self.requests[one.request.key] = one._replace(values=_added(before.values, one.values))
+            self.requests[one.request.key] = replace(one, values=_added(before.values, one.values))
             return
         mine, theirs = (fullness(each.request.sidechain, each.values) for each in (one, before))
         if mine > theirs or (mine == theirs and one.request.at < before.request.at):

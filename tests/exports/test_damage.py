@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from bot.imports import Importer
 from bot.ledger import Ledger
@@ -101,7 +102,7 @@ def kept(ledger: Ledger) -> Decimal:
 @pytest.fixture
 def stored(tmp_path: Path, book: PriceBook, sqlite_template: Path) -> Database:
     database = open_database(f"sqlite:///{tmp_path}/damage.db")
-    keeper = used(opus_for(5))._replace(actor=used(opus_for(5)).actor._replace(name="keeper@example.com"))
+    keeper = replace(used(opus_for(5)), actor=used(opus_for(5)).actor._replace(name="keeper@example.com"))
     store(database, keeper, source="console_usage_csv")
     return database
 

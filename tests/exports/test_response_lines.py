@@ -21,13 +21,12 @@ kinds = st.sampled_from(
 
 
 def plainly(data: bytes) -> list[tuple[int, bytes]]:
-    """Every line that names a usage or is no object, and that does not begin as one of the user."""
+    """Every line that names a usage or is no object."""
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     return [
         (row, line)
         for row, line in enumerate(lines, start=1)
         if (b'"usage"' in line or not line.startswith(b"{"))
-        and not line.startswith(b'{"type":"user"')
         and (line or row < len(lines))  # what follows the last line break is no line
     ]
 

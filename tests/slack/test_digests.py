@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 from slack_sdk.models.blocks import Block as SlackBlock
 from sqlalchemy import update
 
@@ -680,7 +681,7 @@ class TestRules:
         october, november = date(2026, 10, 1), date(2026, 11, 1)
         ada, bo, key = Actor("email", "ada@example.com"), Actor("email", "bo@example.com"), Actor("api_key", "ci")
         report = [
-            used(opus_for(usd), october, who, model)._replace(until=november)
+            replace(used(opus_for(usd), october, who, model), until=november)
             for who, usd, model in ((ada, 600, "claude-opus-5-5"), (key, 30, "claude-opus-5-5"), (bo, 10, "nobodys"))
         ]
         store(bot.database, *report, source="spend_report_csv", policy=NO_ALERTS)
@@ -699,7 +700,7 @@ class TestRules:
         bot = stage.installation
         days = [date(2026, 8, 1), date(2026, 11, 5)]
         store(bot.database, *(used(opus_for(5), day) for day in days), policy=NO_ALERTS)
-        june = used(opus_for(9), date(2026, 6, 1))._replace(until=date(2026, 7, 1))
+        june = replace(used(opus_for(9), date(2026, 6, 1)), until=date(2026, 7, 1))
         store(bot.database, june, source="spend_report_csv", policy=NO_ALERTS)
         october = bot.ledger.digest(date(2026, 10, 31), start=date(2026, 10, 1), edition="monthly")
         assert "Nobody used anything in October 2026." in lines(october)
@@ -713,7 +714,7 @@ class TestRules:
             policy=NO_ALERTS,
         )
         before = bot.ledger.digest(day).month
-        august = used(opus_for(99), date(2026, 8, 1))._replace(until=date(2026, 9, 1))
+        august = replace(used(opus_for(99), date(2026, 8, 1)), until=date(2026, 9, 1))
         store(bot.database, august, source="spend_report_csv", policy=NO_ALERTS)
         assert before.forecast is not None
         assert bot.ledger.digest(day).month == before
@@ -841,7 +842,7 @@ class TestCorrection:
 
     def test_a_day_that_had_no_price_had_no_total(self, stage: Stage) -> None:
         bot = stage.installation
-        unknown = used(opus_for(100), day=date(2026, 11, 19))._replace(model="claude-unheard-of-9")
+        unknown = replace(used(opus_for(100), day=date(2026, 11, 19)), model="claude-unheard-of-9")
         store(bot.database, unknown, policy=NO_ALERTS)
         bot.jobs.tick(NOW)
         assert ": No price " in posted(stage)[0]["text"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy.exc import OperationalError
 
 from bot.playground.demo import ADMIN, NOW, Stage
@@ -321,13 +322,13 @@ class TestRetention:
         for day, tokens in ((first, 1), (first + timedelta(days=1), 3)):
             at = datetime.combine(day, time(12), UTC)
             request = Request(str(day).encode() * 2, at, series=b"series", restates=True)
-            usage = used(TokenUsage(input=tokens * 10**6), day=day)._replace(request=request)
+            usage = replace(used(TokenUsage(input=tokens * 10**6), day=day), request=request)
             store(bot.database, usage, source="otlp_metrics")
         assert bot.ledger.spend(None, None, ()).total.usage.input == 3_000_000
         save(stage, retention_days="90")
         bot.delete_old(NOW)
         assert bot.ledger.spend(None, None, ()).total.usage.input == 2_000_000
         again = Request(b"later" * 3, datetime(2026, 8, 22, 13, tzinfo=UTC), series=b"other", restates=True)
-        more = used(TokenUsage(input=5), day=date(2026, 8, 22))._replace(request=again)
+        more = replace(used(TokenUsage(input=5), day=date(2026, 8, 22)), request=again)
         store(bot.database, more, source="otlp_metrics")
         assert bot.ledger.spend(None, None, ()).total.usage.input == 2_000_005

@@ -6,6 +6,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from bot.app import Installation
 from bot.ledger import Ledger
@@ -152,7 +153,7 @@ def test_two_holidays_in_a_row_on_its_only_weekday_lose_no_week(stage: Stage, bo
 def test_a_quiet_month_of_totals_alone_is_told(stage: Stage) -> None:
     bot = stage.installation
     stage.workspace.channels["C2"] = "other"
-    october = [used(opus_for(100), date(2026, 10, 1), who)._replace(until=date(2026, 11, 1)) for who in PEOPLE]
+    october = [replace(used(opus_for(100), date(2026, 10, 1), who), until=date(2026, 11, 1)) for who in PEOPLE]
     store(bot.database, *october, source="spend_report_csv", policy=NO_ALERTS)
     quiet = Subscription("C2", time(9), PARIS, edition="monthly", skips_unchanged=True)
     subscribe(bot.database, quiet, at(12, 30, 10))

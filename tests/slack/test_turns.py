@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from bot.exports.formats import RECEIVED
 from bot.feeds import Feeds, folder_feed
@@ -160,7 +161,7 @@ def test_explain_says_which_source_speaks_and_what_the_others_say(database: Data
 
 def test_explain_says_what_is_known_of_several_days_together(database: Database, book: PriceBook) -> None:
     """A report says $30 of 1 to 21 November; of the 19th it is known that $5 were used, of the 20th nothing."""
-    report = used(opus_for(30), date(2026, 11, 1))._replace(until=date(2026, 11, 22))
+    report = replace(used(opus_for(30), date(2026, 11, 1)), until=date(2026, 11, 22))
     store(database, report, source="spend_report_csv")
     store(database, used(opus_for(5), date(2026, 11, 19)))
     ledger = Ledger(database, book, utc_policy)

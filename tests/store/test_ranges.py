@@ -7,6 +7,7 @@ from decimal import Decimal
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import delete, select
 
 from bot.ledger import Ledger
@@ -122,14 +123,17 @@ def test_a_month_is_the_same_in_digests_and_in_spend_and_as_recomputed(database:
     for first in months:
         for source in ("enterprise_spend_report", "ccusage", "enterprise_spend_report"):
             records = [
-                used(
-                    TokenUsage(random.choice((0, 10**6, 2 * 10**6, 3 * 10**6))),
-                    first + timedelta(days=start),
-                    random.choice((DANA, CI, KIM, EVERYBODY)),
-                    random.choice(list(PER_MILLION)),
-                    part=str(number),
-                    reported=random.choice((None, "1.23", "40")),
-                )._replace(until=None if length == 1 else first + timedelta(days=start + length))
+                replace(
+                    used(
+                        TokenUsage(random.choice((0, 10**6, 2 * 10**6, 3 * 10**6))),
+                        first + timedelta(days=start),
+                        random.choice((DANA, CI, KIM, EVERYBODY)),
+                        random.choice(list(PER_MILLION)),
+                        part=str(number),
+                        reported=random.choice((None, "1.23", "40")),
+                    ),
+                    until=None if length == 1 else first + timedelta(days=start + length),
+                )
                 for number in range(8)
                 for start, length in [random.choice(((0, 1), (3, 1), (8, 1), (0, 7), (7, 7), (0, 28), (2, 9)))]
             ]
@@ -156,7 +160,7 @@ def test_what_the_retention_deletes_is_in_no_total_any_more(database: Database, 
     """October's report says $30, of which $10 on the 5th; the days before the 10th are deleted, later all of it."""
     october, november = date(2026, 10, 1), date(2026, 11, 1)
     store(database, used(opus_for(10), date(2026, 10, 5)))
-    store(database, used(opus_for(30), october)._replace(until=november), source="spend_report_csv")
+    store(database, replace(used(opus_for(30), october), until=november), source="spend_report_csv")
     assert [row[5:] for row in rolled_up(database)] == [
         (7_500_000, Decimal(30), 1, 2_500_000, Decimal(10), True)  # $30 and $10 at $4 per million tokens
     ]
@@ -171,8 +175,8 @@ def test_a_total_of_the_same_usage_says_no_more_than_its_days(database: Database
     """A token read from the cache of Haiku 5.5 is $0.01 per million, in the US x 1.1: a fraction of a nanodollar."""
     usage = TokenUsage(cache_read=tokens)
     days = [used(usage, date(2026, 11, day), model="claude-haiku-5-5") for day in (3, 4, 5)]
-    days = [one._replace(conditions=one.conditions._replace(inference_geo="us")) for one in days]
-    whole = days[0]._replace(day=date(2026, 11, 1), until=date(2026, 11, 20), usage=usage.times(3))
+    days = [replace(one, conditions=one.conditions._replace(inference_geo="us")) for one in days]
+    whole = replace(days[0], day=date(2026, 11, 1), until=date(2026, 11, 20), usage=usage.times(3))
     store(database, *days)
     store(database, whole, source="ccusage")
     facts = Ledger(database, book, utc_policy).digest(date(2026, 11, 20))

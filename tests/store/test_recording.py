@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import func, insert, select
 
 from bot.ledger import Ledger
@@ -97,7 +98,7 @@ def test_sources_of_different_people_do_add_up(database: Database, book: PriceBo
 
 def test_rows_told_apart_by_a_condition_stand_beside_each_other(database: Database, book: PriceBook) -> None:
     row = used(opus_for(4))
-    batch = row._replace(conditions=row.conditions._replace(service_tier="batch"))
+    batch = replace(row, conditions=row.conditions._replace(service_tier="batch"))
     store(database, row, batch)
     store(database, row)  # an export of the standard rows alone
     store(database, batch)
@@ -169,8 +170,8 @@ def test_tokens_without_a_price_are_counted_and_cost_nothing(database: Database,
 def test_fractions_of_a_nanodollar_are_exact_in_totals(database: Database, book: PriceBook) -> None:
     # Haiku 5.5, 5-minute writes in the US: 0.125 x 1.1 = 0.1375 per million, so one token is 137.5 nanodollars.
     row = used(TokenUsage(cache_write_5m=1), model="claude-haiku-5-5")
-    us = row._replace(conditions=row.conditions._replace(inference_geo="us"))
-    store(database, us, us._replace(actor=CI))
+    us = replace(row, conditions=row.conditions._replace(inference_geo="us"))
+    store(database, us, replace(us, actor=CI))
     assert dollars(database, book) == Decimal("0.000000275")
 
 
@@ -289,7 +290,7 @@ def test_other_makers_models_of_one_source_are_in_no_figure_of_claude(
     database: Database, book: PriceBook, monkeypatch: pytest.MonkeyPatch, many_people: int
 ) -> None:
     monkeypatch.setattr("bot.store.rollups.MANY_PEOPLE", many_people)
-    gpt = used(TokenUsage(10**6), model="openai/gpt-6", reported="7")._replace(vendor="openai")
+    gpt = replace(used(TokenUsage(10**6), model="openai/gpt-6", reported="7"), vendor="openai")
     store(database, used(opus_for(5)), gpt, source="litellm_activity")
     store(database, used(opus_for(6)), source="litellm_activity")
     team = crowded_team(database, "Core", ["dana@example.com"])
@@ -303,7 +304,7 @@ def test_other_makers_models_of_one_source_are_in_no_figure_of_claude(
 def test_a_row_that_an_older_version_rolled_up_for_another_vendor_is_passed_over(
     database: Database, book: PriceBook
 ) -> None:
-    gpt = used(TokenUsage(10**6), model="openai/gpt-6", reported="7")._replace(vendor="openai")
+    gpt = replace(used(TokenUsage(10**6), model="openai/gpt-6", reported="7"), vendor="openai")
     store(database, used(opus_for(5)), gpt)
     with database.write() as connection:
         line = select(usage_lines.c.id).where(usage_lines.c.vendor == "openai").scalar_subquery()
@@ -318,7 +319,7 @@ def test_several_names_of_an_erased_person_add_up(database: Database, book: Pric
     store(database, used(opus_for(5)))
     erase_person(database, "dana@example.com", "admin", NOW)
     keys = [Actor("api_key", f"claude_code_key_dana_{letters}") for letters in ("abcd", "efgh")]
-    month = [used(opus_for(40), actor=key)._replace(until=DAY + timedelta(days=7)) for key in keys]
+    month = [replace(used(opus_for(40), actor=key), until=DAY + timedelta(days=7)) for key in keys]
     for _ in range(2):
         for key in keys:  # in files of their own
             store(database, used(opus_for(2), actor=key), source="claude_code_analytics_api")
@@ -368,7 +369,7 @@ def test_rows_of_nothing_are_nobodys_usage(database: Database, book: PriceBook) 
 
 def test_a_copy_of_a_persons_request_takes_nothing_from_them(database: Database, book: PriceBook) -> None:
     """The copy, of nobody, is an hour older."""
-    early = request("k")._replace(at=datetime(2026, 11, 19, 9, tzinfo=UTC))
+    early = replace(request("k"), at=datetime(2026, 11, 19, 9, tzinfo=UTC))
     copy = used(opus_for(4), actor=THIS_MACHINE, request=early)
     theirs = used(opus_for(4), request=request("k"))
     found = [store(database, one, source="transcripts")[:3] for one in (copy, theirs) * 3]

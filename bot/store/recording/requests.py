@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
@@ -36,8 +37,9 @@ class Requests:
 
         Those of the whole days that are the sum of requests are in ``days`` then.
         """
-        former = {key: one.request.former for part in parts for key, one in part.tally.requests.items()}
-        existing = self._existing_requests({*former, *filter(None, former.values())})
+        former = {one.request.former for part in parts for one in part.tally.requests.values()}
+        known = set(filter(None, former)).union(*(part.tally.requests for part in parts))
+        existing = self._existing_requests(known)
         first = set(existing)
         source = self.source.key
         rows: dict[bytes, Row] = {}
@@ -48,10 +50,9 @@ class Requests:
         for tally, actor_of, line_of in parts:
             named = {actor_of[place] for actor, place in tally.actors.items() if actor.kind == "email"}
             new = same = 0
-            for one in tally.requests.values():
-                request, day, actor, line, values = one
-                key, at, is_sidechain, counting, restates, known_as = request
-                actor_id = actor_of[actor]
+            for key, one in tally.requests.items():
+                request, day, actor_id, values = one.request, one.day, actor_of[one.actor], as_stored(one.values)
+                known_as, counting = request.former, request.series
                 if known_as is not None and key not in existing and known_as in existing:
                     key = known_as if existing[known_as][_ACTOR] == actor_id else key
                 said.add(key)
@@ -59,18 +60,18 @@ class Requests:
                 if before is None:
                     new += 1
                 elif _replaces(one, actor_id, actor_id in named, before) and not (
-                    restates and self.source.is_outdated(as_stored(values), before[_LINE + 1 :], day)
+                    request.restates and self.source.is_outdated(values, before[_LINE + 1 :], day)
                 ):
                     touched[before[_DAY]].add(before[_ACTOR])
                     touched[day].add(actor_id)
                 else:
                     same += 1
                     continue
-                row = (*source, key, _milliseconds(at), is_sidechain, counting, day, actor_id, line_of[line])
-                rows[key] = existing[key] = (*row, *as_stored(values))
+                which = (*source, key, _milliseconds(request.at), request.sidechain, counting, day, actor_id)
+                rows[key] = existing[key] = (*which, line_of[one.line], *values)
                 if counting is not None:
                     series.add(counting)
-                if counting is not None or restates:
+                if counting is not None or request.restates:
                     # Reports restate, and may hold the same day as a whole as well, which their requests replace.
                     touched[day].add(actor_id)
             counts.append(Counted(new, same, len(tally.requests) - new - same))
@@ -81,14 +82,14 @@ class Requests:
         for _, day, actor_id in gone:
             touched[day].add(actor_id)
         counts[-1] = counts[-1].plus(Counted(restated=len(gone)))
-        added = [rows[key] for key in sorted(rows.keys() - first)]
-        grown = _sums([row for row in added if row[_ACTOR] not in touched.get(row[_DAY], ())])
+        added = [row for key, row in rows.items() if key not in first]
+        grown = _sums([row for row in added if row[_ACTOR] not in touched.get(row[_DAY], ())] if touched else added)
         # Roll-ups look at the day as it was before, so they are made before anything is written.
         days = sorted(touched.keys() | grown.keys())
         used_by = ({*touched.get(day, ()), *(actor for actor, _ in grown.get(day, ()))} for day in days)
         rollups = [self.source.rollup(day, actors) for day, actors in zip(days, used_by, strict=True)]
         if self.is_kept or touched:
-            insert_rows(self.connection, seen_requests, added)
+            insert_rows(self.connection, seen_requests, sorted(added, key=itemgetter(_KEY)))
         replace_rows(self.connection, seen_requests, [rows[key] for key in sorted(rows.keys() & first)])
         for key, *_ in gone:
             run_sql(self.connection, _DELETE, (*source, key))
@@ -168,12 +169,12 @@ class Requests:
 
 def _sums(requests: list[Row]) -> dict[int, dict[tuple[int, int], Row]]:
     """Counts and stated nanodollars of rows of seen_requests, by day, then actor and line."""
-    found: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
+    found: dict[Row, list[Row]] = defaultdict(list)
     for row in requests:
-        found[row[_DAY], row[_ACTOR], row[_LINE]].append(row[9:])
+        found[row[_DAY : _LINE + 1]].append(row)
     by_day: dict[int, dict[tuple[int, int], Row]] = defaultdict(dict)
     for (day, actor_id, line_id), rows in found.items():
-        by_day[day][actor_id, line_id] = summed(rows)
+        by_day[day][actor_id, line_id] = summed([row[_LINE + 1 :] for row in rows])
     return by_day
 
 

@@ -130,9 +130,10 @@ _PERSON_OF = "SELECT id, person_id FROM actors WHERE id IN"
 
 
 def summed(rows: list[Row]) -> Row:
-    """Column by column, as SQL adds up: what is None does not count, and only nothing but None comes to None."""
-    stated = ([value for value in column if value is not None] for column in zip(*rows, strict=True))
-    return tuple(sum(values) if values else None for values in stated)
+    """Six counts and a cost, added up as SQL does: None does not count, and nothing but None comes to None."""
+    *counts, reported = zip(*rows, strict=True)
+    stated = [nano for nano in reported if nano is not None]
+    return (*map(sum, counts), sum(stated) if stated else None)
 
 
 def _size(values: Row) -> tuple[int, int]:
