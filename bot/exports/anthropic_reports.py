@@ -6,7 +6,6 @@ wider ones are kept as what they are: totals without days. Rows of the beta that
 person in two groups stands in both), so they are left out.
 """
 
-import hashlib
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -32,7 +31,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import ONE_DAY, spend_day
-from bot.spend.records import ORGANIZATION, Actor, Member, Problem, Request, UsageRecord, View
+from bot.spend.records import ORGANIZATION, Actor, Member, Problem, Request, UsageRecord, View, request_key
 
 _DAY_LONG = timedelta(days=1)
 _KINDS = ("cost_type", "token_type", "description")
@@ -381,7 +380,7 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
 
 def _key(row: _Row, told_apart: Any) -> bytes:
     bucket = f"{row.start.isoformat()} {row.end.isoformat()} {told_apart}"
-    return hashlib.blake2b(bucket.encode(), digest_size=16).digest()
+    return request_key(bucket.encode())
 
 
 def _told_apart(row: _Row, actor: Actor) -> Any:

@@ -31,7 +31,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, PricingError, TokenUsage
 from bot.spend.days import ONE_DAY, spend_day
-from bot.spend.records import Problem, Request, UsageRecord, View
+from bot.spend.records import Problem, Request, UsageRecord, View, request_key
 
 _SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
 """Finest first; "projects" holds daily rows by project."""
@@ -321,7 +321,7 @@ def _read_run(number: int, run: _Run, raw: bytes, export: Export, context: Readi
         try:
             used = msgspec.json.decode(entry, type=_ModelUse)
             model = as_name(re.sub(r"\[1m\]$", "", name), "model")
-            request = Request(hashlib.blake2b(f"{key}\0{name}".encode(), digest_size=16).digest(), export.written_at)
+            request = Request(request_key(f"{key}\0{name}".encode()), export.written_at)
             yield UsageRecord(
                 row=number,
                 day=day,

@@ -1,6 +1,5 @@
 """Exports of gateways: LiteLLM's daily activity and spend logs, and OpenRouter's activity CSV. Dollars are theirs."""
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import spend_day
-from bot.spend.records import ANTHROPIC, GATEWAY, Actor, Member, Problem, Request, UsageRecord
+from bot.spend.records import ANTHROPIC, GATEWAY, Actor, Member, Problem, Request, UsageRecord, request_key
 
 _UNKNOWN_SIZE = PriceConditions(prompt_tier="unknown")
 
@@ -270,7 +269,7 @@ def _log_record(number: int, log: _Log, said: _LogMetadata, context: ReadingCont
         conditions=_UNKNOWN_SIZE,
         part=STATED if spend or not usage.tokens else "",
         reported_usd=spend if spend or not usage.tokens else None,
-        request=Request(hashlib.blake2b(log.request_id.encode(), digest_size=16).digest(), at),
+        request=Request(request_key(log.request_id.encode()), at),
         vendor=_vendor(log.model),
     )
 

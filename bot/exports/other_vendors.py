@@ -1,6 +1,5 @@
 """Usage of other vendors' assistants, kept apart from Claude: GitHub Copilot's CSV and Cursor's usage events."""
 
-import hashlib
 from decimal import Decimal
 
 import msgspec
@@ -27,7 +26,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import TokenUsage
 from bot.spend.days import spend_day
-from bot.spend.records import API, CURSOR, GITHUB, SUBSCRIPTION, Actor, Problem, Request, UsageRecord
+from bot.spend.records import API, CURSOR, GITHUB, SUBSCRIPTION, Actor, Problem, Request, UsageRecord, request_key
 
 _COPILOT = ("date", "username", "sku", "model", "quantity", "gross_amount", "net_amount")
 
@@ -129,13 +128,9 @@ def _cursor_record(number: int, event: _Event, raw: bytes, context: ReadingConte
         ),
         billing=SUBSCRIPTION if event.kind.startswith("Included") else API,
         reported_usd=None if event.charged_cents is None else cents(event.charged_cents, "chargedCents"),
-        request=Request(_digest(repr(told_apart).encode()), at, former=_digest(_canonical(raw))),
+        request=Request(request_key(repr(told_apart).encode()), at, former=request_key(_canonical(raw))),
         vendor=CURSOR,
     )
-
-
-def _digest(told_apart: bytes) -> bytes:
-    return hashlib.blake2b(told_apart, digest_size=16).digest()
 
 
 def _canonical(raw: bytes) -> bytes:

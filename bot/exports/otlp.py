@@ -5,7 +5,6 @@ since the last one (delta) or since the session's start (cumulative). Both descr
 day has events, its metrics are not used. JSON may have whole numbers as numbers or as strings; both are read.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -35,7 +34,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import spend_day
-from bot.spend.records import Actor, Member, Problem, Request, UsageRecord
+from bot.spend.records import Actor, Member, Problem, Request, UsageRecord, request_key
 
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -257,7 +256,7 @@ def _number(said: Attributes, name: str) -> Decimal:
 
 
 def _digest(value: object) -> bytes:
-    return hashlib.blake2b(repr(value).encode(), digest_size=16).digest()
+    return request_key(repr(value).encode())
 
 
 # Files

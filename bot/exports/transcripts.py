@@ -4,7 +4,6 @@ One response is written as one line per content block, with the same message id 
 put partial output counts on the earlier lines, so the fullest line counts. Nothing names the person. No prompt is read.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -31,7 +30,7 @@ from bot.exports.reader import (
 from bot.exports.response_lines import is_of_user, response_lines
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import spend_day
-from bot.spend.records import API, Problem, Request, UsageRecord
+from bot.spend.records import API, Problem, Request, UsageRecord, request_key
 
 SYNTHETIC = "<synthetic>"
 _TYPE = re.compile(
@@ -139,19 +138,22 @@ class _Response(Struct, gc=False):
     counts: _Usage
     sidechain: bool
     cost: Decimal | None
+    message: str | None
+    request: str | None
 
     def is_fuller_than(self, other: "_Response") -> bool:
-        """Earlier lines of one response carry partial counts: the one with the most output is the final one."""
-        mine, theirs = self.counts.output_tokens or 0, other.counts.output_tokens or 0
-        if mine != theirs:
-            return mine > theirs
-        if self._fullness != other._fullness:
-            return self._fullness > other._fullness
+        """Earlier lines of one response carry partial counts, so that the one with the most tokens is the final one.
+
+        A line of the main conversation goes before a subagent's copy of it.
+        """
+        if self.fullness != other.fullness:
+            return self.fullness > other.fullness
         return self.at < other.at
 
     @property
-    def _fullness(self) -> tuple[int, bool, Decimal]:
-        return _token_usage(self.counts).tokens, not self.sidechain, self.cost or Decimal(0)
+    def fullness(self) -> tuple[bool, int, int, Decimal]:
+        usage = _token_usage(self.counts)
+        return not self.sidechain, usage.tokens, usage.output, self.cost or Decimal(0)
 
 
 class _Lines:
@@ -159,8 +161,9 @@ class _Lines:
 
     def __init__(self, context: ReadingContext) -> None:
         self.context = context
-        self.responses: dict[bytes | str | tuple[str, str | None], _Response] = {}
+        self.responses: dict[bytes | str | tuple[str, str], _Response] = {}
         self.requests: dict[str, str | None] = {}
+        """The first request of the main conversation by message, None while there are subagents' copies alone."""
         self.limits: dict[tuple[str, date], int | None] = {}
         self.names: dict[str, str] = {}
         self.last = _Line()
@@ -182,23 +185,27 @@ class _Lines:
         if model is None:
             model = self.names[message.model] = as_name(message.model, "model")
         counts, is_sidechain = message.usage, bool(entry.sidechain)
-        key = self._key(message.id, entry.request_id, is_sidechain) if message.id else _digest(bytes(line).strip())
+        key = self._key(message.id, entry.request_id, is_sidechain) if message.id else request_key(bytes(line).strip())
         before = self.responses.get(key)
         cost = None if entry.cost is None else money(entry.cost, "costUSD")
         self.last = entry
-        found = _Response(row, at, model, counts, is_sidechain, cost)
+        found = _Response(row, at, model, counts, is_sidechain, cost, message.id, entry.request_id)
         if before is None or found.is_fuller_than(before):
             self.responses[key] = found
 
-    def _key(self, message: str, request: str | None, is_sidechain: bool) -> str | tuple[str, str | None]:
+    def _key(self, message: str, request: str | None, is_sidechain: bool) -> str | tuple[str, str]:
         """What makes two lines one response: the message id, as sidechains repeat it under other request ids.
 
         Another request of the main conversation with the same message id is another response.
         """
-        first = self.requests.setdefault(message, None if is_sidechain else request or "")
-        if is_sidechain or first is None or first == (request or ""):
+        said = None if is_sidechain else request or ""
+        first = self.requests.setdefault(message, said)
+        if said is None or first == said:
             return message
-        return message, request
+        if first is None:
+            self.requests[message] = said
+            return message
+        return message, said
 
     def records(self) -> Iterator[UsageRecord]:
         """What the lines came to."""
@@ -214,7 +221,12 @@ class _Lines:
             if reported is not None and not reported and usage.tokens:
                 reported = None
             part = "" if reported is None else STATED
-            request = Request(_key(key), found.at, found.sidechain)
+            if isinstance(key, bytes):
+                request = Request(key, found.at, found.sidechain)
+            else:
+                # So are the requests named under which older versions stored the second and further ones of a message.
+                name = None if found.sidechain else f"{found.message}\0{found.request or ''}"
+                request = Request(request_key(str(found.message).encode()), found.at, found.sidechain, name=name)
             yield UsageRecord(found.row, day, actor, model, usage, conditions, API, part, reported, request)
 
 
@@ -276,13 +288,3 @@ def _token_usage(counts: _Usage) -> TokenUsage:
         long,
         searches or 0,
     )
-
-
-def _key(name: bytes | str | tuple[str, str | None]) -> bytes:
-    if isinstance(name, bytes):
-        return name
-    return _digest(name.encode() if isinstance(name, str) else f"{name[0]}\0{name[1] or ''}".encode())
-
-
-def _digest(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=16).digest()

@@ -1,5 +1,6 @@
 """One line of a usage export, in our words, and what could not be read."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -40,7 +41,9 @@ class Request(Struct, frozen=True, gc=False):
     ``key`` identifies the request over all files; ``at`` carries its zone; ``sidechain`` is a subagent's copy.
     ``series`` is set where the figures count up since a start, and names what counts: the day's share is then the
     difference to the day before. ``restates`` says that the latest word on it holds, even if it is less; else the
-    fullest does. ``former`` is a key under which the same actor's, or nobody's, may be stored already.
+    fullest does. ``former`` is a key under which the same actor's, or nobody's, may be stored already. ``name`` is set
+    where ``key`` is of the message that was answered: of one message each request of the main conversation counts, and
+    a subagent's copy only where there is none.
     """
 
     key: bytes
@@ -49,6 +52,12 @@ class Request(Struct, frozen=True, gc=False):
     series: bytes | None = None
     restates: bool = False
     former: bytes | None = None
+    name: str | None = None
+
+
+def request_key(told_apart: bytes) -> bytes:
+    """The key of a request by all that tells it from others."""
+    return hashlib.blake2b(told_apart, digest_size=16).digest()
 
 
 class UsageRecord(Struct, frozen=True, gc=False):

@@ -186,7 +186,7 @@ CREATE TABLE seen_requests (
 	cache_write_5m BIGINT NOT NULL,
 	cache_write_1h BIGINT NOT NULL,
 	web_searches BIGINT NOT NULL,
-	reported_usd BIGINT,
+	reported_usd BIGINT, request BIGINT,
 	CONSTRAINT pk_seen_requests PRIMARY KEY (workspace_id, source_id, "key"),
 	CONSTRAINT fk_seen_requests_actor_id FOREIGN KEY(actor_id) REFERENCES actors (id),
 	CONSTRAINT fk_seen_requests_line_id FOREIGN KEY(line_id) REFERENCES usage_lines (id),
@@ -404,4 +404,4 @@ CREATE TABLE person_ranges (
 )
  WITHOUT ROWID;
 
-INSERT INTO alembic_version (version_num) VALUES ('0007')
+INSERT INTO alembic_version (version_num) VALUES ('0008')

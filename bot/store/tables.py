@@ -254,6 +254,7 @@ seen_requests = Table(
     Column("at", BigInteger, nullable=False, comment="UTC epoch milliseconds"),
     Column("sidechain", Boolean, nullable=False),
     Column("series", LargeBinary, comment="what counts up since a start; the day's share is the difference"),
+    Column("request", BigInteger, comment="which request of the message that the key is of; null for all others"),
     Column("day", Day, nullable=False),
     Column("actor_id", ForeignKey("actors.id"), nullable=False),
     Column("line_id", ForeignKey("usage_lines.id"), nullable=False),

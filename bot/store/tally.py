@@ -59,7 +59,7 @@ class Tally:
     def __init__(self, records: Iterable[UsageRecord | UsageRows | Sessions | Member | View | Covered] = ()) -> None:
         self.actors: dict[Actor, int] = {}
         self.lines: dict[Line, int] = {}
-        self.requests: dict[bytes, SingleRequest] = {}
+        self.requests: dict[bytes | str, SingleRequest] = {}
         self.ranges: dict[RangeKey, Values] = {}
         self.members: list[Member] = []
         self.sessions: Counter[tuple[int, int]] = Counter()
@@ -192,21 +192,22 @@ class Tally:
         self._values[start : start + _WIDTH] = array("q", (*_added(tuple(before), values), records + made_of))
 
     def _add_request(self, one: SingleRequest) -> None:
-        before = self.requests.setdefault(one.request.key, one)
+        key = one.request.name or one.request.key
+        before = self.requests.setdefault(key, one)
         if before is one:
             return
         if one.request.restates:
             # Two rows of one bucket that nothing tells apart are two parts of it.
-            self.requests[one.request.key] = replace(one, values=_added(before.values, one.values))
+            self.requests[key] = replace(one, values=_added(before.values, one.values))
             return
         mine, theirs = (fullness(each.request.sidechain, each.values) for each in (one, before))
         if mine > theirs or (mine == theirs and one.request.at < before.request.at):
-            self.requests[one.request.key] = one
+            self.requests[key] = one
 
 
-def fullness(sidechain: bool, values: Values) -> tuple[int, int, bool, int]:
-    """Earlier lines of one response carry partial counts: the one with the most output is the final one."""
-    return values[1], sum(values[:5]), not sidechain, values[-1]
+def fullness(sidechain: bool, values: Values) -> tuple[bool, int, int, int]:
+    """Of lines of one response the final one goes before partial ones, and any before a subagent's copy of it."""
+    return not sidechain, sum(values[:5]), values[1], values[-1]
 
 
 def _added(one: Values, other: Values) -> Values:

@@ -5,31 +5,30 @@ Intended differences, each for a reason, so that the corpus has none of them or 
 - US-only inference: ccusage takes the standard price; tokens are the same, and dollars are not compared here.
 - Lines without a message id: ccusage counts each, even the same line in two files; we count equal lines once.
 - ``<synthetic>`` answers: ccusage has their tokens in its totals and not in its models; we have no use for them.
-- One message id under several request ids in several files: ccusage counts each request; we count the response once,
-  as a session that is resumed or copied repeats it. Within one file both count each request.
+- Lines of one message without a request id: ccusage counts those of each time; we count the message once, as each of
+  its content blocks is a line of its own time. A line with an empty message id counts here, and not there.
 - A model of fast mode: ccusage calls it "…-fast"; we call it by its name and keep the speed beside it.
 """
 
 import json
 import os
 import subprocess
-from collections import defaultdict
-from datetime import date
 from pathlib import Path
-from typing import Any
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import func, select
 
 from bench.corpus import write_corpus
 from bot.exports.containers import files_below
-from bot.exports.reader import Export, ReadingContext
-from bot.exports.transcripts import Transcripts
+from bot.imports import Importer
 from bot.pricing import PriceBook
-from bot.spend.records import Problem
-from bot.store.tally import Tally
+from bot.store.database import Database
+from bot.store.tables import usage_daily, usage_lines
 from tests.npm import NODE, npm_package
-from tests.usage import NOW
+from tests.transcripts import tangled
+from tests.usage import NOW, POLICY
 
 VERSION = "20.0.24"
 
@@ -60,28 +59,40 @@ def by_ccusage(folder: Path) -> dict[tuple[str, str], tuple[int, ...]]:
     return found
 
 
-def by_us(folder: Path, book: PriceBook) -> dict[tuple[str, str], tuple[int, ...]]:
-    tally = Tally()
-    context = ReadingContext(ZoneInfo("UTC"), book)
-    for path in files_below(folder / "projects"):
-        with path.open("rb") as file:
-            for record in Transcripts().read(Export(path.name, file, NOW), context):
-                assert not isinstance(record, Problem), record
-                tally.add(record)
-    lines = list(tally.lines)
-    found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for one in tally.requests.values():
-        model, speed = lines[one.line][:2]
-        day = date(one.day // 10000, one.day // 100 % 100, one.day % 100).isoformat()
-        counts: list[Any] = found[day, f"{model}-fast" if speed == "fast" else model]
-        for place, value in enumerate((*one.values[:3], one.values[3] + one.values[4])):
-            counts[place] += value
-    return {key: tuple(counts) for key, counts in found.items() if any(counts)}
+def by_us(database: Database, folder: Path, book: PriceBook) -> dict[tuple[str, str], tuple[int, ...]]:
+    importer = Importer(database, ZoneInfo("UTC"), book, POLICY)
+    for report in importer.import_files(files_below(folder / "projects"), NOW):
+        assert (report.refused, report.problems) == (None, [])
+    used, line = usage_daily.c, usage_lines.c
+    columns = (used.input, used.output, used.cache_read, used.cache_write_5m + used.cache_write_1h)
+    query = select(used.day, line.model, line.speed, *map(func.sum, columns))
+    query = query.join_from(usage_daily, usage_lines).group_by(used.day, line.model, line.speed)
+    with database.read() as connection:
+        rows = [tuple(row) for row in connection.execute(query)]
+    return {
+        (day.isoformat(), f"{model}-fast" if speed == "fast" else model): tuple(map(int, counts))
+        for day, model, speed, *counts in rows
+        if any(counts)
+    }
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_both_come_to_the_same_tokens(tmp_path: Path, book: PriceBook, seed: int) -> None:
+def test_both_come_to_the_same_tokens(database: Database, tmp_path: Path, book: PriceBook, seed: int) -> None:
     write_corpus(tmp_path, files=12, turns=40, seed=seed, padding=5)
-    ours = by_us(tmp_path, book)
+    ours = by_us(database, tmp_path, book)
     assert len(ours) > 20
     assert ours == by_ccusage(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_mix_of_requests_and_subagents_comes_to_the_same(
+    database: Database, tmp_path: Path, book: PriceBook, seed: int
+) -> None:
+    chosen = Random(seed)
+    for number in range(40):
+        path = tmp_path / "projects" / "p" / f"{number}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Ids of ten files each, so that they meet in some.
+        messages = "".join(chr(ord("a") + number // 10 * 6 + place) for place in range(6))
+        path.write_text(tangled(chosen, 8, messages), encoding="utf-8")
+    assert by_us(database, tmp_path, book) == by_ccusage(tmp_path)

@@ -326,9 +326,10 @@ class TestTranscripts:
         assert problems == []
         assert [record.row for record in records] == [1, 3, 4]
         again = read("\n".join([line(uuid="y"), line(requestId=None)]), book)[0]
-        keys = [record.request.key for record in records if record.request]
-        assert [record.request.key for record in again if record.request] == [keys[0], keys[2]]
+        keys = [(record.request.key, record.request.name) for record in records if record.request]
+        assert [(record.request.key, record.request.name) for record in again if record.request] == [keys[0], keys[2]]
         assert len(set(keys)) == 3
+        assert len({key for key, _ in keys}) == 1
 
     def test_the_fullest_line_of_a_response_counts(self, book: PriceBook) -> None:
         usages: list[dict[str, int]] = [

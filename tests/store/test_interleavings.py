@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ from bot.store.database import Database, connect
 from bot.store.recording import rebuild_rollups
 from bot.store.rollups import DayRollup
 from bot.store.tables import metadata
+from tests.transcripts import tangled
 from tests.usage import utc_policy
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -61,6 +63,9 @@ def write_files(folder: Path) -> list[Path]:
         for part, some in enumerate((lines[: len(lines) * 2 // 3], lines[len(lines) // 3 :], lines)):
             files.append(folder / f"t{number}-{part}.jsonl")
             files[-1].write_text("\n".join(some) + "\n", encoding="utf-8")
+    for number in range(3):
+        files.append(folder / f"tangled{number}.jsonl")
+        files[-1].write_text(tangled(Random(number), 16), encoding="utf-8")
     rows = [
         f"2026-11-{day:02},claude-opus-5-5,{key},Default,standard,≤ 200k,{day * 1000},{day},0,{day * 7},{day},0,global,"
         for day in range(1, 10)
@@ -111,7 +116,7 @@ def empty(database: Database) -> None:
             connection.execute(text(f"DELETE FROM {table.name}"))
 
 
-steps = st.lists(st.builds(Step, file=st.integers(0, 11), killed_at=st.none() | st.integers(1, 6)), max_size=14)
+steps = st.lists(st.builds(Step, file=st.integers(0, 14), killed_at=st.none() | st.integers(1, 6)), max_size=14)
 
 
 def end_in_the_same(database: Database, book: PriceBook, files: list[Path], chosen: list[Step]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
@@ -29,7 +29,7 @@ from bot.store.quantities import (
     vendor_spend,
 )
 from bot.store.recording import DayChange, rebuild_rollups
-from bot.store.tables import imports, model_days, person_days, usage_daily, usage_lines, usage_ranges
+from bot.store.tables import imports, model_days, person_days, seen_requests, usage_daily, usage_lines, usage_ranges
 from tests.usage import DANA, DAY, NOW, POLICY, crowded_team, opus_for, request, store, used, utc_policy
 
 EVER = Period(date(2020, 1, 1), date(2030, 1, 1))
@@ -375,6 +375,19 @@ def test_a_copy_of_a_persons_request_takes_nothing_from_them(database: Database,
     found = [store(database, one, source="transcripts")[:3] for one in (copy, theirs) * 3]
     assert found == [(1, 0, 0), (0, 0, 1), *[(0, 1, 0)] * 4]
     assert [one.person.label for one in people_on(database, DAY)] == [DANA.name]
+
+
+def test_requests_that_older_versions_stored_are_the_first_that_come_again(database: Database, book: PriceBook) -> None:
+    """They did not keep which request of a message it was. Two dollars for the one and three for the other."""
+    first, second = (
+        used(opus_for(usd), request=replace(request("m"), name=f"m\0{name}")) for usd, name in ((2, "r1"), (3, "r2"))
+    )
+    counts = [store(database, first, source="transcripts")[:3]]
+    with database.write() as connection:
+        connection.execute(update(seen_requests).values(request=None))
+    counts += (store(database, one, source="transcripts")[:3] for one in (first, second, first, second))
+    assert counts == [(1, 0, 0), (0, 1, 0), (1, 0, 0), (0, 1, 0), (0, 1, 0)]
+    assert Ledger(database, book, utc_policy).digest(DAY, NOW).told_usd == 5
 
 
 def test_days_of_different_prices_add_up_whether_they_are_told_apart_or_not(

@@ -1,11 +1,12 @@
 """Sources that know single requests: each is kept once, at its fullest, and a day is their sum."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
+from zlib import crc32
 
+from bot.spend.records import Request, request_key
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
 from bot.store.quantities import COUNTS
 from bot.store.recording.source import FEW_ACTORS, Counted, Part, Source, as_stored, summed
@@ -13,7 +14,7 @@ from bot.store.tables import seen_requests, usage_daily
 from bot.store.tally import NOT_STATED, SingleRequest, fullness
 
 _REQUEST = f"SELECT {', '.join(column.name for column in seen_requests.columns)} FROM seen_requests"  # noqa: S608
-_KEY, _AT, _SIDECHAIN, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8
+_KEY, _AT, _SIDECHAIN, _REQUEST_OF, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8, 9
 """Where these stand in a row of seen_requests; the counts and the reported dollars follow."""
 
 _OF_DAYS = "SELECT key, day, actor_id FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND day IN"
@@ -37,9 +38,7 @@ class Requests:
 
         Those of the whole days that are the sum of requests are in ``days`` then.
         """
-        former = {one.request.former for part in parts for one in part.tally.requests.values()}
-        known = set(filter(None, former)).union(*(part.tally.requests for part in parts))
-        existing = self._existing_requests(known)
+        existing = self._existing_requests([one.request for part in parts for one in part.tally.requests.values()])
         first = set(existing)
         source = self.source.key
         rows: dict[bytes, Row] = {}
@@ -50,11 +49,15 @@ class Requests:
         for tally, actor_of, line_of in parts:
             named = {actor_of[place] for actor, place in tally.actors.items() if actor.kind == "email"}
             new = same = 0
-            for key, one in tally.requests.items():
+            for one in tally.requests.values():
                 request, day, actor_id, values = one.request, one.day, actor_of[one.actor], as_stored(one.values)
-                known_as, counting = request.former, request.series
+                key, known_as, counting, name = request.key, request.former, request.series, _name(request)
                 if known_as is not None and key not in existing and known_as in existing:
                     key = known_as if existing[known_as][_ACTOR] == actor_id else key
+                if _is_other(existing.get(key), name):
+                    own = request_key(str(request.name).encode())
+                    # Of those that older versions stored nobody knows which is the first.
+                    key = own if existing[key][_REQUEST_OF] is not None or own in existing else key
                 said.add(key)
                 before = existing.get(key)
                 if before is None:
@@ -66,8 +69,10 @@ class Requests:
                     touched[day].add(actor_id)
                 else:
                     same += 1
+                    if name is not None and before[_REQUEST_OF] is None and not before[_SIDECHAIN]:
+                        rows[key] = existing[key] = (*before[:_REQUEST_OF], name, *before[_DAY:])
                     continue
-                which = (*source, key, _milliseconds(request.at), request.sidechain, counting, day, actor_id)
+                which = (*source, key, _milliseconds(request.at), request.sidechain, counting, name, day, actor_id)
                 rows[key] = existing[key] = (*which, line_of[one.line], *values)
                 if counting is not None:
                     series.add(counting)
@@ -105,12 +110,21 @@ class Requests:
         stored = select_in(self.connection, _OF_DAYS, self.source.key, sorted(days))
         return [(bytes(key), day, actor_id) for key, day, actor_id in stored]
 
-    def _existing_requests(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
+    def _existing_requests(self, requests: list[Request]) -> dict[bytes, Row]:
+        """The stored rows that may be of these requests, by key."""
         where, mine = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ?", self.source.key
         if not select_rows(self.connection, f"{where} LIMIT 1", mine):
             return {}  # as at the first import, where looking each of them up would be in vain
-        found = select_in(self.connection, f"{where} AND key IN", mine, sorted(keys))
-        return {bytes(row[_KEY]): row for row in found}
+        found: dict[bytes, Row] = {}
+
+        def look_up(keys: set[bytes]) -> None:
+            for row in select_in(self.connection, f"{where} AND key IN", mine, sorted(keys)):
+                found[bytes(row[_KEY])] = row
+
+        look_up({key for one in requests for key in (one.key, one.former) if key is not None})
+        others = (one for one in requests if _is_other(found.get(one.key), _name(one)))
+        look_up({request_key(str(one.name).encode()) for one in others})
+        return found
 
     def _touch_later_days(self, series: set[bytes], touched: _Touched) -> None:
         """A count since a start also decides what is left for the days after it."""
@@ -165,6 +179,16 @@ class Requests:
             f"WHERE {known} AND series IS NOT NULL) WINDOW since AS (PARTITION BY series ORDER BY day)"
         )
         return f"SELECT * FROM ({counting}) AS counted WHERE day = ?"  # noqa: S608
+
+
+def _name(request: Request) -> int | None:
+    """What is kept of a request's name, to tell it from another one of the same message."""
+    return None if request.name is None else crc32(request.name.encode())
+
+
+def _is_other(before: Row | None, name: int | None) -> bool:
+    """Whether what is stored under the key of a message is, or may be, another request of the main conversation."""
+    return name is not None and before is not None and not before[_SIDECHAIN] and before[_REQUEST_OF] != name
 
 
 def _sums(requests: list[Row]) -> dict[int, dict[tuple[int, int], Row]]:
