@@ -505,38 +505,50 @@ def test_days_beyond_the_calendar_are_left_out(database: Database, book: PriceBo
     assert ledger_of(database, book).spend(None, None, ()).total.usd == 5
 
 
+def ccusage_days(*days: tuple[int, int]) -> dict[str, Any]:
+    rows = [
+        {
+            "date": f"2026-11-0{day}",
+            "inputTokens": tokens,
+            "outputTokens": 0,
+            "cacheCreationTokens": 0,
+            "cacheReadTokens": 0,
+            "totalTokens": tokens,
+            "totalCost": tokens * 5 / 10**6,
+            "modelsUsed": [MODEL],
+            "modelBreakdowns": [{"modelName": MODEL, "inputTokens": tokens, "cost": tokens * 5 / 10**6}],
+        }
+        for day, tokens in days
+    ]
+    return {"daily": rows, "totals": {}}
+
+
 def test_ccusage_that_is_said_whose_it_is_counts_once(database: Database, book: PriceBook, tmp_path: Path) -> None:
     """Two days of Opus 5 at $5, first nobody's, then Dana's; another machine's day stays nobody's."""
-
-    def report(*days: tuple[int, int]) -> dict[str, Any]:
-        rows = [
-            {
-                "date": f"2026-11-0{day}",
-                "inputTokens": tokens,
-                "outputTokens": 0,
-                "cacheCreationTokens": 0,
-                "cacheReadTokens": 0,
-                "totalTokens": tokens,
-                "totalCost": tokens * 5 / 10**6,
-                "modelsUsed": [MODEL],
-                "modelBreakdowns": [{"modelName": MODEL, "inputTokens": tokens, "cost": tokens * 5 / 10**6}],
-            }
-            for day, tokens in days
-        ]
-        return {"daily": rows, "totals": {}}
-
-    ours = write(tmp_path, "c.json", report((5, 10**6), (6, 10**6)))
+    ours = write(tmp_path, "c.json", ccusage_days((5, 10**6), (6, 10**6)))
     reading = importer(database, book)
     list(reading.import_files([ours], NOW))
     for _ in range(2):
         (again,) = reading.import_files([ours], NOW, person="dana@x.com")
         assert again.changes == []
     assert by_person(database, book) == {"dana@x.com": Decimal(10)}
-    list(reading.import_files([write(tmp_path, "d.json", report((6, 2 * 10**6)))], NOW))
+    list(reading.import_files([write(tmp_path, "d.json", ccusage_days((6, 2 * 10**6)))], NOW))
     assert by_person(database, book) == {"dana@x.com": Decimal(10), "unassigned (this machine)": Decimal(10)}
     link_actor(database, "this machine", "ada@x.com", BY_ADMIN, book, POLICY, NOW)
     list(reading.import_files([tmp_path / "d.json"], NOW, person="bo@x.com"))
     assert by_person(database, book)["ada@x.com"] == 10
+
+
+def test_ccusage_that_has_grown_since_it_was_nobodys_counts_once(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """Two days of Opus 5 at $5, the second of which goes on until it is said whose they are."""
+    reading = importer(database, book)
+    list(reading.import_files([write(tmp_path, "c.json", ccusage_days((5, 10**6), (6, 10**6)))], NOW))
+    grown = write(tmp_path, "c.json", ccusage_days((5, 10**6), (6, 3 * 10**6), (7, 10**6)))
+    for _ in range(2):
+        list(reading.import_files([grown], NOW, person="dana@x.com"))
+        assert by_person(database, book) == {"dana@x.com": Decimal(25)}
 
 
 REPORT = (

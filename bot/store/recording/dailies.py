@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sqlalchemy import Connection
 
@@ -36,6 +36,9 @@ class DailyRows:
         self.whole_days = set(whole_days)
         self.holders = _holders(source.connection, source.workspace_id, actors)
         """For actors of a file the one under whom its rows may be stored already: nobody, or an erased key's owner."""
+
+        self.taken_over: set[int] = set()
+        """Actors who were found to be stored under another one so far."""
 
     def store(self, part: Part) -> Counted:
         """Write what a file says of days."""
@@ -105,11 +108,20 @@ class DailyRows:
             found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
         holders = {self.holders[row[0]] for row in rows if row[0] in self.holders}
         held = self.source.dailies(day, holders) if holders and new else []
-        same = {(self.holders[row[0]], *row[1:]) for row in new if row[0] in self.holders}
-        found |= {row[:2] for row in held if row in same}
+        if held:
+            found.update(self._held(new, {row[:2]: row for row in held}))
         if self.source.name == _BLOCKS:
             found |= self._old_blocks(rows, [*existing.values(), *held])
         return sorted(found)
+
+    def _held(self, new: list[Row], held: Mapping[Row, Row]) -> Iterator[Row]:
+        """The held rows that new ones are: equal ones, and where there were such, those that have grown since."""
+        both = [(row, held[key]) for row in new if (key := (self.holders.get(row[0]), row[1])) in held]
+        self.taken_over |= {row[0] for row, before in both if row[2:] == before[2:] and any(row[2:])}
+        for row, before in both:
+            has_grown = all(mine >= theirs for mine, theirs in zip(row[2:-1], before[2:-1], strict=True))
+            if row[2:] == before[2:] or (row[0] in self.taken_over and has_grown):
+                yield before[:2]
 
     def _old_blocks(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Stored rows of older versions, which added up the blocks of a day, that these blocks come to as well."""
