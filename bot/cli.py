@@ -727,7 +727,7 @@ def _post_digest(installation: "Installation", channel: str, day: date, team: st
     now = installation.clock()
     jobs = installation.jobs
     key = deliveries.digest_key(channel, day, "daily", team)
-    deliveries.owe_digest(installation.database, channel, day, now, covered=deliveries.Covered("daily", day, team))
+    deliveries.owe_digest(installation.database, channel, day, now, covered=deliveries.Scope("daily", day, team))
     deliveries.reopen(installation.database, key, now)
     jobs.sender.send_due(now)
     delivery = deliveries.find_delivery(installation.database, key)
@@ -790,6 +790,10 @@ def _print_json(document: dict[str, Any]) -> None:
 
 def _refuse(sentence: str) -> NoReturn:
     if "--json" in sys.argv:
-        _print_json({"refusal": sentence})
+        try:
+            _print_json({"refusal": sentence})
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
     print(sentence, file=sys.stderr)
     sys.exit(REFUSED)

@@ -15,7 +15,7 @@ from bot.ledger import Ledger, OwnDay
 from bot.pricing.money import rounded
 from bot.schedule import caught_up, digest_due
 from bot.slack.blocks.digest import digest_message
-from bot.slack.blocks.message import Block, Message, counted, image
+from bot.slack.blocks.message import Block, Message, counted, image, short_day
 from bot.slack.blocks.notice import notice_message, silence_sentence
 from bot.slack.blocks.personal import alert_message
 from bot.slack.blocks.plans import own_plan_in_a_line, plans_in_a_line
@@ -29,7 +29,7 @@ from bot.spend.days import ONE_DAY, Period, spend_day
 from bot.spend.digest import DAILY, MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
-from bot.store.deliveries import ALERT, NOTICE, TOO_LATE, Covered, Delivery
+from bot.store.deliveries import ALERT, NOTICE, TOO_LATE, Delivery, Scope
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
 from bot.store.people import Person, people_of_team, person_by_id, wishes_of
 from bot.store.settings import read_setting, write_setting
@@ -97,7 +97,7 @@ class Jobs:
             return
         today = spend_day(now, self.ledger.zone)
         seen: dict[tuple[str, str], Delivery] = {}
-        unreached: dict[str, set[str]] = defaultdict(set)
+        unreached: dict[str, dict[str, date]] = defaultdict(dict)
         for delivery in deliveries.digests_and_failures(database, today - LOOKED_BACK):
             before = seen.get((delivery.kind, delivery.target))
             seen[delivery.kind, delivery.target] = delivery
@@ -105,7 +105,7 @@ class Jobs:
                 continue
             if delivery.kind == ALERT:
                 if delivery.day >= today - TOLD_FOR:
-                    unreached[delivery.problem or delivery.state].add(delivery.target)
+                    unreached[delivery.problem or delivery.state][delivery.target] = delivery.day
                 continue
             if before is not None and before.problem == delivery.problem:
                 continue  # a channel that is gone is said once
@@ -122,11 +122,14 @@ class Jobs:
         for problem, targets in unreached.items():
             self._tell_unreached(problem, targets, now)
 
-    def _tell_unreached(self, problem: str, targets: set[str], now: datetime) -> None:
-        """Owe each admin one message about people whom no alert reaches, once for each of them."""
+    def _tell_unreached(self, problem: str, targets: dict[str, date], now: datetime) -> None:
+        """Owe each admin one message about people whom no alert reaches, once for each of them.
+
+        ``targets`` are their ids, each with the last day that no alert about came.
+        """
         database, name = self.ledger.database, f"unreached:{problem}"
         known = set((read_setting(database, name) or "").split())
-        new = sorted(targets - known, key=int)
+        new = sorted(targets.keys() - known, key=int)
         if not new:
             return
         people = [person_by_id(database, int(target)) for target in new]
@@ -136,12 +139,13 @@ class Jobs:
         who = f"{counted(len(labels), 'person', 'people')} ({listed})"
         text = f"No alert reaches {who}: {problem}. Slack finds people by the address of their profile"
         if problem.startswith(TOO_LATE):
-            text = f"An alert did not reach {who}: {problem}. The next one that is due is sent as usual"
+            days = " and ".join(map(short_day, sorted({targets[target] for target in new})))
+            text = f"An alert about {days} did not reach {who}: {problem}. The next one that is due is sent as usual"
         text += "; claudecost doctor lists what waits."
         if labels:
             which = hashlib.blake2b(" ".join(new).encode(), digest_size=8).hexdigest()
             self._tell_admins(f"{name}:{which}", text, now)
-        write_setting(database, name, " ".join(sorted(known | targets, key=int)))
+        write_setting(database, name, " ".join(sorted(known | targets.keys(), key=int)))
 
     def plan_digests(self, now: datetime) -> bool:
         """Owe each subscribed channel the digest that is due.
@@ -170,7 +174,7 @@ class Jobs:
                     continue
                 if start < due.start:
                     start = self._first_used(Period(start, due.start), team) or due.start
-            covered = Covered(edition, start, team)
+            covered = Scope(edition, start, team)
             deliveries.owe_digest(database, channel, due.day, now, due.expires_at, covered)
         return is_all
 

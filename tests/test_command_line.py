@@ -518,6 +518,7 @@ def test_a_database_that_another_process_holds_is_said(shell: Shell, tmp_path: P
     [
         (["prices"], ">&-", ""),
         (["prices", "--json"], ">/dev/full", "The output cannot be read or written: No space left on device. Name "),
+        (["spend", "--from", "never", "--json"], ">/dev/full", "“never”"),
         (["import", "-"], "<&-", "standard input is closed; name a file, or pipe one in."),
     ],
 )

@@ -71,10 +71,10 @@ class Delivery(NamedTuple):
         return is_late and self.state in ("due", "sending") and self.send_started_at is not None
 
     @property
-    def covers(self) -> "Covered":
+    def covers(self) -> "Scope":
         """Which digest it is: edition, first day and team."""
         edition, start, team = (self.edition or f"daily|{self.day}|").split("|", 2)
-        return Covered(edition, date.fromisoformat(start), team)
+        return Scope(edition, date.fromisoformat(start), team)
 
 
 class Told(NamedTuple):
@@ -85,7 +85,7 @@ class Told(NamedTuple):
     members: str | None = None
 
 
-class Covered(NamedTuple):
+class Scope(NamedTuple):
     """The edition of a digest, its first day, and its team (empty for everybody)."""
 
     edition: str
@@ -108,13 +108,13 @@ def owe_digest(
     day: date,
     now: datetime,
     expires_at: datetime | None = None,
-    covered: Covered | None = None,
+    covered: Scope | None = None,
 ) -> None:
     """Owe a channel the digest of a day, unless it is owed or sent already; after ``expires_at`` it is not sent.
 
     A digest of the last day alone, which somebody posted by hand, does not stand for one of several days.
     """
-    covered = covered or Covered("daily", day, "")
+    covered = covered or Scope("daily", day, "")
     key = digest_key(channel, day, covered.edition, covered.team)
     known = find_delivery(database, key)
     if known is not None and known.covers.start > covered.start:
@@ -374,7 +374,7 @@ def _owe(
     now: datetime,
     expires_at: datetime | None,
     payload: dict[str, Any] | None = None,
-    covered: Covered | None = None,
+    covered: Scope | None = None,
 ) -> None:
     row = {
         "workspace_id": workspace_id,

@@ -435,7 +435,7 @@ def test_alerts_that_an_outage_kept_back_are_told_once_with_its_reason(stage: St
     for minutes in range(0, 60, 10):
         bot.jobs.tick(NOW + timedelta(days=4, minutes=minutes))
     told = [str(message["text"]) for said in workspace.messages.values() for message in said]
-    about_alerts = [text for text in told if text.startswith("An alert did not reach")]
+    about_alerts = [text for text in told if text.startswith("An alert about Fri 20 Nov did not reach")]
     assert len(about_alerts) == 1
     assert "(ada@example.com): its time was over before it could be sent; before that: " in about_alerts[0]
     assert "(invalid_auth). The next one that is due is sent as usual" in about_alerts[0]

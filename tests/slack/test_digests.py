@@ -544,7 +544,7 @@ class TestDelivery:
         )
         bot.jobs.tick(NOW)
         sunday = date(2026, 11, 22)
-        deliveries.owe_digest(bot.database, "C2", sunday, NOW, covered=deliveries.Covered("daily", sunday, ""))
+        deliveries.owe_digest(bot.database, "C2", sunday, NOW, covered=deliveries.Scope("daily", sunday, ""))
         bot.jobs.sender.send_due(NOW + timedelta(days=3))
         bot.jobs.tick(NOW + timedelta(days=3, minutes=1))
         bot.jobs.tick(NOW + timedelta(days=3, minutes=2))
@@ -756,7 +756,7 @@ def test_an_expected_day_of_a_team_shows_that_team_alone(stage: Stage) -> None:
         mine, theirs = used(opus_for(usd[0]), day=day), used(opus_for(usd[1]), day=day, actor=boss)
         store(bot.database, mine, theirs, policy=NO_ALERTS)
     crowded_team(bot.database, "core", ["dana@example.com"])
-    covered = deliveries.Covered("daily", date(2026, 11, 19), "core")
+    covered = deliveries.Scope("daily", date(2026, 11, 19), "core")
     deliveries.owe_digest(bot.database, "C2", date(2026, 11, 19), NOW, covered=covered)
     bot.jobs.sender.send_due(NOW)
     (message,) = stage.workspace.messages["C2"]

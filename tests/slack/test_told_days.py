@@ -89,7 +89,7 @@ def test_other_weekdays_tell_no_day_twice(
 def test_a_digest_by_hand_after_an_outage_loses_no_day(stage: Stage, bot: Installation, day: date) -> None:
     subscribe(bot.database, Subscription("C2", time(9), PARIS, WORKDAYS), at(12, 16))
     run(bot, date(2026, 11, 17), date(2026, 11, 17))
-    deliveries.owe_digest(bot.database, "C2", day, at(8, 20), covered=deliveries.Covered("daily", day, ""))
+    deliveries.owe_digest(bot.database, "C2", day, at(8, 20), covered=deliveries.Scope("daily", day, ""))
     run(bot, date(2026, 11, 20), date(2026, 11, 20))
     by_hand = f"{day:%a %d} Nov $20.00"
     assert sorted(told(stage)) == sorted(["Mon 16 Nov $20.00", by_hand, "Tue 17 Nov to Thu 19 Nov $60.00"])
@@ -105,7 +105,7 @@ def test_a_digest_that_was_sent_again_or_by_hand_in_its_place_is_not_told_again(
     (held,) = (one for one in deliveries.all_deliveries(bot.database) if one.state == "held")
     deliveries.reopen(bot.database, held.key, at(10, 18))
     run(bot, date(2026, 11, 18), date(2026, 11, 19))
-    covered = deliveries.Covered("daily", THURSDAY, "")
+    covered = deliveries.Scope("daily", THURSDAY, "")
     deliveries.owe_digest(bot.database, "C2", THURSDAY, at(8, 20), covered=covered)
     bot.jobs.sender.send_due(at(8, 20))
     run(bot, date(2026, 11, 20), date(2026, 11, 21))
@@ -287,7 +287,7 @@ def test_an_expected_day_leaves_the_others_to_be_said(stage: Stage) -> None:
     days = [date(2026, 11, 20), date(2026, 11, 22)]
     usual = [used(opus_for(40), day - timedelta(weeks=week)) for day in days for week in range(1, 6)]
     store(bot.database, *usual, *(used(opus_for(usd), day) for usd, day in zip((200, 160), days, strict=True)))
-    deliveries.owe_digest(bot.database, CHANNEL, days[1], at(9, 23), covered=deliveries.Covered("daily", days[0], ""))
+    deliveries.owe_digest(bot.database, CHANNEL, days[1], at(9, 23), covered=deliveries.Scope("daily", days[0], ""))
     bot.jobs.sender.send_due(at(9, 23))
     (message,) = stage.workspace.messages[CHANNEL]
     assert "Fri 20 Nov is 5.0 times" in json.dumps(message["blocks"])
