@@ -377,6 +377,18 @@ def test_a_copy_of_a_persons_request_takes_nothing_from_them(database: Database,
     assert [one.person.label for one in people_on(database, DAY)] == [DANA.name]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 1), (0, 1, 0)])
+def test_a_persons_request_has_the_fullest_figures_whoever_brings_them(
+    database: Database, book: PriceBook, order: tuple[int, ...]
+) -> None:
+    """A machine's file has the final line of four dollars, and a copy that Dana imports a partial one of three."""
+    final = used(opus_for(4), actor=THIS_MACHINE, request=request("k"))
+    partial = used(opus_for(3), request=request("k"))
+    for place in order:
+        store(database, (final, partial)[place], source="transcripts")
+    assert [(one.person.label, one.usd) for one in people_on(database, DAY)] == [(DANA.name, Decimal(4))]
+
+
 def test_requests_that_older_versions_stored_are_the_first_that_come_again(database: Database, book: PriceBook) -> None:
     """They did not keep which request of a message it was. Two dollars for the one and three for the other."""
     first, second = (

@@ -32,58 +32,29 @@ class Requests:
         self.connection = source.connection
         self.is_kept = is_kept
         self.days: set[int] = set()
+        self._existing: dict[bytes, Row] = {}
+        """By key what is stored, and what is to be."""
+
+        self._rows: dict[bytes, Row] = {}
+        """What is to be stored, new or in place of another version."""
+
+        self._said: set[bytes] = set()
+        self._series: set[bytes] = set()
+        self._touched: _Touched = defaultdict(set)
 
     def store(self, parts: list[Part], whole_days: set[int]) -> list[Counted]:
         """Write what files say of single requests, all of them at once; of whole days, what they lack is gone.
 
         Those of the whole days that are the sum of requests are in ``days`` then.
         """
-        existing = self._existing_requests([one.request for part in parts for one in part.tally.requests.values()])
-        first = set(existing)
-        source = self.source.key
-        rows: dict[bytes, Row] = {}
-        touched: _Touched = defaultdict(set)
-        series: set[bytes] = set()
-        said: set[bytes] = set()
-        counts: list[Counted] = []
-        for tally, actor_of, line_of in parts:
-            named = {actor_of[place] for actor, place in tally.actors.items() if actor.kind == "email"}
-            new = same = 0
-            for one in tally.requests.values():
-                request, day, actor_id, values = one.request, one.day, actor_of[one.actor], as_stored(one.values)
-                key, known_as, counting, name = request.key, request.former, request.series, _name(request)
-                if known_as is not None and key not in existing and known_as in existing:
-                    key = known_as if existing[known_as][_ACTOR] == actor_id else key
-                if _is_other(existing.get(key), name):
-                    own = request_key(str(request.name).encode())
-                    # Of those that older versions stored nobody knows which is the first.
-                    key = own if existing[key][_REQUEST_OF] is not None or own in existing else key
-                said.add(key)
-                before = existing.get(key)
-                if before is None:
-                    new += 1
-                elif _replaces(one, actor_id, actor_id in named, before) and not (
-                    request.restates and self.source.is_outdated(values, before[_LINE + 1 :], day)
-                ):
-                    touched[before[_DAY]].add(before[_ACTOR])
-                    touched[day].add(actor_id)
-                else:
-                    same += 1
-                    if name is not None and before[_REQUEST_OF] is None and not before[_SIDECHAIN]:
-                        rows[key] = existing[key] = (*before[:_REQUEST_OF], name, *before[_DAY:])
-                    continue
-                which = (*source, key, _milliseconds(request.at), request.sidechain, counting, name, day, actor_id)
-                rows[key] = existing[key] = (*which, line_of[one.line], *values)
-                if counting is not None:
-                    series.add(counting)
-                if counting is not None or request.restates:
-                    # Reports restate, and may hold the same day as a whole as well, which their requests replace.
-                    touched[day].add(actor_id)
-            counts.append(Counted(new, same, len(tally.requests) - new - same))
-        self._touch_later_days(series, touched)
+        self._existing = self._find([one.request for part in parts for one in part.tally.requests.values()])
+        first, touched = set(self._existing), self._touched
+        counts = [self._take(part) for part in parts]
+        rows = self._rows
+        self._touch_later_days()
         stored = self._of_days(whole_days)
         self.days = whole_days & {row[_DAY] for row in rows.values()} | {day for _, day, _ in stored}
-        gone = [one for one in stored if one[0] not in said]
+        gone = [one for one in stored if one[0] not in self._said]
         for _, day, actor_id in gone:
             touched[day].add(actor_id)
         counts[-1] = counts[-1].plus(Counted(restated=len(gone)))
@@ -97,20 +68,67 @@ class Requests:
             insert_rows(self.connection, seen_requests, sorted(added, key=itemgetter(_KEY)))
         replace_rows(self.connection, seen_requests, [rows[key] for key in sorted(rows.keys() & first)])
         for key, *_ in gone:
-            run_sql(self.connection, _DELETE, (*source, key))
-        self._add_up_requests(touched)
+            run_sql(self.connection, _DELETE, (*self.source.key, key))
+        self._add_up_requests()
         for day in sorted(grown):
             self._add_to_day(day, grown[day])
         for rollup in rollups:
             rollup.refresh()
         return counts
 
+    def _take(self, part: Part) -> Counted:
+        """Take in what one file says, beside what is stored and what the files before it said."""
+        tally, actor_of, line_of = part
+        people, nobody = (
+            {actor_of[place] for actor, place in tally.actors.items() if actor.kind == kind}
+            for kind in ("email", "machine")
+        )
+        existing, source, new, same = self._existing, self.source.key, 0, 0
+        for one in tally.requests.values():
+            request, day, actor_id, values = one.request, one.day, actor_of[one.actor], as_stored(one.values)
+            key, name = self._kept_under(request, actor_id), _name(request)
+            self._said.add(key)
+            which = (*source, key, _milliseconds(request.at), request.sidechain, request.series, name, day, actor_id)
+            row, before = (*which, line_of[one.line], *values), existing.get(key)
+            if before is None:
+                new += 1
+            else:
+                is_later = request.restates and not self.source.is_outdated(values, before[_LINE + 1 :], day)
+                figures = row if is_later or _is_fuller(one, before) else before
+                has_owner = actor_id in people or (figures is row and actor_id not in nobody)
+                row = _together(row, before, figures, row if has_owner else before)
+                if row[_DAY:] == before[_DAY:] and row[_KEY:_REQUEST_OF] == before[_KEY:_REQUEST_OF]:
+                    same += 1
+                    if row != before:  # of an older version, which did not keep the name
+                        self._rows[key] = existing[key] = row
+                    continue
+                self._touched[before[_DAY]].add(before[_ACTOR])
+                self._touched[row[_DAY]].add(row[_ACTOR])
+            self._rows[key] = existing[key] = row
+            if request.series is not None:
+                self._series.add(request.series)
+            if request.series is not None or request.restates:
+                # Reports restate, and may hold the same day as a whole as well, which their requests replace.
+                self._touched[day].add(actor_id)
+        return Counted(new, same, len(tally.requests) - new - same)
+
+    def _kept_under(self, request: Request, actor_id: int) -> bytes:
+        """The key under which a request is or will be stored."""
+        key, former, existing = request.key, request.former, self._existing
+        if former is not None and key not in existing and former in existing and existing[former][_ACTOR] == actor_id:
+            return former
+        if request.name is not None and key in existing and _is_other(existing[key], _name(request)):
+            own = request_key(request.name.encode())
+            # Of those that older versions stored nobody knows which is the first.
+            return own if existing[key][_REQUEST_OF] is not None or own in existing else key
+        return key
+
     def _of_days(self, days: set[int]) -> list[tuple[bytes, int, int]]:
         """Key, day and actor of the stored requests of some days."""
         stored = select_in(self.connection, _OF_DAYS, self.source.key, sorted(days))
         return [(bytes(key), day, actor_id) for key, day, actor_id in stored]
 
-    def _existing_requests(self, requests: list[Request]) -> dict[bytes, Row]:
+    def _find(self, requests: list[Request]) -> dict[bytes, Row]:
         """The stored rows that may be of these requests, by key."""
         where, mine = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ?", self.source.key
         if not select_rows(self.connection, f"{where} LIMIT 1", mine):
@@ -126,11 +144,11 @@ class Requests:
         look_up({request_key(str(one.name).encode()) for one in others})
         return found
 
-    def _touch_later_days(self, series: set[bytes], touched: _Touched) -> None:
+    def _touch_later_days(self) -> None:
         """A count since a start also decides what is left for the days after it."""
         where = "SELECT day, actor_id FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND series IN"
-        for day, actor_id in select_in(self.connection, where, self.source.key, sorted(series)):
-            touched[day].add(actor_id)
+        for day, actor_id in select_in(self.connection, where, self.source.key, sorted(self._series)):
+            self._touched[day].add(actor_id)
 
     def _add_to_day(self, day: int, sums: dict[tuple[int, int], Row]) -> None:
         """Requests that are new, and of which nothing was known before, are added to what the day has."""
@@ -141,9 +159,9 @@ class Requests:
         grown = [(*key, *summed([sums[key], stored[key]])) for key in keys if key in stored]
         replace_rows(self.connection, usage_daily, grown, source_day)
 
-    def _add_up_requests(self, touched: _Touched) -> None:
+    def _add_up_requests(self) -> None:
         """Make usage_daily of the touched days and actors the sum of their requests again."""
-        for day, used_by in touched.items():
+        for day, used_by in self._touched.items():
             for some in batches(sorted(used_by), FEW_ACTORS):
                 self._add_up_day(day, some)
 
@@ -202,20 +220,21 @@ def _sums(requests: list[Row]) -> dict[int, dict[tuple[int, int], Row]]:
     return by_day
 
 
-def _replaces(one: SingleRequest, actor_id: int, is_person: bool, before: Row) -> bool:
-    """A fuller version replaces; so does the same one once it is said whose it is, or on which day of a new zone."""
+def _is_fuller(one: SingleRequest, before: Row) -> bool:
+    """Whether a version of a request goes before the stored one: see ``fullness``."""
     *values, reported = before[_LINE + 1 :]
     kept = (*values, NOT_STATED if reported is None else reported)
-    if one.request.restates and kept != one.values:
-        return True
     mine, theirs = fullness(one.request.sidechain, one.values), fullness(bool(before[_SIDECHAIN]), kept)
-    at = _milliseconds(one.request.at)
     # Of lines that say the same, which may lie on both sides of midnight, the first counts, whichever comes first.
-    is_earlier = mine == theirs and at < before[_AT] and actor_id == before[_ACTOR] and one.request.series is None
-    is_fuller = mine > theirs or is_earlier
-    is_claimed = actor_id != before[_ACTOR] and is_person
-    is_moved = one.day != before[_DAY] and at == before[_AT]
-    return is_fuller or is_claimed or is_moved
+    is_earlier = one.request.series is None and _milliseconds(one.request.at) < before[_AT]
+    return mine > theirs or (mine == theirs and is_earlier)
+
+
+def _together(row: Row, before: Row, figures: Row, owner: Row) -> Row:
+    """A request that came again: the figures of one version, the owner of one, and the day that its time is on now."""
+    name = before[_REQUEST_OF] if row[_REQUEST_OF] is None else row[_REQUEST_OF]
+    day = row[_DAY] if row[_AT] == before[_AT] else figures[_DAY]
+    return (*figures[:_REQUEST_OF], name, day, owner[_ACTOR], *figures[_LINE:])
 
 
 def _milliseconds(at: datetime) -> int:
