@@ -216,7 +216,8 @@ def sampled(usage: Usage) -> Months:
         working = np.array([a for a, works in zip(amounts, is_working, strict=True) if works] or [0], np.int64)
         free = np.array([a for a, works in zip(amounts, is_working, strict=True) if not works] or [0], np.int64)
         days = np.where(_IS_WORKING, working[_draws() * len(working) >> 32], free[_draws() * len(free) >> 32])
-        found.append(np.add.reduceat(days, _WEEK_STARTS, axis=1))
+        # Week after week in memory, as they are summed up again and again.
+        found.append(np.asfortranarray(np.add.reduceat(days, _WEEK_STARTS, axis=1)))
     return Months(*found)
 
 
