@@ -7,6 +7,7 @@ Intended differences, each for a reason, so that the corpus has none of them or 
 - ``<synthetic>`` answers: ccusage has their tokens in its totals and not in its models; we have no use for them.
 - Lines of one message without a request id: ccusage counts those of each time; we count the message once, as each of
   its content blocks is a line of its own time. A line with an empty message id counts here, and not there.
+- Of lines of one request that say the same at several times the first counts; with ccusage, the one it reads first.
 - A model of fast mode: ccusage calls it "…-fast"; we call it by its name and keep the speed beside it.
 """
 
