@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -58,6 +58,13 @@ class _Usage(Struct, gc=False):
     service_tier: str | None = None
     inference_geo: str | None = None
     speed: str | None = None
+    iterations: Any = None
+
+
+class _Advice(_Usage, gc=False):
+    """What an advisor used: another model that was asked within a response, and is not in the counts of that."""
+
+    model: str | None = None
 
 
 class _Message(Struct, gc=False):
@@ -74,6 +81,13 @@ class _Line(Struct, gc=False):
     request_id: str | None = field(default=None, name="requestId")
     sidechain: bool | None = field(default=None, name="isSidechain")
     cost: Decimal | None = field(default=None, name="costUSD")
+    data: "_Progress | None" = None
+
+
+class _Progress(Struct, gc=False):
+    """How far a subagent is: the line that it wrote."""
+
+    message: _Line | None = None
 
 
 class _Head(Struct, gc=False):
@@ -120,6 +134,10 @@ class Transcripts:
             if line is None:
                 yield Problem(row, f"Line {row} was left out: it is longer than {MAX_LINE // 2**20} MB.")
                 continue
+            if bytes(line[:1]) != b"{" and not (text := bytes(line).strip()).startswith(b"{"):
+                if text:
+                    yield Problem(row, f"Line {row} was left out: it is no JSON object.")
+                continue
             try:
                 lines.add(row, line)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -138,7 +156,9 @@ class _Response(Struct, gc=False):
     counts: _Usage
     sidechain: bool
     cost: Decimal | None
-    message: str | None
+    """What the line says it cost; ``message`` is the message's id, or where it has none the key of the line."""
+
+    message: str | bytes
     request: str | None
 
     def is_fuller_than(self, other: "_Response") -> bool:
@@ -151,9 +171,9 @@ class _Response(Struct, gc=False):
         return self.at < other.at
 
     @property
-    def fullness(self) -> tuple[bool, int, int, Decimal]:
+    def fullness(self) -> tuple[bool, int, int, TokenUsage, Decimal]:
         usage = _token_usage(self.counts)
-        return not self.sidechain, usage.tokens, usage.output, self.cost or Decimal(0)
+        return not self.sidechain, usage.tokens, usage.output, usage, self.cost or Decimal(0)
 
 
 class _Lines:
@@ -171,6 +191,8 @@ class _Lines:
     def add(self, row: int, line: memoryview) -> None:
         """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
         entry = _LINES.decode(line)
+        if entry.data is not None and entry.data.message is not None:
+            entry = entry.data.message
         message = entry.message
         if message is None or message.usage is None or not _is_response(entry, message):
             return
@@ -180,16 +202,28 @@ class _Lines:
             raise ValueError("it has no model")
         if message == self.last.message and message.id and _is_of_same_request(entry, self.last):
             return  # one content block more of a response that is known: half of all lines
-        at = of_this_age(entry.timestamp, "timestamp")
-        model = self.names.get(message.model)
-        if model is None:
-            model = self.names[message.model] = as_name(message.model, "model")
         counts, is_sidechain = message.usage, bool(entry.sidechain)
-        key = self._key(message.id, entry.request_id, is_sidechain) if message.id else request_key(bytes(line).strip())
-        before = self.responses.get(key)
+        advice = list(_advice(counts)) if counts.iterations else ()
+        at = of_this_age(entry.timestamp, "timestamp")
         cost = None if entry.cost is None else money(entry.cost, "costUSD")
         self.last = entry
-        found = _Response(row, at, model, counts, is_sidechain, cost, message.id, entry.request_id)
+        told_apart = message.id or request_key(bytes(line).strip())
+        found = _Response(row, at, self._name(message.model), counts, is_sidechain, cost, told_apart, entry.request_id)
+        self._keep(found)
+        for place, one in enumerate(advice):
+            said = f"{told_apart!r}\0advice {place}"
+            self._keep(_Response(row, at, self._name(str(one.model)), one, is_sidechain, None, said, entry.request_id))
+
+    def _name(self, model: str) -> str:
+        name = self.names.get(model)
+        if name is None:
+            name = self.names[model] = as_name(model, "model")
+        return name
+
+    def _keep(self, found: _Response) -> None:
+        message = found.message
+        key = message if isinstance(message, bytes) else self._key(message, found.request, found.sidechain)
+        before = self.responses.get(key)
         if before is None or found.is_fuller_than(before):
             self.responses[key] = found
 
@@ -210,7 +244,8 @@ class _Lines:
     def records(self) -> Iterator[UsageRecord]:
         """What the lines came to."""
         actor, zone = self.context.someone, self.context.zone
-        for key, found in self.responses.items():
+        for key in list(self.responses):
+            found = self.responses.pop(key)
             day, usage, model, counts = spend_day(found.at, zone), _token_usage(found.counts), found.model, found.counts
             if (model, day) not in self.limits:
                 self.limits[model, day] = self.context.book.prompt_limit(model, day)
@@ -221,12 +256,12 @@ class _Lines:
             if reported is not None and not reported and usage.tokens:
                 reported = None
             part = "" if reported is None else STATED
-            if isinstance(key, bytes):
-                request = Request(key, found.at, found.sidechain)
+            if isinstance(found.message, bytes):
+                request = Request(found.message, found.at, found.sidechain)
             else:
                 # So are the requests named under which older versions stored the second and further ones of a message.
                 name = None if found.sidechain else f"{found.message}\0{found.request or ''}"
-                request = Request(request_key(str(found.message).encode()), found.at, found.sidechain, name=name)
+                request = Request(request_key(found.message.encode()), found.at, found.sidechain, name=name)
             yield UsageRecord(found.row, day, actor, model, usage, conditions, API, part, reported, request)
 
 
@@ -265,12 +300,22 @@ def _is_no_response(line: bytes) -> bool:
 
 
 def _is_response(entry: _Line, message: _Message) -> bool:
-    said = message.role if entry.type is None else entry.type
-    return said == "assistant" and message.model != SYNTHETIC
+    if message.model is None:
+        return (message.role if entry.type is None else entry.type) == "assistant"
+    return message.model != SYNTHETIC
 
 
 def _is_of_same_request(entry: _Line, other: _Line) -> bool:
-    return entry.cost is None and entry.request_id == other.request_id and entry.sidechain == other.sidechain
+    is_same = entry.cost is None and entry.request_id == other.request_id and entry.sidechain == other.sidechain
+    return is_same and entry.timestamp >= other.timestamp  # type: ignore[operator]  # neither is None
+
+
+def _advice(counts: _Usage) -> Iterator[_Advice]:
+    for one in counts.iterations if isinstance(counts.iterations, list) else ():
+        if isinstance(one, dict) and one.get("type") == "advisor_message" and one.get("model"):
+            found = msgspec.convert(one, _Advice)
+            found.inference_geo, found.service_tier = counts.inference_geo, counts.service_tier
+            yield found
 
 
 def _token_usage(counts: _Usage) -> TokenUsage:

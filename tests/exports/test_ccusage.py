@@ -8,6 +8,7 @@ Intended differences, each for a reason, so that the corpus has none of them or 
 - Lines of one message without a request id: ccusage counts those of each time; we count the message once, as each of
   its content blocks is a line of its own time. A line with an empty message id counts here, and not there.
 - Of lines of one request that say the same at several times the first counts; with ccusage, the one it reads first.
+- Cache writes of which the split says less than the total: ccusage takes the split, we take the total.
 - A model of fast mode: ccusage calls it "…-fast"; we call it by its name and keep the speed beside it.
 """
 
@@ -16,6 +17,7 @@ import os
 import subprocess
 from pathlib import Path
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -97,3 +99,43 @@ def test_any_mix_of_requests_and_subagents_comes_to_the_same(
         messages = "".join(chr(ord("a") + number // 10 * 6 + place) for place in range(6))
         path.write_text(tangled(chosen, 8, messages), encoding="utf-8")
     assert by_us(database, tmp_path, book) == by_ccusage(tmp_path)
+
+
+def test_advisors_and_subagents_that_are_told_of_in_other_lines_count(
+    database: Database, tmp_path: Path, book: PriceBook
+) -> None:
+    """An advisor's part is not in the counts of the response; a subagent's line may come within one of the session."""
+    advice = {"type": "advisor_message", "model": "claude-opus-5-5", "input_tokens": 3000, "output_tokens": 4000}
+    own = {"type": "message", "input_tokens": 10, "output_tokens": 5}
+
+    def line(message: str, day: int, iterations: object = (), **outer: object) -> dict[str, Any]:
+        usage = {"input_tokens": 10, "output_tokens": 5, "iterations": iterations}
+        said = {"id": message, "role": "assistant", "model": "claude-sonnet-5-5", "usage": usage}
+        at = f"2026-11-{day:02}T10:00:00.000Z"
+        return {"type": "assistant", "requestId": f"r{message}", "timestamp": at, "message": said, **outer}
+
+    def progress(inner: object) -> dict[str, Any]:
+        data = {"type": "agent_progress", "message": inner}
+        return {"type": "progress", "sessionId": "s", "timestamp": "2026-11-09T10:00:00.000Z", "data": data}
+
+    nameless = line("g", 7)
+    del nameless["type"], nameless["message"]["role"]
+    lines = [
+        line("a", 1, [own, advice]),
+        line("a", 1),
+        line("b", 2, [own, advice, advice]),
+        line("b", 2, [own, advice, advice], isSidechain=True),
+        line("c", 3, [own, {**advice, "model": None}, {**advice, "type": "compaction"}, "x"]),
+        line("d", 4, {"type": "advisor_message"}),
+        progress(line("e", 5)),
+        line("e", 5, isSidechain=True),
+        progress(line("f", 6)),
+        progress('text of a hook with "usage"'),
+        nameless,
+    ]
+    path = tmp_path / "projects" / "p" / "s.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in lines), encoding="utf-8")
+    ours = by_us(database, tmp_path, book)
+    assert ours["2026-11-02", "claude-opus-5-5"] == (6000, 8000, 0, 0)
+    assert ours == by_ccusage(tmp_path)
