@@ -34,6 +34,9 @@ ARCHIVE = "archive"
 STORED_TOGETHER = 20_000
 """Rows of such files from which on they are stored: enough to share the work, few enough to lose at a Ctrl-C."""
 
+MAX_PROBLEMS = 20_000
+"""Bad rows of a file that are told of one by one; a file of nothing else is the wrong file."""
+
 
 class FileReport(NamedTuple):
     """What became of one file. ``refused`` is the sentence for a file that was not imported at all.
@@ -47,6 +50,11 @@ class FileReport(NamedTuple):
     problems: list[Problem]
     refused: str | None = None
     not_kept: int = 0
+
+    @property
+    def rejected(self) -> int:
+        """How many rows of it were left out."""
+        return sum(problem.rows for problem in self.problems)
 
     @property
     def rows(self) -> int:
@@ -191,7 +199,7 @@ class Importer:
     def tally_of(self, reading: Reading) -> tuple[Tally, list[Problem]]:
         """Add up what a reader finds, without what cannot be: days to come, and days before there was a Claude."""
         tally = Tally()
-        problems: list[Problem] = []
+        problems = _Problems()
         latest = self.policy.today + ONE_DAY
         first, add = max(self.first_kept, FIRST_DAY), tally.add_usage
         for found in reading:
@@ -211,17 +219,17 @@ class Importer:
                 self._add_rows(found, tally, problems)
             elif not isinstance(found, Sessions) or self.first_kept <= found.day <= latest:
                 tally.add(found)
-        if problems or tally.rows or tally.not_kept:
+        if problems.found or tally.rows or tally.not_kept:
             tally.covered = None  # it says something of its days, or would if that could be read
-        return tally, problems
+        return tally, problems.listed()
 
-    def _add_rows(self, found: UsageRows, tally: Tally, problems: list[Problem]) -> None:
+    def _add_rows(self, found: UsageRows, tally: Tally, problems: "_Problems") -> None:
         """The same of many rows of one day."""
         latest = self.policy.today + ONE_DAY
         if found.day > latest or found.day < FIRST_DAY:
             tally.is_ahead |= found.day > latest
-            problems += (_impossible(row, found.day, latest) for row in found.rows)
-            problems.sort(key=lambda problem: problem.row)
+            for row in found.rows:
+                problems.append(_impossible(row, found.day, latest))
         elif found.day < self.first_kept:
             tally.not_kept += sum(found.made_of)
         else:
@@ -320,6 +328,30 @@ class Importer:
             if len(files) == 1:
                 return [None]
             return [one for file in files for one in self._record(format_name, [file], now, keep=keep)]
+
+
+class _Problems:
+    """What is wrong with a file: row by row up to MAX_PROBLEMS of them, and then how many more there are."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+        self.further = 0
+        self.first = 0
+
+    def append(self, problem: Problem) -> None:
+        if len(self.found) < MAX_PROBLEMS:
+            self.found.append(problem)
+            return
+        self.further += 1
+        self.first = min(self.first or problem.row, problem.row)
+
+    def listed(self) -> list[Problem]:
+        """All of them in the order of their rows."""
+        found = sorted(self.found, key=lambda problem: problem.row)
+        if self.further:
+            rows = f"{self.further:,} more rows were left out, of which row {self.first:,} is the first"
+            found.append(Problem(self.first, f"{rows}; the rows before say what is wrong.", self.further))
+        return found
 
 
 _UNREADABLE = "Name a file or folder that is there and may be read."

@@ -195,7 +195,7 @@ def _file(report: FileReport) -> Json:
         "path": report.path,
         "format": report.format,
         "accepted": recorded.accepted,
-        "rejected": len(report.problems),
+        "rejected": report.rejected,
         "unchanged": recorded.unchanged,
         "restated": recorded.restated,
         "days": [day.isoformat() for day in recorded.days],

@@ -83,7 +83,7 @@ def print_import(report: FileReport) -> None:
     recorded = report.recorded
     days = f", days {recorded.days[0]} to {recorded.days[-1]}" if recorded.days else ""
     _say(
-        f"{report.path} ({report.format}): {recorded.accepted:,} accepted, {len(report.problems):,} rejected, "
+        f"{report.path} ({report.format}): {recorded.accepted:,} accepted, {report.rejected:,} rejected, "
         f"{recorded.unchanged:,} unchanged, {recorded.restated:,} restated{days}"
     )
     for start, until in recorded.ranges:
@@ -96,7 +96,7 @@ def print_import(report: FileReport) -> None:
     for problem in report.problems[:MAX_PROBLEMS]:
         _say(f"  {problem.problem}")
     if len(report.problems) > MAX_PROBLEMS:
-        _console.print(f"  … and {len(report.problems) - MAX_PROBLEMS:,} more; --json lists all of them")
+        _console.print(f"  … and {report.rejected - MAX_PROBLEMS:,} more; --json lists them")
 
 
 def print_prices(document: dict[str, Any]) -> None:

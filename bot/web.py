@@ -74,7 +74,7 @@ class WebApp:
                 now = self.installation.clock()
                 importer.store(f"otlp_{EVENTS[body.kind]}", tally, problems, RECEIVED, now, is_stream=True)
             first = problems[0].problem if problems else ""
-            answer = otlp_http.success(body.kind, len(problems), first, is_json=body.is_json)
+            answer = otlp_http.success(body.kind, sum(one.rows for one in problems), first, is_json=body.is_json)
             return _answer(start_response, HTTPStatus.OK, content_type, answer)
         except otlp_http.Refused as refused:
             said = otlp_http.failure(refused, is_json=is_json)

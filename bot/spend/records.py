@@ -142,7 +142,8 @@ class Covered(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One row that was left out, and one sentence that says why."""
+    """One row that was left out, and one sentence that says why; or the first of so many ``rows``."""
 
     row: int
     problem: str
+    rows: int = 1

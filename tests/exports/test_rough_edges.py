@@ -418,3 +418,19 @@ def test_a_table_that_was_saved_otherwise_says_how_to_save_it(
     path.write_bytes(content)
     (report,) = imported(database, book, path)
     assert said in (report.refused or "")
+
+
+def test_a_file_of_bad_rows_tells_of_the_first_ones(
+    database: Database, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.imports.MAX_PROBLEMS", 3)
+    path = tmp_path / "s.jsonl"
+    path.write_text('{"type":"user","sessionId":"s"}\n' + "x\n" * 7 + "\n", encoding="utf-8")
+    (report,) = importer(database, book).import_files([path], NOW)
+    assert report.rejected == 7
+    assert [problem.problem for problem in report.problems] == [
+        *(f"Line {row} was left out: it is no JSON object." for row in (2, 3, 4)),
+        "4 more rows were left out, of which row 5 is the first; the rows before say what is wrong.",
+    ]
+    with database.read() as connection:
+        assert connection.execute(select(imports.c.rejected)).scalar_one() == 7

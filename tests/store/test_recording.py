@@ -29,6 +29,7 @@ from bot.store.quantities import (
     vendor_spend,
 )
 from bot.store.recording import DayChange, rebuild_rollups
+from bot.store.retention import delete_before
 from bot.store.tables import imports, model_days, person_days, seen_requests, usage_daily, usage_lines, usage_ranges
 from tests.usage import DANA, DAY, NOW, POLICY, crowded_team, opus_for, request, store, used, utc_policy
 
@@ -387,6 +388,20 @@ def test_a_persons_request_has_the_fullest_figures_whoever_brings_them(
     for place in order:
         store(database, (final, partial)[place], source="transcripts")
     assert [(one.person.label, one.usd) for one in people_on(database, DAY)] == [(DANA.name, Decimal(4))]
+
+
+def test_a_further_request_of_a_message_is_known_after_the_first_one_was_deleted(
+    database: Database, book: PriceBook
+) -> None:
+    """The first is of the day before, which is kept no longer: the second, of two dollars, is still the same."""
+    before, after = (
+        used(opus_for(usd), day, request=replace(request("m"), name=f"m\0{name}"))
+        for usd, day, name in ((1, DAY - timedelta(days=1), "r1"), (2, DAY, "r2"))
+    )
+    store(database, before, after, source="transcripts")
+    delete_before(database, DAY, NOW)
+    assert store(database, after, source="transcripts")[:3] == (0, 1, 0)
+    assert Ledger(database, book, utc_policy).digest(DAY, NOW).told_usd == 2
 
 
 def test_requests_that_older_versions_stored_are_the_first_that_come_again(database: Database, book: PriceBook) -> None:

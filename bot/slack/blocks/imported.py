@@ -60,7 +60,7 @@ def imported_message(reports: list[FileReport]) -> Message:
         days = f", days {recorded.days[0]} to {recorded.days[-1]}" if recorded.days else ""
         lines = [
             f"*{escape(report.path, 120)}* ({escape(report.format or '')}): {recorded.accepted:,} accepted, "
-            f"{len(report.problems):,} rejected, {recorded.unchanged:,} unchanged, {recorded.restated:,} restated{days}"
+            f"{report.rejected:,} rejected, {recorded.unchanged:,} unchanged, {recorded.restated:,} restated{days}"
         ]
         moved = [change for change in report.changes if recorded.restated and change.before]
         lines += [
@@ -69,7 +69,7 @@ def imported_message(reports: list[FileReport]) -> Message:
         ]
         lines += [f"• {report.not_kept:,} rows are older than usage is kept"] if report.not_kept else []
         lines += [f"• {escape(problem.problem, 200)}" for problem in report.problems[:MAX_LINES]]
-        left = max(0, len(moved) - MAX_LINES) + max(0, len(report.problems) - MAX_LINES)
+        left = max(0, len(moved) - MAX_LINES) + max(0, report.rejected - MAX_LINES)
         lines += [f"and {left:,} more"] if left else []
         blocks.append(quoting_section(*lines))
     if len(reports) > MAX_LINES:

@@ -115,7 +115,7 @@ _LOG = (
 
 def _logged(file: FileTally, now: datetime, what: Recorded, whole_days: Collection[date]) -> Row:
     written_at = None if file.written_at is None else int(min(file.written_at, now).timestamp())
-    counts = (what.accepted, len(file.problems), what.unchanged, what.restated)
+    counts = (what.accepted, sum(problem.rows for problem in file.problems), what.unchanged, what.restated)
     days = (min(what.days, default=None), max(what.days, default=None))
     if whole_days:
         days = (min(whole_days), max(whole_days))

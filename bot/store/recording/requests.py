@@ -6,11 +6,12 @@ from operator import itemgetter
 from typing import Any
 from zlib import crc32
 
+from bot.spend.days import ONE_DAY
 from bot.spend.records import Request, request_key
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
 from bot.store.quantities import COUNTS
 from bot.store.recording.source import FEW_ACTORS, Counted, Part, Source, as_stored, summed
-from bot.store.tables import seen_requests, usage_daily
+from bot.store.tables import day_number, number_day, seen_requests, usage_daily
 from bot.store.tally import NOT_STATED, SingleRequest, fullness
 
 _REQUEST = f"SELECT {', '.join(column.name for column in seen_requests.columns)} FROM seen_requests"  # noqa: S608
@@ -18,6 +19,7 @@ _KEY, _AT, _SIDECHAIN, _REQUEST_OF, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8, 9
 """Where these stand in a row of seen_requests; the counts and the reported dollars follow."""
 
 _OF_DAYS = "SELECT key, day, actor_id FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND day IN"
+_OLDEST = "SELECT MIN(day) FROM seen_requests WHERE workspace_id = ? AND source_id = ?"
 _DELETE = "DELETE FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND key = ?"
 
 _Touched = dict[int, set[int]]
@@ -38,6 +40,9 @@ class Requests:
         self._rows: dict[bytes, Row] = {}
         """What is to be stored, new or in place of another version."""
 
+        self._further: dict[str, bytes] = {}
+        """The keys of further requests of messages, by name, of which the first one is not stored any more."""
+
         self._said: set[bytes] = set()
         self._series: set[bytes] = set()
         self._touched: _Touched = defaultdict(set)
@@ -47,7 +52,7 @@ class Requests:
 
         Those of the whole days that are the sum of requests are in ``days`` then.
         """
-        self._existing = self._find([one.request for part in parts for one in part.tally.requests.values()])
+        self._existing = self._find([one for part in parts for one in part.tally.requests.values()])
         first, touched = set(self._existing), self._touched
         counts = [self._take(part) for part in parts]
         rows = self._rows
@@ -117,7 +122,9 @@ class Requests:
         key, former, existing = request.key, request.former, self._existing
         if former is not None and key not in existing and former in existing and existing[former][_ACTOR] == actor_id:
             return former
-        if request.name is not None and key in existing and _is_other(existing[key], _name(request)):
+        if request.name is not None and key not in existing:
+            return self._further.get(request.name, key)
+        if request.name is not None and _is_other(existing[key], _name(request)):
             own = request_key(request.name.encode())
             # Of those that older versions stored nobody knows which is the first.
             return own if existing[key][_REQUEST_OF] is not None or own in existing else key
@@ -128,7 +135,7 @@ class Requests:
         stored = select_in(self.connection, _OF_DAYS, self.source.key, sorted(days))
         return [(bytes(key), day, actor_id) for key, day, actor_id in stored]
 
-    def _find(self, requests: list[Request]) -> dict[bytes, Row]:
+    def _find(self, requests: list[SingleRequest]) -> dict[bytes, Row]:
         """The stored rows that may be of these requests, by key."""
         where, mine = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ?", self.source.key
         if not select_rows(self.connection, f"{where} LIMIT 1", mine):
@@ -139,9 +146,15 @@ class Requests:
             for row in select_in(self.connection, f"{where} AND key IN", mine, sorted(keys)):
                 found[bytes(row[_KEY])] = row
 
-        look_up({key for one in requests for key in (one.key, one.former) if key is not None})
-        others = (one for one in requests if _is_other(found.get(one.key), _name(one)))
-        look_up({request_key(str(one.name).encode()) for one in others})
+        look_up({key for one in requests for key in (one.request.key, one.request.former) if key is not None})
+        others = {one.request.name for one in requests if _is_other(found.get(one.request.key), _name(one.request))}
+        # On the first days that are kept, the first request of a message may be gone with the day before.
+        ((oldest,),) = select_rows(self.connection, _OLDEST, mine)
+        until = day_number(number_day(oldest) + ONE_DAY)
+        named = {one.request.name for one in requests if one.day <= until and one.request.key not in found}
+        own = {name: request_key(name.encode()) for name in others | named if name is not None}
+        look_up(set(own.values()))
+        self._further = {name: key for name, key in own.items() if name in named and key in found}
         return found
 
     def _touch_later_days(self) -> None:
