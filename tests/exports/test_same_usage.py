@@ -539,16 +539,58 @@ def test_ccusage_that_is_said_whose_it_is_counts_once(database: Database, book: 
     assert by_person(database, book)["ada@x.com"] == 10
 
 
-def test_ccusage_that_has_grown_since_it_was_nobodys_counts_once(
-    database: Database, book: PriceBook, tmp_path: Path
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("a", "b dana"),
+        ("a", "b", "b dana"),
+        ("a", "b", "a dana", "b dana"),
+        ("b", "a dana", "b dana"),
+        ("a dana", "b"),
+        ("b dana", "b"),
+        ("a dana", "b", "b dana"),
+        ("early", "b dana"),
+    ],
+)
+def test_ccusage_that_grows_counts_once_whether_it_is_said_whose_it_is_or_not(
+    database: Database, book: PriceBook, tmp_path: Path, steps: tuple[str, ...]
 ) -> None:
-    """Two days of Opus 5 at $5, the second of which goes on until it is said whose they are."""
+    """Opus 5 at $5: a million each on the 5th and 6th, and then two more on the 6th and one on the 7th."""
+    files = {
+        "a": write(tmp_path, "a.json", ccusage_days((5, 10**6), (6, 10**6))),
+        "b": write(tmp_path, "b.json", ccusage_days((5, 10**6), (6, 3 * 10**6), (7, 10**6))),
+        "early": write(tmp_path, "early.json", ccusage_days((5, 5 * 10**5), (6, 3 * 10**6))),
+    }
     reading = importer(database, book)
-    list(reading.import_files([write(tmp_path, "c.json", ccusage_days((5, 10**6), (6, 10**6)))], NOW))
-    grown = write(tmp_path, "c.json", ccusage_days((5, 10**6), (6, 3 * 10**6), (7, 10**6)))
-    for _ in range(2):
-        list(reading.import_files([grown], NOW, person="dana@x.com"))
-        assert by_person(database, book) == {"dana@x.com": Decimal(25)}
+    for step in steps:
+        file, _, who = step.partition(" ")
+        list(reading.import_files([files[file]], NOW, person=f"{who}@x.com" if who else None))
+    assert by_person(database, book) == {"dana@x.com": Decimal(25)}
+
+
+@pytest.mark.parametrize("shape", ["weekly", "monthly", "sessions"])
+@pytest.mark.parametrize("order", [(None, "dana@x.com"), ("dana@x.com", None), (None, "dana@x.com", None)])
+def test_totals_of_ccusage_count_once_whether_it_is_said_whose_they_are_or_not(
+    database: Database, book: PriceBook, tmp_path: Path, shape: str, order: tuple[str | None, ...]
+) -> None:
+    """A million of Opus 5 at $5; a second session or week goes on in between."""
+    used = {"modelName": MODEL, "inputTokens": 10**6, "cost": 5}
+    told: list[dict[str, Any]] = {
+        "weekly": [
+            {"week": "2026-11-02", "modelBreakdowns": [used]},
+            {"week": "2026-11-09", "modelBreakdowns": [used]},
+        ],
+        "monthly": [{"month": month, "modelBreakdowns": [used]} for month in ("2026-10", "2026-11")],
+        "sessions": [session("a", "2026-11-02", "2026-11-06", 1), session("b", "2026-11-02", "2026-11-07", 1)],
+    }[shape]
+    reading = importer(database, book)
+    for number, person in enumerate(order):
+        grown = [told[0], {**told[1], "modelBreakdowns": [{**used, "inputTokens": 3 * 10**6, "cost": 15}]}]
+        path = write(tmp_path, f"{number}.json", {shape: told if number == 0 else grown})
+        list(reading.import_files([path], NOW, person=person))
+        if number == 0 and shape == "sessions":
+            told = [told[0], session("b", "2026-11-02", "2026-11-09", 1)]
+    assert by_person(database, book) == {"dana@x.com": Decimal(20)}
 
 
 REPORT = (

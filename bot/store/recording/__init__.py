@@ -14,6 +14,7 @@ from bot.store.ranges import every_span, refresh_ranges
 from bot.store.recording.dailies import DailyRows
 from bot.store.recording.lines import line_ids, source_name
 from bot.store.recording.log import DayChange, FileTally, Recorded, log_files
+from bot.store.recording.owners import settled
 from bot.store.recording.requests import Requests
 from bot.store.recording.source import OLDER_BY, Counted, Part, Source
 from bot.store.recording.totals import Totals
@@ -74,7 +75,7 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
     actors = actor_ids(connection, mine, dict.fromkeys(actor for tally in tallies for actor in tally.actors), book)
     lines = line_ids(connection, {line for tally in tallies for line in tally.lines})
     parts = [
-        Part(tally, [actors[actor] for actor in tally.actors], [lines[line] for line in tally.lines])
+        settled(source, Part(tally, [actors[actor] for actor in tally.actors], [lines[line] for line in tally.lines]))
         for tally in tallies
     ]
     whole, requests, totals = set(map(day_number, whole_days)), Requests(source, is_kept=is_kept), Totals(source)

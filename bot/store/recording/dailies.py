@@ -2,13 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection
 
-from bot.spend.records import THIS_MACHINE, Actor
-from bot.store.bulk import Row, insert_rows, replace_rows, run_sql, select_in, select_rows
-from bot.store.identity import KEY_USER, is_claude_code_key, known_actors
+from bot.spend.records import Actor
+from bot.store.bulk import Row, insert_rows, replace_rows, run_sql, select_in
+from bot.store.identity import KEY_USER, is_claude_code_key
 from bot.store.people import ERASED
 from bot.store.recording.source import Counted, Part, Source, summed
 from bot.store.tables import usage_daily
@@ -34,11 +34,8 @@ class DailyRows:
         self.source = source
         self.connection = source.connection
         self.whole_days = set(whole_days)
-        self.holders = _holders(source.connection, source.workspace_id, actors)
-        """For actors of a file the one under whom its rows may be stored already: nobody, or an erased key's owner."""
-
-        self.taken_over: set[int] = set()
-        """Actors who were found to be stored under another one so far."""
+        self.holders = _holders(source.connection, actors)
+        """For keys of a file the erased owner under whom its rows may be stored already."""
 
     def store(self, part: Part) -> Counted:
         """Write what a file says of days."""
@@ -108,20 +105,11 @@ class DailyRows:
             found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
         holders = {self.holders[row[0]] for row in rows if row[0] in self.holders}
         held = self.source.dailies(day, holders) if holders and new else []
-        if held:
-            found.update(self._held(new, {row[:2]: row for row in held}))
+        same = {(self.holders[row[0]], *row[1:]) for row in new if row[0] in self.holders}
+        found |= {row[:2] for row in held if row in same}
         if self.source.name == _BLOCKS:
             found |= self._old_blocks(rows, [*existing.values(), *held])
         return sorted(found)
-
-    def _held(self, new: list[Row], held: Mapping[Row, Row]) -> Iterator[Row]:
-        """The held rows that new ones are: equal ones, and where there were such, those that have grown since."""
-        both = [(row, held[key]) for row in new if (key := (self.holders.get(row[0]), row[1])) in held]
-        self.taken_over |= {row[0] for row, before in both if row[2:] == before[2:] and any(row[2:])}
-        for row, before in both:
-            has_grown = all(mine >= theirs for mine, theirs in zip(row[2:-1], before[2:-1], strict=True))
-            if row[2:] == before[2:] or (row[0] in self.taken_over and has_grown):
-                yield before[:2]
 
     def _old_blocks(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Stored rows of older versions, which added up the blocks of a day, that these blocks come to as well."""
@@ -148,17 +136,10 @@ class DailyRows:
         return [key for key in keys if organization.get(key[1]) in said]
 
 
-def _holders(connection: Connection, workspace_id: int, actors: Mapping[Actor, int]) -> dict[int, int]:
+def _holders(connection: Connection, actors: Mapping[Actor, int]) -> dict[int, int]:
     """Who may hold the rows of some actors so far: see ``DailyRows.holders``."""
-    found = {}
-    if len(actors) == 1:
-        (actor_id,) = actors.values()
-        nobody = known_actors(connection, workspace_id, {THIS_MACHINE}).get(THIS_MACHINE)
-        whose = select_rows(connection, "SELECT linked_by FROM actors WHERE id = ?", [nobody])
-        if nobody is not None and nobody != actor_id and whose == [(None,)]:
-            found[actor_id] = nobody
     keys = [actor_id for actor, actor_id in actors.items() if is_claude_code_key(actor)]
-    return found | dict(select_in(connection, _KEY_OWNERS, (KEY_USER, f"{ERASED}%"), keys))
+    return dict(select_in(connection, _KEY_OWNERS, (KEY_USER, f"{ERASED}%"), keys))
 
 
 _DELETE_DAILY = (

@@ -1,0 +1,112 @@
+"""Whose a file is that names nobody: of totals and days only the person tells, as they know no single requests.
+
+A file that is imported without a person and later with one, or the other way round, is still the same usage. It is
+known by rows that are equal to the last token; those that have grown in between then go along with them.
+"""
+
+from typing import NamedTuple
+
+from bot.spend.records import SESSION, THIS_MACHINE
+from bot.store.bulk import Row, replace_rows, run_sql, select_in, select_rows
+from bot.store.identity import known_actors
+from bot.store.ranges import Span
+from bot.store.recording.source import COUNT_NAMES, Part, Source, as_stored
+from bot.store.tables import usage_daily, usage_ranges
+
+
+class _Row(NamedTuple):
+    """A stored row: the day, or the range of days, that it is of, and what it says."""
+
+    span: tuple[int, ...]
+    actor_id: int
+    line_id: int
+    values: Row
+
+
+def settled(source: Source, part: Part) -> Part:
+    """A part with the person whose it is. What nobody's file brought of it before is theirs from now on."""
+    if len(part.tally.actors) != 1 or not (part.tally.ranges or any(True for _ in part.tally.dailies())):
+        return part
+    nobody = known_actors(source.connection, source.workspace_id, {THIS_MACHINE}).get(THIS_MACHINE)
+    sql = "SELECT linked_by FROM actors WHERE id = ?"
+    if nobody is None or select_rows(source.connection, sql, [nobody]) != [(None,)]:
+        return part
+    told, stored = _told(part), _stored(source, part)
+    is_of_sessions = part.tally.view == SESSION
+    known = {_what(row, is_of_sessions) for row in told}
+    # A session is told by its name, whatever was added to it; of days and weeks the same tokens are.
+    same = [row for row in stored if _what(row, is_of_sessions) in known and any(row.values)]
+    same = same if is_of_sessions else [row for row in same if row._replace(actor_id=0) in told]
+    (actor_id,) = part.actor_of
+    if actor_id != nobody:
+        if any(row.actor_id == nobody for row in same):
+            theirs = [row for row in stored if row.actor_id == nobody and _what(row, is_of_sessions) in known]
+            _hand_over(source, theirs, actor_id, stored)
+        return part
+    people = [row.actor_id for row in same if row.actor_id != nobody]
+    return part._replace(actor_of=[max(people, key=people.count)]) if people else part
+
+
+def _what(row: _Row, is_of_sessions: bool) -> tuple[object, ...]:
+    """What tells a row from the others of its actor: of sessions, which go on, that is not the time."""
+    return (row.line_id,) if is_of_sessions and len(row.span) > 1 else (row.span, row.line_id)
+
+
+def _told(part: Part) -> set[_Row]:
+    """What the file says, of nobody in particular."""
+    tally, line_of = part.tally, part.line_of
+    found = {
+        _Row((key.start, key.until), 0, line_of[key.line], as_stored(values)) for key, values in tally.ranges.items()
+    }
+    for day, rows in tally.dailies():
+        each = zip(*rows.values, strict=True)
+        found |= {
+            _Row((day,), 0, line_of[line], as_stored(values)) for line, values in zip(rows.lines, each, strict=True)
+        }
+    return found
+
+
+def _stored(source: Source, part: Part) -> list[_Row]:
+    """What the source has of the days and lines of a file."""
+    found = [
+        _Row((day,), actor_id, line_id, tuple(values))
+        for day, _ in part.tally.dailies()
+        for actor_id, line_id, *values in source.dailies(day, None)
+    ]
+    lines = sorted({part.line_of[key.line] for key in part.tally.ranges})
+    rows = select_in(source.connection, _RANGES, source.key, lines)
+    return [*found, *(_Row(tuple(row[:2]), row[2], row[3], tuple(row[4:])) for row in rows)]
+
+
+def _hand_over(source: Source, rows: list[_Row], actor_id: int, stored: list[_Row]) -> None:
+    """Make rows somebody's; where there are such of theirs already, the larger ones stay."""
+    mine = {(row.span, row.line_id): row for row in stored if row.actor_id == actor_id}
+    for row in rows:
+        own = mine.get((row.span, row.line_id), row)
+        larger = max(own, row, key=lambda one: (sum(one.values[:5]), one.actor_id == actor_id))
+        if len(row.span) > 1:
+            start, until = row.span
+            run_sql(source.connection, _DELETE_RANGE, (*source.key, *row.span, row.actor_id, row.line_id))
+            replace_rows(
+                source.connection, usage_ranges, [(*source.key, *row.span, actor_id, row.line_id, *larger.values)]
+            )
+            source.spans.add(Span(until, start, source.id))
+            continue
+        (day,) = row.span
+        rollup, source_day = source.rollup(day, [row.actor_id, actor_id]), source.day_key(day)
+        run_sql(source.connection, _DELETE_DAILY, (*source_day, row.actor_id, row.line_id))
+        replace_rows(source.connection, usage_daily, [(actor_id, row.line_id, *larger.values)], source_day)
+        rollup.refresh()
+
+
+_RANGES = (
+    f"SELECT start, until, actor_id, line_id, {COUNT_NAMES}, reported_usd FROM usage_ranges "  # noqa: S608
+    "WHERE workspace_id = ? AND source_id = ? AND line_id IN"
+)
+_DELETE_RANGE = (
+    "DELETE FROM usage_ranges WHERE workspace_id = ? AND source_id = ? "
+    "AND start = ? AND until = ? AND actor_id = ? AND line_id = ?"
+)
+_DELETE_DAILY = (
+    "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id = ? AND line_id = ?"
+)
