@@ -16,7 +16,7 @@ from bot.spend.days import ONE_DAY
 from bot.spend.records import Problem, Sessions, UsageRecord, UsageRows
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
-from bot.store.identity import is_erased
+from bot.store.identity import is_erased, names_erased
 from bot.store.read_files import FileState, ReadFile, find_read_files, remember_read_files
 from bot.store.recording import DayChange, FileTally, Recorded, record
 from bot.store.tally import Tally
@@ -121,9 +121,12 @@ class Importer:
         """
         paths = list(paths)
         settings = f"{self.zone.key} {person or ''} {format_name or ''}"
-        # Nothing is kept of whoever was erased, not even that a file was read as theirs.
+        # Nothing is kept of whoever was erased, not even that a file was read as theirs, or bears their name.
         is_kept = person is None or not is_erased(self.database, person)
         states = {path: state for path in paths if is_kept and (state := _file_state(path, settings))}
+        named = [path for path, state in states.items() if "@" in state.path]
+        for path in [path for path in named if names_erased(self.database, states[path].path)]:
+            del states[path]
         known = find_read_files(self.database, states.values())
         waiting: list[FileRead | FileReport] = []
         rows = 0

@@ -85,6 +85,13 @@ class Database:
         with self.read() as connection:
             return datetime.fromtimestamp(connection.execute(_SERVER_TIME).scalar_one() / 1000, UTC)
 
+    def write_out(self) -> None:
+        """Write what is stored to where it stays: SQLite's journal holds what was deleted until then."""
+        if self.is_sqlite:
+            connection = self.engine.raw_connection()
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.close()
+
     def close(self) -> None:
         atexit.unregister(self.close)
         self.engine.dispose()

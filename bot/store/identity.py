@@ -47,6 +47,7 @@ from bot.store.tables import (
     actors,
     audit,
     deliveries,
+    feeds,
     import_problems,
     imports,
     model_days,
@@ -63,6 +64,7 @@ CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
 """Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
 
 _SALT = "erasure_salt"
+_ADDRESS = re.compile(r"[^\s/\\,;:<>()\[\]\"']+@[^\s/\\,;:<>()\[\]\"']+")
 KEY_USER = "key_user"
 """The kind of what is kept, hidden, of the name in an erased person's keys."""
 
@@ -230,6 +232,7 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             )
             connection.execute(update(people).where(*others).values(email=None, name=f"{ERASED} {person_id}"))
             forget_read_files(connection, database.workspace_id, address)
+            _forget_paths(connection, database.workspace_id, address, f"{ERASED} {person_id}")
         nobody = {
             "email": None,
             "name": f"{ERASED} {person_id}",
@@ -250,6 +253,7 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
         for name in sorted(names):
             _forget_mentions(connection, database.workspace_id, name, f"{ERASED} {person_id}")
         write_audit(connection, database.workspace_id, now, who, "erased a person's data", person_id)
+    database.write_out()
     return int(person_id)
 
 
@@ -295,13 +299,13 @@ def _forget_messages(connection: Connection, workspace_id: int, person_id: int) 
     table = deliveries.c
     own = (table.workspace_id == workspace_id, table.kind == "alert", table.target == str(person_id))
     connection.execute(update(deliveries).where(*own).values(payload=None, channel=None, ts=None, problem=None))
-    waiting = table.state.in_(("due", "sending", "held"))
+    waiting = table.state.in_(("due", "sending", "held", "failed"))
     connection.execute(update(deliveries).where(*own, waiting).values(state="expired"))
 
 
 def _forget_mentions(connection: Connection, workspace_id: int, name: str, instead: str) -> None:
     """Put other words in the place of a name wherever it was written down, and forget messages that say it."""
-    for table, column in ((audit, audit.c.what), (settings, settings.c.value)):
+    for table, column in ((audit, audit.c.what), (settings, settings.c.value), (feeds, feeds.c.problem)):
         said = (table.c.workspace_id == workspace_id, column.contains(name, autoescape=True))
         connection.execute(update(table).where(*said).values({column: func.replace(column, name, instead)}))
     mine = select(imports.c.id).where(imports.c.workspace_id == workspace_id)
@@ -555,6 +559,35 @@ def is_erased(database: Database, address: str) -> bool:
     """Whether the data of whoever has an address were erased."""
     with database.read() as connection:
         return bool(_erased_ids(connection, database.workspace_id, [Actor("email", normalised_email(address))]))
+
+
+def names_erased(database: Database, path: str) -> bool:
+    """Whether a path has the address of somebody whose data were erased in it."""
+    with database.read() as connection:
+        return without_erased(connection, database.workspace_id, path) != path
+
+
+def without_erased(connection: Connection, workspace_id: int, path: str) -> str:
+    """A path as it may be kept: without the addresses of people whose data were erased."""
+    for word in _ADDRESS.findall(path):
+        # An address may end where the suffix of a file begins.
+        parts = word.split(".")
+        spelt = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+        actors_of = {Actor("email", normalised_email(one)): one for one in spelt if "@" in one}
+        for actor in _erased_ids(connection, workspace_id, list(actors_of)):
+            path = path.replace(actors_of[actor], ERASED)
+    return path
+
+
+def _forget_paths(connection: Connection, workspace_id: int, address: str, instead: str) -> None:
+    """Put other words in the place of an address in the paths of files, in whatever letters it is written there."""
+    table = imports.c
+    named = (table.workspace_id == workspace_id, func.lower(table.path).contains(address, autoescape=True))
+    for (path,) in connection.execute(select(table.path).where(*named).distinct()).all():
+        spared = re.sub(re.escape(address), instead, path, flags=re.IGNORECASE)
+        connection.execute(
+            update(imports).where(table.workspace_id == workspace_id, table.path == path).values(path=spared)
+        )
 
 
 def _salt(connection: Connection, workspace_id: int) -> str:

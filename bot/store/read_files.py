@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func
+from sqlalchemy import Connection, delete, func, or_
 
 from bot.store.bulk import select_in
 from bot.store.database import Database
@@ -45,10 +45,11 @@ def find_read_files(database: Database, states: Iterable[FileState]) -> dict[Fil
 
 
 def forget_read_files(connection: Connection, workspace_id: int, email: str) -> None:
-    """Remember no more that files were read for somebody: what the reading depended on names them."""
+    """Remember no more that files were read for somebody: what the reading depended on, or the path, names them."""
     table = read_files.c
     is_theirs = func.lower(table.settings).contains(f" {email} ", autoescape=True)
-    connection.execute(delete(read_files).where(table.workspace_id == workspace_id, is_theirs))
+    is_named = func.lower(table.path).contains(email, autoescape=True)
+    connection.execute(delete(read_files).where(table.workspace_id == workspace_id, or_(is_theirs, is_named)))
 
 
 def remember_read_files(database: Database, files: Iterable[tuple[FileState, ReadFile]]) -> None:

@@ -3,10 +3,13 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
 
+from bot.imports import Importer
 from bot.pricing import PriceBook
 from bot.spend.amounts import total
 from bot.spend.days import Period
@@ -14,6 +17,7 @@ from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Member, Problem
 from bot.store.audit import note_change
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries, owe_notice
+from bot.store.feeds import feed_failed
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
 from bot.store.people import all_people, person_by_email
 from bot.store.quantities import people_on, quantities
@@ -230,6 +234,32 @@ class TestErase:
         members = [FileTally("m.csv", Tally([Member(1, "dana@example.com")]), [])]
         record(database, "members_csv", members, NOW, POLICY, book)
         assert all_people(database) == []
+
+    def test_the_name_of_a_file_brings_nobody_back(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
+        """The address in the path of an export, in that of a feed's problem, and in what SQLite has not written out."""
+        path = tmp_path / "Dana@Example.com.jsonl"
+        path.write_text(
+            '{"type":"assistant","timestamp":"2026-11-05T10:00:00Z","sessionId":"s","message":{"id":"m","role":'
+            '"assistant","model":"claude-opus-5-5","usage":{"input_tokens":1,"output_tokens":0}}}\n',
+            encoding="utf-8",
+        )
+        importer = Importer(database, ZoneInfo("UTC"), book, POLICY)
+        list(importer.import_files([path], NOW, person="dana@example.com"))
+        feed_failed(database, "watched folder", NOW, "Row 1 was left out: “dana@example.com” is no day.")
+        erase_person(database, "dana@example.com", "admin", NOW)
+        if database.is_sqlite:
+            file = Path(str(database.engine.url.database))
+            kept = b"".join(each.read_bytes() for each in file.parent.glob(f"{file.name}*"))
+            assert b"dana@example" not in kept.lower()
+        for person in ("dana@example.com", None):
+            list(importer.import_files([path], NOW, person=person))
+        with database.read() as connection:
+            rows = [
+                str(tuple(row))
+                for table in metadata.sorted_tables
+                for row in connection.exec_driver_sql(f"SELECT * FROM {table.name}")
+            ]
+        assert not [row for row in rows if "dana" in row.lower()]
 
     def test_a_key_that_bears_the_name_brings_nobody_back(self, database: Database, book: PriceBook) -> None:
         store(database, used(opus_for(5)))

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 from bot.spend.days import ONE_DAY
 from bot.spend.records import Problem
 from bot.store.bulk import Row, select_rows
+from bot.store.identity import without_erased
 from bot.store.recording.source import Source
 from bot.store.tables import day_number, import_problems, imports
 from bot.store.tally import Tally
@@ -63,7 +64,9 @@ def log_files(
     """Keep what was imported when, and what was wrong with it; what a stream brings within ONE_ARRIVAL as one."""
     if is_stream and _is_logged_as_one(source, files[0], now, recorded[0]):
         return  # a stream brings one body at a time
-    rows = [(*source.key, *_logged(file, now, what, whole_days)) for file, what in zip(files, recorded, strict=True)]
+    rows = [
+        (*source.key, *_logged(source, file, now, what, whole_days)) for file, what in zip(files, recorded, strict=True)
+    ]
     ids = [select_rows(source.connection, _LOG, row)[0][0] for row in rows]
     problems = [
         {"import_id": import_id, "row": problem.row, "problem": problem.problem.replace("\0", "�")}
@@ -113,7 +116,7 @@ _LOG = (
 )
 
 
-def _logged(file: FileTally, now: datetime, what: Recorded, whole_days: Collection[date]) -> Row:
+def _logged(source: Source, file: FileTally, now: datetime, what: Recorded, whole_days: Collection[date]) -> Row:
     written_at = None if file.written_at is None else int(min(file.written_at, now).timestamp())
     counts = (what.accepted, sum(problem.rows for problem in file.problems), what.unchanged, what.restated)
     days = (min(what.days, default=None), max(what.days, default=None))
@@ -122,4 +125,5 @@ def _logged(file: FileTally, now: datetime, what: Recorded, whole_days: Collecti
     elif file.tally.covered is not None:
         days = (file.tally.covered.start, file.tally.covered.until - ONE_DAY)
     ends = (None if day is None else day_number(day) for day in days)
-    return (file.path, int(now.timestamp()), written_at, *counts, *ends)
+    path = without_erased(source.connection, source.workspace_id, file.path) if "@" in file.path else file.path
+    return (path, int(now.timestamp()), written_at, *counts, *ends)
