@@ -12,7 +12,7 @@ from bot.pricing import PriceBook, TokenUsage
 from bot.pricing.cost import UNITS_PER_NANO, units
 from bot.spend.amounts import Quantity
 from bot.spend.days import ONE_DAY, Period
-from bot.spend.precedence import SourceDay, fullest
+from bot.spend.precedence import ROUNDED_USD, SourceDay, fullest
 from bot.spend.records import GATEWAY, ORGANIZATION, SESSION
 from bot.store.bulk import Row, insert_rows, run_in, run_sql, select_in, select_rows
 from bot.store.database import Database
@@ -182,13 +182,23 @@ def _range_of(person_id: int, span: Span, names: Mapping[int, str]) -> RangeOf:
 
 
 def _without_overlaps(found: list[_Sized]) -> list[_Sized]:
-    """Of each person's totals whose days overlap, the one with the most tokens, then dollars."""
+    """Of each person's totals whose days overlap, the one with the most tokens, then dollars.
+
+    As of a day, one that knows dollars alone takes the place of those that it overlaps if it is more than rounding.
+    """
     claimed: dict[int, list[_Sized]] = defaultdict(list)
     for one in sorted(found, key=lambda one: (-one[0][0], -one[0][1], one[1].of)):
-        of, mine = one[1].of, claimed[one[1].of.person_id]
-        if not any(of.start < other.of.until and other.of.start < of.until for _, other in mine):
-            mine.append(one)
+        (tokens, usd), total = one
+        mine = claimed[total.of.person_id]
+        around = [other for other in mine if _overlap(total.of, other[1].of)]
+        is_more = from_nano(usd - sum(size[1] for size, _ in around)) > ROUNDED_USD
+        if not around or (not tokens and is_more):
+            claimed[total.of.person_id] = [*(other for other in mine if other not in around), one]
     return [one for mine in claimed.values() for one in mine]
+
+
+def _overlap(one: RangeOf, other: RangeOf) -> bool:
+    return one.start < other.until and other.start < one.until
 
 
 def _beside_organization(

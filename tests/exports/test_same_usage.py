@@ -1020,3 +1020,18 @@ def test_another_makers_model_that_once_counted_as_claude_is_moved(
     spent = ledger_of(database, book).spend(None, None, ())
     assert spent.total.usd == 0
     assert [(other.vendor, other.charged_usd) for other in spent.others] == [("openai", Decimal(7))]
+
+
+def test_a_total_in_dollars_is_not_lost_to_a_small_one_that_has_tokens(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """The month came to $1,083.56; a report of its first five days to $10.00."""
+    page = 'User,Spend this Month (USD),Lines this Month\nada@x.com,"1,083.56",7\n'
+    row = f"ada@x.com,a1,Claude Code,{MODEL},1,1000000,300000,10.00,10.00,,1000000,0,0,0,0,,\n"
+    files = [
+        write(tmp_path, "claude_code_team_2026_11.csv", page),
+        write(tmp_path, "spend-report-2026-11-01-to-2026-11-05.csv", REPORT + row),
+    ]
+    for file in (*files, files[0]):
+        assert load(database, book, file)[0].refused is None
+    assert by_person(database, book) == {"ada@x.com": Decimal("1083.56")}

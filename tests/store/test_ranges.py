@@ -65,19 +65,26 @@ class Stored:
             by_day = (sum(tokens for tokens, _ in own), sum((usd for _, usd in own), Decimal(0)))
             if longest[who, source, start] == until and fullest([by_day, said]) is said:
                 fuller.append((-said[0], -said[1], who, start, until, source, said[1] - by_day[1]))
-        claimed: dict[str, list[tuple[date, date, Decimal]]] = defaultdict(list)
-        for _, _, who, start, until, _, more in sorted(fuller):
-            if not any(start < other[1] and other[0] < until for other in claimed[who]):
-                claimed[who].append((start, until, more))
+        claimed: dict[str, list[tuple[date, date, Decimal, Decimal]]] = defaultdict(list)
+        for no_tokens, no_usd, who, start, until, _, more in sorted(fuller):
+            around = [other for other in claimed[who] if start < other[1] and other[0] < until]
+            is_more = -no_usd > sum(other[3] for other in around) + Decimal("0.05")
+            if not around or (no_tokens == 0 and is_more):
+                claimed[who] = [
+                    *(other for other in claimed[who] if other not in around),
+                    (start, until, more, -no_usd),
+                ]
         everybody = claimed.pop(EVERYBODY.name, [])
         people = [one for some in claimed.values() for one in some]
-        found = sum((usd for _, usd in spoken.values()), Decimal(0)) + sum((more for *_, more in people), Decimal(0))
-        for start, until, more in everybody:
+        found = sum((usd for _, usd in spoken.values()), Decimal(0)) + sum(
+            (more for _, _, more, _ in people), Decimal(0)
+        )
+        for start, until, more, _ in everybody:
             is_known = any(start <= day < until for day in covered)
             if not is_known and not any(start < other[1] and other[0] < until for other in people):
                 found += more
         for (who, day), (_, usd) in spoken.items():
-            if who == EVERYBODY.name and any(start <= day < until for start, until, _ in people):
+            if who == EVERYBODY.name and any(start <= day < until for start, until, *_ in people):
                 found -= usd
         instead = len(people)
         return found, instead
