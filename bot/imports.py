@@ -35,7 +35,10 @@ STORED_TOGETHER = 20_000
 """Rows of such files from which on they are stored: enough to share the work, few enough to lose at a Ctrl-C."""
 
 MAX_PROBLEMS = 20_000
-"""Bad rows of a file that are told of one by one; a file of nothing else is the wrong file."""
+"""Bad rows of a file that are told of one by one."""
+
+HOPELESS = 1_000_000
+"""So many more, and not one good row, and the rest of a file is not looked at."""
 
 
 class FileReport(NamedTuple):
@@ -202,7 +205,7 @@ class Importer:
     def tally_of(self, reading: Reading) -> tuple[Tally, list[Problem]]:
         """Add up what a reader finds, without what cannot be: days to come, and days before there was a Claude."""
         tally = Tally()
-        problems = _Problems()
+        problems = _Problems(tally)
         latest = self.policy.today + ONE_DAY
         first, add = max(self.first_kept, FIRST_DAY), tally.add_usage
         for found in reading:
@@ -336,7 +339,8 @@ class Importer:
 class _Problems:
     """What is wrong with a file: row by row up to MAX_PROBLEMS of them, and then how many more there are."""
 
-    def __init__(self) -> None:
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
         self.found: list[Problem] = []
         self.further = 0
         self.first = 0
@@ -346,6 +350,9 @@ class _Problems:
             self.found.append(problem)
             return
         self.further += 1
+        if self.further == HOPELESS and not self.tally.rows:
+            first = self.found[0].problem.rstrip(".")
+            raise UnreadableExport(f"none of its first {HOPELESS + MAX_PROBLEMS:,} rows can be read, as: {first}")
         self.first = min(self.first or problem.row, problem.row)
 
     def listed(self) -> list[Problem]:

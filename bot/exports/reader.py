@@ -21,11 +21,15 @@ MAX_DIGITS = 13
 MAX_USD = Decimal(10**9)
 _MAX_CENTS = MAX_USD * 100
 MAX_NAME = 200
-MAX_DOCUMENT = 400 * 1024 * 1024
+MAX_DOCUMENT = 224 * 1024 * 1024
 """A JSON document is decoded as a whole, so its size bounds the memory; line by line formats have no limit."""
 
 HEAD_BYTES = 65536
 MAX_LINE = 64 * 1024 * 1024
+MAX_CSV_LINE = 4 * 1024 * 1024
+MAX_EMPTY = 1_000_000
+"""Empty lines after one another, of a table."""
+
 NANO = Decimal("0.000000001")
 STATED = "stated"
 """The part that sets requests with a stated cost apart from those without: a day's row is all stated or all not."""
@@ -119,11 +123,14 @@ def csv_rows(export: Export) -> Iterator[tuple[int, list[str] | str]]:
     Empty lines are passed over. These exports have no line breaks inside quotes, so an unclosed quote costs its own
     line and not the rest of the file.
     """
-    number = 0
+    number = last = 0
     for raw in _lines(export.file):
         for line in raw.split("\r"):
             number += 1
+            if number - last > MAX_EMPTY:
+                raise UnreadableExport(f"after line {last:,} it has over {MAX_EMPTY:,} empty lines; export it again")
             if line.strip():
+                last = number
                 try:
                     # Without a quote there is nothing to know about CSV but the comma.
                     yield number, line.split(",") if '"' not in line else next(csv.reader([line], strict=True))
@@ -134,7 +141,7 @@ def csv_rows(export: Export) -> Iterator[tuple[int, list[str] | str]]:
 def _lines(file: BinaryIO) -> Iterator[str]:
     """Lines of UTF-8 text, without their ends and the byte order mark. Raises UnreadableExport for other bytes."""
     position = 0
-    for raw in iter(lambda: file.readline(MAX_LINE), b""):
+    for raw in iter(lambda: file.readline(MAX_CSV_LINE), b""):
         line = raw.removeprefix(BOM) if position == 0 else raw
         try:
             yield line.removesuffix(b"\n").removesuffix(b"\r").decode()

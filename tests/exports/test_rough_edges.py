@@ -434,3 +434,28 @@ def test_a_file_of_bad_rows_tells_of_the_first_ones(
     ]
     with database.read() as connection:
         assert connection.execute(select(imports.c.rejected)).scalar_one() == 7
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("x\n" * 8, "none of its first 8 rows can be read, as: Row 2 was left out: it has 1 columns where"),
+        ("\n" * 8, "after line 1 it has over 6 empty lines; export it again."),
+    ],
+)
+def test_a_table_of_nothing_but_bad_or_empty_rows_is_refused(
+    database: Database,
+    book: PriceBook,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr("bot.imports.MAX_PROBLEMS", 3)
+    monkeypatch.setattr("bot.imports.HOPELESS", 5)
+    monkeypatch.setattr("bot.exports.reader.MAX_EMPTY", 6)
+    header = "usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd,cost_type\n"
+    path = tmp_path / "cost.csv"
+    path.write_text(header + rows, encoding="utf-8")
+    (report,) = importer(database, book).import_files([path], NOW)
+    assert said in str(report.refused)
