@@ -1,6 +1,7 @@
 """The composition root: settings become a database, a ledger, a Slack app and jobs that belong together."""
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -127,15 +128,15 @@ class Installation:
         from bot.feeds import Feeds, cost_feed, folder_feed, usage_feed
         from bot.sources.admin_api import AdminApi
 
-        found = []
+        found, stopped = [], threading.Event()
         if self.settings.admin_key is not None:
-            api = AdminApi(self.settings.admin_key.get_secret_value(), self.settings.anthropic_url)
+            api = AdminApi(self.settings.admin_key.get_secret_value(), self.settings.anthropic_url, stopped=stopped)
             found.append(usage_feed(api, self.importer))
             if self.settings.cost_beta:
                 found.append(cost_feed(api, self.importer))
         if self.settings.watch_folder is not None:
             found.append(folder_feed(self.settings.watch_folder.expanduser(), self.importer))
-        return Feeds(self.database, found)
+        return Feeds(self.database, found, stopped)
 
     @cached_property
     def answers(self) -> Answers:

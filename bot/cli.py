@@ -399,9 +399,10 @@ def collect() -> None:
         problems.extend(f"{name}: {problem}" for problem in brought.problems)
 
     installation.feeds.collect(installation.clock(), _track("Fetching"), is_forced=True, tell=tell)
-    failing = [state for state in feed_states(installation.database) if state.is_failing]
-    problems += [f"{state.name}: {state.problem}" for state in failing]
-    for problem in problems:
+    mine = {feed.name for feed in installation.feeds.feeds}
+    known = [state for state in feed_states(installation.database) if state.name in mine and state.problem]
+    problems += [f"{state.name}: {state.problem}" for state in known]
+    for problem in dict.fromkeys(problems):
         print(problem, file=sys.stderr)
     raise typer.Exit(WITH_PROBLEMS if problems else DONE)
 

@@ -92,6 +92,8 @@ def _feeds(installation: Installation) -> Iterator[Check]:
         )
         lag = f", newest day {state.newest_day}" if state.newest_day else ""
         following = f", next run {state.next_at.astimezone(zone):%H:%M}" if state.next_at else ""
+        if state.is_running and state.started_at is not None:
+            last += f", running since {state.started_at.astimezone(zone):%Y-%m-%d %H:%M}"
         said = f"{last}{lag}, {state.received:,} rows so far{following}"
         yield Check(feed.name, said, state.problem or "")
     for source in installation.ledger.silent_sources(now):

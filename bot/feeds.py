@@ -1,20 +1,23 @@
 """The live feeds: each one run that anybody may call at any time, and says what it brought."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 from bot.exports.containers import files_below
 from bot.exports.reader import Export
 from bot.imports import FileReport, Importer
-from bot.sources.admin_api import AdminApi, AnswerProblem, FeedProblem, recent_days
+from bot.sources.admin_api import AdminApi, AnswerProblem, FeedProblem, Stopped, recent_days
 from bot.spend.days import ONE_DAY, Period
 from bot.store.database import Database
-from bot.store.feeds import FeedState, claim_feed, feed_failed, feed_succeeded, is_brought_otherwise
+from bot.store.feeds import FeedState, claim_feed, feed_failed, feed_succeeded, hold_feed, is_brought_otherwise
 
 REVISITED_DAYS = 4
 """Today and the three days before are fetched again each time, as the API restates them; after a pause, all since."""
@@ -25,17 +28,30 @@ _COST, _COST_FROM = "analytics_cost", "cost from "
 _SETTLED = timedelta(seconds=10)
 """A file that was written to more recently may still be growing."""
 
+_AHEAD = timedelta(minutes=1)
+LEASE = timedelta(minutes=10)
+"""For so long after its last sign of life a run is taken to go on."""
+
+MAX_FAILING = 3
+"""So many answers in a row that cannot be read, and the others are not asked for."""
+
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[Sequence[date]], Iterable[date]]
 
 
 class Brought(NamedTuple):
-    """What one run brought: rows that are new or changed, the newest day among all, and what could not be read."""
+    """What one run brought: rows that are new or changed, the newest day among all, and what could not be read.
+
+    ``failure`` says why something did not come, which the next run tries again; ``still`` is what was wrong before with
+    what was not read again.
+    """
 
     rows: int
     newest_day: date | None
     problems: list[str]
+    failure: str | None = None
+    still: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,12 +63,17 @@ class Feed:
     run: Callable[[datetime, FeedState | None, Progress], Brought]
 
 
+Tell = Callable[[str, Brought], None]
+
+
 class Feeds:
     """The feeds of one installation. Every process may call ``collect``: the database decides who runs what."""
 
-    def __init__(self, database: Database, feeds: Sequence[Feed]) -> None:
+    def __init__(self, database: Database, feeds: Sequence[Feed], stopped: threading.Event | None = None) -> None:
+        """Once ``stopped`` is set, a run ends between two days, and is due again at once."""
         self.database = database
         self.feeds = feeds
+        self.stopped = stopped or threading.Event()
 
     def collect(
         self,
@@ -60,30 +81,61 @@ class Feeds:
         progress: Progress = lambda days: days,
         *,
         is_forced: bool = False,
-        tell: Callable[[str, Brought], None] = lambda name, brought: None,
+        tell: Tell = lambda name, brought: None,
     ) -> int:
         """Run what is due; returns how many feeds ran. A failure is kept with its reason, and the others go on.
 
         ``tell`` hears what each brought.
         """
-        ran = 0
-        for feed in self.feeds:
-            before = claim_feed(self.database, feed.name, now, feed.every, is_forced=is_forced)
-            if before is None:
-                continue
-            ran += 1
-            try:
-                brought = feed.run(now, before, progress)
-            except (FeedProblem, OSError) as error:
-                logger.warning("%s brought nothing: %s", feed.name, error)
-                feed_failed(self.database, feed.name, now, str(error))
-            else:
-                first = brought.problems[0] if brought.problems else None
-                feed_succeeded(self.database, feed.name, now, brought.newest_day, brought.rows, first)
-                tell(feed.name, brought)
-                for problem in brought.problems:
-                    logger.warning("%s: %s", feed.name, problem)
-        return ran
+        return sum(self.collect_one(feed, now, progress, is_forced=is_forced, tell=tell) for feed in self.feeds)
+
+    def collect_one(
+        self,
+        feed: Feed,
+        now: datetime,
+        progress: Progress = lambda days: days,
+        *,
+        is_forced: bool = False,
+        tell: Tell = lambda name, brought: None,
+    ) -> bool:
+        """Run a feed if it is due; returns whether it was."""
+        database, name, next_at = self.database, feed.name, now + feed.every
+        before = claim_feed(database, name, now, now + min(feed.every, LEASE), is_forced=is_forced)
+        if before is None:
+            return False
+        try:
+            brought = feed.run(now, before, partial(self._days, name, now, progress))
+        except (FeedProblem, OSError) as error:
+            brought = Brought(0, None, [], str(error))
+        except Stopped:
+            hold_feed(database, name, now)
+            return True
+        except KeyboardInterrupt:
+            hold_feed(database, name, now)
+            raise
+        if brought.failure is not None:
+            what = "did not bring everything" if brought.rows else "brought nothing"
+            logger.warning("%s %s: %s", name, what, brought.failure)
+            feed_failed(database, name, now, next_at, brought.failure, brought.newest_day, brought.rows)
+        else:
+            first = brought.problems[0] if brought.problems else brought.still
+            feed_succeeded(database, name, now, next_at, brought.newest_day, brought.rows, first)
+        if brought.failure is None or brought.rows:
+            tell(name, brought)
+        for problem in brought.problems:
+            logger.warning("%s: %s", name, problem)
+        return True
+
+    def _days(self, name: str, now: datetime, progress: Progress, days: Sequence[date]) -> Iterator[date]:
+        """The days of a run, as long as it may go on. The run stays this process's while they are fetched."""
+        began = held = monotonic()
+        for day in progress(days):
+            if self.stopped.is_set():
+                raise Stopped
+            if monotonic() - held > LEASE.total_seconds() / 4:
+                held = monotonic()
+                hold_feed(self.database, name, now + timedelta(seconds=held - began) + LEASE)
+            yield day
 
 
 def usage_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
@@ -122,14 +174,21 @@ def cost_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
 def folder_feed(folder: Path, importer: Callable[[], Importer]) -> Feed:
     """Files that appear or change in a folder; one that is still being written to is left for the next time."""
 
-    def run(now: datetime, _before: FeedState | None, _progress: Progress) -> Brought:
+    def run(now: datetime, before: FeedState | None, _progress: Progress) -> Brought:
         if not folder.is_dir():
             raise FeedProblem(f"{folder} is no folder; see CLAUDECOST_WATCH_FOLDER.")
-        settled_at = now.timestamp() - _SETTLED.total_seconds()
-        settled = [path for path in files_below(folder) if path.stat().st_mtime <= settled_at]
-        return _brought(importer().import_files(settled, now, is_remembered=True))
+        settled = [path for path in files_below(folder) if _is_settled(path, now)]
+        brought = _brought(importer().import_files(settled, now, is_remembered=True))
+        is_news = brought.rows or brought.problems
+        return brought if is_news or before is None else brought._replace(still=before.problem)
 
     return Feed("watched folder", timedelta(minutes=1), run)
+
+
+def _is_settled(path: Path, now: datetime) -> bool:
+    """Whether a file was written to some seconds ago, or by a clock that is ahead; what is no file is told of."""
+    age = now.timestamp() - path.stat().st_mtime
+    return not path.is_file() or age >= _SETTLED.total_seconds() or age < -_AHEAD.total_seconds()
 
 
 def _days_to_fetch(now: datetime, before: FeedState | None) -> list[date]:
@@ -146,19 +205,29 @@ def _pages_export(name: str, pages: Iterator[bytes], now: datetime) -> Export:
 
 
 def _fetched(fetch: Callable[[date], FileReport], starts: Iterable[date]) -> Brought:
-    """What all answers brought. Raises FeedProblem at the end if one could not be read: it is fetched again."""
-    reports, problems = [], []
+    """What all answers brought. One that cannot be read does not keep the others back, but several in a row do."""
+    reports, problems, asked, failing = [], [], 0, 0
     for start in starts:
+        asked += 1
+        failing += 1
         try:
             report = fetch(start)
         except AnswerProblem as error:
+            problems.append(f"{start}: {error}")
+        except FeedProblem as error:
             problems.append(str(error))
+            break
         else:
             reports.append(report)
             problems += [f"{report.refused} It is tried again."] if report.refused else []
-    if problems:
-        raise FeedProblem(problems[0])
-    return _brought(reports)
+            failing = 0 if not report.refused else failing
+        if failing == MAX_FAILING:
+            break
+    brought = _brought(report for report in reports if report.refused is None)
+    if not problems:
+        return brought
+    several = f"{asked - len(problems):,} of {asked:,} answers came; " if asked > 1 else ""
+    return brought._replace(failure=f"{several}{problems[0]}")
 
 
 def _brought(reports: Iterable[FileReport]) -> Brought:

@@ -40,7 +40,10 @@ def _feeds(installation: Installation, registry: CollectorRegistry, now: datetim
         "claudecost_feed_lag_days": "Days between today and the newest day that the feed has brought",
     }
     gauges = {name: Gauge(name, text, ["feed"], registry=registry) for name, text in names.items()}
+    mine = {feed.name for feed in installation.feeds.feeds}
     for state in feed_states(installation.database):
+        if state.name not in mine:
+            continue
         since = (now - state.succeeded_at).total_seconds() if state.succeeded_at else float("nan")
         gauges["claudecost_feed_last_success_seconds"].labels(state.name).set(since)
         if state.next_at is not None:

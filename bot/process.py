@@ -4,7 +4,9 @@ import logging
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError
@@ -43,6 +45,7 @@ def run(installation: Installation) -> None:
             installation.settings,
             lambda: WebApp(installation),
             in_worker=lambda: start_scheduler(_turns(installation), clock),
+            at_exit=installation.feeds.stopped.set,
         )
         return
     stopped = _stop_signal()
@@ -57,7 +60,7 @@ def run(installation: Installation) -> None:
     if not _connect(handler, stopped):
         return
     logger.info("connected by Socket Mode")
-    _tick_until(stopped, _turns(installation), installation.database)
+    _tick_until(stopped, _turns(installation), installation.database, installation.feeds.stopped.set)
     handler.close()  # type: ignore[no-untyped-call]
     installation.close()
 
@@ -87,7 +90,7 @@ def worker(installation: Installation) -> None:
     installation.settings.secret("SLACK_BOT_TOKEN")
     installation.database.now()
     check_token(installation)
-    _tick_until(stopped, _turns(installation), installation.database)
+    _tick_until(stopped, _turns(installation), installation.database, installation.feeds.stopped.set)
 
 
 def run_shared(workspaces: Workspaces, *, with_jobs: bool) -> None:
@@ -189,7 +192,8 @@ def _stop_signal() -> threading.Event:
 def _turns(installation: Installation) -> dict[Turn, int]:
     return {
         installation.jobs.tick: TICK_SECONDS,
-        installation.feeds.collect: COLLECT_SECONDS,
+        # Each by itself: one that has to wait keeps no other waiting.
+        **{partial(installation.feeds.collect_one, feed): COLLECT_SECONDS for feed in installation.feeds.feeds},
         installation.jobs.watch_sources: WATCH_SECONDS,
         installation.jobs.correct_digests: CORRECT_SECONDS,
         installation.jobs.find_owners: OWNERS_SECONDS,
@@ -198,9 +202,12 @@ def _turns(installation: Installation) -> dict[Turn, int]:
     }
 
 
-def _tick_until(stopped: threading.Event, turns: dict[Turn, int], database: Database) -> None:
+def _tick_until(
+    stopped: threading.Event, turns: dict[Turn, int], database: Database, stop: Callable[[], None] = lambda: None
+) -> None:
     scheduler = start_scheduler(turns, database.now)
     logger.info("started; digests and alerts are looked at every %s s", TICK_SECONDS)
     stopped.wait()
     logger.info("stopping: a turn under way is ended first")
+    stop()
     scheduler.shutdown(wait=True)

@@ -159,9 +159,15 @@ def _unsigned(environ: "WSGIEnvironment", verifier: SignatureVerifier) -> HTTPSt
 
 
 def serve(
-    settings: Settings, app: "Callable[[], WSGIApplication]", in_worker: Callable[[], object] | None = None
+    settings: Settings,
+    app: "Callable[[], WSGIApplication]",
+    in_worker: Callable[[], object] | None = None,
+    at_exit: Callable[[], object] = lambda: None,
 ) -> None:
-    """Serve HTTP until the process is told to stop; ``app`` and ``in_worker`` are called in the serving process."""
+    """Serve HTTP until the process is told to stop.
+
+    ``app``, ``in_worker`` and, when it ends, ``at_exit`` are called in the serving process.
+    """
     from gunicorn.app.base import BaseApplication
 
     class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -173,6 +179,7 @@ def serve(
             self.cfg.set("control_socket_disable", True)
             if in_worker is not None:
                 self.cfg.set("post_worker_init", lambda _worker: in_worker())
+            self.cfg.set("worker_exit", lambda _server, _worker: at_exit())
 
         def load(self) -> Any:
             return app()

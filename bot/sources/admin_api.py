@@ -1,16 +1,20 @@
 """The Anthropic Admin API: usage of Claude Code day by day, and the cost rows of the analytics beta, page by page.
 
-Rate limits and passing failures are waited out by urllib3, which honours ``retry-after``. Cursors are opaque.
+Rate limits and passing failures are waited out by urllib3, which honours ``retry-after`` up to LONGEST_WAIT. Cursors
+are opaque.
 """
 
 import json
+import math
+import threading
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
+from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
 from bot.exports.reader import shortened
@@ -22,6 +26,12 @@ API_VERSION = "2023-06-01"
 USER_AGENT = "claudecost/0.1 (self-hosted Slack app)"
 PAGE_SIZE = 1000
 MAX_PAGES = 10_000
+MAX_BYTES = 256 * 1024 * 1024
+"""Of all pages of one report; they are taken as a whole."""
+
+LONGEST_WAIT = 60
+"""Seconds that are waited at a time; who is told to come back later does so at the next run."""
+
 PASSING = (429, 500, 502, 503, 504, 529)
 _TODO = {
     400: "the API does not take what was asked; look for a newer version of claudecost",
@@ -35,20 +45,69 @@ _TODO |= dict.fromkeys((301, 302, 303, 307, 308), "the key is sent nowhere else;
 
 
 class FeedProblem(Exception):
-    """A feed brought nothing; one sentence that says why and what to do."""
+    """A feed cannot go on; one sentence that says why and what to do."""
 
 
 class AnswerProblem(FeedProblem):
     """One answer cannot be read; others may well be."""
 
 
-class AdminApi:
-    """Reads reports with one Admin key. Raises FeedProblem for whatever does not pass by itself."""
+class Stopped(Exception):
+    """The process was told to stop while something was waited for."""
 
-    def __init__(self, key: str, base_url: str, retries: int = 5, backoff: int = 1) -> None:
+
+class _Patience(Retry):
+    """Waits as the API asks for, unless that is too long; and no longer than until ``stopped`` is set."""
+
+    stopped = threading.Event()
+
+    def new(self, **kw: Any) -> Self:
+        again = super().new(**kw)
+        again.stopped = self.stopped
+        return again
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        try:
+            return super().parse_retry_after(retry_after)
+        except InvalidHeader:
+            pass
+        try:
+            seconds = float(retry_after)
+        except ValueError:
+            return 0
+        return max(0.0, seconds) if math.isfinite(seconds) else 0
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> Self:
+        if response is not None and (self.get_retry_after(response) or 0) > LONGEST_WAIT:
+            raise MaxRetryError(_pool, str(url))
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        asked = self.get_retry_after(response) if response is not None else None
+        if self.stopped.wait(asked or self.get_backoff_time()):
+            raise Stopped
+
+
+class AdminApi:
+    """Reads reports with one Admin key. Raises FeedProblem for whatever does not pass by itself.
+
+    Once ``stopped`` is set, nothing is waited for any more: Stopped is raised.
+    """
+
+    def __init__(
+        self, key: str, base_url: str, retries: int = 5, backoff: int = 1, stopped: threading.Event | None = None
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self.headers = {"x-api-key": key, "anthropic-version": API_VERSION, "user-agent": USER_AGENT}
-        waiting = Retry(
+        waiting = _Patience(
             total=retries,
             status_forcelist=PASSING,
             allowed_methods=("GET",),
@@ -56,6 +115,7 @@ class AdminApi:
             respect_retry_after_header=True,
             raise_on_status=False,
         )
+        waiting.stopped = stopped or threading.Event()
         self.pool = urllib3.PoolManager(retries=waiting, timeout=urllib3.Timeout(connect=10, read=60))
 
     def claude_code_usage(self, day: date) -> Iterator[bytes]:
@@ -76,14 +136,18 @@ class AdminApi:
     def _pages(self, path: str, query: dict[str, Any], headers: dict[str, str]) -> Iterator[bytes]:
         page: str | None = None
         seen: set[str] = set()
+        size = 0
         while True:
             body = self._get(path, query | ({"page": page} if page else {}), headers)
+            size += len(body)
+            if size > MAX_BYTES:
+                raise AnswerProblem(f"{path} answered with over {MAX_BYTES // 2**20} MB. It is tried again.")
             yield body
             page = _next_page(body, path)
             if page is None:
                 return
             if page in seen or len(seen) > MAX_PAGES:
-                raise FeedProblem(f"{path} goes round in circles at the page “{shortened(page)}”; try again later.")
+                raise AnswerProblem(f"{path} goes round in circles at the page “{shortened(page)}”; try again later.")
             seen.add(page)
 
     def _get(self, path: str, query: dict[str, Any], headers: dict[str, str]) -> bytes:
@@ -92,9 +156,11 @@ class AdminApi:
             # Not to where an answer points: the key would go there as well.
             answer = self.pool.request("GET", url, headers={**self.headers, **headers}, redirect=False)
         except (HTTPError, MaxRetryError) as error:
-            raise FeedProblem(f"{self.base_url} cannot be reached: {shortened(error)}. It is tried again.") from error
+            raise FeedProblem(f"{self.base_url} cannot be reached: {_reason(error)}. It is tried again.") from error
         if answer.status != 200:
-            raise FeedProblem(_refusal(path, answer.status, answer.data, answer.headers.get("request-id")))
+            said = _refusal(path, answer.status, answer.data, answer.headers.get("request-id"))
+            # Of one day alone the API may say that; of its key or its limits it is for all of them.
+            raise (AnswerProblem if answer.status == 400 or answer.status >= 500 else FeedProblem)(said)
         return answer.data
 
 
@@ -110,10 +176,17 @@ def _next_page(body: bytes, path: str) -> str | None:
             f"{path} answered “{shortened(_said(body))}”, which holds no list of data. It is tried again."
         )
     if has_more and not following:
-        raise FeedProblem(
+        raise AnswerProblem(
             f"{path} says that there is more, but not where, so the day is incomplete. It is tried again."
         )
     return str(following) if has_more else None
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost reason, such as "[Errno 111] Connection refused", without the objects around it."""
+    while isinstance(inner := getattr(error, "reason", None), BaseException):
+        error = inner
+    return shortened(str(error).rpartition("): ")[2] or type(error).__name__, 160)
 
 
 def _said(body: bytes) -> str:

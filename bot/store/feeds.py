@@ -34,6 +34,12 @@ class FeedState(NamedTuple):
     received: int
 
     @property
+    def is_running(self) -> bool:
+        """Whether a run began and has not ended yet."""
+        ended = max(filter(None, (self.succeeded_at, self.failed_at)), default=None)
+        return self.started_at is not None and (ended is None or self.started_at > ended)
+
+    @property
     def is_failing(self) -> bool:
         """Whether the last run that ended failed."""
         return self.failed_at is not None and (self.succeeded_at is None or self.failed_at > self.succeeded_at)
@@ -51,11 +57,12 @@ _COLUMNS = tuple(feeds.c[name] for name in FeedState._fields)
 
 
 def claim_feed(
-    database: Database, name: str, now: datetime, every: timedelta, *, is_forced: bool = False
+    database: Database, name: str, now: datetime, until: datetime, *, is_forced: bool = False
 ) -> FeedState | None:
     """Take a feed's next run if it is due and nobody else has taken it; its state before that run.
 
-    With ``is_forced`` it is taken whether it is due or not, because a person asks for it.
+    It is due again after ``until`` if nothing is heard of the run. With ``is_forced`` it is taken whether it is due or
+    not, because a person asks for it.
     """
     table = feeds.c
     mine = (table.workspace_id == database.workspace_id, table.name == name)
@@ -64,24 +71,45 @@ def claim_feed(
         insert_missing(connection, feeds, [row], "workspace_id", "name")
         before = connection.execute(select(*_COLUMNS).where(*mine)).one()
         due = or_(table.next_at.is_(None), table.next_at <= now)
-        taken = update(feeds).where(*mine, *([] if is_forced else [due])).values(started_at=now, next_at=now + every)
+        taken = update(feeds).where(*mine, *([] if is_forced else [due])).values(started_at=now, next_at=until)
         is_mine = connection.execute(taken).rowcount == 1
     return FeedState(*before) if is_mine else None
 
 
+def hold_feed(database: Database, name: str, until: datetime) -> None:
+    """When a feed is due: a run goes on for longer, or gives it back."""
+    _change(database, name, {"next_at": until})
+
+
 def feed_succeeded(
-    database: Database, name: str, now: datetime, newest_day: date | None, received: int, problem: str | None = None
+    database: Database,
+    name: str,
+    now: datetime,
+    next_at: datetime,
+    newest_day: date | None,
+    received: int,
+    problem: str | None = None,
 ) -> None:
     """Keep that a run brought ``received`` rows, the newest of a day, and the first problem among what it brought."""
-    values: dict[str, Any] = {"succeeded_at": now, "problem": problem, "received": feeds.c.received + received}
-    if newest_day is not None:
-        values["newest_day"] = newest_day
-    _change(database, name, values)
+    _change(database, name, {"succeeded_at": now, "problem": problem, **_ended(next_at, newest_day, received)})
 
 
-def feed_failed(database: Database, name: str, now: datetime, problem: str) -> None:
-    """Keep why a run brought nothing."""
-    _change(database, name, {"failed_at": now, "problem": problem})
+def feed_failed(
+    database: Database,
+    name: str,
+    now: datetime,
+    next_at: datetime,
+    problem: str,
+    newest_day: date | None = None,
+    received: int = 0,
+) -> None:
+    """Keep why a run did not bring everything."""
+    _change(database, name, {"failed_at": now, "problem": problem, **_ended(next_at, newest_day, received)})
+
+
+def _ended(next_at: datetime, newest_day: date | None, received: int) -> dict[str, Any]:
+    values: dict[str, Any] = {"next_at": next_at, "received": feeds.c.received + received}
+    return values if newest_day is None else {**values, "newest_day": newest_day}
 
 
 def is_brought_otherwise(database: Database, source: str, path: str) -> bool:

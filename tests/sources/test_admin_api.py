@@ -1,6 +1,7 @@
 """The Admin API's client and feeds against a server on 127.0.0.1 that answers in the recorded shapes."""
 
 import json
+import threading
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 from flask import Flask, Response, request
 
 from bot.exports.reader import Export
-from bot.feeds import BACKFILLED_DAYS, Feeds, cost_feed, usage_feed
+from bot.feeds import BACKFILLED_DAYS, LEASE, MAX_FAILING, Feeds, cost_feed, usage_feed
 from bot.imports import Importer
 from bot.ledger import Ledger
 from bot.playground.server import served
@@ -325,3 +326,95 @@ def test_a_week_whose_last_days_were_asked_for_is_complete(
     assert week.told_usd == 60
     assert not week.is_partial
     assert ledger.digest(date(2026, 11, 20), now).is_idle
+
+
+@pytest.mark.parametrize("wait", ["90", "86400", "Thu, 26 Nov 2099 10:00:00 GMT"])
+def test_a_limit_that_lasts_for_long_is_left_to_the_next_run(url: str, console: Console, wait: str) -> None:
+    console.first.append(error(429, "rate_limit_error", "slow down", **{"retry-after": wait}))
+    start = datetime.now(UTC)
+    with pytest.raises(FeedProblem, match="answered 429, “rate_limit_error: slow down”: it is tried again"):
+        list(api_at(url).claude_code_usage(TODAY))
+    assert datetime.now(UTC) - start < timedelta(seconds=5)
+    assert len(console.asked) == 1
+
+
+@pytest.mark.parametrize("wait", ["soon", "0.01", "-5", "nan", ""])
+def test_a_wait_that_says_nothing_is_none(url: str, console: Console, wait: str) -> None:
+    console.first.append(error(429, "rate_limit_error", "slow down", **{"retry-after": wait}))
+    assert len(list(api_at(url).claude_code_usage(TODAY))) == 1
+    assert len(console.asked) == 2
+
+
+def test_a_server_that_is_not_there_is_said_with_the_reason() -> None:
+    with pytest.raises(FeedProblem, match=r"cannot be reached: .*Connection refused\. It is tried again\.$"):
+        list(AdminApi(KEY, "http://127.0.0.1:9", retries=0).claude_code_usage(TODAY))
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([error(400, "invalid_request_error", "no such day")], "answered 400"),
+        ([error(500, "api_error", "internal")] * 4, "answered 500"),
+        ([body({"data": [], "has_more": True, "next_page": None})], "but not where"),
+    ],
+)
+def test_a_day_that_cannot_be_had_keeps_no_other_back(
+    database: Database, book: PriceBook, url: str, console: Console, answers: list[Response], said: str
+) -> None:
+    """The oldest of the 90 days; today's $7 are there, and counted among the rows."""
+    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
+    console.first += answers
+    told: list[str] = []
+    feeds_of(database, book, api_at(url)).collect(NOW, tell=lambda name, brought: told.append(f"{name} {brought.rows}"))
+    state = feed_states(database)[1]
+    assert state.is_failing
+    assert str(state.problem).startswith("89 of 90 answers came; 2026-08-27: ")
+    assert said in str(state.problem)
+    assert (state.received, state.newest_day, state.next_at) == (1, TODAY, NOW + timedelta(hours=1))
+    assert spent(database, book, TODAY) == 7
+    assert told[0] == "Anthropic Admin API, usage 1"
+
+
+def test_answers_that_cannot_be_read_one_after_another_end_the_run(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    console.first += [error(400, "invalid_request_error", "no")] * 10
+    feeds_of(database, book, api_at(url)).collect(NOW)
+    assert len(console.asked) == MAX_FAILING
+
+
+def test_a_run_that_is_stopped_is_due_again_at_once(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    """While it waits for the API, and between two days; where a process dies, some minutes later."""
+    stopped = threading.Event()
+    api = AdminApi(KEY, url, stopped=stopped)
+
+    def feeds() -> Feeds:
+        return Feeds(database, [usage_feed(api, lambda: importer)], stopped)
+
+    importer = Importer(database, ZoneInfo("UTC"), book, AlertPolicy(Decimal(12), TODAY))
+    console.first.append(error(429, "rate_limit_error", "slow down", **{"retry-after": "50"}))
+    start = datetime.now(UTC)
+    threading.Timer(0.3, stopped.set).start()
+    assert feeds().collect(NOW) == 1
+    assert datetime.now(UTC) - start < timedelta(seconds=10)
+    assert len(console.asked) == 1
+    assert feeds().collect(NOW) == 1
+    assert len(console.asked) == 1
+    stopped.clear()
+
+    class Killed(BaseException):
+        """Stands for a process that ends at once."""
+
+    def die(_days: object) -> Iterator[date]:
+        raise Killed
+        yield
+
+    with pytest.raises(Killed):
+        feeds().collect(NOW, die)
+    (state,) = feed_states(database)
+    assert state.is_running
+    assert feeds().collect(NOW + timedelta(minutes=1)) == 0
+    assert feeds().collect(NOW + LEASE) == 1
+    assert not feed_states(database)[0].is_running

@@ -245,7 +245,7 @@ class TestErase:
         )
         importer = Importer(database, ZoneInfo("UTC"), book, POLICY)
         list(importer.import_files([path], NOW, person="dana@example.com"))
-        feed_failed(database, "watched folder", NOW, "Row 1 was left out: “dana@example.com” is no day.")
+        feed_failed(database, "watched folder", NOW, NOW, "Row 1 was left out: “dana@example.com” is no day.")
         erase_person(database, "dana@example.com", "admin", NOW)
         if database.is_sqlite:
             file = Path(str(database.engine.url.database))
