@@ -8,12 +8,13 @@ from typing import NamedTuple
 from slack_sdk.errors import SlackApiError
 
 from bot.app import Installation
+from bot.exports.formats import RECEIVED
 from bot.slack.errors import Meaning, classify
 from bot.slack.scopes import SCOPES
 from bot.slack.subscribing import in_words
 from bot.store.database import DatabaseProblem
 from bot.store.deliveries import Delivery, all_deliveries
-from bot.store.feeds import feed_states
+from bot.store.feeds import feed_states, last_arrival
 from bot.store.quantities import last_import
 from bot.store.subscriptions import all_subscriptions
 
@@ -100,7 +101,11 @@ def _feeds(installation: Installation) -> Iterator[Check]:
         since = source.last_at.astimezone(zone)
         yield Check(f"source {source.name}", f"silent since {since:%Y-%m-%d %H:%M}", "look at what feeds it")
     if installation.settings.otlp_token is not None:
-        yield Check("OpenTelemetry", f"taken at {installation.settings.address}, /v1/logs and /v1/metrics")
+        arrival = last_arrival(installation.database, RECEIVED)
+        came = "nothing has come yet"
+        if arrival is not None:
+            came = f"last came {arrival.at.astimezone(zone):%Y-%m-%d %H:%M}, newest day {arrival.newest_day}"
+        yield Check(RECEIVED, f"{came}; taken at {installation.settings.address}, /v1/logs and /v1/metrics")
 
 
 def _slack(installation: Installation) -> Iterator[Check]:

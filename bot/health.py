@@ -6,8 +6,9 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as METRICS_TYPE
 
 from bot.app import Installation
+from bot.exports.formats import RECEIVED
 from bot.store.deliveries import count_by_state
-from bot.store.feeds import feed_states
+from bot.store.feeds import FeedState, feed_states, last_arrival
 from bot.store.quantities import stored_period
 
 __all__ = ["METRICS_TYPE", "metrics_page"]
@@ -40,10 +41,9 @@ def _feeds(installation: Installation, registry: CollectorRegistry, now: datetim
         "claudecost_feed_lag_days": "Days between today and the newest day that the feed has brought",
     }
     gauges = {name: Gauge(name, text, ["feed"], registry=registry) for name, text in names.items()}
-    mine = {feed.name for feed in installation.feeds.feeds}
-    for state in feed_states(installation.database):
-        if state.name not in mine:
-            continue
+    known = {state.name: state for state in feed_states(installation.database)}
+    for feed in installation.feeds.feeds:
+        state = known.get(feed.name, FeedState(feed.name))
         since = (now - state.succeeded_at).total_seconds() if state.succeeded_at else float("nan")
         gauges["claudecost_feed_last_success_seconds"].labels(state.name).set(since)
         if state.next_at is not None:
@@ -53,3 +53,9 @@ def _feeds(installation: Installation, registry: CollectorRegistry, now: datetim
         if state.newest_day is not None:
             lag = (installation.today() - state.newest_day).days
             gauges["claudecost_feed_lag_days"].labels(state.name).set(lag)
+    if installation.settings.otlp_token is not None:
+        last = last_arrival(installation.database, RECEIVED)
+        since = float("nan") if last is None else (now - last.at).total_seconds()
+        gauges["claudecost_feed_last_success_seconds"].labels(RECEIVED).set(since)
+        if last is not None and last.newest_day is not None:
+            gauges["claudecost_feed_lag_days"].labels(RECEIVED).set((installation.today() - last.newest_day).days)

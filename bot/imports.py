@@ -29,7 +29,7 @@ ADDITIVE_FORMATS = ("transcripts",)
 """Formats of single requests that only ever add: reading an unchanged file again can change nothing."""
 
 ARCHIVE = "archive"
-"""What an archive is remembered as, once each of its files was stored."""
+"""What an archive is remembered as, once each of its files was read; and a file that is no export."""
 
 STORED_TOGETHER = 20_000
 """Rows of such files from which on they are stored: enough to share the work, few enough to lose at a Ctrl-C."""
@@ -139,17 +139,18 @@ class Importer:
             if before is not None and (is_remembered or before.format in ADDITIVE_FORMATS):
                 waiting.append(_unchanged(path, before))
                 continue
-            is_sound = True
+            is_settled = True
             for read in self._read_files(path, state, format_name, person, wrap, is_remembered=is_remembered):
                 waiting.append(read)
-                is_sound = is_sound and isinstance(read, FileRead) and (read.is_packed and not read.tally.is_ahead)
                 if isinstance(read, FileReport):
+                    is_settled = is_settled and os.access(path, os.R_OK)
                     continue
+                is_settled = is_settled and read.is_packed and not read.tally.is_ahead
                 rows += read.tally.rows
                 if read.format not in ADDITIVE_FORMATS or rows >= STORED_TOGETHER:
                     yield from self._store_waiting(waiting, now, keep)
                     waiting, rows = [], 0
-            if state and is_remembered and is_sound:
+            if state and is_remembered and is_settled:
                 yield from self._store_waiting(waiting, now, keep)
                 waiting, rows = [], 0
                 remember_read_files(self.database, [(state, ReadFile(ARCHIVE, 0, []))])
@@ -260,11 +261,12 @@ class Importer:
             with opened(path, lambda file: wrap(path, file)) as exports:
                 for export in exports:
                     if isinstance(export, DamagedMember):
-                        yield _refused(export.name, f"{export.name} in {_shown(path)} was not imported: {export.why}.")
+                        name = printable(export.name)
+                        yield _refused(name, f"{name} in {_shown(path)} was not imported: {export.why}.")
                         continue
                     is_whole_file = export.name == path.name
                     is_packed = not is_whole_file and export.name != path.name.removesuffix(".gz")
-                    shown = export.name if is_packed else _shown(path)
+                    shown = printable(export.name) if is_packed else _shown(path)
                     try:
                         read = self._read(export, shown, None if is_packed else state, format_name, person)
                         if format_name and not read.tally.rows:
@@ -272,7 +274,8 @@ class Importer:
                         is_done = not read.problems or (is_remembered and not read.tally.is_ahead)
                         yield read._replace(state=read.state if is_done else None, is_packed=is_packed)
                     except UnreadableExport as error:
-                        yield _refused(shown, f"{shown} was not imported: {error}.")
+                        where = f"{shown} in {_shown(path)}" if is_packed else shown
+                        yield _refused(shown, f"{where} was not imported: {error}.")
         except OSError as error:
             yield _refused(_shown(path), f"{_shown(path)} cannot be read: {error.strerror or error}. {_UNREADABLE}")
         except UnreadableExport as error:
@@ -400,7 +403,12 @@ def _file_state(path: Path, settings: str) -> FileState | None:
 
 def _shown(path: Path) -> str:
     """A path as text, also where its name is in no encoding."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
+
+
+def printable(name: str) -> str:
+    """A name that moves no cursor and breaks no line."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
 
 
 def _impossible(row: int, day: date, latest: date) -> Problem:

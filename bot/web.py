@@ -85,7 +85,8 @@ class WebApp:
                 return _answer(start_response, HTTPStatus.BAD_REQUEST, content_type, said)
             # Asked to try again, a client keeps what it has; 503 is what the specification calls retryable.
             logger.exception("usage from OpenTelemetry could not be stored")
-            return _plain(start_response, HTTPStatus.SERVICE_UNAVAILABLE, "try again")
+            said = otlp_http.failure(otlp_http.Refused(503, "It could not be stored; try again."), is_json=is_json)
+            return _answer(start_response, HTTPStatus.SERVICE_UNAVAILABLE, content_type, said)
 
     def _metrics(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """How feeds and deliveries are doing, for Prometheus."""

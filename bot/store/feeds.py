@@ -25,13 +25,13 @@ class FeedState(NamedTuple):
     """One feed: when it last began, succeeded and failed, why, when it is due again, and the newest day it brought."""
 
     name: str
-    started_at: datetime | None
-    succeeded_at: datetime | None
-    failed_at: datetime | None
-    problem: str | None
-    next_at: datetime | None
-    newest_day: date | None
-    received: int
+    started_at: datetime | None = None
+    succeeded_at: datetime | None = None
+    failed_at: datetime | None = None
+    problem: str | None = None
+    next_at: datetime | None = None
+    newest_day: date | None = None
+    received: int = 0
 
     @property
     def is_running(self) -> bool:
@@ -126,6 +126,26 @@ def is_brought_otherwise(database: Database, source: str, path: str) -> bool:
     )
     with database.read() as connection:
         return connection.execute(query).first() is not None
+
+
+class Arrival(NamedTuple):
+    """When something came, and the newest day of it."""
+
+    at: datetime
+    newest_day: date | None
+
+
+def last_arrival(database: Database, path: str) -> Arrival | None:
+    """What came last under a path, as all does that is sent to us; None where nothing ever came."""
+    query = (
+        select(imports.c.imported_at, imports.c.last_day)
+        .where(imports.c.workspace_id == database.workspace_id, imports.c.path == path)
+        .order_by(imports.c.imported_at.desc())
+        .limit(1)
+    )
+    with database.read() as connection:
+        row = connection.execute(query).first()
+    return None if row is None else Arrival(*row)
 
 
 def feed_states(database: Database) -> list[FeedState]:

@@ -19,6 +19,7 @@ from bot.imports import FileReport, Importer
 from bot.pricing import PriceBook
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
+from bot.store.feeds import feed_states
 from bot.store.tables import imports
 from tests.exports.test_samples import NOW, imported, importer, ledger_of
 
@@ -459,3 +460,37 @@ def test_a_table_of_nothing_but_bad_or_empty_rows_is_refused(
     path.write_text(header + rows, encoding="utf-8")
     (report,) = importer(database, book).import_files([path], NOW)
     assert said in str(report.refused)
+
+
+def test_what_is_wrong_in_a_watched_folder_is_said_until_it_is_mended(
+    database: Database, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive with a member that is no export, whose name would move the cursor; it is read once."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("new\n\x1b[31mred.csv", "nothing\n1\n")
+    os.utime(path, (NOW.timestamp() - 60,) * 2)
+    read: list[str] = []
+    real = Importer._read_files
+
+    def spied(self: Importer, path: Path, *rest: Any, **options: Any) -> Any:
+        read.append(path.name)
+        return real(self, path, *rest, **options)
+
+    monkeypatch.setattr(Importer, "_read_files", spied)
+    feeds = Feeds(database, [folder_feed(tmp_path, lambda: importer(database, book))])
+    for minutes in range(3):
+        feeds.collect(NOW + timedelta(minutes=minutes))
+        (state,) = feed_states(database)
+        assert str(state.problem).startswith(f"new\\n\\x1b[31mred.csv in {path} was not imported: ")
+    assert read == ["a.zip"]
+
+
+def test_a_file_of_a_clock_that_is_ahead_is_read(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    feeds = Feeds(database, [folder_feed(tmp_path, lambda: importer(database, book))])
+    for seconds, found in ((5, 0), (86400, 1)):
+        path = tmp_path / f"{seconds}.csv"
+        path.write_text(f"{CONSOLE}\n2026-11-05,claude-opus-5,k,1000000,0\n", encoding="utf-8")
+        os.utime(path, (NOW.timestamp() + seconds,) * 2)
+        feeds.collect(NOW + timedelta(minutes=found))
+        assert feed_states(database)[0].received == found

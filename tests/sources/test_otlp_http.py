@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
 from bot.app import Installation
+from bot.doctor import examine
 from bot.playground.server import served
 from bot.settings import Settings
 from bot.sources.otlp_http import MAX_BODY, Refused, accept
@@ -147,14 +148,33 @@ def test_an_alert_is_owed_by_the_request_that_crosses_the_limit(
     assert date.fromisoformat(all_deliveries(installation.database)[0].key.split(":")[2]) == when
 
 
-def test_metrics_of_the_installation_need_the_token_too(url: str) -> None:
+def test_metrics_of_the_installation_need_the_token_too(url: str, installation: Installation) -> None:
+    """They and doctor know what came last over OpenTelemetry, and that nothing did."""
     request = urllib.request.Request(f"{url}/metrics", headers={"authorization": f"Bearer {TOKEN}"})
-    send(url, "/v1/logs", LOGS.read_bytes())
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        text = answer.read().decode()
+    since = 'claudecost_feed_last_success_seconds{feed="OpenTelemetry"}'
+    for came, said in ((False, "nothing has come yet; taken at"), (True, "newest day 2026-11")):
+        if came:
+            send(url, "/v1/logs", LOGS.read_bytes())
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            text = answer.read().decode()
+        assert (f"{since} NaN" in text) is not came
+        assert ('claudecost_feed_lag_days{feed="OpenTelemetry"}' in text) is came
+        (check,) = (one for one in examine(installation, installation.clock()) if one.name == "OpenTelemetry")
+        assert said in check.said
     assert "claudecost_newest_day_age_days" in text
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{url}/metrics", timeout=10)
+
+
+def test_what_cannot_be_stored_now_is_asked_for_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the specification wants it, with a Status in the client's own format."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("bot.imports.Importer.store", fail)
+    status, said = send(url, "/v1/logs", LOGS.read_bytes())
+    assert (status, json.loads(said)["message"]) == (503, "It could not be stored; try again.")
 
 
 def environ(data: bytes, **more: str) -> dict[str, Any]:
