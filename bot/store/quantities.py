@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    case,
     cast,
     func,
     literal,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.amounts import ZERO, Quantity
+from bot.spend.amounts import Quantity
 from bot.spend.days import ONE_DAY, Period
 from bot.spend.records import ANTHROPIC, API, SUBSCRIPTION
 from bot.store.bulk import select_in, select_rows
@@ -524,29 +525,44 @@ class VendorSpend(NamedTuple):
 
 
 def vendor_spend(database: Database, period: Period) -> list[VendorSpend]:
-    """What was used of other vendors' products in a period; it is in no figure of Claude."""
-    table = usage_daily.c
-    usd = cast(func.sum(table.reported_usd), table.reported_usd.type)
-    query = (
-        select(usage_lines.c.vendor, usage_lines.c.billing, usd)
-        .join(usage_lines, table.line_id == usage_lines.c.id)
+    """What was used of other vendors' products in a period; it is in no figure of Claude.
+
+    Of a person's day the source counts that says the most, as for Claude: they are never added up.
+    """
+    table, line = usage_daily.c, usage_lines.c
+    charged, covered = (
+        func.sum(case((line.billing == billing, func.coalesce(table.reported_usd, 0)), else_=0))
+        for billing in (API, SUBSCRIPTION)
+    )
+    day = (line.vendor, actors.c.person_id, table.day)
+    said = (
+        select(
+            line.vendor,
+            charged.label("charged"),
+            covered.label("covered"),
+            func.row_number()
+            .over(partition_by=day, order_by=((charged + covered).desc(), table.source_id))
+            .label("place"),
+        )
+        .join(usage_lines, table.line_id == line.id)
+        .join(actors, table.actor_id == actors.c.id)
         .where(
             table.workspace_id == database.workspace_id,
             table.day >= period.start,
             table.day < period.end,
-            usage_lines.c.vendor != ANTHROPIC,
+            line.vendor != ANTHROPIC,
         )
-        .group_by(usage_lines.c.vendor, usage_lines.c.billing)
-        .order_by(usage_lines.c.vendor)
+        .group_by(*day, table.source_id)
+        .subquery()
+        .c
     )
-    found: dict[str, dict[str, Decimal]] = {}
-    others = select(usage_lines.c.id).where(usage_lines.c.vendor != ANTHROPIC).limit(1)
+    dollars = (cast(func.sum(each), table.reported_usd.type) for each in (said.charged, said.covered))
+    query = select(said.vendor, *dollars).where(said.place == 1).group_by(said.vendor).order_by(said.vendor)
+    others = select(line.id).where(line.vendor != ANTHROPIC).limit(1)
     with database.read() as connection:
         if connection.execute(others).first() is None:
             return []  # as in most places, where looking through everybody's usage would be in vain
-        for vendor, billing, spent in connection.execute(query):
-            found.setdefault(vendor, {})[billing] = spent or ZERO
-    return [VendorSpend(vendor, of.get(API, ZERO), of.get(SUBSCRIPTION, ZERO)) for vendor, of in found.items()]
+        return [VendorSpend(vendor, charged, covered) for vendor, charged, covered in connection.execute(query)]
 
 
 def stored_everything(database: Database) -> Period | None:

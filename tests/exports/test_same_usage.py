@@ -1035,3 +1035,24 @@ def test_a_total_in_dollars_is_not_lost_to_a_small_one_that_has_tokens(
     for file in (*files, files[0]):
         assert load(database, book, file)[0].refused is None
     assert by_person(database, book) == {"ada@x.com": Decimal("1083.56")}
+
+
+def test_another_vendors_dollars_are_never_added_up_over_sources(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """One request of GPT-5 for $5, in LiteLLM's daily activity and in its log."""
+    used = {"metrics": {"spend": 5.0, "prompt_tokens": 100000, "completion_tokens": 100}}
+    key = {**used, "metadata": {"key_alias": "k-ada", "user_email": "ada@x.com"}}
+    model = {**used, "api_key_breakdown": {"h1": key}}
+    activity = {"date": "2026-11-18", **used, "breakdown": {"models": {"gpt-5": model}}}
+    log = {"request_id": "r2", "api_key": "h1", "spend": 5.0, "prompt_tokens": 100000, "completion_tokens": 100}
+    who = {"user_api_key_alias": "k-ada", "user_api_key_user_email": "ada@x.com"}
+    logs = [{**log, "startTime": "2026-11-18T05:00:00Z", "model": "gpt-5", "user": "", "metadata": who}]
+    for name, told in (
+        ("a.json", {"results": [activity], "metadata": {"total_spend": 5}}),
+        ("l.json", json.dumps(logs)),
+    ):
+        (report,) = load(database, book, write(tmp_path, name, told))
+        assert report.recorded.accepted == 1
+        spent = ledger_of(database, book).spend(None, None, ())
+        assert [(other.vendor, other.charged_usd) for other in spent.others] == [("openai", Decimal(5))]
