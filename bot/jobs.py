@@ -45,6 +45,7 @@ LOOKED_BACK = timedelta(days=90)
 
 MAY_WORK_LATER = (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
 MOST_ADVISED = 500
+SILENT = "silent:"
 """People up to whom a monthly digest looks for a better mix of plans: of thousands that takes longer than a lease."""
 
 NOT_THERE = ("not_in_channel", "channel_not_found")
@@ -242,7 +243,7 @@ class Jobs:
     def watch_sources(self, now: datetime) -> None:
         """Owe each admin one message about a source that has fallen silent."""
         for source in self.ledger.silent_sources(now):
-            about = f"silent:{source.name}:{int(source.last_at.timestamp())}"
+            about = f"{SILENT}{source.name}:{int(source.last_at.timestamp())}"
             last_at = source.last_at.astimezone(self.ledger.zone)
             text = silence_sentence(source_title(source.name), last_at, self.ledger.zone.key, source.usual)
             self._tell_admins(about, text, now)
@@ -316,6 +317,10 @@ class Composer:
         if delivery.kind == ALERT:
             return self._alert(delivery, now)
         if delivery.kind == NOTICE:
+            about = delivery.key.removeprefix("notice:")
+            silent = (f"{SILENT}{one.name}:{int(one.last_at.timestamp())}:" for one in self.ledger.silent_sources(now))
+            if about.startswith(SILENT) and not any(map(about.startswith, silent)):
+                raise Undeliverable("expired", "the source has brought something since")
             said = delivery.payload or {}
             message = notice_message(
                 str(said.get("text", "")), said.get("failed"), is_for_admins=said.get("is_for_admins", True)

@@ -80,6 +80,9 @@ class TestSilence:
         self.arrive(database, book, last + timedelta(hours=91), 9)
         ledger = Ledger(database, book, utc_policy)
         assert ledger.silent_sources(last + timedelta(hours=96)) == []
+        # What was owed is not sent any more: it would not be true.
+        jobs.tick(last + timedelta(hours=96))
+        assert {one.state for one in all_deliveries(database) if one.kind == "notice"} == {"expired"}
 
     @pytest.mark.parametrize("source", ["otlp_events", "claude_code_analytics_api"])
     def test_nights_and_weekends_are_no_silence(self, database: Database, book: PriceBook, source: str) -> None:

@@ -5,6 +5,7 @@ from bot.pricing.money import rounded
 from bot.slack.blocks.labels import list_label, spent
 from bot.slack.blocks.message import Message, context, counted, escape, quoting_section, section, short_day
 from bot.spend.days import ONE_DAY
+from bot.spend.precedence import LESSER
 
 MAX_ROWS = 12
 MAX_TOTALS = 5
@@ -37,10 +38,19 @@ def explanation_message(found: Explanation, price_label: str) -> Message:
             quoting_section(f"*{fact}*", *lines),
             quoting_section("Its rows:", *rows[:MAX_ROWS], *more),
             *([quoting_section(*totals)] if totals else []),
-            section("The fullest single source speaks; they are never added up, as each can only know too little."),
+            section(rule_of(found)),
             context("Only you see this", f"{list_label(price_label)}, where the source states no cost"),
         ],
     )
+
+
+def rule_of(found: Explanation) -> str:
+    """Why the source speaks that does."""
+    if any(LESSER.get(source) in found.sources for source in found.sources):
+        return (
+            "Events speak before metrics, which repeat them; of the other sources the fullest does. None are added up."
+        )
+    return "The fullest single source speaks; they are never added up, as each can only know too little."
 
 
 def totals_in_lines(found: Explanation) -> list[str]:
