@@ -337,7 +337,13 @@ def _actors_named(connection: Connection, workspace_id: int, name: str, kind: st
         found = list(connection.execute(query).scalars())
         if found:
             return found
-    return []
+    # A key that is known by its hash, as whoever it was taken for was erased.
+    salt = connection.execute(
+        select(settings.c.value).where(settings.c.workspace_id == workspace_id, settings.c.name == _SALT)
+    ).scalar()
+    hidden = [] if salt is None else [_hidden(salt, Actor("api_key", bare))]
+    query = select(actors.c.id).where(actors.c.workspace_id == workspace_id, actors.c.name.in_(hidden))
+    return list(connection.execute(query).scalars())
 
 
 def _add_actors(connection: Connection, workspace_id: int, missing: list[Actor]) -> None:
@@ -520,16 +526,29 @@ def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -
     if salt is None:
         return {}
     hidden: dict[str, list[Actor]] = defaultdict(list)
+    users = {actor: _key_user(actor) for actor in named if _key_user(actor)}
+    living = _known_users(connection, workspace_id, set(users.values()))
     for actor in named:
         hidden[_hidden(salt, actor)].append(actor)
-        if _key_user(actor):
-            hidden[_hidden(salt, Actor(KEY_USER, _key_user(actor)))].append(actor)
+        if actor in users and users[actor] not in living:  # else it may be theirs who is still here
+            hidden[_hidden(salt, Actor(KEY_USER, users[actor]))].append(actor)
     sql = "SELECT name, id FROM actors WHERE workspace_id = ? AND name IN"
     ids: dict[str, int] = dict(select_in(connection, sql, [workspace_id], sorted(hidden)))
     found = {actor: int(ids[name]) for name, some in hidden.items() if name in ids for actor in some}
     # Its own name says more than whose key it is.
     own = {actor: int(ids[name]) for actor in named if (name := _hidden(salt, actor)) in ids}
     return found | own
+
+
+def _known_users(connection: Connection, workspace_id: int, users: set[str]) -> set[str]:
+    """Those of some names of users with which the address of somebody here begins."""
+    found = set()
+    for user in users:
+        begins = people.c.email.startswith(f"{user}@", autoescape=True)
+        query = select(people.c.id).where(people.c.workspace_id == workspace_id, begins).limit(1)
+        if connection.execute(query).first() is not None:
+            found.add(user)
+    return found
 
 
 def _hide_new_keys(connection: Connection, workspace_id: int, erased: dict[Actor, int]) -> dict[Actor, int]:

@@ -235,6 +235,22 @@ class TestErase:
         record(database, "members_csv", members, NOW, POLICY, book)
         assert all_people(database) == []
 
+    def test_a_key_of_a_colleague_whose_address_begins_alike_is_theirs(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        """A key that came before them is linked by hand, under the name that it has in the export."""
+        store(database, used(opus_for(1), actor=Actor("email", "max@old.com")))
+        number = erase_person(database, "max@old.com", "admin", NOW)
+        first, second = (Actor("api_key", f"claude_code_key_max_{end}") for end in ("ab12", "cd34"))
+        store(database, used(opus_for(2), actor=first, part="1"))
+        store(database, used(opus_for(4), actor=Actor("email", "max@new.com")))
+        store(database, used(opus_for(8), actor=second, part="2"))
+        gone = f"erased person {number}"
+        assert spenders(database) == {gone: Decimal(3), "max@new.com": Decimal(12)}
+        link_actor(database, first.name, "max@new.com", BY_ADMIN, book, POLICY, NOW)
+        store(database, used(opus_for(16), actor=first, part="1"))
+        assert spenders(database) == {gone: Decimal(1), "max@new.com": Decimal(28)}
+
     def test_the_name_of_a_file_brings_nobody_back(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
         """The address in the path of an export, in that of a feed's problem, and in what SQLite has not written out."""
         path = tmp_path / "Dana@Example.com.jsonl"
