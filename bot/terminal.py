@@ -87,7 +87,10 @@ def print_import(report: FileReport) -> None:
         f"{recorded.unchanged:,} unchanged, {recorded.restated:,} restated{days}"
     )
     for start, until in recorded.ranges:
-        _say(f"  {start} to {until} (that day not counted) as a whole: counts in month totals, never makes an alert")
+        alone = ", never makes an alert"
+        if report.changes:
+            alone = f"; {len(report.changes):,} of its days are known by themselves, the last {report.changes[-1].day}"
+        _say(f"  {start} to {until} (that day not counted) as a whole: counts in month totals{alone}")
     for change in report.changes:
         if recorded.restated and change.before:
             _say(f"  {change.day}: {rounded(change.before)} → {rounded(change.after)}")
@@ -147,7 +150,7 @@ def print_explanation(explanation: Explanation, label: str) -> None:
     person, day = explanation.person.label, explanation.day
     totals = totals_in_lines(explanation)
     if explanation.taken is None:
-        _say(f"No source knows anything of {person} on {day}{' alone' if totals else ''}.")
+        _say(f"No source knows of any Claude usage of {person} on {day}{' alone' if totals else ''}.")
         for line in totals:
             _say(line)
         return

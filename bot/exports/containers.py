@@ -97,6 +97,10 @@ def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file)
             yield _inside(Export("standard input", file, datetime.now(UTC)))
         return
     with path.open("rb", buffering=HEAD_BYTES) as plain:  # the first bytes are looked at more than once
+        if not plain.seekable():  # a pipe
+            with _spooled(plain, path.name) as file:
+                yield _inside(Export(path.name, file, datetime.now(UTC)))
+            return
         yield _inside(Export(path.name, wrap(plain), datetime.fromtimestamp(path.stat().st_mtime, UTC)))
 
 

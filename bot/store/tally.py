@@ -76,6 +76,9 @@ class Tally:
         self.covered: Covered | None = None
         """The days of which the file says that nobody used anything."""
 
+        self.is_of_usage = False
+        """Whether it tells of usage, even if none of it can be read: not only who is who."""
+
         self._places: dict[int, dict[int, int]] = {}
         """By day, then actor and line."""
 
@@ -100,7 +103,7 @@ class Tally:
         elif isinstance(record, View):
             self.view, self.is_of_one_organization = record
         elif isinstance(record, Covered):
-            self.covered = record
+            self.covered, self.is_of_usage = record, True
         elif isinstance(record, Member):
             self.members.append(record)
         else:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import threading
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -1056,3 +1057,28 @@ def test_another_vendors_dollars_are_never_added_up_over_sources(
         assert report.recorded.accepted == 1
         spent = ledger_of(database, book).spend(None, None, ())
         assert [(other.vendor, other.charged_usd) for other in spent.others] == [("openai", Decimal(5))]
+
+
+def test_the_report_of_an_import_says_which_days_it_tells_apart(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """$10 up to the 17th and $30 up to the 18th: that day is known by itself. A negative row brings nothing."""
+    found = []
+    for last, spent in ((17, 10), (18, 30), (19, -5)):
+        row = f"ada@x.com,a1,Claude Code,{MODEL},1,{spent}00000,0,{spent}.00,{spent}.00,u1,{spent}00000,0,0,0,0,,\n"
+        path = write(tmp_path, f"spend-report-2026-11-01-to-2026-11-{last}.csv", REPORT + row)
+        (report,) = load(database, book, path)
+        found.append((report.recorded.accepted, report.rejected, report.recorded.days))
+    assert found == [(1, 0, []), (1, 0, [date(2026, 11, 18)]), (0, 1, [])]
+
+
+def test_a_pipe_is_read_like_a_file(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    text = assistant("m", "2026-11-05T10:00:00Z", MODEL, input_tokens=10**6)
+    writing = threading.Thread(target=lambda: path.write_text(text, encoding="utf-8"))
+    writing.start()
+    (report,) = load(database, book, path)
+    writing.join()
+    assert report.refused is None
+    assert usd(database, book) == 5

@@ -176,8 +176,8 @@ def test_explain_says_what_is_known_of_several_days_together(database: Database,
     total = "spend_report_csv: $30.00 for Sun 1 Nov to Sat 21 Nov together, more than these days say"
     assert said[0].startswith("dana@example.com on Thu 19 Nov (UTC day): $5.00, from console_usage_csv")
     assert total in said[0]
-    assert said[1] == f"No source knows anything of dana@example.com on Fri 20 Nov alone.\n{total}"
-    assert said[2] == "No source knows anything of dana@example.com on Sun 22 Nov."
+    assert said[1] == f"No source knows of any Claude usage of dana@example.com on Fri 20 Nov alone.\n{total}"
+    assert said[2] == "No source knows of any Claude usage of dana@example.com on Sun 22 Nov."
 
 
 class TestWhatIsStillToCome:

@@ -17,7 +17,7 @@ def explanation_message(found: Explanation, price_label: str) -> Message:
     who, day = escape(found.person.label), short_day(found.day)
     totals = [escape(line, MAX_LINE) for line in totals_in_lines(found)]
     if found.taken is None:
-        sentence = f"No source knows anything of {who} on {day}{' alone' if totals else ''}."
+        sentence = f"No source knows of any Claude usage of {who} on {day}{' alone' if totals else ''}."
         return Message(sentence, [quoting_section(sentence, *totals)])
     fact = f"{who} on {day} ({found.zone} day): {spent(found.sources[found.taken])}, from {escape(found.taken)}"
     ranked = sorted(found.sources.items(), key=lambda item: -item[1].usage.tokens)

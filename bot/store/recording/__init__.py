@@ -83,7 +83,7 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
     dailies = DailyRows(source, actors, whole - requests.days)
     for place, part in enumerate(parts):
         counted = counts[place].plus(dailies.store(part)).plus(totals.store(part))
-        if not (part.tally.actors or counted.new):
+        if not (part.tally.actors or part.tally.is_of_usage or counted.new):
             # A directory; exports of usage that also teach who is who count their usage alone.
             counted = Counted(learned[place], len(part.tally.members) - learned[place])
         counts[place] = counted
@@ -94,7 +94,10 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
     ]
     before, after = source.before, {day: source.rollups.day_usd(day) for day in source.before}
     changes = [DayChange(day, before[day], after[day]) for day in sorted(after) if before[day] != after[day]]
-    return [*recorded[:-1], recorded[-1]._replace(changes=changes, outdated=source.outdated)]
+    last = recorded[-1]
+    if tallies[-1].ranges:  # days that successive totals tell apart
+        last = last._replace(days=sorted({*last.days, *(change.day for change in changes)}))
+    return [*recorded[:-1], last._replace(changes=changes, outdated=source.outdated)]
 
 
 def _store_sessions(source: Source, part: Part) -> None:
