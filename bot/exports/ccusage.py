@@ -290,6 +290,9 @@ class _Run(Struct):
     uuid: str | None = None
 
 
+_SPREAD = re.compile(rb"^(?=\{\s*$)", re.MULTILINE)
+
+
 class ClaudePrint:
     name = "claude_print"
     title = "output of claude -p --output-format json"
@@ -303,6 +306,8 @@ class ClaudePrint:
         """One record per run and model. A run carries no date: it counts on the day that the file was written."""
         text = export.document()
         lines = [text] if text[:1] == b"[" or b"\n" not in text else text.splitlines()
+        if b"{" in map(bytes.strip, lines):  # such as jq writes them, one below the other
+            lines = _SPREAD.split(text)
         number = 0
         for line in filter(None, map(bytes.strip, lines)) if not _is_one(text) else [text]:
             for raw in decoded(line, list[Raw], self.title) if line[:1] == b"[" else [Raw(line)]:

@@ -244,7 +244,7 @@ def _count(said: Attributes, name: str) -> int:
 def _whole(value: Decimal) -> int:
     # The range comes first: the digits of 1e9999999 as a whole number take minutes.
     if not value.is_finite() or not 0 <= value <= MAX_COUNT or value != int(value):
-        raise ValueError(f"it counts {shortened(value)}; expected a whole number of 0 or more")
+        raise ValueError(f"it counts {shortened(value)}; expected a whole number from 0 to {MAX_COUNT:,}")
     return int(value)
 
 

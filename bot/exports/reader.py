@@ -276,14 +276,14 @@ def as_dollars(text: str, field: str, *, thousands: bool = False) -> Decimal:
 def money(usd: Decimal, field: str) -> Decimal:
     """Dollars that a source states, cut to nanodollars. Raises ValueError for what no bill can say."""
     if not usd.is_finite() or not 0 <= usd < MAX_USD:
-        raise ValueError(f"its {field} is {shortened(usd)}; expected 0 or more")
+        raise ValueError(f"its {field} is {shortened(usd)}; expected 0 or more, and less than {MAX_USD:,}")
     return usd.quantize(NANO)
 
 
 def cents(amount: Decimal, field: str) -> Decimal:
     """Dollars from cents that a source states. Raises ValueError for what no bill can say."""
     if not amount.is_finite() or not 0 <= amount < _MAX_CENTS:
-        raise ValueError(f"its {field} is {shortened(amount)} cents; expected 0 or more")
+        raise ValueError(f"its {field} is {shortened(amount)} cents; expected 0 or more, and less than {_MAX_CENTS:,}")
     return (amount / 100).quantize(NANO)
 
 
@@ -325,7 +325,7 @@ def error_said(head: bytes) -> str | None:
     for step in ("body", "error"):
         body = body.get(step, body) if isinstance(body, dict) else body
     said = body.get("message") if isinstance(body, dict) and "type" in body else None
-    return shortened(said) if said else None
+    return shortened(said) if isinstance(said, str) and said else None
 
 
 def why(error: Exception, raw: Raw | bytes) -> str:

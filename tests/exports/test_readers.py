@@ -163,7 +163,7 @@ class TestAnalyticsApi:
             ),
             (
                 page({**OPUS, "estimated_cost": {"amount": -3}}),
-                "A model of record 1 was left out: its estimated_cost is -3 cents; expected 0 or more.",
+                "A model of record 1 was left out: its estimated_cost is -3 cents; expected 0 or more",
             ),
             (page(OPUS, date="2026-02-30"), "Record 1 was left out: date is “2026-02-30”; expected a day"),
             (page(OPUS, actor={"type": "user_actor"}), "Record 1 was left out: its actor has neither email_address"),
@@ -381,7 +381,10 @@ class TestTranscripts:
                 line(timestamp="2026-11-22T10:00:00"),
                 'Line 1 was left out: timestamp is “"2026-11-22T10:00:00"”: expected datetime with a timezone',
             ),
-            (line(costUSD=-1), "Line 1 was left out: its costUSD is -1; expected 0 or more."),
+            (
+                line(costUSD=-1),
+                "Line 1 was left out: its costUSD is -1; expected 0 or more, and less than 1,000,000,000.",
+            ),
             (
                 line(message={"usage": {"input_tokens": -4}}),
                 "Line 1 was left out: message.usage.input_tokens is “-4”: expected int >= 0.",

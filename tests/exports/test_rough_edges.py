@@ -345,6 +345,21 @@ def test_a_run_that_is_cut_leaves_the_others(database: Database, book: PriceBook
     assert [problem.row for problem in report.problems] == [2]
 
 
+def test_runs_that_were_written_one_below_the_other_are_all_read(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    runs = [
+        {"total_cost_usd": 5, "session_id": name, "modelUsage": {"claude-opus-5": {"inputTokens": 10**6}}}
+        for name in ("s", "t")
+    ]
+    path = tmp_path / "runs.json"
+    path.write_text("\n".join(json.dumps(run, indent=2) for run in runs) + "\n", encoding="utf-8")
+    os.utime(path, (NOW.timestamp() - 60,) * 2)
+    (report,) = imported(database, book, path)
+    assert report.problems == []
+    assert usd(database, book) == 10
+
+
 def test_what_tools_returned_is_no_export(database: Database, book: PriceBook, tmp_path: Path) -> None:
     folder = tmp_path / "project" / "session" / "tool-results"
     folder.mkdir(parents=True)
