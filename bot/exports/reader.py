@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Annotated, Any, BinaryIO, NamedTuple, Protocol, TypeVar
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -310,8 +311,8 @@ def shortened(text: object, at_most: int = 60) -> str:
 
 
 def email_actor(address: str) -> Actor:
-    """The actor behind an e-mail address, which is compared without letter case."""
-    return Actor("email", address.strip().lower())
+    """The actor behind an e-mail address, which is compared without letter case, and however an accent is encoded."""
+    return Actor("email", normalize("NFC", address.strip().lower()))
 
 
 def error_said(head: bytes) -> str | None:

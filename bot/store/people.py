@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from sqlalchemy import func, or_, select, update
 
@@ -201,5 +202,5 @@ def remember_slack_user(database: Database, person_id: int, slack_user_id: str) 
 
 
 def normalised_email(email: str) -> str:
-    """E-mail addresses are compared without letter case and outer blanks."""
-    return email.strip().lower()
+    """E-mail addresses are compared without letter case and outer blanks, and however an accent is encoded."""
+    return normalize("NFC", email.strip().lower())

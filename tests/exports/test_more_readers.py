@@ -15,12 +15,13 @@ import pytest
 
 from bot.exports.containers import MAX_UNPACKED
 from bot.exports.formats import has_utc_days, recognise
-from bot.exports.reader import ReadingContext, UnreadableExport
+from bot.exports.reader import ReadingContext, UnreadableExport, email_actor
 from bot.imports import FileReport
 from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.records import Actor, Covered, Member, UsageRecord
 from bot.store.database import Database
+from bot.store.people import normalised_email
 from tests.conftest import SAMPLES
 from tests.exports.test_readers import HEADER, ROW, read
 from tests.exports.test_samples import imported, ledger_of
@@ -384,3 +385,9 @@ def test_other_makers_models_of_litellm_are_no_claude_spend(book: PriceBook) -> 
     }
     records, _ = read(json.dumps(page), book)
     assert [record.vendor for record in records] == [*models.values()]
+
+
+def test_an_accent_is_the_same_however_it_is_encoded() -> None:
+    composed, apart = "Zo\u00eb@Example.com", "Zoe\u0308@example.com"
+    assert email_actor(composed) == email_actor(apart) == Actor("email", "zo\u00eb@example.com")
+    assert normalised_email(apart) == "zo\u00eb@example.com"
