@@ -208,9 +208,9 @@ class Tally:
             self.requests[key] = one
 
 
-def fullness(sidechain: bool, values: Values) -> tuple[bool, int, int, int]:
+def fullness(sidechain: bool, values: Values) -> tuple[bool, int, int, Values]:
     """Of lines of one response the final one goes before partial ones, and any before a subagent's copy of it."""
-    return not sidechain, sum(values[:5]), values[1], values[-1]
+    return not sidechain, sum(values[:5]), values[1], values
 
 
 def _added(one: Values, other: Values) -> Values:

@@ -390,6 +390,23 @@ def test_a_persons_request_has_the_fullest_figures_whoever_brings_them(
     assert [(one.person.label, one.usd) for one in people_on(database, DAY)] == [(DANA.name, Decimal(4))]
 
 
+@pytest.mark.parametrize("other", [TokenUsage(5, 7, 0, 0, 10), TokenUsage(5, 7, 0, 10, 0, 3), TokenUsage(0, 7, 5, 10)])
+def test_of_versions_with_as_many_tokens_the_same_counts_whichever_comes_first(
+    database: Database, other: TokenUsage
+) -> None:
+    versions = [used(usage, request=request("k")) for usage in (TokenUsage(5, 7, 0, 10), other)]
+    stored = []
+    for key, order in (("k", versions), ("l", versions[::-1])):
+        for version in order:
+            store(database, replace(version, request=request(key)), source="transcripts")
+        with database.read() as connection:
+            table = seen_requests.c
+            stored.append(
+                connection.execute(select(table.cache_write_1h, table.web_searches, table.cache_read)).all()[-1]
+            )
+    assert stored[0] == stored[1]
+
+
 def test_a_further_request_of_a_message_is_known_after_the_first_one_was_deleted(
     database: Database, book: PriceBook
 ) -> None:
