@@ -33,6 +33,7 @@ from bot.spend.days import spend_day
 from bot.spend.records import API, Problem, Request, UsageRecord, request_key
 
 SYNTHETIC = "<synthetic>"
+_BRACE = ord("{")
 _TYPE = re.compile(
     rb'"type"\s*:\s*"(?:user|assistant|summary|system|progress|attachment|file-history-snapshot|queue-operation'
     rb'|cost-state|last-prompt|tools-used|atis-latch|api-request(?:-blob|-shape)?)"'
@@ -134,7 +135,7 @@ class Transcripts:
             if line is None:
                 yield Problem(row, f"Line {row} was left out: it is longer than {MAX_LINE // 2**20} MB.")
                 continue
-            if bytes(line[:1]) != b"{" and not (text := bytes(line).strip()).startswith(b"{"):
+            if (not line or line[0] != _BRACE) and not (text := bytes(line).strip()).startswith(b"{"):
                 if text:
                     yield Problem(row, f"Line {row} was left out: it is no JSON object.")
                 continue
