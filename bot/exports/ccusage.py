@@ -8,11 +8,11 @@ passed over, as all of them count the same requests. Sessions, weeks and months 
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from bot.exports.reader import (
@@ -84,12 +84,12 @@ class _BlockCounts(Struct, rename="camel"):
     cache_read_input_tokens: Count = 0
 
 
-class _Block(Struct, rename="camel"):
+class _Block(
+    Struct, rename={"start_time": "startTime", "token_counts": "tokenCounts", "cost": "costUSD", "is_gap": "isGap"}
+):
     start_time: str
     token_counts: _BlockCounts
-    end_time: str | None = None
-    actual_end_time: str | None = None
-    cost: Decimal | None = field(default=None, name="costUSD")
+    cost: Decimal | None = None
     is_gap: bool = False
     models: list[str] = []
 
@@ -243,12 +243,9 @@ def _read_block(number: int, block: _Block, context: ReadingContext) -> Reading:
     )
     cost = money(block.cost or Decimal(0), "costUSD")
     started = as_instant(block.start_time, "startTime")
-    day = spend_day(started, context.zone)
-    # One over midnight is no day's: it would stand beside what others know of the day after.
-    last = max(day, spend_day(_last_use(block, started), context.zone))
     yield UsageRecord(
         row=number,
-        day=day,
+        day=spend_day(started, context.zone),
         actor=context.someone,
         model=one.removesuffix("-fast"),
         usage=usage,
@@ -256,16 +253,7 @@ def _read_block(number: int, block: _Block, context: ReadingContext) -> Reading:
         # A block that is still going on is told again with more in it, and maybe with another list of models.
         part=f"block {started.isoformat()}",
         reported_usd=None if not cost and usage.tokens else cost,
-        until=None if last == day else last + ONE_DAY,
     )
-
-
-def _last_use(block: _Block, started: datetime) -> datetime:
-    if block.actual_end_time:
-        return as_instant(block.actual_end_time, "actualEndTime")
-    if block.end_time:
-        return as_instant(block.end_time, "endTime") - timedelta(milliseconds=1)
-    return started
 
 
 class _ModelUse(Struct, rename="camel"):

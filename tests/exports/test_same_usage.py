@@ -576,15 +576,14 @@ def test_totals_of_ccusage_count_once_whether_it_is_said_whose_they_are_or_not(
 ) -> None:
     """A million of Opus 5 at $5; a second session or week goes on in between."""
     used = {"modelName": MODEL, "inputTokens": 10**6, "cost": 5}
-    shapes: dict[str, list[dict[str, Any]]] = {
+    told: list[dict[str, Any]] = {
         "weekly": [
             {"week": "2026-11-02", "modelBreakdowns": [used]},
             {"week": "2026-11-09", "modelBreakdowns": [used]},
         ],
         "monthly": [{"month": month, "modelBreakdowns": [used]} for month in ("2026-10", "2026-11")],
         "sessions": [session("a", "2026-11-02", "2026-11-06", 1), session("b", "2026-11-02", "2026-11-07", 1)],
-    }
-    told = shapes[shape]
+    }[shape]
     reading = importer(database, book)
     for number, person in enumerate(order):
         grown = [told[0], {**told[1], "modelBreakdowns": [{**used, "inputTokens": 3 * 10**6, "cost": 15}]}]
@@ -844,25 +843,6 @@ def block(models: list[str], millions: int, start: str = "2026-11-20T10:00:00.00
     """A block of ccusage, of so many million tokens at $5."""
     counts = {"inputTokens": millions * 10**6, "outputTokens": 0}
     return {"startTime": start, "tokenCounts": counts, "costUSD": 5 * millions, "models": models, "isGap": False}
-
-
-def test_a_block_over_midnight_adds_nothing_to_what_is_known_of_its_days(
-    database: Database, book: PriceBook, tmp_path: Path
-) -> None:
-    """A million of Opus 5 at $5 before midnight and one after it, as requests and as one block."""
-    lines = [
-        assistant("m1", "2026-11-19T23:30:00.000Z", MODEL, input_tokens=10**6),
-        assistant("m2", "2026-11-20T00:30:00.000Z", MODEL, input_tokens=10**6),
-    ]
-    path = write(tmp_path, "s.jsonl", "\n".join(lines))
-    over = block([MODEL], 2, "2026-11-19T23:00:00.000Z")
-    for told in ({"actualEndTime": "2026-11-20T00:30:00.000Z"}, {"endTime": "2026-11-20T04:00:00.000Z"}):
-        blocks = write(tmp_path, "b.json", {"blocks": [{**over, **told}]})
-        assert load_of(database, book, "dana@example.com", blocks).recorded.ranges
-        assert usd(database, book) == 10
-    load_of(database, book, "dana@example.com", path)
-    assert usd(database, book) == 10
-    assert [known.usd for day in (19, 20) for known in people_on(database, date(2026, 11, day))] == [5, 5]
 
 
 def test_a_block_that_goes_on_with_another_model_is_the_same_block(
