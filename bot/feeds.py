@@ -32,8 +32,8 @@ _AHEAD = timedelta(minutes=1)
 LEASE = timedelta(minutes=10)
 """For so long after its last sign of life a run is taken to go on."""
 
-MAX_FAILING = 3
-"""So many answers in a row that cannot be read, and the others are not asked for."""
+PATIENCE = timedelta(minutes=2)
+"""After so long a wait for answers that cannot be read, the others are left to the next run."""
 
 logger = logging.getLogger(__name__)
 
@@ -107,12 +107,11 @@ class Feeds:
             brought = feed.run(now, before, partial(self._days, name, now, progress))
         except (FeedProblem, OSError) as error:
             brought = Brought(0, None, [], str(error))
-        except Stopped:
-            hold_feed(database, name, now)
+        except (Stopped, KeyboardInterrupt) as error:
+            feed_failed(database, name, now, now, "It was stopped before everything had come, and goes on from there.")
+            if isinstance(error, KeyboardInterrupt):
+                raise
             return True
-        except KeyboardInterrupt:
-            hold_feed(database, name, now)
-            raise
         if brought.failure is not None:
             what = "did not bring everything" if brought.rows else "brought nothing"
             logger.warning("%s %s: %s", name, what, brought.failure)
@@ -178,9 +177,9 @@ def folder_feed(folder: Path, importer: Callable[[], Importer]) -> Feed:
         if not folder.is_dir():
             raise FeedProblem(f"{folder} is no folder; see CLAUDECOST_WATCH_FOLDER.")
         settled = [path for path in files_below(folder) if _is_settled(path, now)]
-        brought = _brought(importer().import_files(settled, now, is_remembered=True))
+        brought = _brought(importer().import_files(settled, now, is_remembered=True), is_named=True)
         is_news = brought.rows or brought.problems
-        return brought if is_news or before is None else brought._replace(still=before.problem)
+        return brought if is_news or before is None or before.is_failing else brought._replace(still=before.problem)
 
     return Feed("watched folder", timedelta(minutes=1), run)
 
@@ -205,24 +204,23 @@ def _pages_export(name: str, pages: Iterator[bytes], now: datetime) -> Export:
 
 
 def _fetched(fetch: Callable[[date], FileReport], starts: Iterable[date]) -> Brought:
-    """What all answers brought. One that cannot be read does not keep the others back, but several in a row do."""
-    reports, problems, asked, failing = [], [], 0, 0
+    """What all answers brought. One that cannot be read keeps no other back, unless they took too long."""
+    reports, problems, asked, waited = [], [], 0, 0.0
     for start in starts:
-        asked += 1
-        failing += 1
+        asked, began = asked + 1, monotonic()
         try:
             report = fetch(start)
         except AnswerProblem as error:
             problems.append(f"{start}: {error}")
+            waited += monotonic() - began
+            if waited > PATIENCE.total_seconds():
+                break
         except FeedProblem as error:
-            problems.append(str(error))
+            problems.insert(0, f"{start}: {error}")
             break
         else:
             reports.append(report)
             problems += [f"{report.refused} It is tried again."] if report.refused else []
-            failing = 0 if not report.refused else failing
-        if failing == MAX_FAILING:
-            break
     brought = _brought(report for report in reports if report.refused is None)
     if not problems:
         return brought
@@ -230,10 +228,12 @@ def _fetched(fetch: Callable[[date], FileReport], starts: Iterable[date]) -> Bro
     return brought._replace(failure=f"{several}{problems[0]}")
 
 
-def _brought(reports: Iterable[FileReport]) -> Brought:
+def _brought(reports: Iterable[FileReport], *, is_named: bool = False) -> Brought:
+    """What files brought; with ``is_named`` their problems say in which file they are."""
     rows, newest, problems = 0, None, []
     for report in reports:
         rows += report.recorded.accepted + report.recorded.restated
         newest = max(filter(None, (newest, *report.recorded.days[-1:])), default=None)
-        problems += [report.refused] if report.refused else [problem.problem for problem in report.problems]
+        where = f"{report.path}: " if is_named else ""
+        problems += [report.refused] if report.refused else [f"{where}{one.problem}" for one in report.problems]
     return Brought(rows, newest, problems)

@@ -203,10 +203,13 @@ class Importer:
         )
         return FileReport(path, source, recorded, problems)
 
-    def tally_of(self, reading: Reading) -> tuple[Tally, list[Problem]]:
-        """Add up what a reader finds, without what cannot be: days to come, and days before there was a Claude."""
+    def tally_of(self, reading: Reading, *, is_row_by_row: bool = False) -> tuple[Tally, list[Problem]]:
+        """Add up what a reader finds, without what cannot be: days to come, and days before there was a Claude.
+
+        Raises UnreadableExport where one that finds its records ``is_row_by_row`` finds nothing but problems for long.
+        """
         tally = Tally()
-        problems = _Problems(tally)
+        problems = _Problems(tally if is_row_by_row else None)
         latest = self.policy.today + ONE_DAY
         first, add = max(self.first_kept, FIRST_DAY), tally.add_usage
         for found in reading:
@@ -294,7 +297,8 @@ class Importer:
         if person is not None and reader.names_people:
             raise UnreadableExport(f"the {reader.title} names people or keys itself: leave --person out")
         try:
-            tally, problems = self.tally_of(reader.read(export, self.context(person)))
+            is_row_by_row = reader.name not in ADDITIVE_FORMATS
+            tally, problems = self.tally_of(reader.read(export, self.context(person)), is_row_by_row=is_row_by_row)
         except OverflowError as error:
             raise UnreadableExport("a day in it is beyond the calendar") from error
         # What names nobody is one person's: another one's newer export says nothing of theirs.
@@ -342,7 +346,7 @@ class Importer:
 class _Problems:
     """What is wrong with a file: row by row up to MAX_PROBLEMS of them, and then how many more there are."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Tally | None) -> None:
         self.tally = tally
         self.found: list[Problem] = []
         self.further = 0
@@ -353,7 +357,7 @@ class _Problems:
             self.found.append(problem)
             return
         self.further += 1
-        if self.further == HOPELESS and not self.tally.rows:
+        if self.further == HOPELESS and self.tally is not None and not self.tally.rows:
             first = self.found[0].problem.rstrip(".")
             raise UnreadableExport(f"none of its first {HOPELESS + MAX_PROBLEMS:,} rows can be read, as: {first}")
         self.first = min(self.first or problem.row, problem.row)

@@ -278,7 +278,7 @@ class _Run(Struct):
     uuid: str | None = None
 
 
-_SPREAD = re.compile(rb"^(?=\{\s*$)", re.MULTILINE)
+_STARTS = re.compile(rb"^(?=[{\[])", re.MULTILINE)
 
 
 class ClaudePrint:
@@ -293,11 +293,10 @@ class ClaudePrint:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per run and model. A run carries no date: it counts on the day that the file was written."""
         text = export.document()
-        lines = [text] if text[:1] == b"[" or b"\n" not in text else text.splitlines()
-        if b"{" in map(bytes.strip, lines):  # such as jq writes them, one below the other
-            lines = _SPREAD.split(text)
+        # One run a line, or over several that are indented, as jq writes them.
+        runs = [text] if _is_one(text) else _STARTS.split(text)
         number = 0
-        for line in filter(None, map(bytes.strip, lines)) if not _is_one(text) else [text]:
+        for line in filter(None, map(bytes.strip, runs)):
             for raw in decoded(line, list[Raw], self.title) if line[:1] == b"[" else [Raw(line)]:
                 if b'"modelUsage"' in bytes(raw):
                     number += 1

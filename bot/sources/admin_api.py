@@ -13,7 +13,15 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import urllib3
-from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    InvalidHeader,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    SSLError,
+)
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
@@ -156,7 +164,9 @@ class AdminApi:
             # Not to where an answer points: the key would go there as well.
             answer = self.pool.request("GET", url, headers={**self.headers, **headers}, redirect=False)
         except (HTTPError, MaxRetryError) as error:
-            raise FeedProblem(f"{self.base_url} cannot be reached: {_reason(error)}. It is tried again.") from error
+            if isinstance(_innermost(error), (NewConnectionError, NameResolutionError, ConnectTimeoutError, SSLError)):
+                raise FeedProblem(f"{self.base_url} cannot be reached: {_reason(error)}. It is tried again.") from error
+            raise AnswerProblem(f"{path} did not answer whole: {_reason(error)}. It is tried again.") from error
         if answer.status != 200:
             said = _refusal(path, answer.status, answer.data, answer.headers.get("request-id"))
             # Of one day alone the API may say that; of its key or its limits it is for all of them.
@@ -182,10 +192,15 @@ def _next_page(body: bytes, path: str) -> str | None:
     return str(following) if has_more else None
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost reason, such as "[Errno 111] Connection refused", without the objects around it."""
+def _innermost(error: BaseException) -> BaseException:
     while isinstance(inner := getattr(error, "reason", None), BaseException):
         error = inner
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost reason, such as "[Errno 111] Connection refused", without the objects around it."""
+    error = _innermost(error)
     return shortened(str(error).rpartition("): ")[2] or type(error).__name__, 160)
 
 

@@ -64,6 +64,7 @@ CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
 """Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
 
 _SALT = "erasure_salt"
+_BETWEEN = re.compile(r"[^a-z0-9]", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s/\\,;:<>()\[\]\"']+@[^\s/\\,;:<>()\[\]\"']+")
 KEY_USER = "key_user"
 """The kind of what is kept, hidden, of the name in an erased person's keys."""
@@ -589,10 +590,12 @@ def names_erased(database: Database, path: str) -> bool:
 def without_erased(connection: Connection, workspace_id: int, path: str) -> str:
     """A path as it may be kept: without the addresses of people whose data were erased."""
     for word in _ADDRESS.findall(path):
-        # An address may end where the suffix of a file begins.
-        parts = word.split(".")
-        spelt = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
-        actors_of = {Actor("email", normalised_email(one)): one for one in spelt if "@" in one}
+        # An address may stand between other words, and end where the suffix of a file begins.
+        user, _, host = word.rpartition("@")
+        users = [user[start:] for start in (0, *(found.end() for found in _BETWEEN.finditer(user)))]
+        hosts = [host[:end] for end in (len(host), *(found.start() for found in _BETWEEN.finditer(host)))]
+        spelt = [f"{one}@{other}" for one in users[:20] for other in hosts[:20]]
+        actors_of = {Actor("email", normalised_email(one)): one for one in spelt}
         for actor in _erased_ids(connection, workspace_id, list(actors_of)):
             path = path.replace(actors_of[actor], ERASED)
     return path

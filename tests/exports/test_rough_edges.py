@@ -350,14 +350,15 @@ def test_runs_that_were_written_one_below_the_other_are_all_read(
 ) -> None:
     runs = [
         {"total_cost_usd": 5, "session_id": name, "modelUsage": {"claude-opus-5": {"inputTokens": 10**6}}}
-        for name in ("s", "t")
+        for name in "stuv"
     ]
     path = tmp_path / "runs.json"
-    path.write_text("\n".join(json.dumps(run, indent=2) for run in runs) + "\n", encoding="utf-8")
+    texts = (json.dumps(run, indent=indent) for run, indent in zip(runs, (None, 2, None, 2), strict=True))
+    path.write_text("\ufeff" + "\n\n".join(texts) + "\n", encoding="utf-8")
     os.utime(path, (NOW.timestamp() - 60,) * 2)
     (report,) = imported(database, book, path)
     assert report.problems == []
-    assert usd(database, book) == 10
+    assert usd(database, book) == 20
 
 
 def test_what_tools_returned_is_no_export(database: Database, book: PriceBook, tmp_path: Path) -> None:
@@ -509,3 +510,16 @@ def test_a_file_of_a_clock_that_is_ahead_is_read(database: Database, book: Price
         os.utime(path, (NOW.timestamp() + seconds,) * 2)
         feeds.collect(NOW + timedelta(minutes=found))
         assert feed_states(database)[0].received == found
+
+
+def test_a_transcript_with_one_good_line_among_many_bad_ones_is_read(
+    database: Database, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.imports.MAX_PROBLEMS", 3)
+    monkeypatch.setattr("bot.imports.HOPELESS", 5)
+    entry = {"type": "assistant", "sessionId": "s", "timestamp": "2026-11-05T10:00:00Z", "requestId": "r"}
+    message = {"id": "m", "role": "assistant", "model": "claude-opus-5", "usage": {"input_tokens": 10**6}}
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps({**entry, "message": message}) + "\n" + "x\n" * 20, encoding="utf-8")
+    (report,) = importer(database, book).import_files([path], NOW)
+    assert (report.refused, report.rows, report.rejected) == (None, 1, 20)

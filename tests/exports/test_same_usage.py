@@ -569,6 +569,16 @@ def test_ccusage_that_grows_counts_once_whether_it_is_said_whose_it_is_or_not(
     assert by_person(database, book) == {"dana@x.com": Decimal(25)}
 
 
+def test_days_that_are_smaller_are_of_somebody_else(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """Opus 5 at $5: 1, 2 and 9 million of nobody's machine, and one each day of Bob's; of the first either's."""
+    reading = importer(database, book)
+    theirs = write(tmp_path, "n.json", ccusage_days((5, 10**6), (6, 2 * 10**6), (7, 9 * 10**6)))
+    bobs = write(tmp_path, "b.json", ccusage_days((5, 10**6), (6, 10**6), (7, 10**6)))
+    list(reading.import_files([theirs], NOW))
+    list(reading.import_files([bobs], NOW, person="bob@x.com"))
+    assert by_person(database, book) == {"bob@x.com": Decimal(15), "unassigned (this machine)": Decimal(55)}
+
+
 @pytest.mark.parametrize("shape", ["weekly", "monthly", "sessions"])
 @pytest.mark.parametrize("order", [(None, "dana@x.com"), ("dana@x.com", None), (None, "dana@x.com", None)])
 def test_totals_of_ccusage_count_once_whether_it_is_said_whose_they_are_or_not(
@@ -576,14 +586,15 @@ def test_totals_of_ccusage_count_once_whether_it_is_said_whose_they_are_or_not(
 ) -> None:
     """A million of Opus 5 at $5; a second session or week goes on in between."""
     used = {"modelName": MODEL, "inputTokens": 10**6, "cost": 5}
-    told: list[dict[str, Any]] = {
+    shapes: dict[str, list[dict[str, Any]]] = {
         "weekly": [
             {"week": "2026-11-02", "modelBreakdowns": [used]},
             {"week": "2026-11-09", "modelBreakdowns": [used]},
         ],
         "monthly": [{"month": month, "modelBreakdowns": [used]} for month in ("2026-10", "2026-11")],
         "sessions": [session("a", "2026-11-02", "2026-11-06", 1), session("b", "2026-11-02", "2026-11-07", 1)],
-    }[shape]
+    }
+    told = shapes[shape]
     reading = importer(database, book)
     for number, person in enumerate(order):
         grown = [told[0], {**told[1], "modelBreakdowns": [{**used, "inputTokens": 3 * 10**6, "cost": 15}]}]

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask, Response, request
 
 from bot.exports.reader import Export
-from bot.feeds import BACKFILLED_DAYS, LEASE, MAX_FAILING, Feeds, cost_feed, usage_feed
+from bot.feeds import BACKFILLED_DAYS, LEASE, Feeds, cost_feed, usage_feed
 from bot.imports import Importer
 from bot.ledger import Ledger
 from bot.playground.server import served
@@ -375,12 +375,18 @@ def test_a_day_that_cannot_be_had_keeps_no_other_back(
     assert told[0] == "Anthropic Admin API, usage 1"
 
 
-def test_answers_that_cannot_be_read_one_after_another_end_the_run(
-    database: Database, book: PriceBook, url: str, console: Console
+def test_answers_that_cannot_be_read_end_the_run_once_they_took_too_long(
+    database: Database, book: PriceBook, url: str, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    console.first += [error(400, "invalid_request_error", "no")] * 10
-    feeds_of(database, book, api_at(url)).collect(NOW)
-    assert len(console.asked) == MAX_FAILING
+    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
+    for patience, asked in ((timedelta(minutes=2), BACKFILLED_DAYS), (timedelta(0), 1)):
+        monkeypatch.setattr("bot.feeds.PATIENCE", patience)
+        console.first += [error(400, "invalid_request_error", "no")] * 10
+        console.asked.clear()
+        feeds_of(database, book, api_at(url)).collect(NOW, is_forced=True)
+        assert len(console.asked) == asked
+        console.first.clear()
+    assert spent(database, book, TODAY) == 7
 
 
 def test_a_run_that_is_stopped_is_due_again_at_once(
@@ -400,6 +406,8 @@ def test_a_run_that_is_stopped_is_due_again_at_once(
     assert feeds().collect(NOW) == 1
     assert datetime.now(UTC) - start < timedelta(seconds=10)
     assert len(console.asked) == 1
+    (state,) = feed_states(database)
+    assert (state.is_running, state.is_failing, state.next_at) == (False, True, NOW)
     assert feeds().collect(NOW) == 1
     assert len(console.asked) == 1
     stopped.clear()
@@ -412,9 +420,9 @@ def test_a_run_that_is_stopped_is_due_again_at_once(
         yield
 
     with pytest.raises(Killed):
-        feeds().collect(NOW, die)
+        feeds().collect(NOW + timedelta(seconds=1), die)
     (state,) = feed_states(database)
     assert state.is_running
     assert feeds().collect(NOW + timedelta(minutes=1)) == 0
-    assert feeds().collect(NOW + LEASE) == 1
+    assert feeds().collect(NOW + timedelta(seconds=1) + LEASE) == 1
     assert not feed_states(database)[0].is_running

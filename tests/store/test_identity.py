@@ -253,7 +253,7 @@ class TestErase:
 
     def test_the_name_of_a_file_brings_nobody_back(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
         """The address in the path of an export, in that of a feed's problem, and in what SQLite has not written out."""
-        path = tmp_path / "Dana@Example.com.jsonl"
+        path = tmp_path / "usage-Dana@Example.com_2026.jsonl"
         path.write_text(
             '{"type":"assistant","timestamp":"2026-11-05T10:00:00Z","sessionId":"s","message":{"id":"m","role":'
             '"assistant","model":"claude-opus-5-5","usage":{"input_tokens":1,"output_tokens":0}}}\n',

@@ -4,6 +4,7 @@ A file that is imported without a person and later with one, or the other way ro
 known by rows that are equal to the last token; those that have grown in between then go along with them.
 """
 
+import operator
 from typing import NamedTuple
 
 from bot.spend.records import SESSION, THIS_MACHINE
@@ -33,18 +34,20 @@ def settled(source: Source, part: Part) -> Part:
         return part
     told, stored = _told(part), _stored(source, part)
     is_of_sessions = part.tally.view == SESSION
-    known = {_what(row, is_of_sessions) for row in told}
+    known = {_what(row, is_of_sessions): row for row in told}
     # A session is told by its name, whatever was added to it; of days and weeks the same tokens are.
-    same = [row for row in stored if _what(row, is_of_sessions) in known and any(row.values)]
-    same = same if is_of_sessions else [row for row in same if row._replace(actor_id=0) in told]
+    both = [(row, now) for row in stored if any(row.values) and (now := known.get(_what(row, is_of_sessions)))]
+    same = {row.actor_id for row, now in both if is_of_sessions or row.values[:6] == now.values[:6]}
+    # What goes on never shrinks: a row that does is of somebody else.
+    shrunk = {row for row, now in both if any(map(operator.lt, now.values[:6], row.values[:6]))}
     (actor_id,) = part.actor_of
     if actor_id != nobody:
-        if any(row.actor_id == nobody for row in same):
-            theirs = [row for row in stored if row.actor_id == nobody and _what(row, is_of_sessions) in known]
+        if nobody in same:
+            theirs = [row for row, _ in both if row.actor_id == nobody and row not in shrunk]
             _hand_over(source, theirs, actor_id, stored)
         return part
-    people = [row.actor_id for row in same if row.actor_id != nobody]
-    return part._replace(actor_of=[max(people, key=people.count)]) if people else part
+    people = same - {nobody} - {row.actor_id for row in shrunk}
+    return part._replace(actor_of=[min(people)]) if people else part
 
 
 def _what(row: _Row, is_of_sessions: bool) -> tuple[object, ...]:
