@@ -187,6 +187,16 @@ def test_a_directory_teaches_whose_an_account_is(database: Database, book: Price
     assert [(person.name, seat) for person, seat, _ in all_people(database)] == [("Dana", "Premium")]
 
 
+def everything(database: Database) -> list[str]:
+    """Every row of every table, as text."""
+    with database.read() as connection:
+        return [
+            str(tuple(row))
+            for table in metadata.sorted_tables
+            for row in connection.exec_driver_sql(f"SELECT * FROM {table.name}")
+        ]
+
+
 class TestErase:
     def test_totals_stay_and_the_name_goes(self, database: Database, book: PriceBook) -> None:
         store(database, used(opus_for(13)), used(opus_for(2), actor=Actor("email", "emil@example.com")))
@@ -212,12 +222,7 @@ class TestErase:
         problem = Problem(3, "Row 3 was left out: “dana@example.com” is no day.")
         record(database, "members_csv", [FileTally("m.csv", Tally(()), [problem])], NOW, POLICY, book)
         erase_person(database, "dana@example.com", "admin", NOW)
-        with database.read() as connection:
-            rows = [
-                str(tuple(row))
-                for table in metadata.sorted_tables
-                for row in connection.exec_driver_sql(f"SELECT * FROM {table.name}")
-            ]
+        rows = everything(database)
         assert not [row for row in rows if "dana" in row.lower()]
         assert any("linked ci to erased person" in row and "a decision" in row for row in rows)
         assert any("emil@example.com" in row for row in rows)
@@ -269,12 +274,7 @@ class TestErase:
             assert b"dana@example" not in kept.lower()
         for person in ("dana@example.com", None):
             list(importer.import_files([path], NOW, person=person))
-        with database.read() as connection:
-            rows = [
-                str(tuple(row))
-                for table in metadata.sorted_tables
-                for row in connection.exec_driver_sql(f"SELECT * FROM {table.name}")
-            ]
+        rows = everything(database)
         assert not [row for row in rows if "dana" in row.lower()]
 
     def test_a_key_that_bears_the_name_brings_nobody_back(self, database: Database, book: PriceBook) -> None:

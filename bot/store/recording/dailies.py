@@ -10,7 +10,7 @@ from bot.spend.records import Actor
 from bot.store.bulk import Row, insert_rows, replace_rows, run_sql, select_in
 from bot.store.identity import KEY_USER, is_claude_code_key
 from bot.store.people import ERASED
-from bot.store.recording.source import Counted, Part, Source, summed
+from bot.store.recording.source import DELETE_DAILY, Counted, Part, Source, summed
 from bot.store.tables import usage_daily
 from bot.store.tally import NOT_STATED
 
@@ -86,7 +86,7 @@ class DailyRows:
         if new or changed or gone:
             rollup = self.source.rollup(day, [*(row[0] for row in (*new, *changed)), *(actor for actor, _ in gone)])
             for key in gone:
-                run_sql(self.connection, _DELETE_DAILY, (*source_day, *key))
+                run_sql(self.connection, DELETE_DAILY, (*source_day, *key))
             insert_rows(self.connection, usage_daily, new, source_day)
             replace_rows(self.connection, usage_daily, changed, source_day)
             rollup.refresh([(self.source.id, *row) for row in new] if rollup.was_empty else None)
@@ -142,9 +142,6 @@ def _holders(connection: Connection, actors: Mapping[Actor, int]) -> dict[int, i
     return dict(select_in(connection, _KEY_OWNERS, (KEY_USER, f"{ERASED}%"), keys))
 
 
-_DELETE_DAILY = (
-    "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id = ? AND line_id = ?"
-)
 _KEY_OWNERS = (
     "SELECT actors.id, owner.id FROM actors JOIN actors AS owner ON owner.person_id = actors.person_id "
     "AND owner.kind = ? WHERE actors.name LIKE ? AND actors.id IN"

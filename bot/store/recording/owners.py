@@ -11,7 +11,7 @@ from bot.spend.records import SESSION, THIS_MACHINE
 from bot.store.bulk import Row, replace_rows, run_sql, select_in, select_rows
 from bot.store.identity import known_actors
 from bot.store.ranges import Span
-from bot.store.recording.source import COUNT_NAMES, Part, Source, as_stored
+from bot.store.recording.source import COUNT_NAMES, DELETE_DAILY, DELETE_RANGE, Part, Source, as_stored
 from bot.store.tables import usage_daily, usage_ranges
 
 
@@ -89,7 +89,7 @@ def _hand_over(source: Source, rows: list[_Row], actor_id: int, stored: list[_Ro
         larger = max(own, row, key=lambda one: (sum(one.values[:5]), one.actor_id == actor_id))
         if len(row.span) > 1:
             start, until = row.span
-            run_sql(source.connection, _DELETE_RANGE, (*source.key, *row.span, row.actor_id, row.line_id))
+            run_sql(source.connection, DELETE_RANGE, (*source.key, *row.span, row.actor_id, row.line_id))
             replace_rows(
                 source.connection, usage_ranges, [(*source.key, *row.span, actor_id, row.line_id, *larger.values)]
             )
@@ -97,7 +97,7 @@ def _hand_over(source: Source, rows: list[_Row], actor_id: int, stored: list[_Ro
             continue
         (day,) = row.span
         rollup, source_day = source.rollup(day, [row.actor_id, actor_id]), source.day_key(day)
-        run_sql(source.connection, _DELETE_DAILY, (*source_day, row.actor_id, row.line_id))
+        run_sql(source.connection, DELETE_DAILY, (*source_day, row.actor_id, row.line_id))
         replace_rows(source.connection, usage_daily, [(actor_id, row.line_id, *larger.values)], source_day)
         rollup.refresh()
 
@@ -105,11 +105,4 @@ def _hand_over(source: Source, rows: list[_Row], actor_id: int, stored: list[_Ro
 _RANGES = (
     f"SELECT start, until, actor_id, line_id, {COUNT_NAMES}, reported_usd FROM usage_ranges "  # noqa: S608
     "WHERE workspace_id = ? AND source_id = ? AND line_id IN"
-)
-_DELETE_RANGE = (
-    "DELETE FROM usage_ranges WHERE workspace_id = ? AND source_id = ? "
-    "AND start = ? AND until = ? AND actor_id = ? AND line_id = ?"
-)
-_DELETE_DAILY = (
-    "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id = ? AND line_id = ?"
 )

@@ -26,6 +26,14 @@ _DAILY = (
     "WHERE workspace_id = ? AND day = ? AND source_id = ?"
 )
 
+DELETE_DAILY = (
+    "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id = ? AND line_id = ?"
+)
+DELETE_RANGE = (
+    "DELETE FROM usage_ranges WHERE workspace_id = ? AND source_id = ? "
+    "AND start = ? AND until = ? AND actor_id = ? AND line_id = ?"
+)
+
 
 class Counted(NamedTuple):
     """How many rows of a file were new, were there already, or have other figures now."""

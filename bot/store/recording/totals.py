@@ -8,7 +8,7 @@ from bot.spend.days import ONE_DAY
 from bot.spend.records import SESSION
 from bot.store.bulk import Row, insert_rows, replace_rows, run_in, run_sql, select_in, select_rows
 from bot.store.ranges import Span
-from bot.store.recording.source import COUNT_NAMES, Counted, Part, Source, as_stored
+from bot.store.recording.source import COUNT_NAMES, DELETE_RANGE, Counted, Part, Source, as_stored
 from bot.store.tables import day_number, number_day, usage_daily, usage_ranges
 from bot.store.tally import NOT_STATED, Values
 
@@ -46,7 +46,7 @@ class Totals:
             (new if before is None else changed).append((*row[:6], *as_stored(row[6:])))
             gone += others
         for key in gone:
-            run_sql(self.connection, _DELETE_RANGE, (*source, *key))
+            run_sql(self.connection, DELETE_RANGE, (*source, *key))
         insert_rows(self.connection, usage_ranges, new)
         replace_rows(self.connection, usage_ranges, changed)
         spans = {Span(until, start, self.source.id) for start, until, *_ in (*gone, *chains)}
@@ -133,10 +133,6 @@ class Totals:
 _EMPTY = (
     "SELECT DISTINCT last_day FROM imports WHERE workspace_id = ? AND source_id = ? AND first_day = ? "
     "AND accepted + unchanged + restated + rejected = 0"
-)
-_DELETE_RANGE = (
-    "DELETE FROM usage_ranges WHERE workspace_id = ? AND source_id = ? "
-    "AND start = ? AND until = ? AND actor_id = ? AND line_id = ?"
 )
 _DELETE_ACTORS_DAY = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id IN"
 
