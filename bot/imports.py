@@ -264,12 +264,12 @@ class Importer:
             with opened(path, lambda file: wrap(path, file)) as exports:
                 for export in exports:
                     if isinstance(export, DamagedMember):
-                        name = printable(export.name)
+                        name = _printable(export.name)
                         yield _refused(name, f"{name} in {_shown(path)} was not imported: {export.why}.")
                         continue
                     is_whole_file = export.name == path.name
                     is_packed = not is_whole_file and export.name != path.name.removesuffix(".gz")
-                    shown = printable(export.name) if is_packed else _shown(path)
+                    shown = _printable(export.name) if is_packed else _shown(path)
                     try:
                         read = self._read(export, shown, None if is_packed else state, format_name, person)
                         if format_name and not read.tally.rows:
@@ -407,10 +407,10 @@ def _file_state(path: Path, settings: str) -> FileState | None:
 
 def _shown(path: Path) -> str:
     """A path as text, also where its name is in no encoding."""
-    return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
+    return _printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
-def printable(name: str) -> str:
+def _printable(name: str) -> str:
     """A name that moves no cursor and breaks no line."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
 

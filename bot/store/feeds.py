@@ -77,7 +77,7 @@ def claim_feed(
 
 
 def hold_feed(database: Database, name: str, until: datetime) -> None:
-    """When a feed is due: a run goes on for longer, or gives it back."""
+    """Keep a feed to the process that runs it for longer: it is not due before ``until``."""
     _change(database, name, {"next_at": until})
 
 

@@ -339,9 +339,7 @@ def _actors_named(connection: Connection, workspace_id: int, name: str, kind: st
         if found:
             return found
     # A key that is known by its hash, as whoever it was taken for was erased.
-    salt = connection.execute(
-        select(settings.c.value).where(settings.c.workspace_id == workspace_id, settings.c.name == _SALT)
-    ).scalar()
+    salt = _known_salt(connection, workspace_id)
     hidden = [] if salt is None else [_hidden(salt, Actor("api_key", bare))]
     query = select(actors.c.id).where(actors.c.workspace_id == workspace_id, actors.c.name.in_(hidden))
     return list(connection.execute(query).scalars())
@@ -522,8 +520,7 @@ def _move(
 
 def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -> dict[Actor, int]:
     """Actors among these whose person was erased: they are known by their hash alone."""
-    query = select(settings.c.value).where(settings.c.workspace_id == workspace_id, settings.c.name == _SALT)
-    salt = connection.execute(query).scalar()
+    salt = _known_salt(connection, workspace_id)
     if salt is None:
         return {}
     hidden: dict[str, list[Actor]] = defaultdict(list)
@@ -612,9 +609,15 @@ def _forget_paths(connection: Connection, workspace_id: int, address: str, inste
         )
 
 
-def _salt(connection: Connection, workspace_id: int) -> str:
+def _known_salt(connection: Connection, workspace_id: int) -> str | None:
+    """What erased names are hashed with; None while nobody was erased."""
     query = select(settings.c.value).where(settings.c.workspace_id == workspace_id, settings.c.name == _SALT)
     found: str | None = connection.execute(query).scalar()
+    return found
+
+
+def _salt(connection: Connection, workspace_id: int) -> str:
+    found = _known_salt(connection, workspace_id)
     if found is None:
         found = secrets.token_hex(16)
         upsert(connection, settings, [{"workspace_id": workspace_id, "name": _SALT, "value": found}])
