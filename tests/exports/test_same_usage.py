@@ -6,6 +6,7 @@ import os
 import threading
 from datetime import date
 from decimal import Decimal
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -1073,3 +1074,20 @@ def test_a_pipe_is_read_like_a_file(database: Database, book: PriceBook, tmp_pat
     writing.join()
     assert report.refused is None
     assert usd(database, book) == 5
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_report_of_one_day_holds_beside_those_of_the_month(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """The month came to $10 up to the 17th and to $30 up to the 18th, of which the 18th itself says $19."""
+    files = []
+    for first, last, spent in ((1, 17, 10), (1, 18, 30), (18, 18, 19)):
+        row = f"ada@x.com,a1,Claude Code,{MODEL},1,{spent}00000,0,{spent}.00,{spent}.00,u1,{spent}00000,0,0,0,0,,\n"
+        name = f"spend-report-2026-11-{first:02}-to-2026-11-{last}.csv"
+        files.append(write(tmp_path, name, REPORT + row))
+    for place in (*order, order[0]):
+        assert load(database, book, files[place])[0].refused is None
+    explained = ledger_of(database, book).explain("ada@x.com", date(2026, 11, 18))
+    assert explained is not None
+    assert explained.sources["spend_report_csv"].usd == 19

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import pairwise
 from operator import itemgetter
 
 from bot.spend.days import ONE_DAY
@@ -112,10 +113,27 @@ class Totals:
         line_of = dict(zip((start, *ends), lines, strict=False))  # a total's last day begins where the one before ends
         actor_ids = {actor_id for total in stored for actor_id, _ in total}
         differences = _day_differences(start, ends, totals)
+        closer = self._told_closer(start, ends[-1]) if ends else {}
         for day in sorted(overruled - differences.keys()):
-            self._replace_day(day, {}, actor_ids)
+            self._replace_day(day, {}, actor_ids - closer.get(day, set()))
         for day, rows in differences.items():
-            self._replace_day(day, {(key[0], line_of[day][key]): values for key, values in rows.items()}, actor_ids)
+            others = actor_ids - closer.get(day, set())
+            told = {(key[0], line_of[day][key]): values for key, values in rows.items() if key[0] in others}
+            self._replace_day(day, told, others)
+
+    def _told_closer(self, start: int, until: int) -> dict[int, set[int]]:
+        """By day the actors of whom totals that start later tell it apart, whenever they are imported: those hold."""
+        ends: dict[int, set[int]] = defaultdict(set)
+        used_by: dict[int, set[int]] = defaultdict(set)
+        for since, end, actor_id in select_rows(self.connection, _LATER, (*self.source.key, start, until)):
+            ends[since].add(end)
+            used_by[since].add(actor_id)
+        found: dict[int, set[int]] = defaultdict(set)
+        for since in ends:
+            for day, end in pairwise((since, *sorted(ends[since]))):
+                if _is_next_day(day, end):
+                    found[day] |= used_by[since]
+        return found
 
     def _replace_day(self, day: int, rows: dict[tuple[int, int], Values], actor_ids: set[int]) -> None:
         """Make what a source says of some actors' day exactly these rows."""
@@ -133,6 +151,10 @@ class Totals:
 _EMPTY = (
     "SELECT DISTINCT last_day FROM imports WHERE workspace_id = ? AND source_id = ? AND first_day = ? "
     "AND accepted + unchanged + restated + rejected = 0"
+)
+_LATER = (
+    "SELECT DISTINCT start, until, actor_id FROM usage_ranges "
+    "WHERE workspace_id = ? AND source_id = ? AND start > ? AND start < ?"
 )
 _DELETE_ACTORS_DAY = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id IN"
 
@@ -153,7 +175,7 @@ def _day_differences(
     before: dict[tuple[int, int], Values] = {}
     since = start
     for end, total in zip(ends, cut, strict=True):
-        if (number_day(end) - number_day(since)).days == 1:
+        if _is_next_day(since, end):
             found[since] = {
                 key: difference
                 for key, values in total.items()
@@ -161,6 +183,10 @@ def _day_differences(
             }
         before, since = total, end
     return found
+
+
+def _is_next_day(day: int, end: int) -> bool:
+    return number_day(day) + ONE_DAY == number_day(end)
 
 
 def _smaller(one: Values, other: Values) -> Values:
