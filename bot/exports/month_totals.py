@@ -5,7 +5,7 @@ in its file name alone. Successive reports that start on the same day are told a
 """
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 
 from bot.exports.reader import (
@@ -78,6 +78,9 @@ class SpendReport:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per row for the whole range; ``row`` is the line of the file."""
         start, until = _range_named(export.name)
+        written = export.written_at.astimezone(UTC).date()
+        if start <= written:
+            until = min(until, written + ONE_DAY)  # a range up to the end of this month says nothing of days to come
         yield Covered(start, until)
         organization = re.search(_ORGANIZATION, export.name, re.IGNORECASE)
         if organization:

@@ -250,9 +250,9 @@ class TestSpendReports:
         assert "give it its name back" in (report.refused or "")
 
     def test_it_says_whose_an_account_is(self, book: PriceBook) -> None:
-        export = as_export(REPORT + "ada@x.com,acc-1,Claude Code,m,0,0,1\n", "2026-11.csv")
+        export = as_export(REPORT + "ada@x.com,acc-1,Claude Code,m,0,0,1\n", "2026-10.csv")
         days, *found = recognise(export).read(export, ReadingContext(ZoneInfo("UTC"), book))
-        assert days == Covered(date(2026, 11, 1), date(2026, 12, 1))
+        assert days == Covered(date(2026, 10, 1), date(2026, 11, 1))
         assert isinstance(found[1], UsageRecord)
         assert found[0] == Member(2, "ada@x.com", account="acc-1")
 

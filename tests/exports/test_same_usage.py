@@ -4,7 +4,7 @@ import io
 import json
 import os
 import threading
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
@@ -1091,3 +1091,21 @@ def test_a_report_of_one_day_holds_beside_those_of_the_month(
     explained = ledger_of(database, book).explain("ada@x.com", date(2026, 11, 18))
     assert explained is not None
     assert explained.sources["spend_report_csv"].usd == 19
+
+
+def test_a_report_up_to_the_end_of_the_month_covers_no_days_to_come(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """Exported on three days, by name each of them up to the 30th, or up to that day: $10, $30, $60."""
+    for written, last, spent in ((16, 30, 10), (17, 30, 30), (18, 18, 60)):
+        row = f"ada@x.com,a1,Claude Code,{MODEL},1,{spent}00000,0,{spent}.00,{spent}.00,u1,{spent}00000,0,0,0,0,,\n"
+        path = write(tmp_path, f"spend-report-2026-11-01-to-2026-11-{last}.csv", REPORT + row)
+        at = datetime(2026, 11, written, 20, tzinfo=UTC).timestamp()
+        os.utime(path, (at, at))
+        assert load(database, book, path)[0].refused is None
+    ledger = ledger_of(database, book)
+    assert ledger.spend(None, None, ()).total.usd == 60
+    for day, spent in ((17, 20), (18, 30)):
+        explained = ledger.explain("ada@x.com", date(2026, 11, day))
+        assert explained is not None
+        assert explained.sources["spend_report_csv"].usd == spent
