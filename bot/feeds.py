@@ -43,15 +43,23 @@ Progress = Callable[[Sequence[date]], Iterable[date]]
 class Brought(NamedTuple):
     """What one run brought: rows that are new or changed, the newest day among all, and what could not be read.
 
-    ``failure`` says why something did not come, which the next run tries again; ``still`` is what was wrong before with
-    what was not read again.
+    ``failure`` says why something did not come, which the next run tries again; ``wrong`` is the first problem of each
+    file or answer that has any, also where it was not read again.
     """
 
     rows: int
     newest_day: date | None
     problems: list[str]
     failure: str | None = None
-    still: str | None = None
+    wrong: Sequence[str] = ()
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the first of them, and how many others there are."""
+        if not self.wrong:
+            return None
+        others = f" There are problems with {len(self.wrong) - 1:,} more." if len(self.wrong) > 1 else ""
+        return f"{self.wrong[0]}{others}"
 
 
 @dataclass(frozen=True)
@@ -117,8 +125,7 @@ class Feeds:
             logger.warning("%s %s: %s", name, what, brought.failure)
             feed_failed(database, name, now, next_at, brought.failure, brought.newest_day, brought.rows)
         else:
-            first = brought.problems[0] if brought.problems else brought.still
-            feed_succeeded(database, name, now, next_at, brought.newest_day, brought.rows, first)
+            feed_succeeded(database, name, now, next_at, brought.newest_day, brought.rows, brought.problem)
         if brought.failure is None or brought.rows:
             tell(name, brought)
         for problem in brought.problems:
@@ -173,13 +180,11 @@ def cost_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
 def folder_feed(folder: Path, importer: Callable[[], Importer]) -> Feed:
     """Files that appear or change in a folder; one that is still being written to is left for the next time."""
 
-    def run(now: datetime, before: FeedState | None, _progress: Progress) -> Brought:
+    def run(now: datetime, _before: FeedState | None, _progress: Progress) -> Brought:
         if not folder.is_dir():
             raise FeedProblem(f"{folder} is no folder; see CLAUDECOST_WATCH_FOLDER.")
         settled = [path for path in files_below(folder) if _is_settled(path, now)]
-        brought = _brought(importer().import_files(settled, now, is_remembered=True), is_named=True)
-        is_news = brought.rows or brought.problems
-        return brought if is_news or before is None or before.is_failing else brought._replace(still=before.problem)
+        return _brought(importer().import_files(settled, now, is_remembered=True))
 
     return Feed("watched folder", timedelta(minutes=1), run)
 
@@ -228,12 +233,14 @@ def _fetched(fetch: Callable[[date], FileReport], starts: Iterable[date]) -> Bro
     return brought._replace(failure=f"{several}{problems[0]}")
 
 
-def _brought(reports: Iterable[FileReport], *, is_named: bool = False) -> Brought:
-    """What files brought; with ``is_named`` their problems say in which file they are."""
-    rows, newest, problems = 0, None, []
+def _brought(reports: Iterable[FileReport]) -> Brought:
+    """What files or answers brought. Their problems say in which of them they are."""
+    rows, newest = 0, None
+    problems: list[str] = []
+    wrong: list[str] = []
     for report in reports:
         rows += report.recorded.accepted + report.recorded.restated
         newest = max(filter(None, (newest, *report.recorded.days[-1:])), default=None)
-        where = f"{report.path}: " if is_named else ""
-        problems += [report.refused] if report.refused else [f"{where}{one.problem}" for one in report.problems]
-    return Brought(rows, newest, problems)
+        problems += [report.refused] if report.refused else [f"{report.path}: {one.problem}" for one in report.problems]
+        wrong += filter(None, [report.first_problem])
+    return Brought(rows, newest, problems, wrong=wrong)

@@ -44,7 +44,8 @@ HOPELESS = 1_000_000
 class FileReport(NamedTuple):
     """What became of one file. ``refused`` is the sentence for a file that was not imported at all.
 
-    ``not_kept`` counts rows that are older than usage is kept.
+    ``not_kept`` counts rows that are older than usage is kept. ``still`` is what was wrong with a file that has not
+    changed since and was not read again.
     """
 
     path: str
@@ -53,6 +54,7 @@ class FileReport(NamedTuple):
     problems: list[Problem]
     refused: str | None = None
     not_kept: int = 0
+    still: str | None = None
 
     @property
     def rejected(self) -> int:
@@ -63,6 +65,11 @@ class FileReport(NamedTuple):
     def rows(self) -> int:
         """How many rows of it are stored."""
         return self.recorded.accepted + self.recorded.unchanged + self.recorded.restated
+
+    @property
+    def first_problem(self) -> str | None:
+        """The first thing that is wrong with it, in a sentence that names it."""
+        return self.refused or _first_problem(self.path, self.problems) or self.still
 
     @property
     def changes(self) -> list[DayChange]:
@@ -81,6 +88,11 @@ class FileRead(NamedTuple):
     written_at: datetime | None
     is_packed: bool = False
     """Whether it lay in an archive with others."""
+
+    @property
+    def first_problem(self) -> str | None:
+        """The first thing that is wrong with it, in a sentence that names it."""
+        return _first_problem(self.path, self.problems)
 
 
 Wrap = Callable[[Path, BinaryIO], BinaryIO]
@@ -136,12 +148,14 @@ class Importer:
         for path in paths:
             state = states.get(path)
             before = known.get(state) if state else None
-            if before is not None and (is_remembered or before.format in ADDITIVE_FORMATS):
+            is_sound = before is not None and before.format in ADDITIVE_FORMATS and before.problem is None
+            if before is not None and (is_remembered or is_sound):
                 waiting.append(_unchanged(path, before))
                 continue
-            is_settled = True
+            is_settled, problem = True, None
             for read in self._read_files(path, state, format_name, person, wrap, is_remembered=is_remembered):
                 waiting.append(read)
+                problem = problem or read.first_problem
                 if isinstance(read, FileReport):
                     is_settled = is_settled and os.access(path, os.R_OK)
                     continue
@@ -153,7 +167,7 @@ class Importer:
             if state and is_remembered and is_settled:
                 yield from self._store_waiting(waiting, now, keep)
                 waiting, rows = [], 0
-                remember_read_files(self.database, [(state, ReadFile(ARCHIVE, 0, []))])
+                remember_read_files(self.database, [(state, ReadFile(ARCHIVE, 0, [], problem))])
         yield from self._store_waiting(waiting, now, keep)
 
     def import_path(self, path: Path, now: datetime) -> Iterator[FileReport]:
@@ -327,7 +341,8 @@ class Importer:
             problems = [*one.problems, *_outdated(recorded.outdated)]
             report = FileReport(one.path, one.format, recorded, problems, not_kept=one.tally.not_kept)
             if one.state and keep:
-                remembered.append((one.state, ReadFile(one.format, report.rows, report.recorded.days)))
+                read = ReadFile(one.format, report.rows, report.recorded.days, report.first_problem)
+                remembered.append((one.state, read))
             yield report
         remember_read_files(self.database, remembered)
 
@@ -419,8 +434,13 @@ def _impossible(row: int, day: date, latest: date) -> Problem:
     return Problem(row, f"Row {row} was left out: {day} is {'in the future' if day > latest else 'before Claude'}.")
 
 
+def _first_problem(path: str, problems: Sequence[Problem]) -> str | None:
+    return f"{path}: {problems[0].problem}" if problems else None
+
+
 def _unchanged(path: Path, known: ReadFile) -> FileReport:
-    return FileReport(_shown(path), known.format, Recorded(0, known.rows, 0, known.days, [], []), [])
+    recorded = Recorded(0, known.rows, 0, known.days, [], [])
+    return FileReport(_shown(path), known.format, recorded, [], still=known.problem)
 
 
 def _refused(path: str, sentence: str) -> FileReport:

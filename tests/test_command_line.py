@@ -373,7 +373,7 @@ class TestSettings:
         assert "TODO Slack: SLACK_BOT_TOKEN is not set" in done.stdout
 
     def test_migrate_says_the_revision(self, shell: Shell) -> None:
-        assert shell.run("migrate").stdout == "The schema is at revision 0008.\n"
+        assert shell.run("migrate").stdout == "The schema is at revision 0009.\n"
 
 
 def test_demo_tells_the_whole_story(shell: Shell) -> None:

@@ -18,7 +18,7 @@ from bot.store.bulk import run_sql
 from bot.store.schema import create_schema
 
 SINGLE_WORKSPACE = 1
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration in bot/store/migrations/versions."""
 
 _READING: ContextVar[Connection | None] = ContextVar("reading", default=None)

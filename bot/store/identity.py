@@ -53,6 +53,7 @@ from bot.store.tables import (
     model_days,
     people,
     person_days,
+    read_files,
     settings,
     sources,
     usage_daily,
@@ -233,7 +234,6 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             )
             connection.execute(update(people).where(*others).values(email=None, name=f"{ERASED} {person_id}"))
             forget_read_files(connection, database.workspace_id, address)
-            _forget_paths(connection, database.workspace_id, address, f"{ERASED} {person_id}")
         nobody = {
             "email": None,
             "name": f"{ERASED} {person_id}",
@@ -305,14 +305,15 @@ def _forget_messages(connection: Connection, workspace_id: int, person_id: int) 
 
 
 def _forget_mentions(connection: Connection, workspace_id: int, name: str, instead: str) -> None:
-    """Put other words in the place of a name wherever it was written down, and forget messages that say it."""
-    for table, column in ((audit, audit.c.what), (settings, settings.c.value), (feeds, feeds.c.problem)):
-        said = (table.c.workspace_id == workspace_id, column.contains(name, autoescape=True))
-        connection.execute(update(table).where(*said).values({column: func.replace(column, name, instead)}))
-    mine = select(imports.c.id).where(imports.c.workspace_id == workspace_id)
-    problem = import_problems.c.problem
-    quoted = (import_problems.c.import_id.in_(mine), problem.contains(name, autoescape=True))
-    connection.execute(update(import_problems).where(*quoted).values(problem=func.replace(problem, name, instead)))
+    """Put other words in the place of a name wherever it was written down, in whatever letters, and forget messages."""
+    of_imports = import_problems.c.import_id.in_(select(imports.c.id).where(imports.c.workspace_id == workspace_id))
+    columns = (audit.c.what, settings.c.value, feeds.c.problem, read_files.c.problem, imports.c.path)
+    places = [(column, column.table.c.workspace_id == workspace_id) for column in columns]
+    for column, is_mine in [*places, (import_problems.c.problem, of_imports)]:
+        named = func.lower(column).contains(name.lower(), autoescape=True)
+        for (said,) in connection.execute(select(column).where(is_mine, named).distinct()).all():
+            spared = re.sub(re.escape(name), lambda _: instead, said, flags=re.IGNORECASE)
+            connection.execute(update(column.table).where(is_mine, column == said).values({column: spared}))
     sent = deliveries.c
     told = (sent.workspace_id == workspace_id, sent.kind == "notice")
     named = or_(sent.key.contains(name, autoescape=True), sent.payload.contains(name, autoescape=True))
@@ -596,17 +597,6 @@ def without_erased(connection: Connection, workspace_id: int, path: str) -> str:
         for actor in _erased_ids(connection, workspace_id, list(actors_of)):
             path = path.replace(actors_of[actor], ERASED)
     return path
-
-
-def _forget_paths(connection: Connection, workspace_id: int, address: str, instead: str) -> None:
-    """Put other words in the place of an address in the paths of files, in whatever letters it is written there."""
-    table = imports.c
-    named = (table.workspace_id == workspace_id, func.lower(table.path).contains(address, autoescape=True))
-    for (path,) in connection.execute(select(table.path).where(*named).distinct()).all():
-        spared = re.sub(re.escape(address), instead, path, flags=re.IGNORECASE)
-        connection.execute(
-            update(imports).where(table.workspace_id == workspace_id, table.path == path).values(path=spared)
-        )
 
 
 def _known_salt(connection: Connection, workspace_id: int) -> str | None:

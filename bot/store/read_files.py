@@ -22,24 +22,25 @@ class FileState(NamedTuple):
 
 
 class ReadFile(NamedTuple):
-    """What a file held when it was read."""
+    """What a file held when it was read, and the first thing that was wrong with it."""
 
     format: str
     rows: int
     days: list[date]
+    problem: str | None = None
 
 
 def find_read_files(database: Database, states: Iterable[FileState]) -> dict[FileState, ReadFile]:
     """What is remembered of those files that are the same as then."""
     wanted = {state.path: state for state in states}
     sql = (
-        "SELECT path, size, changed_at, settings, format, row_count, days FROM read_files "
+        "SELECT path, size, changed_at, settings, format, row_count, days, problem FROM read_files "
         "WHERE workspace_id = ? AND path IN"
     )
     found = {}
     with database.read() as connection:
-        for *state, format_name, rows, days in select_in(connection, sql, [database.workspace_id], wanted):
-            read = ReadFile(format_name, rows, [date.fromisoformat(day) for day in days.split(",") if day])
+        for *state, format_name, rows, days, problem in select_in(connection, sql, [database.workspace_id], wanted):
+            read = ReadFile(format_name, rows, [date.fromisoformat(day) for day in days.split(",") if day], problem)
             found[FileState(*state)] = read
     return {state: found[state] for state in wanted.values() if state in found}
 
@@ -61,6 +62,7 @@ def remember_read_files(database: Database, files: Iterable[tuple[FileState, Rea
             "format": read.format,
             "row_count": read.rows,
             "days": ",".join(day.isoformat() for day in read.days),
+            "problem": read.problem,
         }
         for state, read in files
     ]

@@ -51,7 +51,7 @@ CREATE TABLE read_files (
 	format TEXT NOT NULL,
 	settings TEXT NOT NULL,
 	row_count BIGINT NOT NULL,
-	days TEXT NOT NULL,
+	days TEXT NOT NULL, problem TEXT,
 	CONSTRAINT pk_read_files PRIMARY KEY (workspace_id, path)
 );
 
@@ -404,4 +404,4 @@ CREATE TABLE person_ranges (
 )
  WITHOUT ROWID;
 
-INSERT INTO alembic_version (version_num) VALUES ('0008')
+INSERT INTO alembic_version (version_num) VALUES ('0009')

@@ -371,6 +371,7 @@ read_files = Table(
     Column("settings", Text, nullable=False, comment="what else the reading depended on"),
     Column("row_count", BigInteger, nullable=False),
     Column("days", Text, nullable=False, comment="the days of its rows, with commas between"),
+    Column("problem", Text, comment="the first thing that was wrong with it; null for a sound one"),
 )
 """Files that were read to their end, so that an unchanged one need not be read again."""
 

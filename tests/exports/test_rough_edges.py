@@ -502,6 +502,35 @@ def test_what_is_wrong_in_a_watched_folder_is_said_until_it_is_mended(
     assert read == ["a.zip"]
 
 
+def test_each_file_of_a_watched_folder_has_its_own_problem(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """Neither a good file hides what is wrong with others, nor does one that was mended or taken away stay wrong."""
+    feeds = Feeds(database, [folder_feed(tmp_path, lambda: importer(database, book))])
+
+    def said_after(minutes: int, **cells: str | None) -> str | None:
+        for name, cell in cells.items():
+            path = tmp_path / f"{name}.csv"
+            if cell is None:
+                path.unlink()
+                continue
+            path.write_text(f"{CONSOLE}\n2026-11-05,claude-opus-5,k,{cell},0\n", encoding="utf-8")
+            os.utime(path, (NOW.timestamp() + 60 * (minutes - 1),) * 2)
+        feeds.collect(NOW + timedelta(minutes=minutes))
+        (state,) = feed_states(database)
+        assert not state.is_failing
+        return state.problem
+
+    both = said_after(0, a="many", b="few", c="1")
+    assert str(both).startswith(f"{tmp_path / 'a.csv'}: Row 2 was left out: ")
+    assert str(both).endswith(" There are problems with 1 more.")
+    assert said_after(1) == both
+    few = str(said_after(2, a="2"))
+    assert few.startswith(f"{tmp_path / 'b.csv'}: Row 2 was left out: ")
+    assert "“few”" in few
+    assert "There are" not in few
+    assert said_after(3, d="3") == few
+    assert said_after(4, b=None) is None
+
+
 def test_a_file_of_a_clock_that_is_ahead_is_read(database: Database, book: PriceBook, tmp_path: Path) -> None:
     feeds = Feeds(database, [folder_feed(tmp_path, lambda: importer(database, book))])
     for seconds, found in ((5, 0), (86400, 1)):

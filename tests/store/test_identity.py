@@ -257,7 +257,7 @@ class TestErase:
         assert spenders(database) == {gone: Decimal(1), "max@new.com": Decimal(28)}
 
     def test_the_name_of_a_file_brings_nobody_back(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
-        """The address in the path of an export, in that of a feed's problem, and in what SQLite has not written out."""
+        """The address in an export's path, in problems of a feed and a file, and in what SQLite has not written out."""
         path = tmp_path / "usage-Dana@Example.com_2026.jsonl"
         path.write_text(
             '{"type":"assistant","timestamp":"2026-11-05T10:00:00Z","sessionId":"s","message":{"id":"m","role":'
@@ -266,6 +266,14 @@ class TestErase:
         )
         importer = Importer(database, ZoneInfo("UTC"), book, POLICY)
         list(importer.import_files([path], NOW, person="dana@example.com"))
+        watched = tmp_path / "members.csv"
+        watched.write_text(
+            "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens\n"
+            "2026-11-05,claude-opus-5,k,1,0\n2026-11-05,claude-opus-5,k,1,Dana@Example.COM\n",
+            encoding="utf-8",
+        )
+        (report,) = importer.import_files([watched], NOW, is_remembered=True)
+        assert "Dana@Example.COM" in str(report.first_problem)
         feed_failed(database, "watched folder", NOW, NOW, "Row 1 was left out: “dana@example.com” is no day.")
         erase_person(database, "dana@example.com", "admin", NOW)
         if database.is_sqlite:
