@@ -89,22 +89,24 @@ def _feeds(installation: Installation) -> Iterator[Check]:
             yield Check(feed.name, "has not run yet", "start claudecost run or worker, or claudecost collect")
             continue
         last = (
-            f"last success {state.succeeded_at.astimezone(zone):%Y-%m-%d %H:%M}" if state.succeeded_at else "no success"
+            f"last success {state.succeeded_at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+            if state.succeeded_at
+            else "no success"
         )
         lag = f", newest day {state.newest_day}" if state.newest_day else ""
-        following = f", next run {state.next_at.astimezone(zone):%H:%M}" if state.next_at else ""
+        following = f", next run {state.next_at.astimezone(zone):%H:%M %Z}" if state.next_at else ""
         if state.is_running and state.started_at is not None:
-            last += f", running since {state.started_at.astimezone(zone):%Y-%m-%d %H:%M}"
+            last += f", running since {state.started_at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
         said = f"{last}{lag}, {state.received:,} rows so far{following}"
         yield Check(feed.name, said, state.problem or "")
     for source in installation.ledger.silent_sources(now):
         since = source.last_at.astimezone(zone)
-        yield Check(f"source {source.name}", f"silent since {since:%Y-%m-%d %H:%M}", "look at what feeds it")
+        yield Check(f"source {source.name}", f"silent since {since:%Y-%m-%d %H:%M %Z}", "look at what feeds it")
     if installation.settings.otlp_token is not None:
         arrival = last_arrival(installation.database, RECEIVED)
         came = "nothing has come yet"
         if arrival is not None:
-            came = f"last came {arrival.at.astimezone(zone):%Y-%m-%d %H:%M}, newest day {arrival.newest_day}"
+            came = f"last came {arrival.at.astimezone(zone):%Y-%m-%d %H:%M %Z}, newest day {arrival.newest_day}"
         yield Check(RECEIVED, f"{came}; taken at {installation.settings.address}, /v1/logs and /v1/metrics")
 
 

@@ -311,7 +311,7 @@ class Importer:
         if person is not None and reader.names_people:
             raise UnreadableExport(f"the {reader.title} names people or keys itself: leave --person out")
         try:
-            is_row_by_row = reader.name not in ADDITIVE_FORMATS
+            is_row_by_row = reader.name not in ADDITIVE_FORMATS  # what transcripts come to is known at their end
             tally, problems = self.tally_of(reader.read(export, self.context(person)), is_row_by_row=is_row_by_row)
         except OverflowError as error:
             raise UnreadableExport("a day in it is beyond the calendar") from error
