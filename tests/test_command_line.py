@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -460,7 +461,9 @@ def test_collect_says_what_came_and_what_did_not(shell: Shell, tmp_path: Path) -
     assert "bad.json was not imported" in done.stderr
     doctor = shell.run("doctor", CLAUDECOST_WATCH_FOLDER=str(folder)).stdout
     assert "bad.json was not imported" in doctor
-    assert re.search(r"last success \S+ \d\d:\d\d UTC, newest day 2026-11-05, 1 rows so far, next run \d\d:\d\d UTC", doctor)
+    assert re.search(
+        r"last success \S+ \d\d:\d\d UTC, newest day 2026-11-05, 1 rows so far, next run \d\d:\d\d UTC", doctor
+    )
 
 
 def test_one_json_document_also_where_nothing_can_be_posted(stored: Shell) -> None:
