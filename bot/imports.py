@@ -41,10 +41,15 @@ HOPELESS = 1_000_000
 """So many more, and not one good row, and the rest of a file is not looked at."""
 
 
+MORE_PAGES = "its last page says that more follow: import them as well, or the days are not complete"
+"""What is said of a file of which ``has_more`` is set."""
+
+
 class FileReport(NamedTuple):
     """What became of one file. ``refused`` is the sentence for a file that was not imported at all.
 
-    ``not_kept`` counts rows that are older than usage is kept. ``still`` is what was wrong with a file that has not
+    ``not_kept`` counts rows that are older than usage is kept. ``has_more`` is set where the file is not all of an
+    answer: its last page names another one. ``still`` is what was wrong with a file that has not
     changed since and was not read again.
     """
 
@@ -55,6 +60,7 @@ class FileReport(NamedTuple):
     refused: str | None = None
     not_kept: int = 0
     still: str | None = None
+    has_more: bool = False
 
     @property
     def rejected(self) -> int:
@@ -339,7 +345,8 @@ class Importer:
                 yield _refused(one.path, f"{one.path} was not imported: {TOO_LARGE}.")
                 continue
             problems = [*one.problems, *_outdated(recorded.outdated)]
-            report = FileReport(one.path, one.format, recorded, problems, not_kept=one.tally.not_kept)
+            not_kept, has_more = one.tally.not_kept, one.tally.has_more
+            report = FileReport(one.path, one.format, recorded, problems, not_kept=not_kept, has_more=has_more)
             if one.state and keep:
                 read = ReadFile(one.format, report.rows, report.recorded.days, report.first_problem)
                 remembered.append((one.state, read))

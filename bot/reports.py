@@ -203,6 +203,7 @@ def _file(report: FileReport) -> Json:
         **_if_any("ranges", [{"from": start.isoformat(), "to": until.isoformat()} for start, until in recorded.ranges]),
         **_if_any("changes", _changes(report) if recorded.restated else []),
         **_if_any("not_kept", report.not_kept),
+        **_if_any("has_more", report.has_more),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bot.imports import FileReport
+from bot.imports import MORE_PAGES, FileReport
 from bot.ledger import Explanation, SpendReport
 from bot.pricing.money import rounded
 from bot.pricing.usage import TOKEN_KINDS
@@ -96,6 +96,8 @@ def print_import(report: FileReport) -> None:
             _say(f"  {change.day}: {rounded(change.before)} → {rounded(change.after)}")
     if report.not_kept:
         _say(f"  {report.not_kept:,} rows are older than usage is kept, and were left out")
+    if report.has_more:
+        _say(f"  {MORE_PAGES}")
     for problem in report.problems[:MAX_PROBLEMS]:
         _say(f"  {problem.problem}")
     if len(report.problems) > MAX_PROBLEMS:

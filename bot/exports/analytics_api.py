@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 from bot.exports.reader import (
     Count,
     Export,
+    Page,
     Reading,
     ReadingContext,
     UnreadableExport,
@@ -25,6 +26,7 @@ from bot.exports.reader import (
     decoded,
     email_actor,
     has_keys,
+    more_pages,
     shortened,
     why,
 )
@@ -82,13 +84,13 @@ class _RawRecord(_Outer, gc=False):
     model_breakdown: list[Raw] | None = None
 
 
-class _Page(Struct):
+class _Page(Page):
     data: list[Raw] | None = None
     error: Any = None
     body: Any = None
 
 
-class _SoundPage(Struct):
+class _SoundPage(Page):
     data: list[_Record]
 
 
@@ -113,14 +115,17 @@ class AnalyticsApi:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per entry of each record's model_breakdown; ``row`` counts the records over all pages from 1."""
         text = export.document()
-        sound = _sound_records(text)
+        sound = _sound_pages(text)
         if sound is not None:
-            for row, record in enumerate(sound, start=1):
+            for row, record in enumerate(_records(sound), start=1):
                 yield from _found(row, record)
+            yield from more_pages(sound)
             return
         row = 0
         first_seen: dict[bytes, int] = {}
-        for page in _pages(text):
+        pages = _pages(text)
+        yield from more_pages(pages)
+        for page in pages:
             for raw in page.data or []:
                 row += 1
                 first = first_seen.setdefault(bytes(raw), row)
@@ -130,21 +135,24 @@ class AnalyticsApi:
                 yield from _read_record(row, raw)
 
 
-def _sound_records(text: bytes) -> list[_Record] | None:
-    """All records at once, which is faster; None where any is damaged, or any two may be the same."""
+def _sound_pages(text: bytes) -> list[_SoundPage] | None:
+    """All pages at once, which is faster; None where any is damaged, or any two may be the same."""
     try:
         pages = _SOUND_PAGES.decode(text) if text[:1] == b"[" else [_SOUND_PAGE.decode(text)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    records = [record for page in pages for record in page.data]
     told_apart = {
         (one.date, one.actor.email_address, one.actor.api_key_name, one.terminal_type, one.organization_id)
-        for one in records
+        for one in _records(pages)
     }
-    return records if len(told_apart) == len(records) else None
+    return pages if len(told_apart) == sum(len(page.data) for page in pages) else None
 
 
-def _pages(text: bytes) -> Iterator[_Page]:
+def _records(pages: list[_SoundPage]) -> Iterator[_Record]:
+    return (record for page in pages for record in page.data)
+
+
+def _pages(text: bytes) -> list[_Page]:
     what = "page of the Claude Code Analytics API"
     pages = decoded(text, list[_Page], what) if text[:1] == b"[" else [decoded(text, _Page, what)]
     for page in pages:
@@ -154,7 +162,7 @@ def _pages(text: bytes) -> Iterator[_Page]:
             raise UnreadableExport(
                 f"it is an error from the API, not usage: “{shortened(said)}”" if said else "a page has no “data” list"
             )
-    yield from pages
+    return pages
 
 
 def _read_record(row: int, raw: Raw) -> list[UsageRecord | Sessions | Problem]:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from bot.exports.reader import (
     Count,
     Export,
+    Page,
     Reading,
     ReadingContext,
     as_geography,
@@ -25,6 +26,7 @@ from bot.exports.reader import (
     decoded,
     email_actor,
     has_keys,
+    more_pages,
     shortened,
     text_cents,
     why,
@@ -123,7 +125,7 @@ class _Bucket(Struct):
     results: list[Raw] = []
 
 
-class _Page(Struct):
+class _Page(Page):
     data: list[Raw]
 
 
@@ -170,6 +172,7 @@ class _ReportReader:
                 yield Problem(number, f"Result {number} was left out: {shortened(error, 200)}.")
         if repeated:
             yield Problem(0, f"{repeated:,} entries repeat earlier ones word for word and were counted once.")
+        yield from more_pages(pages)
 
 
 class AdminUsage(_ReportReader):
@@ -233,6 +236,7 @@ class SpendLimits:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per person: what the current day, week or month came to when the page was saved."""
         page = decoded(export.document(), _Page, self.title)
+        yield from more_pages([page])
         first_seen: dict[bytes, int] = {}
         for number, raw in enumerate(page.data, start=1):
             first = first_seen.setdefault(bytes(raw), number)

@@ -5,6 +5,7 @@ from msgspec import Raw, Struct
 
 from bot.exports.reader import (
     Export,
+    Page,
     Reading,
     ReadingContext,
     as_name,
@@ -13,6 +14,7 @@ from bot.exports.reader import (
     email_actor,
     first_line,
     has_keys,
+    more_pages,
     shortened,
     why,
 )
@@ -45,7 +47,7 @@ class _User(Struct):
     name: str | None = None
 
 
-class _Page(Struct):
+class _Page(Page):
     data: list[Raw]
 
 
@@ -68,6 +70,7 @@ class AdminUsers:
                 yield Member(number, _address(user.email), user.name, as_name(user.id, "id"))
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 yield Problem(number, f"User {number} was left out: {why(error, raw)}.")
+        yield from more_pages(pages)
 
 
 def _address(text: str) -> str:

@@ -13,6 +13,7 @@ from bot.exports.reader import (
     STATED,
     Count,
     Export,
+    Page,
     Reading,
     ReadingContext,
     UnreadableExport,
@@ -27,6 +28,7 @@ from bot.exports.reader import (
     first_line,
     has_keys,
     money,
+    more_pages,
     why,
 )
 from bot.pricing import PriceConditions, TokenUsage
@@ -72,6 +74,7 @@ class _Day(Struct):
 
 class _Activity(Struct):
     results: list[Raw]
+    metadata: Page | None = None
 
 
 class _Owners:
@@ -127,6 +130,7 @@ class LiteLlmActivity:
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 yield Problem(number, f"Day {number} was left out: {why(error, raw)}.")
         yield from owners.members()
+        yield from more_pages([page.metadata or Page() for page in pages])
 
 
 def _model_records(number: int, day: date, name: str, raw: Raw, owners: _Owners) -> Reading:

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -12,10 +12,10 @@ from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Meta, Raw, Struct
 
 from bot.pricing import PriceBook
-from bot.spend.records import THIS_MACHINE, Actor, Covered, Member, Problem, Sessions, UsageRecord, UsageRows, View
+from bot.spend.records import THIS_MACHINE, Actor, MorePages, Problem, Record
 
 MAX_COUNT = 10**13
 MAX_DIGITS = 13
@@ -38,7 +38,7 @@ STATED = "stated"
 BOM = b"\xef\xbb\xbf"
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
-Reading = Iterator[UsageRecord | UsageRows | Sessions | Member | View | Covered | Problem]
+Reading = Iterator[Record | Problem]
 _T = TypeVar("_T")
 
 
@@ -108,6 +108,18 @@ class Reader(Protocol):
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """The records and problems of one file, in its order. Raises UnreadableExport if none of it can be read."""
+
+
+class Page(Struct, kw_only=True):
+    """What every page of an API has, whatever it holds."""
+
+    has_more: Any = None
+
+
+def more_pages(pages: Sequence[Page]) -> Iterator[MorePages]:
+    """Says it where the last page of a file names another one: the first of an answer is easily taken for all of it."""
+    if pages and pages[-1].has_more is True:
+        yield MorePages()
 
 
 def decoded(data: bytes, kind: type[_T], what: str) -> _T:

@@ -141,6 +141,14 @@ class Covered(NamedTuple):
     until: date
 
 
+class MorePages(NamedTuple):
+    """Said once of a file whose last page says that more follow, which the file does not hold."""
+
+
+Record = UsageRecord | UsageRows | Sessions | Member | View | Covered | MorePages
+"""What a reader finds in a file, besides problems."""
+
+
 class Problem(NamedTuple):
     """One row that was left out, and one sentence that says why; or the first of so many ``rows``."""
 

@@ -10,7 +10,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bot.pricing import PriceConditions
-from bot.spend.records import ANTHROPIC, API, Actor, Covered, Member, Request, Sessions, UsageRecord, UsageRows, View
+from bot.spend.records import (
+    ANTHROPIC,
+    API,
+    Actor,
+    Covered,
+    Member,
+    MorePages,
+    Record,
+    Request,
+    UsageRecord,
+    UsageRows,
+    View,
+)
 from bot.store.tables import day_number, number_day, to_nano
 
 NOT_STATED = -1
@@ -56,7 +68,7 @@ class DayRows(NamedTuple):
 class Tally:
     """Adds records up. ``actors`` and ``lines`` are told apart by their place in these lists."""
 
-    def __init__(self, records: Iterable[UsageRecord | UsageRows | Sessions | Member | View | Covered] = ()) -> None:
+    def __init__(self, records: Iterable[Record] = ()) -> None:
         self.actors: dict[Actor, int] = {}
         self.lines: dict[Line, int] = {}
         self.requests: dict[bytes | str, SingleRequest] = {}
@@ -67,6 +79,9 @@ class Tally:
 
         self.not_kept = 0
         """Rows that were read and are older than usage is kept."""
+
+        self.has_more = False
+        """Whether the file says that more pages follow, which it does not hold."""
 
         self.is_ahead = False
         """Whether rows were left out that are of days to come: read again then, they count."""
@@ -94,7 +109,7 @@ class Tally:
         for record in records:
             self.add(record)
 
-    def add(self, record: UsageRecord | UsageRows | Sessions | Member | View | Covered) -> None:
+    def add(self, record: Record) -> None:
         """Add one record, or one member of a directory, or take note of the view that the file holds, or its days."""
         if isinstance(record, UsageRecord):
             self.add_usage(record)
@@ -106,6 +121,8 @@ class Tally:
             self.covered, self.is_of_usage = record, True
         elif isinstance(record, Member):
             self.members.append(record)
+        elif isinstance(record, MorePages):
+            self.has_more = True
         else:
             actor = self.actors.setdefault(record.actor, len(self.actors))
             self.sessions[day_number(record.day), actor] += record.sessions

@@ -21,6 +21,7 @@ from bot.store.identity import BY_ADMIN, erase_person, link_actor
 from bot.store.quantities import people_on
 from bot.store.recording import rebuild_rollups
 from bot.store.tables import read_files, usage_lines
+from tests.conftest import SAMPLES
 from tests.exports.test_samples import NOW, POLICY, imported, importer, ledger_of
 
 MODEL = "claude-opus-5"
@@ -1109,3 +1110,36 @@ def test_a_report_up_to_the_end_of_the_month_covers_no_days_to_come(
         explained = ledger.explain("ada@x.com", date(2026, 11, day))
         assert explained is not None
         assert explained.sources["spend_report_csv"].usd == spent
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        "claude_code_analytics_api/doc_guide_2026-08-21.json",
+        "admin_usage_messages/api_reference.json",
+        "admin_usage_messages/users_list.json",
+        "admin_cost_report/api_reference.json",
+        "litellm/user_daily_activity.json",
+        "spend_limits_effective/sample.json",
+    ],
+)
+def test_a_page_that_more_follow_is_not_taken_for_all(
+    database: Database, book: PriceBook, tmp_path: Path, sample: str
+) -> None:
+    page = json.loads((SAMPLES / sample).read_text(encoding="utf-8"))
+    where = page.get("metadata", page)
+    where.pop("has_more", None)
+    for said, has_more in (({}, False), ({"has_more": False}, False), ({"has_more": True}, True)):
+        where.update(said)
+        (report,) = load(database, book, write(tmp_path, "page.json", page))
+        assert (report.refused, report.has_more) == (None, has_more)
+
+
+def test_of_several_pages_the_last_says_whether_more_follow(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    page = json.loads((SAMPLES / "claude_code_analytics_api/doc_guide_2026-08-21.json").read_text(encoding="utf-8"))
+    first, last = {**page, "has_more": True, "next_page": "page_2"}, {"data": [], "has_more": False}
+    for pages, has_more in (([first, last], False), ([first, first], True), ([last, first], True)):
+        (report,) = load(database, book, write(tmp_path, "pages.json", json.dumps(pages)))
+        assert (report.refused, report.has_more) == (None, has_more)

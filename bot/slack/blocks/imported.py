@@ -1,6 +1,6 @@
 """What came of an import, for whoever brought the file."""
 
-from bot.imports import FileReport
+from bot.imports import MORE_PAGES, FileReport
 from bot.pricing.money import rounded
 from bot.slack.blocks.message import MAX_SENTENCE, Block, Message, context, counted, escape, quoting_section, short_day
 
@@ -68,6 +68,7 @@ def imported_message(reports: list[FileReport]) -> Message:
             for change in moved[:MAX_LINES]
         ]
         lines += [f"• {report.not_kept:,} rows are older than usage is kept"] if report.not_kept else []
+        lines += [f"• {MORE_PAGES}"] if report.has_more else []
         lines += [f"• {escape(problem.problem, 200)}" for problem in report.problems[:MAX_LINES]]
         left = max(0, len(moved) - MAX_LINES) + max(0, report.rejected - MAX_LINES)
         lines += [f"and {left:,} more"] if left else []
