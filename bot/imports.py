@@ -41,7 +41,7 @@ HOPELESS = 1_000_000
 """So many more, and not one good row, and the rest of a file is not looked at."""
 
 
-MORE_PAGES = "its last page says that more follow: import them as well, or the days are not complete"
+MORE_PAGES = "its last page says that more follow: import them as well, or some of it is missing"
 """What is said of a file of which ``has_more`` is set."""
 
 
