@@ -542,6 +542,20 @@ def test_ccusage_that_is_said_whose_it_is_counts_once(database: Database, book: 
     assert by_person(database, book)["ada@x.com"] == 10
 
 
+@pytest.mark.parametrize("order", [(None, "dana@x.com"), ("dana@x.com", None), (None, "dana@x.com", None)])
+def test_ccusage_of_a_machine_that_is_linked_counts_once(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[str | None, ...]
+) -> None:
+    """The machine is Dana's, and its days of $5 come under her name as well; the second day grows in between."""
+    reading = importer(database, book)
+    list(reading.import_files([write(tmp_path, "0.json", ccusage_days((4, 10**6)))], NOW))
+    link_actor(database, "this machine", "dana@x.com", BY_ADMIN, book, POLICY, NOW)
+    for number, person in enumerate(order):
+        path = write(tmp_path, f"{number + 1}.json", ccusage_days((5, 10**6), (6, (number + 1) * 10**6)))
+        list(reading.import_files([path], NOW, person=person))
+    assert by_person(database, book) == {"dana@x.com": Decimal(10 + 5 * len(order))}
+
+
 @pytest.mark.parametrize(
     "steps",
     [

@@ -29,8 +29,11 @@ def settled(source: Source, part: Part) -> Part:
     if len(part.tally.actors) != 1 or not (part.tally.ranges or any(True for _ in part.tally.dailies())):
         return part
     nobody = known_actors(source.connection, source.workspace_id, {THIS_MACHINE}).get(THIS_MACHINE)
-    sql = "SELECT linked_by FROM actors WHERE id = ?"
-    if nobody is None or select_rows(source.connection, sql, [nobody]) != [(None,)]:
+    if nobody is None:
+        return part
+    (actor_id,) = part.actor_of
+    owners = _owners(source, nobody)
+    if owners is not None and actor_id not in owners:
         return part
     told, stored = _told(part), _stored(source, part)
     is_of_sessions = part.tally.view == SESSION
@@ -40,14 +43,24 @@ def settled(source: Source, part: Part) -> Part:
     same = {row.actor_id for row, now in both if is_of_sessions or row.values[:6] == now.values[:6]}
     # What goes on never shrinks: a row that does is of somebody else.
     shrunk = {row for row, now in both if any(map(operator.lt, now.values[:6], row.values[:6]))}
-    (actor_id,) = part.actor_of
     if actor_id != nobody:
         if nobody in same:
             theirs = [row for row, _ in both if row.actor_id == nobody and row not in shrunk]
             _hand_over(source, theirs, actor_id, stored)
         return part
     people = same - {nobody} - {row.actor_id for row in shrunk}
+    people = people if owners is None else people & owners
     return part._replace(actor_of=[min(people)]) if people else part
+
+
+def _owners(source: Source, nobody: int) -> set[int] | None:
+    """The actors of the person that a machine was linked to, itself among them; None while it is nobody's."""
+    sql = (
+        "SELECT actors.id, machine.linked_by FROM actors JOIN actors AS machine "
+        "ON machine.person_id = actors.person_id WHERE machine.id = ?"
+    )
+    rows = select_rows(source.connection, sql, [nobody])
+    return None if rows[0][1] is None else {actor_id for actor_id, _ in rows}
 
 
 def _what(row: _Row, is_of_sessions: bool) -> tuple[object, ...]:
