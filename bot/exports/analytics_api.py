@@ -23,7 +23,7 @@ from bot.exports.reader import (
     as_day,
     as_name,
     cents,
-    decoded,
+    decoded_pages,
     email_actor,
     has_keys,
     more_pages,
@@ -154,7 +154,7 @@ def _records(pages: list[_SoundPage]) -> Iterator[_Record]:
 
 def _pages(text: bytes) -> list[_Page]:
     what = "page of the Claude Code Analytics API"
-    pages = decoded(text, list[_Page], what) if text[:1] == b"[" else [decoded(text, _Page, what)]
+    pages = decoded_pages(text, _Page, what)
     for page in pages:
         if page.data is None:
             error = page.body.get("error") if isinstance(page.body, dict) else page.error

@@ -8,7 +8,7 @@ person in two groups stands in both), so they are left out.
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -24,6 +24,7 @@ from bot.exports.reader import (
     as_instant,
     as_name,
     decoded,
+    decoded_pages,
     email_actor,
     has_keys,
     more_pages,
@@ -125,6 +126,9 @@ class _Bucket(Struct):
     results: list[Raw] = []
 
 
+_T = TypeVar("_T")
+
+
 class _Page(Page):
     data: list[Raw]
 
@@ -149,7 +153,7 @@ class _ReportReader:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per result; ``row`` counts the results over all pages from 1."""
         text = export.document()
-        pages = decoded(text, list[_Page], self.title) if text[:1] == b"[" else [decoded(text, _Page, self.title)]
+        pages = decoded_pages(text, _Page, self.title)
         # A page that was saved twice, or that lies in two files of a list, says the same once more.
         entries = dict.fromkeys(bytes(raw) for page in pages for raw in page.data)
         repeated = sum(len(page.data) for page in pages) - len(entries)
@@ -326,20 +330,27 @@ def _rows(raw: Raw) -> Iterator[_Row | str]:
                 said = msgspec.json.decode(raw, type=dict[str, Any])
                 group = {name: value for name, value in said.items() if name in _Dimensions.__struct_fields__}
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        yield shortened(error, 200)
+        yield why(error, raw)
         return
     for dimensions, counts, cost in parts:
         try:
             yield _Row(
                 start,
                 end,
-                msgspec.json.decode(dimensions, type=_Dimensions),
-                msgspec.json.decode(counts, type=_Counts),
-                msgspec.json.decode(cost, type=_Cost),
+                _one(dimensions, _Dimensions),
+                _one(counts, _Counts),
+                _one(cost, _Cost),
                 group,
             )
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            yield shortened(error, 200)
+        except ValueError as error:
+            yield str(error)
+
+
+def _one(raw: Raw, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise ValueError(why(error, raw)) from error
 
 
 def _object(raw: Raw) -> Raw:

@@ -167,9 +167,11 @@ def _read_row(number: int, section: str, project: str, raw: Raw, context: Readin
     else:
         others = sorted(set(row.metadata.agents if row.metadata else []) - {"claude"})
         breakdowns = [] if others else row.model_breakdowns
-    if others:
+    if row.agents and not breakdowns and others:
+        yield Problem(number, f"Row {number} was left out: it is of {', '.join(others)} alone.")
+    elif others and not row.agents:
         said = f"it mixes in {', '.join(others)}; run ccusage claude {section} --json, or add --by-agent"
-        yield Problem(number, f"Row {number} was left out: {said}." if not breakdowns else f"Row {number}: {said}.")
+        yield Problem(number, f"Row {number} was left out: {said}.")
     if not breakdowns and not others:
         raise ValueError("it has no modelBreakdowns; run ccusage with --breakdown")
     for entry in breakdowns:

@@ -10,7 +10,7 @@ from bot.exports.reader import (
     ReadingContext,
     as_name,
     csv_dicts,
-    decoded,
+    decoded_pages,
     email_actor,
     first_line,
     has_keys,
@@ -63,7 +63,7 @@ class AdminUsers:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One member per user; ``row`` counts them over all pages from 1."""
         text = export.document()
-        pages = decoded(text, list[_Page], self.title) if text[:1] == b"[" else [decoded(text, _Page, self.title)]
+        pages = decoded_pages(text, _Page, self.title)
         for number, raw in enumerate((raw for page in pages for raw in page.data), start=1):
             try:
                 user = msgspec.json.decode(raw, type=_User)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -24,6 +25,8 @@ from bot.exports.reader import (
     as_name,
     csv_dicts,
     decoded,
+    decoded_pages,
+    documents,
     email_actor,
     first_line,
     has_keys,
@@ -110,9 +113,7 @@ class LiteLlmActivity:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per day, model and key; the file's other breakdowns count the same requests again."""
         text = export.document()
-        pages = (
-            decoded(text, list[_Activity], self.title) if text[:1] == b"[" else [decoded(text, _Activity, self.title)]
-        )
+        pages = decoded_pages(text, _Activity, self.title)
         owners = _Owners()
         first_seen: dict[bytes, int] = {}
         for number, raw in enumerate((raw for page in pages for raw in page.results), start=1):
@@ -209,6 +210,13 @@ class _Log(Struct):
     user: str | None = None
     end_user: str | None = None
     metadata: Raw = Raw(b"{}")
+    cache_hit: Any = None
+    status: Any = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no tokens were paid for: the gateway had the answer already, or the call failed."""
+        return self.status == "failure" or str(self.cache_hit).lower() == "true"
 
 
 class _LogUsage(Struct):
@@ -250,11 +258,15 @@ class LiteLlmLogs:
 def _logs(text: bytes, title: str) -> Iterator[Raw]:
     if text[:1] == b"[":
         yield from decoded(text, list[Raw], title)
-    else:
-        pages = decoded(text, dict[str, Raw], title)
-        if "data" not in pages:
+        return
+    for document in documents(text):
+        page = decoded(document, dict[str, Raw], title)
+        if "data" in page:
+            yield from decoded(bytes(page["data"]), list[Raw], title)
+        elif "request_id" in page:
+            yield Raw(document)  # one a line
+        else:
             raise UnreadableExport("it has neither a list of logs nor “data”")
-        yield from decoded(bytes(pages["data"]), list[Raw], title)
 
 
 def _log_record(number: int, log: _Log, said: _LogMetadata, context: ReadingContext) -> UsageRecord:
@@ -262,6 +274,8 @@ def _log_record(number: int, log: _Log, said: _LogMetadata, context: ReadingCont
     usage = _log_usage(log, said)
     spend = money(log.spend, "spend")
     user = said.user_api_key_user_email or log.user or ""
+    # Of models that the gateway has no price for it says zero as well.
+    is_stated = bool(spend) or not usage.tokens or log.is_free
     return UsageRecord(
         row=number,
         day=spend_day(at, context.zone),
@@ -271,8 +285,8 @@ def _log_record(number: int, log: _Log, said: _LogMetadata, context: ReadingCont
         model=_model_name(log.model),
         usage=usage,
         conditions=_UNKNOWN_SIZE,
-        part=STATED if spend or not usage.tokens else "",
-        reported_usd=spend if spend or not usage.tokens else None,
+        part=STATED if is_stated else "",
+        reported_usd=spend if is_stated else None,
         request=Request(request_key(log.request_id.encode()), at),
         vendor=_vendor(log.model),
     )

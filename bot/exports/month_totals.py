@@ -20,7 +20,7 @@ from bot.exports.reader import (
     email_actor,
     first_line,
 )
-from bot.pricing import PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
+from bot.pricing import UNSPLIT, PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
 from bot.spend.days import ONE_DAY
 from bot.spend.records import API, SUBSCRIPTION, Actor, Covered, Member, Problem, UsageRecord, View
 
@@ -125,7 +125,7 @@ def _record(number: int, row: dict[str, str], actor: Actor, start: date, until: 
         actor=actor,
         model=model,
         usage=usage,
-        conditions=PriceConditions(prompt_tier="unknown"),
+        conditions=PriceConditions(prompt_tier="unknown" if _is_split(row) or not usage.input else UNSPLIT),
         billing=API if net and _pays_for(net, least) else SUBSCRIPTION,
         part=" ".join(as_name(word, "part") for word in (row[_PRODUCT] or "other", *channels) if word),
         # Seat plans state only what they charge on top of what the seat covers: that is no cost of the usage.
@@ -144,7 +144,7 @@ def _least_usd(row: dict[str, str], usage: TokenUsage, model: str, day: date, bo
 
     Where the report does not split the prompt, all of it may have been read from a cache.
     """
-    if "total_uncached_input_tokens" not in row:
+    if not _is_split(row):
         usage = usage._replace(input=0, cache_read=usage.input)
     listed = _list_usd(usage, model, day, book)
     known = [_list_usd(usage, other.id, day, book) for other in book.models] if listed is None else [listed]
@@ -157,6 +157,10 @@ def _list_usd(usage: TokenUsage, model: str, day: date, book: PriceBook) -> Deci
         return list_cost(usage, model, day, book, PriceConditions(prompt_tier="unknown")).usd
     except PricingError:
         return None
+
+
+def _is_split(row: dict[str, str]) -> bool:
+    return "total_uncached_input_tokens" in row
 
 
 def _usage(row: dict[str, str]) -> TokenUsage:

@@ -3,10 +3,12 @@
 import csv
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from itertools import islice
 from typing import Annotated, Any, BinaryIO, NamedTuple, Protocol, TypeVar
 from unicodedata import normalize
 from zoneinfo import ZoneInfo
@@ -30,6 +32,9 @@ MAX_LINE = 64 * 1024 * 1024
 MAX_CSV_LINE = 4 * 1024 * 1024
 MAX_EMPTY = 1_000_000
 """Empty lines after one another, of a table."""
+
+_BROKEN = 20
+"""Lines of one row, of a table whose values hold line breaks."""
 
 NANO = Decimal("0.000000001")
 STATED = "stated"
@@ -130,25 +135,68 @@ def decoded(data: bytes, kind: type[_T], what: str) -> _T:
         raise UnreadableExport(f"it is no {what}, or it was cut short: {shortened(error)}") from error
 
 
+def decoded_pages(data: bytes, kind: type[_T], what: str) -> list[_T]:
+    """One page, a list of pages, or page after page as a loop of requests writes them. Raises UnreadableExport."""
+    if data[:1] == b"[":
+        return decoded(data, list[kind], what)  # type: ignore[valid-type]
+    return [decoded(page, kind, what) for page in documents(data)]
+
+
+def documents(data: bytes) -> list[bytes]:
+    """The JSON objects that follow one another: between two of one document there is always a comma."""
+    try:
+        msgspec.json.decode(data, type=Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return re.split(rb"(?<=\})\s*(?=\{)", data)
+    return [data]
+
+
 def csv_rows(export: Export) -> Iterator[tuple[int, list[str] | str]]:
     """Line numbers from 1 with their values, or with what is wrong with a line that is no CSV; the header first.
 
-    Empty lines are passed over. These exports have no line breaks inside quotes, so an unclosed quote costs its own
-    line and not the rest of the file.
+    Empty lines are passed over. A row whose quotes hold line breaks goes on for up to _BROKEN lines, if it then has as
+    many columns as the header; so an unclosed quote costs its own line and not the rest of the file.
     """
-    number = last = 0
-    for raw in _lines(export.file):
-        for line in raw.split("\r"):
-            number += 1
-            if number - last > MAX_EMPTY:
-                raise UnreadableExport(f"after line {last:,} it has over {MAX_EMPTY:,} empty lines; export it again")
-            if line.strip():
-                last = number
-                try:
-                    # Without a quote there is nothing to know about CSV but the comma.
-                    yield number, line.split(",") if '"' not in line else next(csv.reader([line], strict=True))
-                except csv.Error as error:
-                    yield number, f"it is no CSV: {error}"
+    lines = enumerate((line for raw in _lines(export.file) for line in raw.split("\r")), start=1)
+    ahead: deque[tuple[int, str]] = deque()
+    last = width = 0
+    while (found := ahead.popleft() if ahead else next(lines, None)) is not None:
+        number, line = found
+        if number - last > MAX_EMPTY:
+            raise UnreadableExport(f"after line {last:,} it has over {MAX_EMPTY:,} empty lines; export it again")
+        if not line.strip():
+            continue
+        last = number
+        # Without a quote there is nothing to know about CSV but the comma.
+        values = line.split(",") if '"' not in line else _quoted(line)
+        if values is None and width:
+            ahead.extend(islice(lines, _BROKEN - len(ahead)))
+            values = _broken(line, ahead, width)
+        width = width or len(values or ())
+        yield number, "it is no CSV: a quote in it does not end, or ends within a value" if values is None else values
+
+
+def _quoted(text: str) -> list[str] | None:
+    """The values of a row with quotes; None if it is no CSV."""
+    try:
+        return next(csv.reader([text], strict=True))
+    except csv.Error:
+        return None
+
+
+def _broken(line: str, ahead: deque[tuple[int, str]], width: int) -> list[str] | None:
+    """The values of a row that goes on in the lines ahead, which are taken then; None if it does not."""
+    text = line
+    for taken, (_, following) in enumerate(ahead, start=1):
+        text = f"{text} {following}"  # what names hold of it is a blank
+        values = _quoted(text) if '"' in following else None
+        if values is not None:
+            if len(values) != width:
+                return None
+            for _ in range(taken):
+                ahead.popleft()
+            return values
+    return None
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:

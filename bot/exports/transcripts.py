@@ -34,10 +34,11 @@ from bot.spend.records import API, Problem, Request, UsageRecord, request_key
 
 SYNTHETIC = "<synthetic>"
 _BRACE = ord("{")
-_TYPE = re.compile(
-    rb'"type"\s*:\s*"(?:user|assistant|summary|system|progress|attachment|file-history-snapshot|queue-operation'
-    rb'|cost-state|last-prompt|tools-used|atis-latch|api-request(?:-blob|-shape)?)"'
+_TYPES = frozenset(
+    "user assistant summary system progress attachment file-history-snapshot queue-operation cost-state last-prompt "
+    "tools-used atis-latch api-request api-request-blob api-request-shape".split()
 )
+_TYPE = re.compile(rb'"type"\s*:\s*"(?:%s)"' % "|".join(sorted(_TYPES)).encode())
 
 
 class _CacheCreation(Struct, gc=False):
@@ -97,6 +98,14 @@ class _Head(Struct, gc=False):
     type: str | None = None
 
 
+class _AnyLine(Struct, gc=False):
+    """What tells a line of a transcript, whichever version wrote it, from other JSON."""
+
+    type: Any = None
+    session: Any = field(default=None, name="sessionId")
+    message: Any = None
+
+
 class _OwnLine(Struct, gc=False):
     """What every line of a conversation says of itself."""
 
@@ -105,6 +114,7 @@ class _OwnLine(Struct, gc=False):
 
 
 _INNER = re.compile(rb'"\s*:\s*(?:\[\s*)?\{')
+_ANY_LINES = msgspec.json.Decoder(_AnyLine)
 _OWN_LINES = msgspec.json.Decoder(_OwnLine)
 _LINES = msgspec.json.Decoder(_Line)
 _HEADS = msgspec.json.Decoder(_Head)
@@ -121,12 +131,7 @@ class Transcripts:
         return any(map(_is_own_line, head.split(b"\n", 50)))
 
     def recognises(self, head: bytes) -> bool:
-        lines = head.strip().split(b"\n")[:50]
-        return any(
-            b'"sessionId"' in line or _TYPE.search(line) or (b'"message"' in line and b'"usage"' in line)
-            for line in lines
-            if line.startswith(b"{")
-        )
+        return any(map(_may_be_own_line, head.strip().split(b"\n")[:50]))
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per response, in the order of their first lines; ``row`` is the fullest line's number."""
@@ -274,6 +279,21 @@ def _conditions(speed: str | None, geography: str | None, tier: str | None, is_l
         service_tier=tier or "standard",
         prompt_tier="long" if is_long else "base",
     )
+
+
+def _may_be_own_line(line: bytes) -> bool:
+    """Whether an object says that it is of a session, or holds a message with its usage."""
+    if not line.startswith(b"{"):
+        return False
+    try:
+        found = _ANY_LINES.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        inner = _INNER.search(line)
+        outer = line[: inner.start()] if inner else line
+        has_usage = b'"message"' in line and b'"usage"' in line
+        return b'"sessionId"' in outer or _TYPE.search(outer) is not None or has_usage
+    has_usage = isinstance(found.message, dict) and "usage" in found.message
+    return isinstance(found.session, str) or found.type in _TYPES or has_usage
 
 
 def _is_own_line(line: bytes) -> bool:

@@ -3,10 +3,11 @@
 from bot.pricing.cost import Cost, CostLine, list_cost, usd_at
 from bot.pricing.errors import NoPriceForCondition, NoPriceOnDate, PricingError, UnknownModel
 from bot.pricing.price_book import Model, PriceBook, TokenPrices, default_price_book, price_book_with
-from bot.pricing.usage import STANDARD, PriceConditions, TokenUsage
+from bot.pricing.usage import STANDARD, UNSPLIT, PriceConditions, TokenUsage
 
 __all__ = [
     "STANDARD",
+    "UNSPLIT",
     "Cost",
     "CostLine",
     "Model",

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, NamedTuple, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.pricing.errors import NoPriceForCondition, NoPriceOnDate, PriceBookError, UnknownModel
-from bot.pricing.usage import STANDARD, PriceConditions
+from bot.pricing.usage import STANDARD, UNSPLIT, PriceConditions
 
 DEFAULT_FAMILY = "sonnet"
 STALE_AFTER_DAYS = 60
@@ -347,6 +347,8 @@ class PriceBook:
         )
 
     def _speed_prices(self, model: Model, row: PriceRow, day: date, conditions: PriceConditions) -> TokenPrices:
+        if conditions.prompt_tier == UNSPLIT:
+            _refuse(model, day, "unsplit-prompt", "nothing says how much of it came from a cache, which costs less")
         is_long = conditions.prompt_tier == "long" and row.long_prompt is not None
         if conditions.speed == "standard":
             return row.long_prompt.prices.prices() if is_long and row.long_prompt else row.prices()

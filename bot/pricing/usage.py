@@ -46,12 +46,16 @@ class TokenUsage(NamedTuple):
         return dict(zip(KINDS, self, strict=True))
 
 
+UNSPLIT = "unsplit"
+
+
 class PriceConditions(NamedTuple):
     """What, besides the model and the day, decides the price of a token.
 
     ``speed`` is "standard" or "fast"; ``inference_geo`` is "global" or "us"; ``service_tier`` is "standard" or "batch".
     ``prompt_tier`` is "base", "long" for requests whose prompt was strictly over the model's limit, or "unknown" where
-    the size of single requests is not told; unknown is priced as base, and said so.
+    the size of single requests is not told; unknown is priced as base, and said so. UNSPLIT has no price: ``input`` is
+    then the whole prompt, of which nothing says how much was written to a cache or read from one.
     Other values are kept as the export said them and have no price.
     """
 

@@ -250,7 +250,7 @@ def test_an_overage_does_not_stand_for_what_the_seat_covers(
         ("claude-unheard-of", True, "5.00", "5", 0),
         (MODEL, True, "0.60", "5", 0),
         (MODEL, False, "0.60", "0.60", 0),  # at $0.50 per million tokens read from a cache
-        (MODEL, False, "0.01", "5", 0),
+        (MODEL, False, "0.01", "0", 1_000_000),
     ],
 )
 def test_dollars_of_a_report_are_believed_if_they_can_be_the_price(

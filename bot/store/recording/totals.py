@@ -66,7 +66,7 @@ class Totals:
     ) -> dict[Row, list[Row]]:
         """By start, until, actor and line of a new row the same of stored ones that say the same in another way.
 
-        These differ in billing alone, or are of the same session, which has gone on.
+        These differ in _RETOLD alone, or are of the same session, which has gone on.
         """
         if is_sessions:
             sql = "SELECT start, until, actor_id, line_id FROM usage_ranges WHERE workspace_id = ? AND source_id = ?"
@@ -75,7 +75,7 @@ class Totals:
             same: Callable[[Row], Row] = itemgetter(2, 3)
         else:
             rows = [(*chain, *key) for chain, total in stored.items() for key in total]
-            kinds = self.source.kinds({key[3] for key in (*keys, *rows)}, "billing")
+            kinds = self.source.kinds({key[3] for key in (*keys, *rows)}, *_RETOLD)
             same = lambda key: (*key[:3], kinds[key[3]])  # noqa: E731
         others: dict[Row, list[Row]] = defaultdict(list)
         for key in set(rows).difference(keys):
@@ -104,7 +104,7 @@ class Totals:
             overruled = {end for end in empty if end > ends[0]}  # by an earlier report that has rows
             ends = sorted({*(empty - overruled), *ends})
         stored = [self._existing_ranges(start, end) for end in ends]
-        kinds = self.source.kinds({line_id for total in stored for _, line_id in total}, "billing")
+        kinds = self.source.kinds({line_id for total in stored for _, line_id in total}, *_RETOLD)
         if any(len({(actor_id, kinds[line_id]) for actor_id, line_id in total}) < len(total) for total in stored):
             kinds = {line_id: line_id for line_id in kinds}  # one report itself tells them apart
         # One day what a seat covers, the next day paid for: the same usage all the same.
@@ -147,6 +147,9 @@ class Totals:
         insert_rows(self.connection, usage_daily, wanted, source_day)
         rollup.refresh()
 
+
+_RETOLD = ("billing", "prompt_tier")
+"""In what a later report of the same usage may differ: what a seat covers is paid for then, or the prompt is split."""
 
 _EMPTY = (
     "SELECT DISTINCT last_day FROM imports WHERE workspace_id = ? AND source_id = ? AND first_day = ? "
