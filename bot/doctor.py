@@ -106,7 +106,8 @@ def _feeds(installation: Installation) -> Iterator[Check]:
         arrival = last_arrival(installation.database, RECEIVED)
         came = "nothing has come yet"
         if arrival is not None:
-            came = f"last came {arrival.at.astimezone(zone):%Y-%m-%d %H:%M %Z}, newest day {arrival.newest_day}"
+            newest = f", newest day {arrival.newest_day}" if arrival.newest_day else ""
+            came = f"last came {arrival.at.astimezone(zone):%Y-%m-%d %H:%M %Z}{newest}"
         yield Check(RECEIVED, f"{came}; taken at {installation.settings.address}, /v1/logs and /v1/metrics")
 
 

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from bot.exports.containers import files_below
-from bot.exports.reader import Export
+from bot.exports.reader import Export, shortened
 from bot.imports import FileReport, Importer
 from bot.sources.admin_api import AdminApi, AnswerProblem, FeedProblem, Stopped, recent_days
 from bot.spend.days import ONE_DAY, Period
@@ -120,6 +120,10 @@ class Feeds:
             if isinstance(error, KeyboardInterrupt):
                 raise
             return True
+        except Exception as error:
+            logger.exception("%s failed", name)
+            said = f"{type(error).__name__}: {shortened(error, 100)}"
+            brought = Brought(0, None, [], f"This should not happen: {said}. It is tried again; the log says where.")
         if brought.failure is not None:
             what = "did not bring everything" if brought.rows else "brought nothing"
             logger.warning("%s %s: %s", name, what, brought.failure)

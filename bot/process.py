@@ -16,6 +16,7 @@ from bot.scheduler import (
     COLLECT_SECONDS,
     CORRECT_SECONDS,
     DELETE_SECONDS,
+    LEARN_SECONDS,
     OWNERS_SECONDS,
     TICK_SECONDS,
     WATCH_SECONDS,
@@ -198,7 +199,7 @@ def _turns(installation: Installation) -> dict[Turn, int]:
         installation.jobs.correct_digests: CORRECT_SECONDS,
         installation.jobs.find_owners: OWNERS_SECONDS,
         installation.delete_old: DELETE_SECONDS,
-        lambda _now: _learn_workspace(installation): OWNERS_SECONDS,
+        lambda _now: _learn_workspace(installation): LEARN_SECONDS,
     }
 
 

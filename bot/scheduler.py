@@ -9,7 +9,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 TICK_SECONDS = 15
 WATCH_SECONDS = 600
 CORRECT_SECONDS = 120
-OWNERS_SECONDS = 3600
+OWNERS_SECONDS = 60
+LEARN_SECONDS = 3600
 DELETE_SECONDS = 3600
 COLLECT_SECONDS = 30
 """Between looks at the feeds; each has an interval of its own on top."""

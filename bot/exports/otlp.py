@@ -144,6 +144,8 @@ def _event_record(number: int, event: Event, context: ReadingContext) -> UsageRe
         identity = f"{said.get('session.id')}\0{said['request_id']}"
     else:
         identity = repr(sorted((name, str(value)) for name, value in said.items()))
+        if "event.timestamp" not in said:
+            identity = f"{event.at.isoformat()}\0{identity}"
     # Zero for tokens that were used means that no cost is known, not that they were free.
     reported = (_event_cost(said) if is_priced(model, day, context) else None) or (None if usage.tokens else Decimal(0))
     return UsageRecord(

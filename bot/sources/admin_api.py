@@ -9,6 +9,7 @@ import math
 import threading
 from collections.abc import Iterator
 from datetime import date, timedelta
+from time import monotonic
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -20,6 +21,8 @@ from urllib3.exceptions import (
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
     SSLError,
 )
 from urllib3.response import BaseHTTPResponse
@@ -33,9 +36,14 @@ COST_BETA = "analytics-usage-cost-2026-08-24"
 API_VERSION = "2023-06-01"
 USER_AGENT = "claudecost/0.1 (self-hosted Slack app)"
 PAGE_SIZE = 1000
-MAX_PAGES = 10_000
+MAX_PAGES = 1000
 MAX_BYTES = 256 * 1024 * 1024
 """Of all pages of one report; they are taken as a whole."""
+
+SLOWEST_ANSWER = 120
+"""Seconds from which on an answer that trickles in is given up."""
+
+_CHUNK = 1024 * 1024
 
 LONGEST_WAIT = 60
 """Seconds that are waited at a time; who is told to come back later does so at the next run."""
@@ -77,8 +85,8 @@ class _Patience(Retry):
     def parse_retry_after(self, retry_after: str) -> float:
         try:
             return super().parse_retry_after(retry_after)
-        except InvalidHeader:
-            pass
+        except (InvalidHeader, ValueError, OverflowError):
+            pass  # a date beyond the calendar, or more digits than a number has
         try:
             seconds = float(retry_after)
         except ValueError:
@@ -115,7 +123,8 @@ class AdminApi:
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.headers = {"x-api-key": key, "anthropic-version": API_VERSION, "user-agent": USER_AGENT}
-        waiting = _Patience(
+        self.stopped = stopped or threading.Event()
+        self.waiting = _Patience(
             total=retries,
             status_forcelist=PASSING,
             allowed_methods=("GET",),
@@ -123,8 +132,8 @@ class AdminApi:
             respect_retry_after_header=True,
             raise_on_status=False,
         )
-        waiting.stopped = stopped or threading.Event()
-        self.pool = urllib3.PoolManager(retries=waiting, timeout=urllib3.Timeout(connect=10, read=60))
+        self.waiting.stopped = self.stopped
+        self.pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=10, read=60))
 
     def claude_code_usage(self, day: date) -> Iterator[bytes]:
         """The pages of one UTC day."""
@@ -146,32 +155,63 @@ class AdminApi:
         seen: set[str] = set()
         size = 0
         while True:
-            body = self._get(path, query | ({"page": page} if page else {}), headers)
+            if self.stopped.is_set():
+                raise Stopped
+            body = self._get(path, query | ({"page": page} if page else {}), headers, MAX_BYTES - size)
             size += len(body)
-            if size > MAX_BYTES:
-                raise AnswerProblem(f"{path} answered with over {MAX_BYTES // 2**20} MB. It is tried again.")
             yield body
             page = _next_page(body, path)
             if page is None:
                 return
-            if page in seen or len(seen) > MAX_PAGES:
+            if page in seen:
                 raise AnswerProblem(f"{path} goes round in circles at the page “{shortened(page)}”; try again later.")
             seen.add(page)
+            if len(seen) >= MAX_PAGES:
+                raise AnswerProblem(f"{path} has over {MAX_PAGES:,} pages. It is tried again.")
 
-    def _get(self, path: str, query: dict[str, Any], headers: dict[str, str]) -> bytes:
+    def _get(self, path: str, query: dict[str, Any], headers: dict[str, str], most: int) -> bytes:
+        """The body of an answer, of ``most`` bytes at the most."""
         url = f"{self.base_url}{path}?{urlencode(query, doseq=True)}"
         try:
-            # Not to where an answer points: the key would go there as well.
-            answer = self.pool.request("GET", url, headers={**self.headers, **headers}, redirect=False)
+            answer, body = self._read(url, {**self.headers, **headers}, most)
         except (HTTPError, MaxRetryError) as error:
             if isinstance(_innermost(error), (NewConnectionError, NameResolutionError, ConnectTimeoutError, SSLError)):
                 raise FeedProblem(f"{self.base_url} cannot be reached: {_reason(error)}. It is tried again.") from error
             raise AnswerProblem(f"{path} did not answer whole: {_reason(error)}. It is tried again.") from error
         if answer.status != 200:
-            said = _refusal(path, answer.status, answer.data, answer.headers.get("request-id"))
+            said = _refusal(path, answer.status, body, answer.headers.get("request-id"))
             # Of one day alone the API may say that; of its key or its limits it is for all of them.
             raise (AnswerProblem if answer.status == 400 or answer.status >= 500 else FeedProblem)(said)
-        return answer.data
+        if len(body) > most:
+            raise AnswerProblem(f"{path} answered with over {MAX_BYTES // 2**20} MB. It is tried again.")
+        return body
+
+    def _read(self, url: str, headers: dict[str, str], most: int) -> tuple[BaseHTTPResponse, bytes]:
+        """An answer and its body, of little more than ``most`` bytes. What breaks off is asked for again."""
+        waiting = self.waiting
+        while True:
+            # Not to where an answer points: the key would go there as well.
+            answer = self.pool.request(
+                "GET", url, headers=headers, redirect=False, retries=waiting, preload_content=False
+            )
+            try:
+                return answer, self._body(answer, most)
+            except (ProtocolError, ReadTimeoutError) as error:
+                waiting = waiting.increment("GET", url, error=error)
+                waiting.sleep()
+            finally:
+                answer.close()  # what is left of it is not worth waiting for
+                answer.release_conn()
+
+    def _body(self, answer: BaseHTTPResponse, most: int) -> bytes:
+        body, began = bytearray(), monotonic()
+        while len(body) <= most and (chunk := answer.read1(_CHUNK, decode_content=True)):
+            body += chunk
+            if self.stopped.is_set():
+                raise Stopped
+            if monotonic() - began > SLOWEST_ANSWER:
+                raise AnswerProblem(f"An answer was not whole after {SLOWEST_ANSWER} seconds. It is tried again.")
+        return bytes(body)
 
 
 def _next_page(body: bytes, path: str) -> str | None:

@@ -5,7 +5,7 @@ import hmac
 import io
 import json
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from bot.exports.otlp import LOGS, METRICS, decode_events, decode_points, event_records, point_records
 from bot.exports.reader import Reading, ReadingContext, UnreadableExport, shortened
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PATHS = {"/v1/logs": LOGS, "/v1/metrics": METRICS}
 MAX_BODY = 4 * 1024 * 1024
+_TAKEN = 64 * 1024 * 1024
+_PIECE = 1024 * 1024
 MAX_UNPACKED = 16 * 1024 * 1024
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 _INVALID_ARGUMENT = 3
@@ -63,20 +65,29 @@ def _sent(environ: "WSGIEnvironment") -> bytes:
     if not length:
         if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
             raise Refused(411, "It says no length; send Content-Length or chunks.")
-        length = str(MAX_BODY + 1)
+        length = str(_TAKEN)
     elif not (length.isascii() and length.isdigit()):
         raise Refused(400, "The content length is no number.")
-    elif int(length) > MAX_BODY:
-        raise Refused(413, f"The body is over {MAX_BODY // 2**20} MB; make smaller batches.")
     try:
-        data: bytes = environ["wsgi.input"].read(int(length))
+        # One that is too large is taken nearly whole: a client that is still sending would see no answer.
+        data = _read_up_to(environ["wsgi.input"], min(int(length), _TAKEN))
     except (ConnectionError, TimeoutError):
         raise
     except Exception as error:
         # Servers have errors of their own for a chunk that is none or was cut; sent again, it is no better.
         raise Refused(400, f"The body's chunks cannot be read: {shortened(error)}.") from error
-    if len(data) > MAX_BODY:
+    if data is None or len(data) > MAX_BODY:
         raise Refused(413, f"The body is over {MAX_BODY // 2**20} MB; make smaller batches.")
+    return data
+
+
+def _read_up_to(file: BinaryIO, size: int) -> bytes | None:
+    """So many bytes, or all; None, and none of them in memory, where they are over MAX_BODY."""
+    data: bytes | None = b""
+    left = size
+    while left and (chunk := file.read(min(left, _PIECE))):
+        left -= len(chunk)
+        data = data + chunk if data is not None and len(data) + len(chunk) <= MAX_BODY else None
     return data
 
 

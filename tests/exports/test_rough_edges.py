@@ -552,3 +552,19 @@ def test_a_transcript_with_one_good_line_among_many_bad_ones_is_read(
     path.write_text(json.dumps({**entry, "message": message}) + "\n" + "x\n" * 20, encoding="utf-8")
     (report,) = importer(database, book).import_files([path], NOW)
     assert (report.refused, report.rows, report.rejected) == (None, 1, 20)
+
+
+def test_events_that_only_their_time_tells_apart_all_count(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """Three of one session, as a collector leaves them that drops ids; sent again they change nothing."""
+    bodies = []
+    for second in range(3):
+        body = json.loads(event(second * 10**9))
+        (record,) = body["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+        record["attributes"] = [one for one in record["attributes"] if one["key"] != "request_id"]
+        bodies.append(json.dumps(body))
+    path = tmp_path / "logs.jsonl"
+    path.write_text("\n".join([*bodies, bodies[0]]), encoding="utf-8")
+    for _ in range(2):
+        (report,) = imported(database, book, path)
+        assert report.problems == []
+        assert usd(database, book) == 15

@@ -1,7 +1,9 @@
 """The Admin API's client and feeds against a server on 127.0.0.1 that answers in the recorded shapes."""
 
+import gzip
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -14,12 +16,12 @@ import pytest
 from flask import Flask, Response, request
 
 from bot.exports.reader import Export
-from bot.feeds import BACKFILLED_DAYS, LEASE, Feeds, cost_feed, usage_feed
+from bot.feeds import BACKFILLED_DAYS, LEASE, Brought, Feed, Feeds, cost_feed, usage_feed
 from bot.imports import Importer
 from bot.ledger import Ledger
 from bot.playground.server import served
 from bot.pricing import PriceBook
-from bot.sources.admin_api import AdminApi, FeedProblem
+from bot.sources.admin_api import AdminApi, FeedProblem, Stopped
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.feeds import feed_states
@@ -338,11 +340,84 @@ def test_a_limit_that_lasts_for_long_is_left_to_the_next_run(url: str, console: 
     assert len(console.asked) == 1
 
 
-@pytest.mark.parametrize("wait", ["soon", "0.01", "-5", "nan", ""])
+@pytest.mark.parametrize("wait", ["soon", "0.01", "-5", "nan", "", "9" * 5000, "Fri, 31 Dec 99999 23:59:59 GMT"])
 def test_a_wait_that_says_nothing_is_none(url: str, console: Console, wait: str) -> None:
     console.first.append(error(429, "rate_limit_error", "slow down", **{"retry-after": wait}))
     assert len(list(api_at(url).claude_code_usage(TODAY))) == 1
     assert len(console.asked) == 2
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(url: str, console: Console) -> None:
+    console.days[str(TODAY)] = [[used("a@x.com", 1, TODAY)]]
+    cut = Response(b'{"data": [')
+    cut.headers["content-length"] = "500"
+    console.first.append(cut)
+    (page,) = api_at(url).claude_code_usage(TODAY)
+    assert len(json.loads(page)["data"]) == 1
+    assert len(console.asked) == 2
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_an_answer_without_end_is_not_read_to_it(
+    url: str, console: Console, monkeypatch: pytest.MonkeyPatch, is_packed: bool
+) -> None:
+    """Plain, and packed a thousand times smaller: no more than the limit and one piece is ever in memory."""
+    monkeypatch.setattr("bot.sources.admin_api.MAX_BYTES", 2_000_000)
+    sent = []
+
+    def pieces() -> Iterator[bytes]:
+        packing = gzip.compress(b" " * 10_000_000)
+        while True:
+            sent.append(1)
+            yield packing if is_packed else b" " * 100_000
+
+    console.first.append(Response(pieces(), headers={"content-encoding": "gzip"} if is_packed else {}))
+    with pytest.raises(FeedProblem, match="answered with over 1 MB"):
+        list(api_at(url).claude_code_usage(TODAY))
+    assert len(sent) < 2000  # what the system holds back for a reader, and no more
+
+
+def test_an_answer_that_trickles_in_is_given_up(url: str, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.sources.admin_api.SLOWEST_ANSWER", 0.3)
+
+    def drops() -> Iterator[bytes]:
+        for _ in range(100):
+            time.sleep(0.05)
+            yield b" "
+
+    console.first.append(Response(drops()))
+    start = time.monotonic()
+    with pytest.raises(FeedProblem, match="not whole after"):
+        list(api_at(url).claude_code_usage(TODAY))
+    assert time.monotonic() - start < 2
+
+
+def test_pages_without_end_are_not_read_to_it(url: str, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.sources.admin_api.MAX_PAGES", 3)
+    console.days[str(TODAY)] = [[used("a@x.com", 1, TODAY)]] * 5
+    with pytest.raises(FeedProblem, match="has over 3 pages"):
+        list(api_at(url).claude_code_usage(TODAY))
+
+
+def test_between_two_pages_a_run_may_be_stopped(url: str, console: Console) -> None:
+    console.days[str(TODAY)] = [[used("a@x.com", 1, TODAY)]] * 5
+    stopped = threading.Event()
+    pages = AdminApi(KEY, url, stopped=stopped).claude_code_usage(TODAY)
+    next(pages)
+    stopped.set()
+    with pytest.raises(Stopped):
+        next(pages)
+    assert len(console.asked) == 1
+
+
+def test_what_nobody_thought_of_is_kept_as_the_reason(database: Database) -> None:
+    def run(*_: Any) -> Brought:
+        raise ZeroDivisionError("by zero")
+
+    assert Feeds(database, [Feed("odd", timedelta(hours=1), run)]).collect(NOW) == 1
+    (state,) = feed_states(database)
+    assert (state.is_failing, state.is_running, state.next_at) == (True, False, NOW + timedelta(hours=1))
+    assert str(state.problem).startswith("This should not happen: ZeroDivisionError: by zero.")
 
 
 def test_a_server_that_is_not_there_is_said_with_the_reason() -> None:
