@@ -37,7 +37,7 @@ API_VERSION = "2023-06-01"
 USER_AGENT = "claudecost/0.1 (self-hosted Slack app)"
 PAGE_SIZE = 1000
 MAX_PAGES = 1000
-MAX_BYTES = 256 * 1024 * 1024
+MAX_BYTES = 128 * 1024 * 1024
 """Of all pages of one report; they are taken as a whole."""
 
 SLOWEST_ANSWER = 120
