@@ -9,6 +9,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.app import Installation
 from bot.exports.formats import RECEIVED
+from bot.pricing.money import rounded
 from bot.slack.errors import Meaning, classify
 from bot.slack.scopes import SCOPES
 from bot.slack.subscribing import in_words
@@ -57,6 +58,7 @@ def _database(installation: Installation) -> Iterator[Check]:
         received = newest.imported_at.astimezone(installation.policy().timezone)
         rejected = f", {newest.rejected} rows left out" if newest.rejected else ""
         yield Check("last import", f"{newest.path} at {received:%Y-%m-%d %H:%M}, days to {newest.last_day}{rejected}")
+    yield from _costs(installation)
     yield from _feeds(installation)
     recent = installation.today() - RECENT
     states = ("held", "failed", "expired", "due", "sending")
@@ -78,6 +80,15 @@ def _is_failing(delivery: Delivery) -> bool:
     return (
         delivery.state in ("due", "sending") and bool(delivery.problem) and "quiet hours" not in str(delivery.problem)
     )
+
+
+def _costs(installation: Installation) -> Iterator[Check]:
+    found = installation.ledger.stated_beside_list(installation.today())
+    if found is not None:
+        stated, listed = rounded(found.stated_usd), rounded(found.list_usd)
+        said = f"over the 30 days to {found.last} sources stated {stated} for what is {listed} at list price"
+        todo = "put a contract's discount into CLAUDECOST_PRICES, or find what is wrong by claudecost spend --by source"
+        yield Check("stated cost", said, todo)
 
 
 def _feeds(installation: Installation) -> Iterator[Check]:

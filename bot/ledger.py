@@ -89,6 +89,10 @@ MIN_USUAL_DAYS = 5
 BURST_TIMES, BURST_SESSIONS = 2, 3
 """Sessions are a cause where they are twice the usual number and so many more."""
 
+COMPARED_DAYS = timedelta(days=30)
+TOLERANCE = Decimal("0.02")
+"""By so much of the list price a stated cost may differ before an admin hears of it."""
+
 GROUPS = ("person", "day", "model", "source")
 
 
@@ -122,6 +126,14 @@ class Burst(NamedTuple):
 
     sessions: int
     usual: Decimal
+
+
+class StatedCost(NamedTuple):
+    """US dollars that sources stated up to a day, and the list price of the same usage."""
+
+    last: date
+    stated_usd: Decimal
+    list_usd: Decimal
 
 
 class OwnDay(NamedTuple):
@@ -574,6 +586,18 @@ class Ledger:
             is_partial=bool(late) or any(day > last_day for day in unheard),
             late_people=len(people),
         )
+
+    def stated_beside_list(self, today: date) -> StatedCost | None:
+        """What sources stated for the last COMPARED_DAYS, where list prices differ by more than TOLERANCE of them."""
+        stored = stored_period(self.database)
+        if stored is None:
+            return None
+        last = min(today, stored.end - ONE_DAY)
+        used = quantities(self.database, Period(last - COMPARED_DAYS + ONE_DAY, last + ONE_DAY))
+        stated = [amount(quantity, self.book) for quantity in used if quantity.reported_usd is not None]
+        both = reduce(Amount.plus, (one for one in stated if one.list_usd), Amount())
+        is_close = abs(both.reported_usd - both.list_usd) <= TOLERANCE * both.list_usd
+        return None if is_close else StatedCost(last, both.reported_usd, both.list_usd)
 
     def silent_sources(self, now: datetime) -> list[SilentSource]:
         """Sources that have brought nothing for longer than is usual on working days."""

@@ -373,6 +373,18 @@ class TestSettings:
         assert "TODO last import: none so far\n     to do: run claudecost import FILE" in done.stdout
         assert "TODO Slack: SLACK_BOT_TOKEN is not set" in done.stdout
 
+    @pytest.mark.parametrize(("stated", "is_told"), [("4.90", False), ("5.10", False), ("4.89", True), ("2.50", True)])
+    def test_doctor_says_where_stated_costs_are_not_list_prices(
+        self, shell: Shell, tmp_path: Path, stated: str, is_told: bool
+    ) -> None:
+        """A million of Opus 5 are $5 at list price: 2 % of that are ten cents."""
+        log = {"request_id": "r", "model": "claude-opus-5", "startTime": "2026-11-05T10:00:00Z", "api_key": "k"}
+        told = json.dumps([{**log, "prompt_tokens": 10**6, "spend": float(stated)}])
+        (tmp_path / "logs.json").write_text(told, encoding="utf-8")
+        shell.run("import", str(tmp_path / "logs.json"))
+        said = f"over the 30 days to 2026-11-05 sources stated ${stated} for what is $5.00 at list price"
+        assert (said in shell.run("doctor").stdout) is is_told
+
     def test_migrate_says_the_revision(self, shell: Shell) -> None:
         assert shell.run("migrate").stdout == "The schema is at revision 0009.\n"
 
