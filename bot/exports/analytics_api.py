@@ -23,7 +23,9 @@ from bot.exports.reader import (
     as_day,
     as_name,
     cents,
+    decoded,
     decoded_pages,
+    documents,
     email_actor,
     has_keys,
     more_pages,
@@ -155,6 +157,9 @@ def _records(pages: list[_SoundPage]) -> Iterator[_Record]:
 def _pages(text: bytes) -> list[_Page]:
     what = "page of the Claude Code Analytics API"
     pages = decoded_pages(text, _Page, what)
+    if b'"actor"' in text and all(page.data is page.error is page.body is None for page in pages):
+        # The records without the pages around them, as a list or one after another.
+        return [_Page(data=decoded(text, list[Raw], what) if text[:1] == b"[" else [*map(Raw, documents(text))])]
     for page in pages:
         if page.data is None:
             error = page.body.get("error") if isinstance(page.body, dict) else page.error

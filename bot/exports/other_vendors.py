@@ -18,7 +18,7 @@ from bot.exports.reader import (
     as_name,
     cents,
     csv_dicts,
-    decoded,
+    decoded_pages,
     email_actor,
     first_line,
     has_keys,
@@ -105,7 +105,7 @@ class Cursor:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per event; ``row`` counts them over all pages from 1. Money is in cents, with fractions."""
         text = export.document()
-        pages = decoded(text, list[_Events], self.title) if text[:1] == b"[" else [decoded(text, _Events, self.title)]
+        pages = decoded_pages(text, _Events, self.title)
         for number, raw in enumerate((raw for page in pages for raw in page.usage_events), start=1):
             try:
                 yield _cursor_record(number, msgspec.json.decode(raw, type=_Event), bytes(raw), context)

@@ -31,11 +31,16 @@ def test_pages_one_after_another_are_a_list_of_pages(
 ) -> None:
     both = pages()
     told = between.join(json.dumps(page, indent=indent) for page in both)
+    records = [record for page in both for record in page["data"]]
+    one_by_one = between.join(json.dumps(record, indent=indent) for record in records)
     (loop,) = imported(database, book, write(tmp_path, "loop.json", told))
     (as_list,) = imported(database, book, write(tmp_path, "list.json", json.dumps(both)))
     assert loop.refused is None
     assert (loop.recorded.accepted, loop.problems) == (as_list.recorded.unchanged, [])
     assert len(loop.recorded.days) == 2
+    for text in (json.dumps(records), one_by_one):
+        (bare,) = imported(database, book, write(tmp_path, "records.json", text))
+        assert (bare.refused, bare.recorded.unchanged, bare.problems) == (None, loop.recorded.accepted, [])
 
 
 def test_a_page_that_is_cut_short_after_a_whole_one_is_said_to_be(
