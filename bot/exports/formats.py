@@ -108,7 +108,11 @@ def recognise(export: Export) -> Reader:
         raise UnreadableExport(f"it is an error from an API, not usage: “{said}”")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UnreadableExport("it is text in UTF-16; save it as UTF-8")
+    if head[257:262] == b"ustar":
+        raise UnreadableExport("it is a tar archive; import its files, or pack them as zip")
     first = head.strip().splitlines()[0].decode("utf-8", "replace")
+    if first.lower().startswith("sep=,"):
+        raise UnreadableExport("its first line, “sep=,”, is for spreadsheets alone; remove it")
     if first.lower().startswith("sep=") or ("," not in first and re.search(r"\w[;\t]\w", first)):
         raise UnreadableExport("its columns are told apart by other signs; save it as a CSV with commas, in UTF-8")
     start = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in first[:60])

@@ -1,6 +1,7 @@
 """Exports as people save them: page after page, with line breaks in a cell, with other tools' usage beside Claude's."""
 
 import json
+import tarfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,19 @@ def test_lists_of_other_things_are_no_transcripts(
     for told in (listed, index, answer):
         (report,) = imported(database, book, write(tmp_path, "list.json", told))
         assert "is no known export" in str(report.refused)
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "sep"])
+def test_what_only_looks_like_another_thing_says_what_to_do(
+    database: Database, book: PriceBook, tmp_path: Path, kind: str
+) -> None:
+    inside = write(tmp_path, "usage.csv", "usage_date_utc,model_version,api_key\n")
+    path = tmp_path / f"saved.{kind}"
+    if kind == "sep":
+        path.write_text(f"sep=,\n{inside.read_text(encoding='utf-8')}", encoding="utf-8")
+    else:
+        with tarfile.open(path, "w:gz" if kind == "tar.gz" else "w") as archive:
+            archive.add(inside, "usage.csv")
+    (report,) = imported(database, book, path)
+    expected = "remove it" if kind == "sep" else "it is a tar archive; import its files, or pack them as zip"
+    assert expected in str(report.refused)
