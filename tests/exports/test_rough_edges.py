@@ -424,7 +424,7 @@ def test_lines_of_one_response_on_both_sides_of_midnight_are_of_the_first_day(
     [
         (b"usage_date_utc;model;api_key;cost_usd\n2026-11-05;m;k;1,25\n", "save it as a CSV with commas"),
         (b"usage_date_utc\tmodel\tcost_usd\n2026-11-05\tm\t1.25\n", "save it as a CSV with commas"),
-        (b"sep=,\nusage_date_utc,model\n", "save it as a CSV with commas"),
+        (b"sep=,\nusage_date_utc,model\n", "is for spreadsheets alone; remove it"),
         (f"{CONSOLE}\n".encode("utf-16"), "it is text in UTF-16; save it as UTF-8"),
     ],
 )
