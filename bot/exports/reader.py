@@ -33,8 +33,10 @@ MAX_CSV_LINE = 4 * 1024 * 1024
 MAX_EMPTY = 1_000_000
 """Empty lines after one another, of a table."""
 
-_BROKEN = 20
-"""Lines of one row, of a table whose values hold line breaks."""
+_BROKEN_LINES, _BROKEN_SIZE = 20, 65536
+"""Lines and characters of one row, of a table whose values hold line breaks."""
+
+_UNCLOSED = "a quote in it does not end"
 
 NANO = Decimal("0.000000001")
 STATED = "stated"
@@ -154,7 +156,7 @@ def documents(data: bytes) -> list[bytes]:
 def csv_rows(export: Export) -> Iterator[tuple[int, list[str] | str]]:
     """Line numbers from 1 with their values, or with what is wrong with a line that is no CSV; the header first.
 
-    Empty lines are passed over. A row whose quotes hold line breaks goes on for up to _BROKEN lines, if it then has as
+    Empty lines are passed over. A row whose quotes hold line breaks goes on in the next lines, if it then has as
     many columns as the header; so an unclosed quote costs its own line and not the rest of the file.
     """
     lines = enumerate((line for raw in _lines(export.file) for line in raw.split("\r")), start=1)
@@ -167,36 +169,47 @@ def csv_rows(export: Export) -> Iterator[tuple[int, list[str] | str]]:
         if not line.strip():
             continue
         last = number
-        # Without a quote there is nothing to know about CSV but the comma.
-        values = line.split(",") if '"' not in line else _quoted(line)
-        if values is None and width:
-            ahead.extend(islice(lines, _BROKEN - len(ahead)))
-            values = _broken(line, ahead, width)
-        width = width or len(values or ())
-        yield number, "it is no CSV: a quote in it does not end, or ends within a value" if values is None else values
+        try:
+            # Without a quote there is nothing to know about CSV but the comma.
+            values = line.split(",") if '"' not in line else next(csv.reader([line], strict=True))
+        except csv.Error as error:
+            broken = _broken(line, ahead, lines, width)
+            if broken is None:
+                yield number, f"it is no CSV: {_UNCLOSED if _is_unclosed(error) else error}"
+                continue
+            values = broken
+        width = width or len(values)
+        yield number, values
 
 
-def _quoted(text: str) -> list[str] | None:
-    """The values of a row with quotes; None if it is no CSV."""
-    try:
-        return next(csv.reader([text], strict=True))
-    except csv.Error:
-        return None
+def _broken(line: str, ahead: deque[tuple[int, str]], lines: Iterator[tuple[int, str]], width: int) -> list[str] | None:
+    """The values of a row that goes on in the next lines, which are taken then; None where it does not.
 
-
-def _broken(line: str, ahead: deque[tuple[int, str]], width: int) -> list[str] | None:
-    """The values of a row that goes on in the lines ahead, which are taken then; None if it does not."""
+    ``ahead`` are lines that were looked at before, and those that are looked at now.
+    """
     text = line
-    for taken, (_, following) in enumerate(ahead, start=1):
-        text = f"{text} {following}"  # what names hold of it is a blank
-        values = _quoted(text) if '"' in following else None
-        if values is not None:
-            if len(values) != width:
-                return None
+    for taken in range(1, _BROKEN_LINES):
+        if taken > len(ahead):
+            ahead.extend(islice(lines, 1))
+        if taken > len(ahead) or len(text) + len(ahead[taken - 1][1]) > _BROKEN_SIZE:
+            return None
+        text = f"{text} {ahead[taken - 1][1]}"  # what names hold of a line break is a blank
+        try:
+            values = next(csv.reader([text], strict=True))
+        except csv.Error as error:
+            if _is_unclosed(error):
+                continue
+            return None
+        if len(values) == width:
             for _ in range(taken):
                 ahead.popleft()
             return values
+        return None
     return None
+
+
+def _is_unclosed(error: csv.Error) -> bool:
+    return "unexpected end of data" in str(error)
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:
