@@ -79,8 +79,9 @@ class SpendReport:
         """One record per row for the whole range; ``row`` is the line of the file."""
         start, until = _range_named(export.name)
         written = export.written_at.astimezone(UTC).date()
-        if start <= written:
-            until = min(until, written + ONE_DAY)  # a range up to the end of this month says nothing of days to come
+        if start <= written < until - ONE_DAY:
+            # A range up to the end of this month says nothing of days to come, nor, a day late, of the one it is saved.
+            until = max(written, start + ONE_DAY)
         yield Covered(start, until)
         organization = re.search(_ORGANIZATION, export.name, re.IGNORECASE)
         if organization:

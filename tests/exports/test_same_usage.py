@@ -1111,8 +1111,8 @@ def test_a_report_of_one_day_holds_beside_those_of_the_month(
 def test_a_report_up_to_the_end_of_the_month_covers_no_days_to_come(
     database: Database, book: PriceBook, tmp_path: Path
 ) -> None:
-    """Exported on three days, by name each of them up to the 30th, or up to that day: $10, $30, $60."""
-    for written, last, spent in ((16, 30, 10), (17, 30, 30), (18, 18, 60)):
+    """Exported on three days, by name up to the 30th, or up to the day before, of which the first two say nothing."""
+    for written, last, spent in ((17, 30, 10), (18, 30, 30), (19, 18, 60)):
         row = f"ada@x.com,a1,Claude Code,{MODEL},1,{spent}00000,0,{spent}.00,{spent}.00,u1,{spent}00000,0,0,0,0,,\n"
         path = write(tmp_path, f"spend-report-2026-11-01-to-2026-11-{last}.csv", REPORT + row)
         at = datetime(2026, 11, written, 20, tzinfo=UTC).timestamp()
@@ -1157,3 +1157,39 @@ def test_of_several_pages_the_last_says_whether_more_follow(
     for pages, has_more in (([first, last], False), ([first, first], True), ([last, first], True)):
         (report,) = load(database, book, write(tmp_path, "pages.json", json.dumps(pages)))
         assert (report.refused, report.has_more) == (None, has_more)
+
+
+def test_an_older_file_of_a_session_brings_no_second_one(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """A million of Opus 5 at $5 that nobody is named for; two million with Dana's name; and the first file again."""
+    reading = importer(database, book)
+    old = write(tmp_path, "old.json", {"sessions": [session("a", "2026-11-02", "2026-11-05", 1)]})
+    new = write(tmp_path, "new.json", {"sessions": [session("a", "2026-11-02", "2026-11-06", 2)]})
+    for path, person in ((old, None), (new, "dana@x.com"), (old, None), (old, None), (new, "dana@x.com"), (new, None)):
+        list(reading.import_files([path], NOW, person=person))
+        assert len(by_person(database, book)) == 1
+    assert by_person(database, book) == {"dana@x.com": Decimal(10)}
+
+
+def test_a_newer_file_that_names_nobody_counts_once_with_an_older_one_that_does(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """A million a day of Opus 5 at $5; on the second day there is another one in the newer file."""
+    reading = importer(database, book)
+    newer = write(tmp_path, "newer.json", ccusage_days((5, 10**6), (6, 2 * 10**6)))
+    older = write(tmp_path, "older.json", ccusage_days((5, 10**6), (6, 10**6)))
+    for path, person in ((newer, None), (older, "dana@x.com"), (newer, None)):
+        list(reading.import_files([path], NOW, person=person))
+    assert by_person(database, book) == {"dana@x.com": Decimal(15)}
+
+
+def test_a_report_of_the_month_and_one_of_a_day_count_that_day_once(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """The month came to $5 on the 4th and to $15 on the 5th, which are a day late; of the 4th itself $10 are said."""
+    for written, first, last, spent in ((4, 1, 30, 5), (5, 1, 30, 15), (5, 4, 4, 10)):
+        row = f"ada@x.com,a1,Claude Code,{MODEL},1,{spent}00000,0,{spent}.00,{spent}.00,u1,{spent}00000,0,0,0,0,,\n"
+        name = f"spend-report-2026-11-{first:02}-to-2026-11-{last:02}.csv"
+        path = write(tmp_path, name, REPORT + row)
+        os.utime(path, (datetime(2026, 11, written, 20, tzinfo=UTC).timestamp(),) * 2)
+        assert load(database, book, path)[0].refused is None
+    assert ledger_of(database, book).spend(None, None, ()).total.usd == 15

@@ -41,16 +41,19 @@ def settled(source: Source, part: Part) -> Part:
     # A session is told by its name, whatever was added to it; of days and weeks the same tokens are.
     both = [(row, now) for row in stored if any(row.values) and (now := known.get(_what(row, is_of_sessions)))]
     same = {row.actor_id for row, now in both if is_of_sessions or row.values[:6] == now.values[:6]}
-    # What goes on never shrinks: a row that does is of somebody else.
-    shrunk = {row for row, now in both if any(map(operator.lt, now.values[:6], row.values[:6]))}
+    # What goes on never shrinks: a day that does is of somebody else. Of a session there may be an older file.
+    shrunk = {row for row, now in both if any(map(operator.lt, now.values[:6], row.values[:6])) and not is_of_sessions}
+    nobodys = [row for row, _ in both if row.actor_id == nobody and row not in shrunk]
     if actor_id != nobody:
         if nobody in same:
-            theirs = [row for row, _ in both if row.actor_id == nobody and row not in shrunk]
-            _hand_over(source, theirs, actor_id, stored)
+            _hand_over(source, nobodys, actor_id, stored, is_of_sessions)
         return part
     people = same - {nobody} - {row.actor_id for row in shrunk}
     people = people if owners is None else people & owners
-    return part._replace(actor_of=[min(people)]) if people else part
+    if not people:
+        return part
+    _hand_over(source, nobodys, min(people), stored, is_of_sessions)
+    return part._replace(actor_of=[min(people)])
 
 
 def _owners(source: Source, nobody: int) -> set[int] | None:
@@ -94,19 +97,18 @@ def _stored(source: Source, part: Part) -> list[_Row]:
     return [*found, *(_Row(tuple(row[:2]), row[2], row[3], tuple(row[4:])) for row in rows)]
 
 
-def _hand_over(source: Source, rows: list[_Row], actor_id: int, stored: list[_Row]) -> None:
+def _hand_over(source: Source, rows: list[_Row], actor_id: int, stored: list[_Row], is_of_sessions: bool) -> None:
     """Make rows somebody's; where there are such of theirs already, the larger ones stay."""
-    mine = {(row.span, row.line_id): row for row in stored if row.actor_id == actor_id}
+    mine = {_what(row, is_of_sessions): row for row in stored if row.actor_id == actor_id}
     for row in rows:
-        own = mine.get((row.span, row.line_id), row)
+        own = mine.get(_what(row, is_of_sessions), row)
         larger = max(own, row, key=lambda one: (sum(one.values[:5]), one.actor_id == actor_id))
         if len(row.span) > 1:
-            start, until = row.span
-            run_sql(source.connection, DELETE_RANGE, (*source.key, *row.span, row.actor_id, row.line_id))
-            replace_rows(
-                source.connection, usage_ranges, [(*source.key, *row.span, actor_id, row.line_id, *larger.values)]
-            )
-            source.spans.add(Span(until, start, source.id))
+            for one in {row, own}:
+                run_sql(source.connection, DELETE_RANGE, (*source.key, *one.span, one.actor_id, one.line_id))
+                source.spans.add(Span(one.span[1], one.span[0], source.id))
+            kept = (*source.key, *larger.span, actor_id, row.line_id, *larger.values)
+            replace_rows(source.connection, usage_ranges, [kept])
             continue
         (day,) = row.span
         rollup, source_day = source.rollup(day, [row.actor_id, actor_id]), source.day_key(day)
