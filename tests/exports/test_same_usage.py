@@ -1193,3 +1193,24 @@ def test_a_report_of_the_month_and_one_of_a_day_count_that_day_once(
         os.utime(path, (datetime(2026, 11, written, 20, tzinfo=UTC).timestamp(),) * 2)
         assert load(database, book, path)[0].refused is None
     assert ledger_of(database, book).spend(None, None, ()).total.usd == 15
+
+
+@pytest.mark.parametrize("is_newer_first", [False, True])
+@pytest.mark.parametrize(("charged", "covered"), [("1.20", "1.80"), ("3.00", "0")])
+def test_what_a_plan_covered_at_noon_is_not_added_to_what_the_day_came_to(
+    database: Database, book: PriceBook, tmp_path: Path, charged: str, covered: str, is_newer_first: bool
+) -> None:
+    """Copilot at noon: $1.00, all covered. The next day: $3.00, of which a part or all was charged after all."""
+    header = "date,username,product,sku,model,quantity,gross_amount,net_amount,input,output\n"
+    files = []
+    for day, gross, net, tokens in ((20, "1.00", "0", 1000), (21, "3.00", charged, 3000)):
+        row = f"2026-11-20,dana,copilot,copilot_ai_credit,Claude Sonnet 4.6,100,{gross},{net},{tokens},0\n"
+        path = write(tmp_path, f"{day}.csv", header + row)
+        os.utime(path, (datetime(2026, 11, day, 12, tzinfo=UTC).timestamp(),) * 2)
+        files.append(path)
+    reading = importer(database, book)
+    for path in [*(reversed(files) if is_newer_first else files), files[0]]:
+        (report,) = reading.import_files([path], datetime(2026, 11, 22, tzinfo=UTC))
+        assert report.refused is None
+    (other,) = ledger_of(database, book).spend(None, None, ()).others
+    assert (other.charged_usd, other.covered_usd) == (Decimal(charged), Decimal(covered))

@@ -14,9 +14,9 @@ from bot.store.recording.source import DELETE_DAILY, Counted, Part, Source, summ
 from bot.store.tables import usage_daily
 from bot.store.tally import NOT_STATED
 
-_BLOCKS = "ccusage_block"
+_BLOCKS, _COPILOT = "ccusage_block", "copilot_csv"
 _RETOLD = {
-    "copilot_csv": ("billing",),
+    _COPILOT: ("billing",),
     "litellm_activity": ("vendor",),
     _BLOCKS: ("model", "speed"),
 }
@@ -70,10 +70,14 @@ class DailyRows:
         existing = {row[:2]: row for row in stored}
         new, changed = [] if stored else rows, []
         same = restated = 0
+        known = self._told_by_newer(day, rows, stored)
         for row in rows if stored else ():
             key = row[:2]
             before = existing.pop(key, None)
-            if before is None:
+            if key in known and before != row:
+                same += more.get(key, 1)
+                self.source.outdated += 1
+            elif before is None:
                 new.append(row)
             elif before == row or self.source.is_outdated(row[2:], before[2:], day):
                 same += more.get(key, 1)
@@ -91,6 +95,14 @@ class DailyRows:
             replace_rows(self.connection, usage_daily, changed, source_day)
             rollup.refresh([(self.source.id, *row) for row in new] if rollup.was_empty else None)
         return Counted(records - same - restated, same, restated + removed)
+
+    def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row]) -> set[Row]:
+        """The actors and lines of an older export that a newer one told, maybe as covered where it was charged."""
+        if not stored or self.source.name != _COPILOT or not self.source.is_older(day):
+            return set()
+        kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_COPILOT])
+        told = {(row[0], kinds[row[1]]) for row in stored}
+        return {row[:2] for row in rows if (row[0], kinds[row[1]]) in told}
 
     def _told_before(self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row]) -> list[Row]:
         """The actors and lines of stored rows that a file says in another way, or under another name.
