@@ -76,7 +76,7 @@ def _sent(environ: "WSGIEnvironment") -> bytes:
     except Exception as error:
         # Servers have errors of their own for a chunk that is none or was cut; sent again, it is no better.
         raise Refused(400, f"The body's chunks cannot be read: {shortened(error)}.") from error
-    if data is None or len(data) > MAX_BODY:
+    if data is None:
         raise Refused(413, f"The body is over {MAX_BODY // 2**20} MB; make smaller batches.")
     return data
 
