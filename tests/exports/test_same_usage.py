@@ -186,6 +186,30 @@ def test_both_exports_of_litellm_are_the_same_usage(database: Database, book: Pr
     assert by_person(database, book) == {f"{name}@example.com": Decimal(5) for name in ("ada", "bob", "cy")}
 
 
+def activity(**keys: tuple[str, str | None, int]) -> dict[str, Any]:
+    """One day of LiteLLM's: by key its alias, its user and what it spent in dollars."""
+    breakdown = {
+        key: {"metrics": {"spend": usd, "prompt_tokens": usd * 1000}, "metadata": {"key_alias": alias, "user_email": user}}
+        for key, (alias, user, usd) in keys.items()
+    }
+    models = {MODEL: {"metrics": {}, "api_key_breakdown": breakdown}}
+    return {"results": [{"date": "2026-11-10", "metrics": {}, "breakdown": {"models": models}}], "metadata": {}}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1, 1)])
+def test_a_key_of_litellm_that_gets_an_owner_counts_once(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """Kim's old key spent $5 and then $6, her new one $3: $9 as of the newer export; Lee's key without a user $2."""
+    older = activity(a=("kims-old", None, 5), b=("kims-new", "kim@example.com", 3), c=("lees", None, 2))
+    newer = activity(a=("kims-old", "kim@example.com", 6), b=("kims-new", "kim@example.com", 3), c=("lees", None, 2))
+    paths = [write(tmp_path, "older.json", older), write(tmp_path, "newer.json", newer)]
+    dated(paths[0], 30)
+    dated(paths[1], 6)
+    load(database, book, *(paths[place] for place in order))
+    assert by_person(database, book) == {"kim@example.com": Decimal(9), "unassigned (lees)": Decimal(2)}
+
+
 def test_a_key_of_several_people_is_nobodys(database: Database, book: PriceBook, tmp_path: Path) -> None:
     log = {"api_key": "k", "model": MODEL, "startTime": "2026-11-10T10:00:00Z", "spend": 5, "prompt_tokens": 1}
     logs = [{**log, "request_id": user, "user": user} for user in ("ada@example.com", "bob@example.com", "service")]

@@ -80,7 +80,8 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
     ]
     whole, requests, totals = set(map(day_number, whole_days)), Requests(source, is_kept=is_kept), Totals(source)
     counts = requests.store(parts, whole)
-    dailies = DailyRows(source, actors, whole - requests.days)
+    members = [member for tally in tallies for member in tally.members]
+    dailies = DailyRows(source, actors, members, whole - requests.days)
     for place, part in enumerate(parts):
         counted = counts[place].plus(dailies.store(part)).plus(totals.store(part))
         if not (part.tally.actors or part.tally.is_of_usage or counted.new):

@@ -2,22 +2,22 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from bot.spend.records import Actor
+from bot.spend.records import Actor, Member
 from bot.store.bulk import Row, insert_rows, replace_rows, run_sql, select_in
-from bot.store.identity import KEY_USER, is_claude_code_key
+from bot.store.identity import BY_EXPORT, KEY_USER, is_claude_code_key, known_actors
 from bot.store.people import ERASED
 from bot.store.recording.source import DELETE_DAILY, Counted, Part, Source, summed
 from bot.store.tables import usage_daily
 from bot.store.tally import NOT_STATED
 
-_BLOCKS, _COPILOT = "ccusage_block", "copilot_csv"
+_BLOCKS, _COPILOT, _LITELLM = "ccusage_block", "copilot_csv", "litellm_activity"
 _RETOLD = {
     _COPILOT: ("billing",),
-    "litellm_activity": ("vendor",),
+    _LITELLM: ("vendor",),
     _BLOCKS: ("model", "speed"),
 }
 """Sources of which a row may come again with another word for what it is: by the columns of its line that change."""
@@ -29,13 +29,22 @@ _ORGANIZATION_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\
 class DailyRows:
     """Writes rows of days. Of ``whole_days``, as numbers, the rows that a file lacks are removed."""
 
-    def __init__(self, source: Source, actors: Mapping[Actor, int], whole_days: Iterable[int]) -> None:
-        """``actors`` are all that the files name."""
+    def __init__(
+        self, source: Source, actors: Mapping[Actor, int], members: Sequence[Member], whole_days: Iterable[int]
+    ) -> None:
+        """``actors`` are all that the files name, and ``members`` whose they say that the keys are."""
         self.source = source
         self.connection = source.connection
         self.whole_days = set(whole_days)
         self.holders = _holders(source.connection, actors)
         """For keys of a file the erased owner under whom its rows may be stored already."""
+
+        is_by_owner = source.name == _LITELLM  # under whose address a key's usage is told, once it has one
+        self.keys_of = _keys_of(source, actors, members) if is_by_owner else {}
+        """For addresses of a file the keys of which it says that they are theirs."""
+
+        self.owner_of = _owners_by_export(source, actors) if is_by_owner else {}
+        """For keys of a file the address that an export named as their owner's, maybe a newer one."""
 
     def store(self, part: Part) -> Counted:
         """Write what a file says of days."""
@@ -68,10 +77,11 @@ class DailyRows:
         if stored == rows:
             return Counted(same=records)
         existing = {row[:2]: row for row in stored}
-        new, changed = [] if stored else rows, []
-        same = restated = 0
         known = self._told_by_newer(day, rows, stored)
-        for row in rows if stored else ():
+        is_new = not stored and not known
+        new, changed = rows if is_new else [], []
+        same = restated = 0
+        for row in () if is_new else rows:
             key = row[:2]
             before = existing.pop(key, None)
             if key in known and before != row:
@@ -97,12 +107,17 @@ class DailyRows:
         return Counted(records - same - restated, same, restated + removed)
 
     def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row]) -> set[Row]:
-        """The actors and lines of an older export that a newer one told, maybe as covered where it was charged."""
-        if not stored or self.source.name != _COPILOT or not self.source.is_older(day):
+        """The actors and lines of an older export that a newer one told in another way, or under the owner's address."""
+        if self.source.name == _COPILOT:
+            told_as = {row[0]: row[0] for row in rows} if stored else {}
+        else:
+            told_as = {row[0]: self.owner_of[row[0]] for row in rows if row[0] in self.owner_of}
+        if not told_as or not self.source.is_older(day):
             return set()
-        kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_COPILOT])
-        told = {(row[0], kinds[row[1]]) for row in stored}
-        return {row[:2] for row in rows if (row[0], kinds[row[1]]) in told}
+        newer = self.source.dailies(day, set(told_as.values()))
+        kinds = self.source.kinds({row[1] for row in (*rows, *newer)}, *_RETOLD[self.source.name])
+        told = {(row[0], kinds[row[1]]) for row in newer}
+        return {row[:2] for row in rows if (told_as.get(row[0]), kinds[row[1]]) in told}
 
     def _told_before(self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row]) -> list[Row]:
         """The actors and lines of stored rows that a file says in another way, or under another name.
@@ -115,6 +130,7 @@ class DailyRows:
             kinds = self.source.kinds({key[1] for key in existing} | {row[1] for row in rows}, *changing)
             told = {(row[0], kinds[row[1]]) for row in rows}
             found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
+        found |= self._told_by_key(day, rows)
         holders = {self.holders[row[0]] for row in rows if row[0] in self.holders}
         held = self.source.dailies(day, holders) if holders and new else []
         same = {(self.holders[row[0]], *row[1:]) for row in new if row[0] in self.holders}
@@ -122,6 +138,16 @@ class DailyRows:
         if self.source.name == _BLOCKS:
             found |= self._old_blocks(rows, [*existing.values(), *held])
         return sorted(found)
+
+    def _told_by_key(self, day: int, rows: list[Row]) -> set[Row]:
+        """The actors and lines under which older exports told a key's usage, whose owner's it is now."""
+        owner_of = {key: row[0] for row in rows for key in self.keys_of.get(row[0], ())}
+        if not owner_of or self.source.is_older(day):
+            return set()
+        stored = self.source.dailies(day, set(owner_of))
+        kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_LITELLM])
+        told = {(row[0], kinds[row[1]]) for row in rows}
+        return {row[:2] for row in stored if row[0] in owner_of and (owner_of[row[0]], kinds[row[1]]) in told}
 
     def _old_blocks(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Stored rows of older versions, which added up the blocks of a day, that these blocks come to as well."""
@@ -154,6 +180,28 @@ def _holders(connection: Connection, actors: Mapping[Actor, int]) -> dict[int, i
     return dict(select_in(connection, _KEY_OWNERS, (KEY_USER, f"{ERASED}%"), keys))
 
 
+def _keys_of(source: Source, actors: Mapping[Actor, int], members: Sequence[Member]) -> dict[int, list[int]]:
+    """See ``DailyRows.keys_of``; a key that the files name by itself as well is told apart from its owner."""
+    owner_of = {Actor(member.kind, member.account): member.email for member in members if member.account is not None}
+    keys = known_actors(source.connection, source.workspace_id, set(owner_of) - actors.keys())
+    found: dict[int, list[int]] = defaultdict(list)
+    for key, key_id in sorted(keys.items()):
+        owner = actors.get(Actor("email", owner_of[key]))
+        if owner is not None:
+            found[owner].append(key_id)
+    return found
+
+
+def _owners_by_export(source: Source, actors: Mapping[Actor, int]) -> dict[int, int]:
+    """See ``DailyRows.owner_of``."""
+    keys = sorted(actor_id for actor, actor_id in actors.items() if actor.kind == "api_key")
+    return dict(select_in(source.connection, _OWNERS_BY_EXPORT, (BY_EXPORT,), keys))
+
+
+_OWNERS_BY_EXPORT = (
+    "SELECT actors.id, owner.id FROM actors JOIN actors AS owner ON owner.person_id = actors.person_id "
+    "AND owner.kind = 'email' WHERE actors.linked_by = ? AND actors.id IN"
+)
 _KEY_OWNERS = (
     "SELECT actors.id, owner.id FROM actors JOIN actors AS owner ON owner.person_id = actors.person_id "
     "AND owner.kind = ? WHERE actors.name LIKE ? AND actors.id IN"
