@@ -20,7 +20,7 @@ from bot.store.database import Database
 from bot.store.identity import BY_ADMIN, erase_person, link_actor
 from bot.store.quantities import people_on
 from bot.store.recording import rebuild_rollups
-from bot.store.tables import read_files, usage_lines
+from bot.store.tables import read_files, session_days, usage_lines
 from tests.conftest import SAMPLES
 from tests.exports.test_samples import NOW, POLICY, imported, importer, ledger_of
 
@@ -189,7 +189,10 @@ def test_both_exports_of_litellm_are_the_same_usage(database: Database, book: Pr
 def activity(**keys: tuple[str, str | None, int]) -> dict[str, Any]:
     """One day of LiteLLM's: by key its alias, its user and what it spent in dollars."""
     breakdown = {
-        key: {"metrics": {"spend": usd, "prompt_tokens": usd * 1000}, "metadata": {"key_alias": alias, "user_email": user}}
+        key: {
+            "metrics": {"spend": usd, "prompt_tokens": usd * 1000},
+            "metadata": {"key_alias": alias, "user_email": user},
+        }
         for key, (alias, user, usd) in keys.items()
     }
     models = {MODEL: {"metrics": {}, "api_key_breakdown": breakdown}}
@@ -843,6 +846,22 @@ def test_an_older_export_takes_nothing_away(
     dated(files[1], 2.5)
     load(database, book, files[1])
     assert usd(database, book) == 15
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0)])
+def test_sessions_of_a_day_are_those_of_the_newest_export(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """Ada had begun 3 sessions ten hours ago, and 5 later; of Bo the older page alone says anything."""
+    pages = [{"ada": 3, "bo": 2}, {"ada": 5}]
+    paths = []
+    for number, page in enumerate(pages):
+        rows = [{**million(who, 1), "core_metrics": {"num_sessions": began}} for who, began in page.items()]
+        paths.append(write(tmp_path, f"{number}.json", {"data": rows, "has_more": False}))
+        dated(paths[-1], 10 - 5 * number)
+    load(database, book, *(paths[place] for place in order))
+    with database.read() as connection:
+        assert sorted(connection.execute(select(session_days.c.sessions)).scalars()) == [2, 5]
 
 
 def test_another_persons_newer_export_says_nothing_of_ones_own(

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import select
 
 from bot.pricing import PriceBook
 from bot.store.alerting import AlertPolicy, owe_alerts
-from bot.store.bulk import batches, uncollected
+from bot.store.bulk import uncollected
 from bot.store.database import Database
 from bot.store.identity import actor_ids, learn_members
 from bot.store.ranges import every_span, refresh_ranges
@@ -21,7 +22,7 @@ from bot.store.recording.totals import Totals
 from bot.store.rollups import Rollups
 from bot.store.tables import day_number, number_day, session_days, usage_daily
 from bot.store.tally import Tally
-from bot.store.upsert import upsert
+from bot.store.upsert import insert_missing, upsert
 
 __all__ = ["DayChange", "FileTally", "Recorded", "rebuild_rollups", "record"]
 
@@ -102,16 +103,12 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
 
 
 def _store_sessions(source: Source, part: Part) -> None:
-    """What a file says of a day's sessions takes the place of what was said."""
-    rows = [
-        {
-            "workspace_id": source.workspace_id,
-            "day": number_day(day),
-            "source_id": source.id,
-            "actor_id": part.actor_of[actor],
-            "sessions": count,
-        }
-        for (day, actor), count in sorted(part.tally.sessions.items())
-    ]
-    for some in batches(rows, 1000):
-        upsert(source.connection, session_days, list(some))
+    """What a file says of a day's sessions takes the place of what was said, unless a newer one said that."""
+    key = [column.name for column in session_days.primary_key]
+    older: list[dict[str, Any]] = []
+    newest: list[dict[str, Any]] = []
+    for (day, actor), count in sorted(part.tally.sessions.items()):
+        row = (source.workspace_id, number_day(day), source.id, part.actor_of[actor])
+        (older if source.is_older(day) else newest).append({**dict(zip(key, row, strict=True)), "sessions": count})
+    insert_missing(source.connection, session_days, older, *key)
+    upsert(source.connection, session_days, newest)

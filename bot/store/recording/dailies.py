@@ -107,7 +107,7 @@ class DailyRows:
         return Counted(records - same - restated, same, restated + removed)
 
     def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row]) -> set[Row]:
-        """The actors and lines of an older export that a newer one told in another way, or under the owner's address."""
+        """The actors and lines of an older export that a newer one told in another way, or as their owner's."""
         if self.source.name == _COPILOT:
             told_as = {row[0]: row[0] for row in rows} if stored else {}
         else:
