@@ -671,7 +671,7 @@ class TestRules:
         bot.jobs.correct_digests(NOW)
         bot.jobs.tick(NOW + timedelta(minutes=1))
         assert [message["text"] for message in posted(stage)] == [
-            "Claude Code spend · Thu 19 Nov (UTC day): Nobody used anything on Thu 19 Nov."
+            "Claude Code spend · Thu 19 Nov (UTC day): Nobody used Claude on Thu 19 Nov."
         ]
         assert "D001" not in stage.workspace.messages
 
@@ -703,7 +703,7 @@ class TestRules:
         june = replace(used(opus_for(9), date(2026, 6, 1)), until=date(2026, 7, 1))
         store(bot.database, june, source="spend_report_csv", policy=NO_ALERTS)
         october = bot.ledger.digest(date(2026, 10, 31), start=date(2026, 10, 1), edition="monthly")
-        assert "Nobody used anything in October 2026." in lines(october)
+        assert "Nobody used Claude in October 2026." in lines(october)
 
     def test_an_older_total_leaves_the_forecast_alone(self, stage: Stage) -> None:
         bot = stage.installation

@@ -202,7 +202,7 @@ class TestEdits:
         store(bot.database, *(used(opus_for(5), day) for day in days), policy=NO_ALERTS)
         assert bot.jobs.correct_digests(at(10, 20)) == 1
         (message,) = stage.workspace.messages[CHANNEL]
-        assert "Nobody used anything on Thu 19 Nov." in message["text"]
+        assert "Nobody used Claude on Thu 19 Nov." in message["text"]
         assert "Complete since 10:00" in json.dumps(message["blocks"])
         assert bot.jobs.correct_digests(at(11, 20)) == 0
 
@@ -220,7 +220,7 @@ class TestNobody:
         own = [used(opus_for(1), day) for day in (date(2026, 11, 18), date(2026, 11, 20))]
         store(database, *own, source="transcripts", now=datetime(2026, 11, 20, 12, tzinfo=UTC))
         facts = Ledger(database, book, utc_policy).digest(THURSDAY, datetime(2026, 11, 20, 13, tzinfo=UTC))
-        assert "Nobody used anything on Thu 19 Nov." in text_of(facts)
+        assert "Nobody used Claude on Thu 19 Nov." in text_of(facts)
 
     def test_half_a_day_does_not_say_so_of_a_team(self, database: Database, book: PriceBook) -> None:
         """The last export came on Thursday at ten, when somebody outside of the team had used something."""
@@ -232,7 +232,7 @@ class TestNobody:
         ledger = Ledger(database, book, utc_policy)
         assert "No usage data for Thu 19 Nov yet." in text_of(ledger.digest(THURSDAY, now, team=team))
         store(database, *wednesday, used(opus_for(3), THURSDAY), now=now)
-        assert "Nobody of the team used anything on Thu 19 Nov." in text_of(ledger.digest(THURSDAY, now, team=team))
+        assert "Nobody of the team used Claude on Thu 19 Nov." in text_of(ledger.digest(THURSDAY, now, team=team))
 
 
 class TestFreshness:

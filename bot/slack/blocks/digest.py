@@ -208,7 +208,7 @@ def _no_data(title: str, facts: DigestFacts, corrected: str | None) -> Message:
     sentence = f"No usage data for {_days(facts)} yet."
     if facts.is_idle:
         when = "in" if facts.edition == MONTHLY else "on" if facts.start == facts.day else "from"
-        sentence = f"Nobody{' of the team' if facts.team else ''} used anything {when} {_days(facts)}."
+        sentence = f"Nobody{' of the team' if facts.team else ''} used Claude {when} {_days(facts)}."
     since = _coverage(facts) + ("" if facts.freshness else ": run `claudecost import FILE`")
     return Message(
         f"{escape(title, MAX_HEADER)}: {sentence}", [header(title), section(sentence), _footer(corrected, since)]
