@@ -1,7 +1,8 @@
 """Made-up Claude Code transcripts with everything that real ones have: written from a seed, with no prompt in them.
 
 Lines have the fields of Claude Code 2.1.330 in their order. As in real ones, responses are four tenths of the bytes, a
-response is one to three lines, and text is full of quotes and line ends that JSON escapes.
+response is one to three lines, one for each block of its content, and text is full of quotes and line ends that JSON
+escapes; one in three asks for two tools at once, whose results come as two lines.
 """
 
 import json
@@ -39,7 +40,8 @@ def _session(chosen: random.Random, number: int, turns: int, padding: int) -> It
     session = _uuid(chosen)
     for turn in range(turns):
         at += timedelta(seconds=chosen.randint(5, 400))
-        yield _line(_user(chosen, at, session, padding))
+        for _ in range(chosen.choice([1, 1, 2])):
+            yield _line(_user(chosen, at, session, padding))
         at += timedelta(seconds=chosen.randint(1, 60))
         yield from _response(chosen, f"{number}-{turn}-{chosen.randint(0, 10**9)}", session, at, padding)
 
@@ -89,7 +91,7 @@ def _response(chosen: random.Random, key: str, session: str, at: datetime, paddi
             "fallback_credit": None,
         }
     request = {} if 0.03 < kind < 0.05 else {"requestId": f"req_{key}"}
-    blocks = chosen.choices([1, 2, 3], [6, 3, 1])[0]
+    blocks = chosen.randint(1, 3)
     for block in range(blocks):
         text = " ".join(chosen.choices(["some", "words", '"quoted"', "line\nend"], k=padding // 5))
         # Older versions wrote counts that grow from line to line.

@@ -19,7 +19,7 @@ from tests.npm import npm_package
 
 VERSION = "20.0.24"
 ROUNDS = 3
-SIZES = (("100 MB", 45, 265), ("1 GB", 450, 265))
+SIZES = (("100 MB", 45, 192), ("1 GB", 450, 192))
 
 
 class Cost(NamedTuple):
