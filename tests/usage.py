@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from bot.exports.reader import Export
 from bot.policy import Policy
 from bot.pricing import TokenUsage, default_price_book
+from bot.spend.days import milliseconds
 from bot.spend.records import Actor, Member, Request, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
@@ -61,7 +62,7 @@ def used(
 
 
 def request(key: str, *, sidechain: bool = False) -> Request:
-    return Request(key.encode().ljust(16, b"."), datetime(2026, 11, 19, 10, tzinfo=UTC), sidechain)
+    return Request(key.encode().ljust(16, b"."), milliseconds(datetime(2026, 11, 19, 10, tzinfo=UTC)), sidechain)
 
 
 def store(

@@ -33,7 +33,7 @@ from bot.exports.reader import (
     why,
 )
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.days import ONE_DAY, spend_day
+from bot.spend.days import ONE_DAY, milliseconds, spend_day
 from bot.spend.records import ORGANIZATION, Actor, Member, Problem, Request, UsageRecord, View, request_key
 
 _DAY_LONG = timedelta(days=1)
@@ -388,7 +388,7 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
     former = _key(row, _formerly_told_apart(row, actor))
     key = former if row.group is None else _key(row, _told_apart(row, actor))
     if until is None:
-        return replace(record, request=Request(key, row.start, restates=True, former=former))
+        return replace(record, request=Request(key, milliseconds(row.start), restates=True, former=former))
     is_finer = any(value for name, value in (row.group or {}).items() if name in _FINER or name in _newer(row))
     return replace(record, part=f"{record.part} {former.hex()}".strip()) if is_finer else record
 

@@ -30,7 +30,7 @@ from bot.exports.reader import (
     why,
 )
 from bot.pricing import PriceConditions, PricingError, TokenUsage
-from bot.spend.days import ONE_DAY, spend_day
+from bot.spend.days import ONE_DAY, milliseconds, spend_day
 from bot.spend.records import Problem, Request, UsageRecord, View, request_key
 
 _SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
@@ -327,7 +327,7 @@ def _read_run(number: int, run: _Run, raw: bytes, export: Export, context: Readi
         try:
             used = msgspec.json.decode(entry, type=_ModelUse)
             model = as_name(re.sub(r"\[1m\]$", "", name), "model")
-            request = Request(request_key(f"{key}\0{name}".encode()), export.written_at)
+            request = Request(request_key(f"{key}\0{name}".encode()), milliseconds(export.written_at))
             yield UsageRecord(
                 row=number,
                 day=day,

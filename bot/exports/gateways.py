@@ -35,7 +35,7 @@ from bot.exports.reader import (
     why,
 )
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.days import spend_day
+from bot.spend.days import milliseconds, spend_day
 from bot.spend.records import ANTHROPIC, GATEWAY, Actor, Member, Problem, Request, UsageRecord, request_key
 
 _UNKNOWN_SIZE = PriceConditions(prompt_tier="unknown")
@@ -287,7 +287,7 @@ def _log_record(number: int, log: _Log, said: _LogMetadata, context: ReadingCont
         conditions=_UNKNOWN_SIZE,
         part=STATED if is_stated else "",
         reported_usd=spend if is_stated else None,
-        request=Request(request_key(log.request_id.encode()), at),
+        request=Request(request_key(log.request_id.encode()), milliseconds(at)),
         vendor=_vendor(log.model),
     )
 

@@ -25,7 +25,7 @@ from bot.exports.reader import (
     why,
 )
 from bot.pricing import TokenUsage
-from bot.spend.days import spend_day
+from bot.spend.days import milliseconds, spend_day
 from bot.spend.records import API, CURSOR, GITHUB, SUBSCRIPTION, Actor, Problem, Request, UsageRecord, request_key
 
 _COPILOT = ("date", "username", "sku", "model", "quantity", "gross_amount", "net_amount")
@@ -128,7 +128,7 @@ def _cursor_record(number: int, event: _Event, raw: bytes, context: ReadingConte
         ),
         billing=SUBSCRIPTION if event.kind.startswith("Included") else API,
         reported_usd=None if event.charged_cents is None else cents(event.charged_cents, "chargedCents"),
-        request=Request(request_key(repr(told_apart).encode()), at, former=request_key(_canonical(raw))),
+        request=Request(request_key(repr(told_apart).encode()), milliseconds(at), former=request_key(_canonical(raw))),
         vendor=CURSOR,
     )
 

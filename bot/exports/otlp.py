@@ -33,7 +33,7 @@ from bot.exports.reader import (
     why,
 )
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.days import spend_day
+from bot.spend.days import milliseconds, spend_day
 from bot.spend.records import Actor, Member, Problem, Request, UsageRecord, request_key
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _event_record(number: int, event: Event, context: ReadingContext) -> UsageRe
         ),
         part="" if reported is None else STATED,
         reported_usd=reported,
-        request=Request(_digest(identity), event.at),
+        request=Request(_digest(identity), milliseconds(event.at)),
     )
 
 
@@ -207,8 +207,8 @@ def _point_request(point: Point, day: str) -> Request:
         (point.metric, point.started, point.cumulative, sorted((k, str(v)) for k, v in point.attributes.items()))
     )
     if point.cumulative:
-        return Request(_digest((series, day)), point.at, series=series)
-    return Request(_digest((series, point.at.isoformat())), point.at)
+        return Request(_digest((series, day)), milliseconds(point.at), series=series)
+    return Request(_digest((series, point.at.isoformat())), milliseconds(point.at))
 
 
 def _speed(said: Attributes) -> str:

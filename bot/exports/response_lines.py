@@ -10,7 +10,7 @@ from ahocorasick_rs import BytesAhoCorasick
 
 from bot.exports.reader import BOM, MAX_LINE
 
-_BUFFER = 1024 * 1024
+_BUFFER = 256 * 1024
 _USAGE = BytesAhoCorasick([b'"usage"'])
 _BRACE = ord("{")
 

@@ -29,7 +29,7 @@ from bot.exports.reader import (
 )
 from bot.exports.response_lines import is_of_user, response_lines
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.days import spend_day
+from bot.spend.days import SpendDays, milliseconds
 from bot.spend.records import API, Problem, Request, UsageRecord, request_key
 
 SYNTHETIC = "<synthetic>"
@@ -172,6 +172,8 @@ class _Response(Struct, gc=False):
 
         A line of the main conversation goes before a subagent's copy of it.
         """
+        if self.sidechain == other.sidechain and (tokens := _tokens(self.counts)) != (others := _tokens(other.counts)):
+            return tokens > others
         if self.fullness != other.fullness:
             return self.fullness > other.fullness
         return self.at < other.at
@@ -249,10 +251,11 @@ class _Lines:
 
     def records(self) -> Iterator[UsageRecord]:
         """What the lines came to."""
-        actor, zone = self.context.someone, self.context.zone
+        actor, days = self.context.someone, SpendDays(self.context.zone)
         for key in list(self.responses):
             found = self.responses.pop(key)
-            day, usage, model, counts = spend_day(found.at, zone), _token_usage(found.counts), found.model, found.counts
+            at, usage, model, counts = milliseconds(found.at), _token_usage(found.counts), found.model, found.counts
+            day = days.day(at)
             if (model, day) not in self.limits:
                 self.limits[model, day] = self.context.book.prompt_limit(model, day)
             limit = self.limits[model, day]
@@ -263,11 +266,11 @@ class _Lines:
                 reported = None
             part = "" if reported is None else STATED
             if isinstance(found.message, bytes):
-                request = Request(found.message, found.at, found.sidechain)
+                request = Request(found.message, at, found.sidechain)
             else:
                 # So are the requests named under which older versions stored the second and further ones of a message.
                 name = None if found.sidechain else f"{found.message}\0{found.request or ''}"
-                request = Request(request_key(found.message.encode()), found.at, found.sidechain, name=name)
+                request = Request(request_key(found.message.encode()), at, found.sidechain, name=name)
             yield UsageRecord(found.row, day, actor, model, usage, conditions, API, part, reported, request)
 
 
@@ -337,6 +340,14 @@ def _advice(counts: _Usage) -> Iterator[_Advice]:
             found = msgspec.convert(one, _Advice)
             found.inference_geo, found.service_tier = counts.inference_geo, counts.service_tier
             yield found
+
+
+def _tokens(counts: _Usage) -> int:
+    """How many tokens ``_token_usage`` comes to."""
+    written, split = counts.cache_creation_input_tokens or 0, counts.cache_creation
+    if split is not None:
+        written = max(written, (split.ephemeral_5m_input_tokens or 0) + (split.ephemeral_1h_input_tokens or 0))
+    return (counts.input_tokens or 0) + (counts.output_tokens or 0) + (counts.cache_read_input_tokens or 0) + written
 
 
 def _token_usage(counts: _Usage) -> TokenUsage:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 ONE_DAY = timedelta(days=1)
+_QUARTER = 15 * 60 * 1000
+"""A quarter of an hour in milliseconds: since 2000 no zone's midnight, nor a change of its clock, lies within one."""
 
 
 class Period(NamedTuple):
@@ -25,6 +27,28 @@ def spend_day(at: datetime, zone: ZoneInfo) -> date:
         return at.astimezone(zone).date()
     except OverflowError as error:
         raise ValueError(f"“{at.isoformat()}” is on no day of the calendar in {zone.key}") from error
+
+
+def milliseconds(at: datetime) -> int:
+    """A moment in whole milliseconds since 1970, in UTC."""
+    return int(at.timestamp() * 1000)
+
+
+class SpendDays:
+    """The calendar days in ``zone`` of moments since 2000: ``spend_day`` for a great many of them."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._by_quarter: dict[int, date] = {}
+
+    def day(self, at: int) -> date:
+        """The day of a moment in milliseconds since 1970."""
+        quarter = at // _QUARTER
+        day = self._by_quarter.get(quarter)
+        if day is None:
+            moment = datetime.fromtimestamp(quarter * _QUARTER // 1000, UTC)
+            day = self._by_quarter[quarter] = spend_day(moment, self._zone)
+        return day
 
 
 def month_to_date(day: date) -> Period:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -38,7 +38,8 @@ THIS_MACHINE = Actor("machine", "this machine")
 class Request(Struct, frozen=True, gc=False):
     """One API request, for sources that know single requests.
 
-    ``key`` identifies the request over all files; ``at`` carries its zone; ``sidechain`` is a subagent's copy.
+    ``key`` identifies the request over all files; ``at`` is in milliseconds since 1970; ``sidechain`` is a subagent's
+    copy.
     ``series`` is set where the figures count up since a start, and names what counts: the day's share is then the
     difference to the day before. ``restates`` says that the latest word on it holds, even if it is less; else the
     fullest does. ``former`` is a key under which the same actor's, or nobody's, may be stored already. ``name`` is set
@@ -47,7 +48,7 @@ class Request(Struct, frozen=True, gc=False):
     """
 
     key: bytes
-    at: datetime
+    at: int
     sidechain: bool = False
     series: bytes | None = None
     restates: bool = False

@@ -18,6 +18,7 @@ from bot.pricing import TokenUsage
 from bot.slack.access import NOT_ADMIN
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.home import HIDE
+from bot.spend.days import milliseconds
 from bot.spend.records import Actor, Request
 from bot.store.audit import last_entries
 from bot.store.deliveries import all_deliveries
@@ -320,7 +321,7 @@ class TestRetention:
         """1M on the last day that goes, 3M by the next: the next day used 2M, before and after."""
         bot, first = stage.installation, date(2026, 8, 21)
         for day, tokens in ((first, 1), (first + timedelta(days=1), 3)):
-            at = datetime.combine(day, time(12), UTC)
+            at = milliseconds(datetime.combine(day, time(12), UTC))
             request = Request(str(day).encode() * 2, at, series=b"series", restates=True)
             usage = replace(used(TokenUsage(input=tokens * 10**6), day=day), request=request)
             store(bot.database, usage, source="otlp_metrics")
@@ -328,7 +329,8 @@ class TestRetention:
         save(stage, retention_days="90")
         bot.delete_old(NOW)
         assert bot.ledger.spend(None, None, ()).total.usage.input == 2_000_000
-        again = Request(b"later" * 3, datetime(2026, 8, 22, 13, tzinfo=UTC), series=b"other", restates=True)
+        at = milliseconds(datetime(2026, 8, 22, 13, tzinfo=UTC))
+        again = Request(b"later" * 3, at, series=b"other", restates=True)
         more = replace(used(TokenUsage(input=5), day=date(2026, 8, 22)), request=again)
         store(bot.database, more, source="otlp_metrics")
         assert bot.ledger.spend(None, None, ()).total.usage.input == 2_000_005

@@ -1,6 +1,6 @@
 """The alert rule, due times, and which source speaks."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -8,7 +8,7 @@ import pytest
 
 from bot.schedule import digest_due
 from bot.spend.alerts import DEFAULT_LIMIT_USD, STEPS, newly_reached, step_reached
-from bot.spend.days import Period, due_at, month_to_date, spend_day
+from bot.spend.days import Period, SpendDays, due_at, milliseconds, month_to_date, spend_day
 from bot.spend.precedence import SourceDay, fullest
 from bot.store.subscriptions import Subscription
 
@@ -104,3 +104,14 @@ def test_a_digest_is_due_from_its_time_until_the_day_ends(now: str, day: str | N
     subscription = Subscription("C1", time(9), ZoneInfo("Europe/Paris"))
     found = digest_due(subscription, datetime.fromisoformat(now).replace(tzinfo=UTC))
     assert (found.day if found else None) == (date.fromisoformat(day) if day else None)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns", "Africa/Cairo"])
+def test_days_of_many_moments_are_those_of_each(zone: str) -> None:
+    """A second before, at and after each midnight of a year, and halfway between, in zones of every kind of offset."""
+    days = SpendDays(ZoneInfo(zone))
+    for number in range(366):
+        midnight = datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)) + timedelta(days=number)
+        for seconds in (-1, 0, 1, 12 * 3600):
+            at = midnight.astimezone(UTC) + timedelta(seconds=seconds)
+            assert days.day(milliseconds(at)) == at.astimezone(ZoneInfo(zone)).date()

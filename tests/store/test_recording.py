@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, update
 from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.amounts import total
-from bot.spend.days import Period
+from bot.spend.days import Period, milliseconds
 from bot.spend.records import ORGANIZATION, THIS_MACHINE, Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database, connect
@@ -370,7 +370,7 @@ def test_rows_of_nothing_are_nobodys_usage(database: Database, book: PriceBook) 
 
 def test_a_copy_of_a_persons_request_takes_nothing_from_them(database: Database, book: PriceBook) -> None:
     """The copy, of nobody, is an hour older."""
-    early = replace(request("k"), at=datetime(2026, 11, 19, 9, tzinfo=UTC))
+    early = replace(request("k"), at=milliseconds(datetime(2026, 11, 19, 9, tzinfo=UTC)))
     copy = used(opus_for(4), actor=THIS_MACHINE, request=early)
     theirs = used(opus_for(4), request=request("k"))
     found = [store(database, one, source="transcripts")[:3] for one in (copy, theirs) * 3]

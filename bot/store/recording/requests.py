@@ -1,7 +1,6 @@
 """Sources that know single requests: each is kept once, at its fullest, and a day is their sum."""
 
 from collections import defaultdict
-from datetime import datetime
 from operator import itemgetter
 from typing import Any
 from zlib import crc32
@@ -93,7 +92,7 @@ class Requests:
             request, day, actor_id, values = one.request, one.day, actor_of[one.actor], as_stored(one.values)
             key, name = self._kept_under(request, actor_id), _name(request)
             self._said.add(key)
-            which = (*source, key, _milliseconds(request.at), request.sidechain, request.series, name, day, actor_id)
+            which = (*source, key, request.at, request.sidechain, request.series, name, day, actor_id)
             row, before = (*which, line_of[one.line], *values), existing.get(key)
             if before is None:
                 new += 1
@@ -239,7 +238,7 @@ def _is_fuller(one: SingleRequest, before: Row) -> bool:
     kept = (*values, NOT_STATED if reported is None else reported)
     mine, theirs = fullness(one.request.sidechain, one.values), fullness(bool(before[_SIDECHAIN]), kept)
     # Of lines that say the same, which may lie on both sides of midnight, the first counts, whichever comes first.
-    is_earlier = one.request.series is None and _milliseconds(one.request.at) < before[_AT]
+    is_earlier = one.request.series is None and one.request.at < before[_AT]
     return mine > theirs or (mine == theirs and is_earlier)
 
 
@@ -248,7 +247,3 @@ def _together(row: Row, before: Row, figures: Row, owner: Row) -> Row:
     name = before[_REQUEST_OF] if row[_REQUEST_OF] is None else row[_REQUEST_OF]
     day = row[_DAY] if row[_AT] == before[_AT] else figures[_DAY]
     return (*figures[:_REQUEST_OF], name, day, owner[_ACTOR], *figures[_LINE:])
-
-
-def _milliseconds(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
