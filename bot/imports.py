@@ -13,7 +13,7 @@ from bot.exports.formats import reader_named, recognise
 from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
 from bot.pricing import PriceBook
 from bot.spend.days import ONE_DAY
-from bot.spend.records import Problem, Sessions, UsageRecord, UsageRows
+from bot.spend.records import Problem, RequestRows, Sessions, UsageRecord, UsageRows
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.identity import is_erased, names_erased
@@ -245,7 +245,7 @@ class Importer:
                     add(found)
             elif isinstance(found, Problem):
                 problems.append(found)
-            elif isinstance(found, UsageRows):
+            elif isinstance(found, UsageRows | RequestRows):
                 self._add_rows(found, tally, problems)
             elif not isinstance(found, Sessions) or self.first_kept <= found.day <= latest:
                 tally.add(found)
@@ -253,7 +253,7 @@ class Importer:
             tally.covered = None  # it says something of its days, or would if that could be read
         return tally, problems.listed()
 
-    def _add_rows(self, found: UsageRows, tally: Tally, problems: "_Problems") -> None:
+    def _add_rows(self, found: UsageRows | RequestRows, tally: Tally, problems: "_Problems") -> None:
         """The same of many rows of one day."""
         latest = self.policy.today + ONE_DAY
         if found.day > latest or found.day < FIRST_DAY:

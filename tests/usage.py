@@ -1,7 +1,7 @@
 """Small builders of usage for tests."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from bot.exports.reader import Export
 from bot.policy import Policy
 from bot.pricing import TokenUsage, default_price_book
 from bot.spend.days import milliseconds
-from bot.spend.records import Actor, Member, Request, UsageRecord
+from bot.spend.records import Actor, Member, Problem, Record, Request, RequestRows, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.recording import FileTally, Recorded, record
@@ -43,6 +43,20 @@ def opus_for(usd: str | int) -> TokenUsage:
     tokens = Decimal(usd) / 4 * 10**6
     assert tokens == int(tokens)
     return TokenUsage(input=int(tokens))
+
+
+def one_by_one(found: Iterable[Record | Problem]) -> Iterator[Record | Problem]:
+    """What a reader finds, with requests that it tells together as a record each."""
+    for one in found:
+        if not isinstance(one, RequestRows):
+            yield one
+            continue
+        for row, name, counts, reported, request in one.requests:
+            model, conditions, part = one.names[name]
+            usage = TokenUsage(*counts)
+            yield UsageRecord(
+                row, one.day, one.actor, model, usage, conditions, part=part, reported_usd=reported, request=request
+            )
 
 
 def used(

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -28,9 +27,9 @@ from bot.exports.reader import (
     why,
 )
 from bot.exports.response_lines import is_of_user, response_lines
-from bot.pricing import PriceConditions, TokenUsage
+from bot.pricing import PriceConditions
 from bot.spend.days import SpendDays, milliseconds
-from bot.spend.records import API, Problem, Request, UsageRecord, request_key
+from bot.spend.records import Problem, Request, RequestRows, request_key
 
 SYNTHETIC = "<synthetic>"
 _BRACE = ord("{")
@@ -134,7 +133,7 @@ class Transcripts:
         return any(map(_may_be_own_line, head.strip().split(b"\n")[:50]))
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
-        """One record per response, in the order of their first lines; ``row`` is the fullest line's number."""
+        """The responses day by day, in the order of their first lines; a row is the number of the fullest line."""
         lines = _Lines(context)
         for row, line in response_lines(export.file):
             if line is None:
@@ -150,7 +149,7 @@ class Transcripts:
                 text = bytes(line)
                 if text.strip() and not is_of_user(text) and not _is_no_response(text):
                     yield Problem(row, f"Line {row} was left out: {why(error, text)}.")
-        yield from lines.records()
+        yield from lines.days()
 
 
 class _Response(Struct, gc=False):
@@ -179,9 +178,9 @@ class _Response(Struct, gc=False):
         return self.at < other.at
 
     @property
-    def fullness(self) -> tuple[bool, int, int, TokenUsage, Decimal]:
-        usage = _token_usage(self.counts)
-        return not self.sidechain, usage.tokens, usage.output, usage, self.cost or Decimal(0)
+    def fullness(self) -> tuple[bool, int, int, tuple[int, ...], Decimal]:
+        counts = _counts(self.counts)
+        return not self.sidechain, sum(counts[:5]), counts[1], counts, self.cost or Decimal(0)
 
 
 class _Lines:
@@ -249,37 +248,44 @@ class _Lines:
             return message
         return message, said
 
-    def records(self) -> Iterator[UsageRecord]:
+    def days(self) -> Iterator[RequestRows]:
         """What the lines came to."""
-        actor, days = self.context.someone, SpendDays(self.context.zone)
+        days, found = SpendDays(self.context.zone), dict[date, RequestRows]()
+        places: dict[tuple[object, ...], int] = {}
         for key in list(self.responses):
-            found = self.responses.pop(key)
-            at, usage, model, counts = milliseconds(found.at), _token_usage(found.counts), found.model, found.counts
-            day = days.day(at)
-            if (model, day) not in self.limits:
-                self.limits[model, day] = self.context.book.prompt_limit(model, day)
-            limit = self.limits[model, day]
-            is_long = limit is not None and usage.prompt_tokens > limit
-            conditions = _conditions(counts.speed, counts.inference_geo, counts.service_tier, is_long)
-            reported = found.cost
-            if reported is not None and not reported and usage.tokens:
-                reported = None
-            part = "" if reported is None else STATED
-            if isinstance(found.message, bytes):
-                request = Request(found.message, at, found.sidechain)
+            one = self.responses.pop(key)
+            at, usage, counts = milliseconds(one.at), one.counts, _counts(one.counts)
+            day, is_stated = days.day(at), one.cost is not None and bool(one.cost or not sum(counts[:5]))
+            if day not in found:
+                found[day] = RequestRows(day, self.context.someone, [], [])
+            name = (day, one.model, usage.speed, usage.inference_geo, usage.service_tier, is_stated)
+            is_long = self._is_long(one.model, day, counts)
+            place = places.get((name, is_long))
+            if place is None:
+                place = places[name, is_long] = len(found[day].names)
+                found[day].names.append((one.model, _conditions(usage, is_long), STATED if is_stated else ""))
+            if isinstance(one.message, bytes):
+                request = Request(one.message, at, one.sidechain)
             else:
                 # So are the requests named under which older versions stored the second and further ones of a message.
-                name = None if found.sidechain else f"{found.message}\0{found.request or ''}"
-                request = Request(request_key(found.message.encode()), at, found.sidechain, name=name)
-            yield UsageRecord(found.row, day, actor, model, usage, conditions, API, part, reported, request)
+                said = None if one.sidechain else f"{one.message}\0{one.request or ''}"
+                request = Request(request_key(one.message.encode()), at, one.sidechain, name=said)
+            found[day].requests.append((one.row, place, counts, one.cost if is_stated else None, request))
+        yield from found.values()
+
+    def _is_long(self, model: str, day: date, counts: tuple[int, ...]) -> bool:
+        """Whether a prompt is over the size up to which the base price holds."""
+        if (model, day) not in self.limits:
+            self.limits[model, day] = self.context.book.prompt_limit(model, day)
+        limit = self.limits[model, day]
+        return limit is not None and sum(counts[:5]) - counts[1] > limit
 
 
-@lru_cache(1024)
-def _conditions(speed: str | None, geography: str | None, tier: str | None, is_long: bool) -> PriceConditions:
+def _conditions(usage: _Usage, is_long: bool) -> PriceConditions:
     return PriceConditions(
-        speed=speed or "standard",
-        inference_geo=as_geography(geography),
-        service_tier=tier or "standard",
+        speed=usage.speed or "standard",
+        inference_geo=as_geography(usage.inference_geo),
+        service_tier=usage.service_tier or "standard",
         prompt_tier="long" if is_long else "base",
     )
 
@@ -342,26 +348,26 @@ def _advice(counts: _Usage) -> Iterator[_Advice]:
             yield found
 
 
-def _tokens(counts: _Usage) -> int:
-    """How many tokens ``_token_usage`` comes to."""
-    written, split = counts.cache_creation_input_tokens or 0, counts.cache_creation
+def _tokens(usage: _Usage) -> int:
+    """How many tokens ``_counts`` come to."""
+    written, split = usage.cache_creation_input_tokens or 0, usage.cache_creation
     if split is not None:
         written = max(written, (split.ephemeral_5m_input_tokens or 0) + (split.ephemeral_1h_input_tokens or 0))
-    return (counts.input_tokens or 0) + (counts.output_tokens or 0) + (counts.cache_read_input_tokens or 0) + written
+    return (usage.input_tokens or 0) + (usage.output_tokens or 0) + (usage.cache_read_input_tokens or 0) + written
 
 
-def _token_usage(counts: _Usage) -> TokenUsage:
-    split = counts.cache_creation
-    written = counts.cache_creation_input_tokens or 0
+def _counts(usage: _Usage) -> tuple[int, ...]:
+    """The counts in the order of TokenUsage."""
+    split = usage.cache_creation
+    written = usage.cache_creation_input_tokens or 0
     long = (split.ephemeral_1h_input_tokens or 0) if split else 0
     short = (split.ephemeral_5m_input_tokens or 0) if split else 0
-    searches = counts.server_tool_use.web_search_requests if counts.server_tool_use else 0
-    return TokenUsage(
-        counts.input_tokens or 0,
-        counts.output_tokens or 0,
-        counts.cache_read_input_tokens or 0,
+    return (
+        usage.input_tokens or 0,
+        usage.output_tokens or 0,
+        usage.cache_read_input_tokens or 0,
         # Before the split was written, every cache write was a 5-minute one.
         short + max(0, written - short - long),
         long,
-        searches or 0,
+        (usage.server_tool_use.web_search_requests or 0) if usage.server_tool_use else 0,
     )

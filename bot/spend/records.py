@@ -98,6 +98,29 @@ class UsageRows(NamedTuple):
     rows: Sequence[int]
 
 
+class RequestRows(NamedTuple):
+    """Many single requests that one actor made on one spend day, each of them there once.
+
+    Of ``requests`` each is its row in the file, the place in ``names`` of its model, conditions and part, its counts in
+    the order of TokenUsage, what the source says it cost in US dollars, and what tells it from others.
+    """
+
+    day: date
+    actor: Actor
+    names: list[tuple[str, PriceConditions, str]]
+    requests: list[tuple[int, int, tuple[int, ...], Decimal | None, Request]]
+
+    @property
+    def rows(self) -> list[int]:
+        """The numbers of their rows."""
+        return [row for row, *_ in self.requests]
+
+    @property
+    def made_of(self) -> list[int]:
+        """How many rows of the file each of them is: one."""
+        return [1] * len(self.requests)
+
+
 class Sessions(NamedTuple):
     """How many sessions an actor began on a day, as the row of a source says it; rows of a day add up."""
 
@@ -146,7 +169,7 @@ class MorePages(NamedTuple):
     """Said once of a file whose last page says that more follow, which the file does not hold."""
 
 
-Record = UsageRecord | UsageRows | Sessions | Member | View | Covered | MorePages
+Record = UsageRecord | UsageRows | RequestRows | Sessions | Member | View | Covered | MorePages
 """What a reader finds in a file, besides problems."""
 
 

@@ -19,6 +19,7 @@ from bot.spend.records import (
     MorePages,
     Record,
     Request,
+    RequestRows,
     UsageRecord,
     UsageRows,
     View,
@@ -113,7 +114,7 @@ class Tally:
         """Add one record, or one member of a directory, or take note of the view that the file holds, or its days."""
         if isinstance(record, UsageRecord):
             self.add_usage(record)
-        elif isinstance(record, UsageRows):
+        elif isinstance(record, UsageRows | RequestRows):
             self.add_rows(record)
         elif isinstance(record, View):
             self.view, self.is_of_one_organization = record
@@ -142,8 +143,11 @@ class Tally:
         else:
             self._add_daily(day, actor, line, values)
 
-    def add_rows(self, rows: UsageRows) -> None:
-        """Add the rows of one day that a source tells column by column."""
+    def add_rows(self, rows: UsageRows | RequestRows) -> None:
+        """Add the rows of one day that a source tells together."""
+        if isinstance(rows, RequestRows):
+            self._add_requests(rows)
+            return
         if self._named[0] is not rows.names:
             self._named = rows.names, {}
         places, day = self._named[1], day_number(rows.day)
@@ -210,6 +214,12 @@ class Tally:
             return
         *before, records = self._values[start : start + _WIDTH]
         self._values[start : start + _WIDTH] = array("q", (*_added(tuple(before), values), records + made_of))
+
+    def _add_requests(self, rows: RequestRows) -> None:
+        day, places = day_number(rows.day), [self._places_of(rows.actor, *name) for name in rows.names]
+        for _, name, counts, reported, request in rows.requests:
+            values = (*counts, NOT_STATED if reported is None else to_nano(reported))
+            self._add_request(SingleRequest(request, day, *places[name], values))
 
     def _add_request(self, one: SingleRequest) -> None:
         key = one.request.name or one.request.key

@@ -15,7 +15,7 @@ from bot.exports.reader import ReadingContext, UnreadableExport
 from bot.pricing import PriceBook, PriceConditions, TokenUsage
 from bot.spend.records import Actor, Problem, UsageRecord
 from tests.conftest import SAMPLES
-from tests.usage import as_export
+from tests.usage import as_export, one_by_one
 
 HEADER = (
     "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,usage_input_tokens_no_cache,"
@@ -29,7 +29,7 @@ def read(
     data: bytes | str, book: PriceBook, zone: str = "UTC", person: str | None = None
 ) -> tuple[list[UsageRecord], list[Problem]]:
     export = as_export(data)
-    found = list(recognise(export).read(export, ReadingContext(ZoneInfo(zone), book, person)))
+    found = list(one_by_one(recognise(export).read(export, ReadingContext(ZoneInfo(zone), book, person))))
     return [f for f in found if isinstance(f, UsageRecord)], [f for f in found if isinstance(f, Problem)]
 
 
