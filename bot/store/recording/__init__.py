@@ -43,7 +43,8 @@ def record(
 
     All or nothing; the same file again changes nothing. Single requests are kept once each, at their fullest. Other
     records replace the row of the same source, day, actor, model, conditions and part; of ``whole_days`` the rows that
-    the file lacks are removed. With ``keep=False`` everything is worked out and undone.
+    the file lacks are removed, except where it lacks all of them: usage does not vanish, but an answer may be another
+    organization's, or of a key that sees nothing. With ``keep=False`` everything is worked out and undone.
     """
     with uncollected(), database.write_usage() as connection:
         written = [min(file.written_at, now) for file in files if file.written_at is not None]
@@ -79,7 +80,9 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
         settled(source, Part(tally, [actors[actor] for actor in tally.actors], [lines[line] for line in tally.lines]))
         for tally in tallies
     ]
-    whole, requests, totals = set(map(day_number, whole_days)), Requests(source, is_kept=is_kept), Totals(source)
+    told = {day for tally in tallies for day in tally.days}
+    whole = {day_number(day) for day in whole_days if day in told}
+    requests, totals = Requests(source, is_kept=is_kept), Totals(source)
     counts = requests.store(parts, whole)
     members = [member for tally in tallies for member in tally.members]
     dailies = DailyRows(source, actors, members, whole - requests.days)
