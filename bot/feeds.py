@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -17,12 +17,23 @@ from bot.imports import FileReport, Importer
 from bot.sources.admin_api import AdminApi, AnswerProblem, FeedProblem, Stopped, recent_days
 from bot.spend.days import ONE_DAY, Period
 from bot.store.database import Database
-from bot.store.feeds import FeedState, claim_feed, feed_failed, feed_succeeded, hold_feed, is_brought_otherwise
+from bot.store.feeds import (
+    FeedState,
+    claim_feed,
+    feed_failed,
+    feed_succeeded,
+    hold_feed,
+    is_brought_otherwise,
+    last_imports,
+)
 
 REVISITED_DAYS = 4
-"""Today and the three days before are fetched again each time, as the API restates them; after a pause, all since."""
+"""Today and the three days before are fetched again each time, as the API restates them."""
 
 BACKFILLED_DAYS = 90
+"""So far back is fetched what has not come yet, at the first run as after a pause."""
+
+_USAGE, _USAGE_OF = "claude_code_analytics_api", "usage of "
 _COST_RANGE = 30
 _COST, _COST_FROM = "analytics_cost", "cost from "
 _SETTLED = timedelta(seconds=10)
@@ -108,7 +119,8 @@ class Feeds:
     ) -> bool:
         """Run a feed if it is due; returns whether it was."""
         database, name, next_at = self.database, feed.name, now + feed.every
-        before = claim_feed(database, name, now, now + min(feed.every, LEASE), is_forced=is_forced)
+        lease = now + min(feed.every, LEASE)
+        before = claim_feed(database, name, now, lease, latest=next_at + LEASE, is_forced=is_forced)
         if before is None:
             return False
         try:
@@ -149,14 +161,19 @@ class Feeds:
 
 
 def usage_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
-    """Claude Code's usage from the Admin API: the last days again each hour, at first the last 90."""
+    """Claude Code's usage from the Admin API: the last days again each hour, and those before that never came."""
 
     def run(now: datetime, before: FeedState | None, progress: Progress) -> Brought:
         def fetch(day: date) -> FileReport:
-            export = _pages_export(f"usage of {day}", api.claude_code_usage(day), now)
-            return importer().import_export(export, now, "claude_code_analytics_api", whole_days=[day])
+            export = _pages_export(f"{_USAGE_OF}{day}", api.claude_code_usage(day), now)
+            return importer().import_export(export, now, _USAGE, whole_days=[day])
 
-        return _fetched(fetch, progress(_days_to_fetch(now, before)))
+        days = _usage_days(importer(), now)
+        brought = _fetched(fetch, progress(days))
+        told = before.newest_day if before is not None else None
+        if told in days and brought.failure is None and (brought.newest_day is None or brought.newest_day < told):
+            return brought._replace(wrong=[_NOTHING_NOW.format(told), *brought.wrong])
+        return brought
 
     return Feed("Anthropic Admin API, usage", timedelta(hours=1), run)
 
@@ -194,9 +211,38 @@ def folder_feed(folder: Path, importer: Callable[[], Importer]) -> Feed:
 
 
 def _is_settled(path: Path, now: datetime) -> bool:
-    """Whether a file was written to some seconds ago, or by a clock that is ahead; what is no file is told of."""
+    """Whether a file was written to some seconds ago, or by a clock that is ahead; what is no file is told of.
+
+    One that ends with a whole line may be a log that is never at rest: it is read as far as it goes, and then again.
+    """
     age = now.timestamp() - path.stat().st_mtime
-    return not path.is_file() or age >= _SETTLED.total_seconds() or age < -_AHEAD.total_seconds()
+    if not path.is_file() or age >= _SETTLED.total_seconds() or age < -_AHEAD.total_seconds():
+        return True
+    with path.open("rb") as file:
+        file.seek(-min(1, path.stat().st_size), SEEK_END)
+        return file.read(1) == b"\n"
+
+
+_NOTHING_NOW = (
+    "It answers that nobody used anything on {0} or later, where it told of usage before: what is stored stays. "
+    "See that ANTHROPIC_ADMIN_KEY is still your organization's."
+)
+
+
+def _usage_days(taking: Importer, now: datetime) -> list[date]:
+    """The last days, newest first, so that a limit holds back the oldest: all that may still be restated or never came.
+
+    A day is settled once it was fetched so late that it is not revisited any more.
+    """
+    today = now.astimezone(UTC).date()
+    days = [today - back * ONE_DAY for back in range(BACKFILLED_DAYS)]
+    came = last_imports(taking.database, _USAGE, _USAGE_OF)
+    settled = {path for path, at in came.items() if (at.date() - _day_of(path)).days >= REVISITED_DAYS}
+    return [day for day in days if day >= taking.first_kept and f"{_USAGE_OF}{day}" not in settled]
+
+
+def _day_of(path: str) -> date:
+    return date.fromisoformat(path.removeprefix(_USAGE_OF))
 
 
 def _days_to_fetch(now: datetime, before: FeedState | None) -> list[date]:

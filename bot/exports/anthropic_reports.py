@@ -7,7 +7,7 @@ person in two groups stands in both), so they are left out.
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,7 +33,7 @@ from bot.exports.reader import (
     why,
 )
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.days import ONE_DAY, milliseconds, spend_day
+from bot.spend.days import ONE_DAY, milliseconds, so_far, spend_day
 from bot.spend.records import ORGANIZATION, Actor, Member, Problem, Request, UsageRecord, View, request_key
 
 _DAY_LONG = timedelta(days=1)
@@ -251,7 +251,8 @@ class SpendLimits:
                 entry = msgspec.json.decode(raw, type=_Limit)
                 if entry.currency not in (None, "USD"):
                     raise ValueError(f"its spend is in {shortened(entry.currency)}; only USD can be read")
-                start, until = _current(entry.period, export.written_at.date())
+                written = export.written_at.astimezone(UTC).date()
+                start, until = _current(entry.period, written)
                 yield UsageRecord(
                     row=number,
                     day=start,
@@ -259,7 +260,7 @@ class SpendLimits:
                     model="all models",
                     usage=TokenUsage(),
                     reported_usd=text_cents(entry.period_to_date_spend, "period_to_date_spend"),
-                    until=None if until == start + ONE_DAY else until,
+                    until=None if entry.period == "daily" else so_far(start, until, written),
                 )
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 yield Problem(number, f"Entry {number} was left out: {why(error, raw)}.")

@@ -30,7 +30,7 @@ from bot.exports.reader import (
     why,
 )
 from bot.pricing import PriceConditions, PricingError, TokenUsage
-from bot.spend.days import ONE_DAY, milliseconds, spend_day
+from bot.spend.days import ONE_DAY, milliseconds, so_far, spend_day
 from bot.spend.records import Problem, Request, UsageRecord, View, request_key
 
 _SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
@@ -116,11 +116,12 @@ class Ccusage:
             raise UnreadableExport(f"it has none of the sections {', '.join(_SECTIONS)}")
         if section != "daily":
             yield View(section.removesuffix("s"))
-        found = _read_rows(document[section], section, context)
+        written = spend_day(export.written_at, context.zone)
+        found = _read_rows(document[section], section, written, context)
         yield from _as_one_range(found) if section.startswith("session") else found
 
 
-def _read_rows(document: Raw, section: str, context: ReadingContext) -> Reading:
+def _read_rows(document: Raw, section: str, written: date, context: ReadingContext) -> Reading:
     first_seen: dict[tuple[str, bytes], int] = {}
     for number, (project, raw) in enumerate(_section_rows(document, section), start=1):
         first = first_seen.setdefault((project, bytes(raw)), number)
@@ -128,7 +129,7 @@ def _read_rows(document: Raw, section: str, context: ReadingContext) -> Reading:
             yield Problem(number, f"Row {number} repeats row {first} and was counted once.")
             continue
         try:
-            yield from _read_row(number, section, project, raw, context)
+            yield from _read_row(number, section, project, raw, written, context)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             yield Problem(number, f"Row {number} was left out: {why(error, raw)}.")
 
@@ -154,12 +155,12 @@ def _section_rows(raw: Raw, section: str) -> Iterator[tuple[str, Raw]]:
         yield from (("", row) for row in decoded(bytes(raw), list[Raw], "ccusage JSON"))
 
 
-def _read_row(number: int, section: str, project: str, raw: Raw, context: ReadingContext) -> Reading:
+def _read_row(number: int, section: str, project: str, raw: Raw, written: date, context: ReadingContext) -> Reading:
     if section == "blocks":
         yield from _read_block(number, msgspec.json.decode(raw, type=_Block), context)
         return
     row = msgspec.json.decode(raw, type=_Row)
-    day, until = _days(row, section, context)
+    day, until = _days(row, section, written, context)
     part = " ".join(as_name(word, "name") for word in (project, row.session_id or _session(row, section)) if word)
     others = sorted({agent.agent for agent in row.agents} - {"claude"})
     if row.agents:
@@ -186,22 +187,23 @@ def _session(row: _Row, section: str) -> str | None:
     return row.period if section == "session" else None
 
 
-def _days(row: _Row, section: str, context: ReadingContext) -> tuple[date, date | None]:
-    """The day of a row, or its first day and the day after its last."""
+def _days(row: _Row, section: str, written: date, context: ReadingContext) -> tuple[date, date | None]:
+    """The day of a row, or its first day and the day after its last, if the file was written on a day."""
     if section in ("daily", "projects"):
         return as_day(row.date or row.period or "", "date"), None
     if section == "weekly":
         monday = as_day(row.week or row.period or row.date or "", "week")
-        return monday, monday + timedelta(days=7)
+        return monday, so_far(monday, monday + timedelta(days=7), written)
     if section == "monthly":
         first = as_day(f"{row.month or row.period or row.date or ''}-01", "month")
-        return first, (first + timedelta(days=32)).replace(day=1)
+        return first, so_far(first, (first + timedelta(days=32)).replace(day=1), written)
     last_said = row.last_activity or (row.metadata.last_activity if row.metadata else None) or ""
     last = _activity(last_said, context)
     first = _activity(row.first_activity, context) if row.first_activity else last
     # A session that starts nowhere may have begun on any earlier day; its last day alone would be a guess.
     if row.first_activity is None:
-        return last.replace(day=1), (last.replace(day=1) + timedelta(days=32)).replace(day=1)
+        first = last.replace(day=1)
+        return first, so_far(first, (first + timedelta(days=32)).replace(day=1), written)
     return first, None if first == last else last + ONE_DAY
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from struct import Struct
 from typing import IO, BinaryIO, NamedTuple
 
 from bot.exports.reader import HEAD_BYTES, Export, UnreadableExport
@@ -21,11 +22,13 @@ MAX_UNPACKED = 512 * 1024 * 1024
 
 MAX_MEMBERS = 10_000
 STDIN = Path("-")
-SUFFIXES = (".json", ".jsonl", ".csv", ".txt", ".pb", ".bin", ".gz", ".zip")
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".pb", ".bin", ".gz", ".zip")
 _CHUNK = 1024 * 1024
 _IN_MEMORY = 8 * 1024 * 1024
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
+_FIELD, _UNIX_TIMES, _UNIX_TIME = Struct("<HH"), 0x5455, Struct("<Bi")
+"""Of an extra field of a zip: its kind and size; the kind that Info-ZIP keeps times in; the first of these."""
 
 
 def files_below(path: Path) -> Iterator[Path]:
@@ -138,6 +141,13 @@ def _members(export: Export) -> Exports:
 
 
 def _written_at(member: zipfile.ZipInfo, otherwise: datetime) -> datetime:
+    """When a file in an archive was written: a zip holds that in nobody knows whose time, and mostly in UTC as well."""
+    extra = member.extra
+    while len(extra) >= _FIELD.size:
+        kind, size = _FIELD.unpack_from(extra)
+        if kind == _UNIX_TIMES and size >= _UNIX_TIME.size and extra[_FIELD.size] & 1:
+            return datetime.fromtimestamp(_UNIX_TIME.unpack_from(extra, _FIELD.size)[1], UTC)
+        extra = extra[_FIELD.size + size :]
     try:
         return datetime(*member.date_time, tzinfo=UTC)
     except ValueError:

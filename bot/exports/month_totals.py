@@ -21,7 +21,7 @@ from bot.exports.reader import (
     first_line,
 )
 from bot.pricing import UNSPLIT, PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
-from bot.spend.days import ONE_DAY
+from bot.spend.days import ONE_DAY, so_far
 from bot.spend.records import API, SUBSCRIPTION, Actor, Covered, Member, Problem, UsageRecord, View
 
 _SPEND, _USER = "Spend this Month (USD)", "User"
@@ -49,7 +49,9 @@ class ConsoleClaudeCode:
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per person or key for the whole month; ``row`` is the line of the file."""
-        start = _month_named(export.name) or export.written_at.date().replace(day=1)
+        written = export.written_at.astimezone(UTC).date()
+        start = _month_named(export.name) or written.replace(day=1)
+        until = so_far(start, _month_end(start), written)
         for number, row in csv_dicts(export, (_USER,), each_once=True):
             try:
                 if isinstance(row, str):
@@ -59,9 +61,7 @@ class ConsoleClaudeCode:
                 user = as_name(row[_USER], _USER)
                 usd = as_dollars(row[_SPEND], _SPEND, thousands=True)
                 actor = email_actor(user) if "@" in user else Actor("api_key", user)
-                yield UsageRecord(
-                    number, start, actor, "all models", TokenUsage(), reported_usd=usd, until=_month_end(start)
-                )
+                yield UsageRecord(number, start, actor, "all models", TokenUsage(), reported_usd=usd, until=until)
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
 

@@ -51,6 +51,14 @@ class SpendDays:
         return day
 
 
+def so_far(start: date, until: date, written: date) -> date:
+    """The end (exclusive) of what a total of the days from ``start`` to before ``until`` can tell of.
+
+    One that was ``written`` while they went on tells nothing of the days that came after that.
+    """
+    return min(until, written + ONE_DAY) if start <= written else until
+
+
 def month_to_date(day: date) -> Period:
     """The month of ``day`` up to and including it."""
     return Period(day.replace(day=1), day + ONE_DAY)

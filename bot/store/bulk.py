@@ -81,6 +81,26 @@ def run_in(connection: Connection, sql: str, fixed: Sequence[Any], values: Seque
         run_sql(connection, f"{sql} ({', '.join('?' * len(some))})", [*fixed, *some])
 
 
+def analyze_grown(connection: Connection) -> None:
+    """Let PostgreSQL look at tables that are twice as large as when it last did.
+
+    It does so by itself a minute later; until then it takes a table that was just filled for one of a few rows, and may
+    plan questions about it that take minutes.
+    """
+    if _is_sqlite(connection):
+        return
+    found = [name for (name,) in select_rows(connection, _GROWN, [list(_FILLED)])]
+    if found:
+        run_sql(connection, f"ANALYZE {', '.join(found)}", ())
+
+
+_FILLED = ("usage_daily", "seen_requests", "person_days", "model_days", "actors", "people")
+_GROWN = (
+    "SELECT relname FROM pg_class WHERE oid = ANY(?::regclass[]) "
+    "AND pg_relation_size(oid) > 2 * 8192 * GREATEST(relpages, 1)"
+)
+
+
 def batches(values: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     """Slices of at most ``size`` values."""
     return (values[start : start + size] for start in range(0, len(values), size))

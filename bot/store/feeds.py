@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, case, func, literal, or_, select, update
 
 from bot.store.bulk import select_rows
 from bot.store.database import Database
@@ -57,12 +57,13 @@ _COLUMNS = tuple(feeds.c[name] for name in FeedState._fields)
 
 
 def claim_feed(
-    database: Database, name: str, now: datetime, until: datetime, *, is_forced: bool = False
+    database: Database, name: str, now: datetime, until: datetime, *, latest: datetime, is_forced: bool = False
 ) -> FeedState | None:
     """Take a feed's next run if it is due and nobody else has taken it; its state before that run.
 
-    It is due again after ``until`` if nothing is heard of the run. With ``is_forced`` it is taken whether it is due or
-    not, because a person asks for it.
+    It is due again after ``until`` if nothing is heard of the run. A run that is said to be due after the ``latest``
+    moment that there can be was planned by a clock that was ahead, and is due as well. With ``is_forced`` it is taken
+    whether it is due or not, because a person asks for it.
     """
     table = feeds.c
     mine = (table.workspace_id == database.workspace_id, table.name == name)
@@ -70,7 +71,7 @@ def claim_feed(
         row = {"workspace_id": database.workspace_id, "name": name, "received": 0}
         insert_missing(connection, feeds, [row], "workspace_id", "name")
         before = connection.execute(select(*_COLUMNS).where(*mine)).one()
-        due = or_(table.next_at.is_(None), table.next_at <= now)
+        due = or_(table.next_at.is_(None), table.next_at <= now, table.next_at > latest)
         taken = update(feeds).where(*mine, *([] if is_forced else [due])).values(started_at=now, next_at=until)
         is_mine = connection.execute(taken).rowcount == 1
     return FeedState(*before) if is_mine else None
@@ -109,7 +110,11 @@ def feed_failed(
 
 def _ended(next_at: datetime, newest_day: date | None, received: int) -> dict[str, Any]:
     values: dict[str, Any] = {"next_at": next_at, "received": feeds.c.received + received}
-    return values if newest_day is None else {**values, "newest_day": newest_day}
+    if newest_day is None:
+        return values
+    known = feeds.c.newest_day
+    is_newer = or_(known.is_(None), known < newest_day)
+    return {**values, "newest_day": case((is_newer, literal(newest_day, known.type)), else_=known)}
 
 
 def is_brought_otherwise(database: Database, source: str, path: str) -> bool:
@@ -128,24 +133,41 @@ def is_brought_otherwise(database: Database, source: str, path: str) -> bool:
         return connection.execute(query).first() is not None
 
 
+def last_imports(database: Database, source: str, path: str) -> dict[str, datetime]:
+    """When each of the paths of a source that begin like this one was imported last."""
+    table = imports.c
+    query = (
+        select(table.path, func.max(table.imported_at).label("at"))
+        .join(sources, table.source_id == sources.c.id)
+        .where(
+            table.workspace_id == database.workspace_id,
+            sources.c.name == source,
+            table.path.startswith(path, autoescape=True),
+        )
+        .group_by(table.path)
+    )
+    with database.read() as connection:
+        return {row.path: row.at for row in connection.execute(query)}
+
+
 class Arrival(NamedTuple):
-    """When something came, and the newest day of it."""
+    """When something came last, and the newest day of all that came."""
 
     at: datetime
     newest_day: date | None
 
 
 def last_arrival(database: Database, path: str) -> Arrival | None:
-    """What came last under a path, as all does that is sent to us; None where nothing ever came."""
-    query = (
-        select(imports.c.imported_at, imports.c.last_day)
-        .where(imports.c.workspace_id == database.workspace_id, imports.c.path == path)
-        .order_by(imports.c.imported_at.desc())
-        .limit(1)
+    """What came under a path, as all does that is sent to us; None where nothing ever came that could be read."""
+    table = imports.c
+    query = select(func.max(table.imported_at), func.max(table.last_day)).where(
+        table.workspace_id == database.workspace_id,
+        table.path == path,
+        table.accepted + table.unchanged + table.restated > 0,
     )
     with database.read() as connection:
-        row = connection.execute(query).first()
-    return None if row is None else Arrival(*row)
+        at, newest_day = connection.execute(query).one()
+    return None if at is None else Arrival(at, newest_day)
 
 
 def feed_states(database: Database) -> list[FeedState]:

@@ -40,6 +40,7 @@ class Console:
         self.first: deque[Response] = deque()
         self.asked: list[dict[str, str]] = []
         self.costs: list[Any] = []
+        self.limit = 1000
 
     def app(self) -> Flask:
         app = Flask("console")
@@ -51,6 +52,8 @@ class Console:
                 return error(401, "authentication_error", "invalid x-api-key")
             if self.first:
                 return self.first.popleft()
+            if len(self.asked) > self.limit:
+                return error(429, "rate_limit_error", "too many", **{"retry-after": "1800"})
             pages = self.days.get(request.args["starting_at"], [[]])
             number = int(request.args.get("page", "p0")[1:])
             more = number + 1 < len(pages)
@@ -175,7 +178,7 @@ def test_the_first_run_fetches_ninety_days_and_later_ones_what_may_be_restated(
     console.days[str(yesterday)] = [[used("dana@x.com", 900, yesterday)]]
     console.asked.clear()
     assert feeds.collect(NOW + timedelta(hours=1)) == 1
-    assert [asked["starting_at"] for asked in console.asked] == ["2026-11-21", "2026-11-22", "2026-11-23", "2026-11-24"]
+    assert [asked["starting_at"] for asked in console.asked] == ["2026-11-24", "2026-11-23", "2026-11-22", "2026-11-21"]
     assert spent(database, book, yesterday) == 9
     state = feed_states(database)[1]
     assert (state.newest_day, state.is_failing, state.next_at) == (yesterday, False, NOW + timedelta(hours=2))
@@ -231,18 +234,20 @@ def test_feeds_that_two_processes_look_at_run_once(database: Database, book: Pri
 def test_an_answer_without_data_is_no_success(
     database: Database, book: PriceBook, url: str, console: Console, answer: Any, said: str
 ) -> None:
-    """The first run failed, so the next one still fetches all 90 days; the other days are there all the same."""
-    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
+    """The newest day failed; the others are there all the same, and the next run asks for it again."""
+    yesterday = TODAY - timedelta(days=1)
+    console.days[str(yesterday)] = [[used("dana@x.com", 700, yesterday)]]
     console.first.append(body(answer))
     feeds = feeds_of(database, book, api_at(url))
     feeds.collect(NOW)
     state = feed_states(database)[1]
     assert state.succeeded_at is None
     assert said in (state.problem or "")
-    assert spent(database, book, TODAY) == 7
+    assert spent(database, book, yesterday) == 7
     console.asked.clear()
     feeds.collect(NOW + timedelta(hours=1))
-    assert len(console.asked) == BACKFILLED_DAYS
+    assert console.asked[0]["starting_at"] == str(TODAY)
+    assert not feed_states(database)[1].is_failing
 
 
 def test_after_a_pause_all_days_since_are_fetched(
@@ -254,7 +259,51 @@ def test_after_a_pause_all_days_since_are_fetched(
     console.asked.clear()
     feeds.collect(NOW + timedelta(days=10))
     days = [asked["starting_at"] for asked in console.asked]
-    assert (days[0], days[-1], len(days)) == ("2026-11-21", "2026-12-04", 14)
+    assert (days[0], days[-1], len(days)) == ("2026-12-04", "2026-11-21", 14)
+
+
+def test_a_limit_holds_back_the_oldest_days_and_the_next_run_goes_on_from_there(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    """Forty answers an hour: 40, then 36 new ones beside the last four, then the other 14."""
+    seen: set[str] = set()
+    for hour, reached in enumerate((40, 76, 90)):
+        console.asked.clear()
+        console.limit = 40
+        feeds_of(database, book, AdminApi(KEY, url, retries=0)).collect(NOW + timedelta(hours=hour))
+        asked = [one["starting_at"] for one in console.asked if one["starting_at"] is not None]
+        assert asked[0] == str(TODAY)
+        seen |= set(asked[:40])
+        assert len(seen) == reached
+        assert feed_states(database)[1].is_failing is (hour < 2)
+
+
+def test_an_answer_without_anybody_takes_nothing_away_and_is_told(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    """Another organization's key sees nothing of what a file and this feed have brought: $4 and $7."""
+    page = body({"data": [used("bo@y.com", 400, TODAY - timedelta(days=30))], "has_more": False}).data
+    importer = Importer(database, ZoneInfo("UTC"), book, AlertPolicy(Decimal(12), TODAY))
+    importer.import_export(Export("bo.json", BytesIO(page), NOW), NOW, "claude_code_analytics_api")
+    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
+    feeds = feeds_of(database, book, api_at(url))
+    feeds.collect(NOW)
+    console.days.clear()
+    feeds.collect(NOW + timedelta(hours=1))
+    assert spent(database, book, TODAY) == 7
+    assert spent(database, book, TODAY - timedelta(days=30)) == 4
+    state = feed_states(database)[1]
+    assert not state.is_failing
+    assert str(state.problem).startswith("It answers that nobody used anything on 2026-11-24 or later, where it told")
+
+
+def test_a_run_that_a_clock_ahead_planned_does_not_hold_up_the_next(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    feeds = feeds_of(database, book, api_at(url))
+    feeds.collect(NOW + timedelta(days=30))
+    assert feeds.collect(NOW) == 2
+    assert feeds.collect(NOW + timedelta(minutes=5)) == 0
 
 
 def test_the_key_follows_no_redirect(database: Database, book: PriceBook, url: str, console: Console) -> None:
@@ -436,24 +485,26 @@ def test_a_server_that_is_not_there_is_said_with_the_reason() -> None:
 def test_a_day_that_cannot_be_had_keeps_no_other_back(
     database: Database, book: PriceBook, url: str, console: Console, answers: list[Response], said: str
 ) -> None:
-    """The oldest of the 90 days; today's $7 are there, and counted among the rows."""
-    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
+    """Today, of the 90 days; yesterday's $7 are there, and counted among the rows."""
+    yesterday = TODAY - timedelta(days=1)
+    console.days[str(yesterday)] = [[used("dana@x.com", 700, yesterday)]]
     console.first += answers
     told: list[str] = []
     feeds_of(database, book, api_at(url)).collect(NOW, tell=lambda name, brought: told.append(f"{name} {brought.rows}"))
     state = feed_states(database)[1]
     assert state.is_failing
-    assert str(state.problem).startswith("89 of 90 answers came; 2026-08-27: ")
+    assert str(state.problem).startswith("89 of 90 answers came; 2026-11-24: ")
     assert said in str(state.problem)
-    assert (state.received, state.newest_day, state.next_at) == (1, TODAY, NOW + timedelta(hours=1))
-    assert spent(database, book, TODAY) == 7
+    assert (state.received, state.newest_day, state.next_at) == (1, yesterday, NOW + timedelta(hours=1))
+    assert spent(database, book, yesterday) == 7
     assert told[0] == "Anthropic Admin API, usage 1"
 
 
 def test_answers_that_cannot_be_read_end_the_run_once_they_took_too_long(
     database: Database, book: PriceBook, url: str, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
+    early = TODAY - timedelta(days=30)
+    console.days[str(early)] = [[used("dana@x.com", 700, early)]]
     for patience, asked in ((timedelta(minutes=2), BACKFILLED_DAYS), (timedelta(0), 1)):
         monkeypatch.setattr("bot.feeds.PATIENCE", patience)
         console.first += [error(400, "invalid_request_error", "no")] * 10
@@ -461,7 +512,7 @@ def test_answers_that_cannot_be_read_end_the_run_once_they_took_too_long(
         feeds_of(database, book, api_at(url)).collect(NOW, is_forced=True)
         assert len(console.asked) == asked
         console.first.clear()
-    assert spent(database, book, TODAY) == 7
+    assert spent(database, book, early) == 7
 
 
 def test_a_run_that_is_stopped_is_due_again_at_once(

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from bot.pricing import PriceBook
 from bot.store.alerting import AlertPolicy, owe_alerts
-from bot.store.bulk import uncollected
+from bot.store.bulk import analyze_grown, uncollected
 from bot.store.database import Database
 from bot.store.identity import actor_ids, learn_members
 from bot.store.ranges import every_span, refresh_ranges
@@ -55,7 +55,9 @@ def record(
         log_files(writing, files, now, recorded, whole_days, is_stream=is_stream)
         if writing.touched_people:
             owe_alerts(connection, database.workspace_id, writing.touched_people, policy, now)
-        if not keep:
+        if keep:
+            analyze_grown(connection)
+        else:
             connection.rollback()
     return recorded
 

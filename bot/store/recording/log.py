@@ -87,6 +87,7 @@ def _is_logged_as_one(source: Source, file: FileTally, now: datetime, recorded: 
             table.source_id == source.id,
             table.path == file.path,
             table.imported_at > now - ONE_ARRIVAL,
+            table.imported_at < now + ONE_ARRIVAL,  # and not what a clock that was ahead has put there
         )
         .order_by(table.id.desc())
         .limit(1)

@@ -56,7 +56,7 @@ class Totals:
             self._tell_days_apart(start, {until})
         if new or changed:
             self.source.spans |= spans
-            if tally.view != SESSION:
+            if not self.source.name.startswith(_GOING_ON) and tally.view != SESSION:
                 for start in sorted({span.start for span in spans}):
                     self._tell_days_apart(start)
         return counted
@@ -147,6 +147,9 @@ class Totals:
         insert_rows(self.connection, usage_daily, wanted, source_day)
         rollup.refresh()
 
+
+_GOING_ON = ("console_claude_code_csv", "spend_limits", "ccusage")
+"""Sources whose last day may go on: what a later total of theirs says more was not used on the days after it alone."""
 
 _RETOLD = ("billing", "prompt_tier")
 """In what a later report of the same usage may differ: what a seat covers is paid for then, or the prompt is split."""
