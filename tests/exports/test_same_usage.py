@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import struct
 import threading
-from datetime import UTC, date, datetime
+import zipfile
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
@@ -1257,3 +1259,56 @@ def test_what_a_plan_covered_at_noon_is_not_added_to_what_the_day_came_to(
         assert report.refused is None
     (other,) = ledger_of(database, book).spend(None, None, ()).others
     assert (other.charged_usd, other.covered_usd) == (Decimal(charged), Decimal(covered))
+
+
+def page_of_the_console() -> str:
+    return 'User,Spend this Month (USD),Lines this Month\ndana@example.com,"100.00",29041\n'
+
+
+def limits() -> dict[str, Any]:
+    actor = {"type": "user_actor", "user_id": "u", "email_address": "dana@example.com"}
+    return {"data": [{"actor": actor, "currency": "USD", "period": "monthly", "period_to_date_spend": "10000"}]}
+
+
+def month_of_ccusage() -> dict[str, Any]:
+    used = {"modelName": MODEL, "inputTokens": 20_000_000, "outputTokens": 0, "cost": 100}
+    return {"monthly": [{"month": "2026-11", "modelBreakdowns": [used]}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "person"),
+    [(page_of_the_console(), None), (limits(), None), (month_of_ccusage(), "dana@example.com")],
+    ids=["console", "limits", "ccusage"],
+)
+def test_a_total_of_a_month_that_goes_on_leaves_the_days_after_it(
+    database: Database, book: PriceBook, tmp_path: Path, content: Any, person: str | None
+) -> None:
+    """On the 15th the month had come to $100, and on the 16th to as much; from the 17th on six days of $5 follow."""
+    days = [analytics_row("dana", f"2026-11-{day}") for day in range(17, 23)]
+    load(database, book, write(tmp_path, "days.json", {"data": days, "has_more": False}))
+    for day in (15, 16):
+        path = write(tmp_path, f"{day}.txt", content)
+        dated(path, (NOW - datetime(2026, 11, day, 12, tzinfo=UTC)).total_seconds() / 3600)
+        (report,) = importer(database, book).import_files([path], NOW, person=person)
+        assert not report.problems
+    assert usd(database, book) == 130
+    assert [one.usd for one in people_on(database, date(2026, 11, 16))] == []  # it makes no days
+    facts = ledger_of(database, book).digest(date(2026, 11, 22), NOW)
+    assert facts.month_usd == 130
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_zip_says_in_universal_time_when_its_files_were_written(
+    database: Database, book: PriceBook, tmp_path: Path, is_first: bool
+) -> None:
+    """The older export, $5, was packed in Tokyo, where the clock shows nine hours more; the newer one says $15."""
+    newer = write(tmp_path, "newer.json", {"data": [million("ada", 3)], "has_more": False})
+    dated(newer, 5)
+    older = datetime.fromtimestamp(NOW.timestamp() - 10 * 3600, UTC)
+    member = zipfile.ZipInfo("older.json", (older + timedelta(hours=9)).timetuple()[:6])
+    member.extra = struct.pack("<HHBi", 0x5455, 5, 1, int(older.timestamp()))
+    packed = tmp_path / "older.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(member, json.dumps({"data": [million("ada", 1)], "has_more": False}))
+    load(database, book, *((packed, newer) if is_first else (newer, packed)))
+    assert usd(database, book) == 15

@@ -456,3 +456,14 @@ def test_days_of_different_prices_add_up_whether_they_are_told_apart_or_not(
         "claude-opus-5-5": Decimal(4),
     }
     assert [row.amount.usd for row in by_day] == [Decimal(usd) for usd in ("5", "4", "0.20", "0.10", "0.10")]
+
+
+def test_postgresql_knows_how_large_a_table_is_that_was_just_filled(database: Database) -> None:
+    """Else it may plan for a few rows, and take minutes for a question."""
+    people = [Actor("email", f"p{number}@example.com") for number in range(400)]
+    store(database, *(used(opus_for(1), actor=who) for who in people))
+    if database.is_sqlite:
+        return
+    with database.read() as connection:
+        known = connection.exec_driver_sql("SELECT reltuples FROM pg_class WHERE oid = 'usage_daily'::regclass")
+        assert known.scalar() == 400
