@@ -38,9 +38,12 @@ logger = logging.getLogger(__name__)
 
 
 def run(installation: Installation) -> None:
-    """Listeners and jobs in this one process: by Socket Mode if there is an app token, else by HTTP."""
+    """Listeners and jobs in this one process: by Socket Mode if there is an app token, else by HTTP.
+
+    Where usage may come over OpenTelemetry, HTTP is served for that beside Socket Mode.
+    """
     if installation.settings.slack_app_token is None:
-        _check_http(installation)
+        _check_http(installation, "SLACK_SIGNING_SECRET")
         clock = installation.database.now
         serve(
             installation.settings,
@@ -49,21 +52,50 @@ def run(installation: Installation) -> None:
             at_exit=installation.feeds.stopped.set,
         )
         return
+    if installation.settings.otlp_token is not None:
+        _run_beside_http(installation)
+        return
     stopped = _stop_signal()
     installation.settings.secret("SLACK_BOT_TOKEN")
     installation.database.now()
     check_token(installation)
-    handler = SocketModeHandler(
-        installation.slack_app(is_socket_mode=True),
-        installation.settings.secret("SLACK_APP_TOKEN"),
-        ping_interval=PING_SECONDS,
-    )
+    handler = _socket_mode(installation)
     if not _connect(handler, stopped):
         return
     logger.info("connected by Socket Mode")
     _tick_until(stopped, _turns(installation), installation.database, installation.feeds.stopped.set)
     handler.close()  # type: ignore[no-untyped-call]
     installation.close()
+
+
+def _run_beside_http(installation: Installation) -> None:
+    """Socket Mode and jobs in the process that serves HTTP."""
+    _check_http(installation, "SLACK_APP_TOKEN")
+    try:
+        installation.reading.apps_connections_open(app_token=installation.settings.secret("SLACK_APP_TOKEN"))
+    except (SlackApiError, OSError) as error:
+        code = _outage("SLACK_APP_TOKEN", error)
+        logger.warning("no connection to Slack (%s); trying again in %s s", code, RECONNECT_SECONDS)
+    stopped = threading.Event()
+
+    def start() -> None:
+        handler = _socket_mode(installation)
+        threading.Thread(target=_connect, args=(handler, stopped), name="Socket Mode", daemon=True).start()
+        start_scheduler(_turns(installation), installation.database.now)
+
+    def stop() -> None:
+        stopped.set()
+        installation.feeds.stopped.set()
+
+    serve(installation.settings, lambda: WebApp(installation), in_worker=start, at_exit=stop)
+
+
+def _socket_mode(installation: Installation) -> SocketModeHandler:
+    return SocketModeHandler(
+        installation.slack_app(is_socket_mode=True),
+        installation.settings.secret("SLACK_APP_TOKEN"),
+        ping_interval=PING_SECONDS,
+    )
 
 
 def _connect(handler: SocketModeHandler, stopped: threading.Event) -> bool:
@@ -81,7 +113,7 @@ def _connect(handler: SocketModeHandler, stopped: threading.Event) -> bool:
 
 def web(installation: Installation) -> None:
     """HTTP alone; the jobs run in ``worker`` processes."""
-    _check_http(installation)
+    _check_http(installation, "SLACK_SIGNING_SECRET")
     serve(installation.settings, lambda: WebApp(installation))
 
 
@@ -131,9 +163,9 @@ def _shared_turns(workspaces: Workspaces) -> dict[Turn, int]:
     }
 
 
-def _check_http(installation: Installation) -> None:
-    """Refuse what would only fail inside the server's worker process."""
-    _check_address(installation.settings, ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"))
+def _check_http(installation: Installation, secret: str) -> None:
+    """Refuse what would only fail inside the server's worker process, such as for want of a secret."""
+    _check_address(installation.settings, ("SLACK_BOT_TOKEN", secret))
     check_token(installation)
     # Opened to see that it can be; the worker process must have connections of its own.
     installation.database.close()

@@ -35,14 +35,16 @@ logger = logging.getLogger(__name__)
 
 
 class WebApp:
-    """The WSGI application of one installation."""
+    """The WSGI application of one installation; without a signing secret it takes nothing from Slack."""
 
     def __init__(self, installation: Installation) -> None:
-        self.slack = SlackRequestHandler(installation.slack_app(is_socket_mode=False), path=SLACK_PATH)
         self.installation = installation
         token = installation.settings.otlp_token
         self.token = token.get_secret_value() if token else ""
-        self.verifier = SignatureVerifier(installation.settings.secret("SLACK_SIGNING_SECRET"))
+        self.slack: SlackRequestHandler | None = None
+        if installation.settings.slack_signing_secret is not None:
+            self.slack = SlackRequestHandler(installation.slack_app(is_socket_mode=False), path=SLACK_PATH)
+            self.verifier = SignatureVerifier(installation.settings.secret("SLACK_SIGNING_SECRET"))
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -52,7 +54,9 @@ class WebApp:
             return self._metrics(environ, start_response)
         if path in otlp_http.PATHS and self.token:
             return self._receive(environ, start_response)
-        refused = _refused(environ) or _unsigned(environ, self.verifier) if path == SLACK_PATH else HTTPStatus.NOT_FOUND
+        if path != SLACK_PATH or self.slack is None:
+            return _plain(start_response, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase)
+        refused = _refused(environ) or _unsigned(environ, self.verifier)
         if refused is not None:
             return _plain(start_response, refused, refused.phrase)
         try:

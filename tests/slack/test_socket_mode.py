@@ -7,10 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
@@ -18,6 +22,7 @@ from bot.playground.demo import CHANNEL, team_workspace
 from bot.playground.server import served
 from bot.playground.web_api import create_web_api
 from bot.playground.workspace import APP_TOKEN, BOT_TOKEN, Workspace
+from tests.ports import free_port
 
 
 class Socket:
@@ -72,8 +77,20 @@ def slack_with_socket(workspace: Workspace) -> Iterator[tuple[str, Socket]]:
             server.shutdown()
 
 
-def test_run_serves_commands_and_jobs_in_one_process(database_url: str) -> None:
+def _asked(url: str, data: bytes | None = None) -> int:
+    """The status of the answer to a request with the bearer token."""
+    headers = {"authorization": "Bearer a-long-secret-word", "content-type": "application/json"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("takes_usage", [False, True])
+def test_run_serves_commands_and_jobs_in_one_process(database_url: str, takes_usage: bool) -> None:
     workspace = team_workspace()
+    address = f"127.0.0.1:{free_port()}"
     with slack_with_socket(workspace) as (url, socket):
         environment = {
             "PATH": os.environ["PATH"],
@@ -83,6 +100,7 @@ def test_run_serves_commands_and_jobs_in_one_process(database_url: str) -> None:
             "DATABASE_URL": database_url,
             "CLAUDECOST_DIGEST_CHANNEL": CHANNEL,
             "CLAUDECOST_DIGEST_TIME": "00:00",
+            **({"CLAUDECOST_OTLP_TOKEN": "a-long-secret-word", "CLAUDECOST_BIND": address} if takes_usage else {}),
         }
         command = [sys.executable, "-m", "bot", "run"]
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
@@ -91,6 +109,13 @@ def test_run_serves_commands_and_jobs_in_one_process(database_url: str) -> None:
                 answer = socket.command("500k in 80k out opus", f"{url}/respond/U001/{CHANNEL}")
                 assert answer["text"].startswith("$3.60 on Claude Opus 5.5")
                 assert socket.command("me", f"{url}/respond/U001/{CHANNEL}") == {}
+                if takes_usage:
+                    assert _asked(f"http://{address}/v1/logs", b"{}") == 200
+                    assert _asked(f"http://{address}/metrics") == 200
+                    assert _asked(f"http://{address}/slack/events", b"command=x") == 404
+                deadline = time.monotonic() + 20
+                while CHANNEL not in workspace.messages and time.monotonic() < deadline:
+                    time.sleep(0.1)
             finally:
                 process.send_signal(signal.SIGTERM)
                 said = process.stderr.read().decode() if process.stderr else ""
