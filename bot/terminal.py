@@ -52,7 +52,7 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
         f"{basis[0].upper()}{basis[1:]}, where the source states no cost; sources that know only UTC days count those."
     )
     if report.undated_usd != ZERO:
-        _say(f"{rounded(report.undated_usd)} of it is known for several days together only, and makes no alert.")
+        _say(f"{rounded(report.undated_usd)} of it is told as a total of several days, which makes no alert by itself.")
     _print_others(report)
     for line in unpriced(total):
         _say(f"{line}.")

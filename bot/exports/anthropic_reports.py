@@ -475,6 +475,8 @@ def _person(actor: _Actor | None) -> Actor | None:
         return None
     if actor.email_address:
         return email_actor(as_name(actor.email_address, "email_address"))
+    if actor.type == "api_actor" and actor.name:
+        return Actor("api_key", as_name(actor.name, "name"))  # as the analytics of Claude Code call the key
     if actor.user_id:
         return Actor("account", as_name(actor.user_id, "user_id"))
     return Actor("api_key", as_name(actor.name, "name")) if actor.name else None

@@ -1312,3 +1312,14 @@ def test_a_zip_says_in_universal_time_when_its_files_were_written(
         archive.writestr(member, json.dumps({"data": [million("ada", 1)], "has_more": False}))
     load(database, book, *((packed, newer) if is_first else (newer, packed)))
     assert usd(database, book) == 15
+
+
+def test_a_key_that_two_reports_name_counts_once(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """The usage of the key CI, and its cost with the id that it has there: $5."""
+    row = {**million("ada", 1), "actor": {"type": "api_actor", "api_key_name": "CI"}}
+    actor = {"type": "api_actor", "user_id": "apikey_1", "email_address": None, "name": "CI", "deleted": False}
+    times = {"starting_at": "2026-11-20T00:00:00Z", "ending_at": "2026-11-21T00:00:00Z"}
+    cost = {**times, "group": {"actor": actor, "model": MODEL}, "cost": {"amount": "500", "currency": "USD"}}
+    for name, one in (("usage.json", row), ("cost.json", cost)):
+        load(database, book, write(tmp_path, name, {"data": [one], "has_more": False}))
+    assert by_person(database, book) == {"unassigned (CI)": Decimal(5)}
