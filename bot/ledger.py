@@ -362,6 +362,10 @@ class Ledger:
                     people = people if month.end == first else self._counted(people, month, fuller)
             told = facts_of(used, people)
             is_idle = facts.is_idle and told.amount is None
+            if told.freshness is not None:
+                known = [Period(one.of.start, one.of.until).days for one in fuller]
+                missing = tuple(when for when in told.freshness.missing if not any(when in days for days in known))
+                told = told._replace(freshness=told.freshness._replace(missing=missing))
             return told._replace(trend=facts.trend, has_totals=True, is_idle=is_idle)
         fuller = fuller_ranges(self.database, month_to_date(day))
         if not fuller:
@@ -560,7 +564,8 @@ class Ledger:
     ) -> Freshness | None:
         """How current the sources of some days are; of all sources, where the days have none.
 
-        ``unheard`` are working days of which no source spoke: those after all that is known are still to come.
+        ``unheard`` are working days of which no source spoke: those after all that is known are still to come, and
+        others are told as missing, unless usage of somebody else is known of them.
         """
         period, zone = stored_period(self.database), self.zone.key
         arrivals = [(day, one) for day in covered if day in used for one in self._arrivals(day, members)]
@@ -577,6 +582,7 @@ class Ledger:
             for day in {day for day, _ in late}:
                 names = [one.source for when, one in late if when == day]
                 people |= people_of_sources(self.database, day, names, members)
+        missing = [day for day in unheard if day <= last_day and not day_sources(self.database, day, RECEIVED)]
         silent = self.silent_sources(now) if now else []
         return Freshness(
             last_day,
@@ -585,6 +591,7 @@ class Ledger:
             tuple((source_title(source.name), source.last_at) for source in silent),
             is_partial=bool(late) or any(day > last_day for day in unheard),
             late_people=len(people),
+            missing=tuple(sorted(missing)),
         )
 
     def stated_beside_list(self, today: date) -> StatedCost | None:

@@ -129,7 +129,7 @@ class Freshness(NamedTuple):
 
     ``silent`` names the sources that have brought nothing for longer than usual, each with its last moment (UTC).
     ``is_partial`` says that some came before the last day was over, of ``late_people`` people (0: of everybody), or
-    that none has come of the last days yet.
+    that none has come of the last days yet. ``missing`` are working days before the last of which nothing is known.
     """
 
     last_day: date
@@ -138,6 +138,7 @@ class Freshness(NamedTuple):
     silent: tuple[tuple[str, datetime], ...] = ()
     is_partial: bool = False
     late_people: int = 0
+    missing: tuple[date, ...] = ()
 
 
 class DigestFacts(NamedTuple):
@@ -182,8 +183,9 @@ class DigestFacts(NamedTuple):
 
     @property
     def is_partial(self) -> bool:
-        """Whether some of the data came before the last day was over."""
-        return self.freshness is not None and self.amount is not None and self.freshness.is_partial
+        """Whether some of the data came before the last day was over, or working days are missing."""
+        fresh = self.freshness
+        return fresh is not None and self.amount is not None and (fresh.is_partial or bool(fresh.missing))
 
     @property
     def is_unfinished(self) -> bool:

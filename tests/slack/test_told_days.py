@@ -21,10 +21,10 @@ from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.subscriptions import WORKDAYS, Subscription, subscribe
-from bot.store.teams import set_team
+from bot.store.teams import Team, set_team
 from tests.slack.presses import button_of, press, wait_for
 from tests.slack.test_http import ask, whispered
-from tests.usage import crowded_team, opus_for, store, used, utc_policy
+from tests.usage import crowded_team, opus_for, request, store, used, utc_policy
 
 NO_ALERTS = AlertPolicy(Decimal(10**6), date(2026, 11, 20))
 PARIS = ZoneInfo("Europe/Paris")
@@ -233,6 +233,78 @@ class TestNobody:
         assert "No usage data for Thu 19 Nov yet." in text_of(ledger.digest(THURSDAY, now, team=team))
         store(database, *wednesday, used(opus_for(3), THURSDAY), now=now)
         assert "Nobody of the team used Claude on Thu 19 Nov." in text_of(ledger.digest(THURSDAY, now, team=team))
+
+
+class TestMissingDays:
+    """$10 of each working day, a file for each day; those of Tuesday 17 and Wednesday 18 November never came."""
+
+    SUNDAY = date(2026, 11, 22)
+
+    @staticmethod
+    def store_days(database: Database, *left_out: int, to: int = 20) -> None:
+        days = [
+            date(2026, 10, 5) + timedelta(days=count)
+            for count in range((date(2026, 11, to) - date(2026, 10, 5)).days + 1)
+        ]
+        for day in days:
+            if day.weekday() < 5 and (day.month, day.day) not in [(11, one) for one in left_out]:
+                morning = datetime.combine(day + timedelta(days=1), time(8), UTC)
+                store(database, used(opus_for(10), day), policy=NO_ALERTS, now=morning)
+
+    def week(self, database: Database, book: PriceBook, team: Team | None = None) -> DigestFacts:
+        now = datetime(2026, 11, 23, 9, tzinfo=UTC)
+        start = date(2026, 11, 16)
+        return Ledger(database, book, utc_policy).digest(self.SUNDAY, now, start=start, edition="weekly", team=team)
+
+    def test_a_week_says_which_and_is_not_compared(self, database: Database, book: PriceBook) -> None:
+        self.store_days(database, 17, 18)
+        facts = self.week(database, book)
+        assert facts.is_partial
+        said = text_of(facts)
+        assert "$30.00 across 1 person, so far · a usual week is $50.00" in said
+        assert "Usage to Fri 20 Nov, nothing is known of Tue 17 Nov and Wed 18 Nov, received Sat 21 Nov 08:00" in said
+        self.store_days(database, 17, 18)
+        store(database, *(used(opus_for(10), date(2026, 11, day)) for day in (17, 18)), policy=NO_ALERTS)
+        assert "$50.00 across 1 person · like a usual week ($50.00)" in text_of(self.week(database, book))
+
+    def test_a_month_says_how_many(self, database: Database, book: PriceBook) -> None:
+        self.store_days(database, 4, 17, 18, to=30)
+        ledger = Ledger(database, book, utc_policy)
+        now = datetime(2026, 12, 1, 9, tzinfo=UTC)
+        facts = ledger.digest(date(2026, 11, 30), now, start=date(2026, 11, 1), edition="monthly")
+        # 21 working days without three
+        assert "$180.00 across 1 person, so far" in text_of(facts)
+        assert "Usage to Mon 30 Nov, nothing is known of 3 working days, received" in text_of(facts)
+
+    def test_days_of_which_an_export_spoke_are_not_missing(self, database: Database, book: PriceBook) -> None:
+        self.store_days(database, 17, 18, 19, 20)
+        ends = (used(opus_for(10), date(2026, 11, day)) for day in (16, 20))
+        store(database, *ends, policy=NO_ALERTS, now=datetime(2026, 11, 21, 8, tzinfo=UTC))
+        facts = self.week(database, book)
+        assert not facts.is_partial
+        assert "$20.00 across 1 person · 60 % below a usual week ($50.00)" in text_of(facts)
+
+    def test_days_on_which_others_used_something_are_not_a_teams_missing_ones(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        """The team's week is of Monday; the others' is of transcripts, which tell nothing of who is not in them."""
+        self.store_days(database, 17, 18, 19, 20)
+        other = (used(opus_for(1), date(2026, 11, day), PEOPLE[0], request=request(str(day))) for day in range(17, 21))
+        store(database, *other, source="transcripts", policy=NO_ALERTS, now=datetime(2026, 11, 21, 8, tzinfo=UTC))
+        team = crowded_team(database, "Core", ["dana@example.com"])
+        facts = self.week(database, book, team)
+        assert facts.freshness is not None
+        assert facts.freshness.missing == ()
+
+    def test_days_that_a_total_of_the_month_holds_are_not_missing(self, database: Database, book: PriceBook) -> None:
+        self.store_days(database, 17, 18, to=30)
+        whole = replace(used(opus_for(500), date(2026, 11, 1)), until=date(2026, 12, 1))
+        store(database, whole, source="spend_report_csv", policy=NO_ALERTS)
+        ledger = Ledger(database, book, utc_policy)
+        now = datetime(2026, 12, 1, 9, tzinfo=UTC)
+        facts = ledger.digest(date(2026, 11, 30), now, start=date(2026, 11, 1), edition="monthly")
+        assert not facts.is_partial
+        assert "$500.00 across 1 person" in text_of(facts)
 
 
 class TestFreshness:

@@ -86,6 +86,9 @@ def without_anomaly(blocks: list[Block]) -> list[Block]:
 MAX_NAMED = 3
 """People over their limit who are named, where names are on, and models without a price."""
 
+MAX_DAYS_NAMED = 2
+"""Missing days that are named; of more, their number is said."""
+
 MAX_SHOWN = 34
 """Characters of a name, of which a dozen may stand in a message of 1,500."""
 
@@ -226,8 +229,17 @@ def _coverage(facts: DigestFacts) -> str:
     if len(fresh.silent) > 1:
         silent += f", {len(fresh.silent) - 1} more silent"
     before = ", later days are not known yet" if fresh.last_day < facts.day else ", before the last day was over"
-    before = before if facts.is_partial else ""
+    before = before if facts.is_partial and fresh.is_partial else ""
+    before += _missing(fresh) if facts.is_partial else ""
     return f"Usage to {short_day(fresh.last_day)}{before}, received {_received(fresh, facts.zone)}{silent}"
+
+
+def _missing(fresh: Freshness) -> str:
+    if not fresh.missing:
+        return ""
+    named = " and ".join(map(short_day, fresh.missing))
+    days = named if len(fresh.missing) <= MAX_DAYS_NAMED else f"{len(fresh.missing)} working days"
+    return f", nothing is known of {days}"
 
 
 def _received(fresh: Freshness, zone: str) -> str:
