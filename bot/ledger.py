@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.exports.formats import CONTINUOUS, RECEIVED, has_utc_days, knows_everybody, source_title
+from bot.exports.formats import CONTINUOUS, RECEIVED, has_utc_days, knows_everybody, source_reader, source_title
 from bot.policy import MIN_GROUP, Policy
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.alerts import Alert, step_reached
@@ -610,7 +610,10 @@ class Ledger:
         """Sources that have brought nothing for longer than is usual on working days."""
         policy = self.policy()
         return silent_sources(
-            self.database, now, lambda start, end: policy.calendar.working_time(start, end, policy.timezone)
+            self.database,
+            now,
+            lambda start, end: policy.calendar.working_time(start, end, policy.timezone),
+            source_reader,
         )
 
     def _reported(self, days: Collection[date]) -> set[date]:

@@ -87,9 +87,14 @@ def knows_everybody(source: str) -> bool:
     return not any(f"{source}_".startswith(f"{name}_") for name in _OF_SOME)
 
 
+def source_reader(source: str) -> str:
+    """The name of a source's reader: the source's own, unless it is a view of what the reader reads."""
+    return next((reader.name for reader in READERS if f"{source}_".startswith(f"{reader.name}_")), source)
+
+
 def source_title(source: str) -> str:
     """What people call a source; a view of it the same."""
-    titles = (reader.title for reader in READERS if f"{source}_".startswith(f"{reader.name}_"))
+    titles = (reader.title for reader in READERS if reader.name == source_reader(source))
     return next(titles, source)
 
 

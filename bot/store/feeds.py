@@ -1,7 +1,9 @@
 """The state of live feeds: which is due and who runs it, what came of it, and which sources have fallen silent."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from heapq import merge
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, case, func, literal, or_, select, update
@@ -178,56 +180,67 @@ def feed_states(database: Database) -> list[FeedState]:
 
 
 def silent_sources(
-    database: Database, now: datetime, worked: Callable[[datetime, datetime], timedelta]
+    database: Database,
+    now: datetime,
+    worked: Callable[[datetime, datetime], timedelta],
+    reader_of: Callable[[str], str],
 ) -> list[SilentSource]:
     """Sources that have brought nothing for longer than one and a half times the longest pause of the last weeks.
 
     Pauses are ``worked`` time between two moments: nobody is surprised by a night that is like the others, nor by a
-    weekend.
+    weekend. What one reader reads is one source, as an export that gains a column becomes another view of it.
     """
-    found = []
-    mine, quiet_since = database.workspace_id, int((now - MIN_SILENCE).timestamp())
+    found, views = [], defaultdict(list)
     with database.read() as connection:
-        for source_id, name in select_rows(connection, _SOURCES, [mine]):
-            ((last,),) = select_rows(connection, _LAST, (mine, source_id))
-            silence = worked(instant(last), now) if last is not None and last <= quiet_since else timedelta(0)
-            if silence > MIN_SILENCE:
-                usual = _longest_pause(connection, (mine, source_id), last, silence, worked)
-                if usual is not None:
-                    found.append(SilentSource(name, instant(last), usual))
+        for source_id, name in select_rows(connection, _SOURCES, [database.workspace_id]):
+            views[reader_of(name)].append((database.workspace_id, source_id))
+        for name, sources_of in views.items():
+            arrivals = merge(*(_arrivals(connection, source) for source in sources_of), reverse=True)
+            last = next(arrivals, None)
+            if last is None or now - instant(last) < MIN_SILENCE:
+                continue
+            silence = worked(instant(last), now)
+            usual = _longest_pause(last, arrivals, silence, worked) if silence > MIN_SILENCE else None
+            if usual is not None:
+                found.append(SilentSource(name, instant(last), usual))
     return sorted(found)
 
 
 def _longest_pause(
-    connection: Connection,
-    source: tuple[int, int],
-    last: int,
-    silence: timedelta,
-    worked: Callable[[datetime, datetime], timedelta],
+    last: int, arrivals: Iterator[int], silence: timedelta, worked: Callable[[datetime, datetime], timedelta]
 ) -> timedelta | None:
-    """The longest pause lately between arrivals, of which ``last`` is the newest.
+    """The longest pause lately between ``last`` and the ``arrivals`` before it, of which the newest comes first.
 
     None where a pause shows that a silence is nothing unusual, and where there are too few to say.
     """
     longest, hours, days, since = timedelta(0), {last // 3600}, {last // 86400}, last - int(LATELY.total_seconds())
     later = last
-    while arrivals := select_rows(connection, _EARLIER, (*source, since, later)):
-        for (earlier,) in arrivals:
-            if timedelta(seconds=later - earlier) > longest:
-                longest = max(longest, worked(instant(earlier), instant(later)))
-            later = earlier
+    for earlier in arrivals:
+        if earlier <= since:
+            break
+        if timedelta(seconds=later - earlier) > longest:
+            longest = max(longest, worked(instant(earlier), instant(later)))
         if silence <= max(longest * 3 / 2, longest + timedelta(hours=1)):
             return None
-        hours |= {at // 3600 for (at,) in arrivals}
-        days |= {at // 86400 for (at,) in arrivals}
+        later = earlier
+        hours.add(earlier // 3600)
+        days.add(earlier // 86400)
     return longest if len(hours) >= MIN_ARRIVALS and len(days) >= MIN_DAYS else None
+
+
+def _arrivals(connection: Connection, source: tuple[int, int]) -> Iterator[int]:
+    """When a source brought something, the newest first. Most are asked for the newest alone."""
+    found = select_rows(connection, _NEWEST, source)
+    while found:
+        yield from (at for (at,) in found)
+        found = select_rows(connection, _EARLIER, (*source, found[-1][0]))
 
 
 # Every digest asks these; the query builder takes longer to ask than they take to answer.
 _SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
-_NEWS = "FROM imports WHERE workspace_id = ? AND source_id = ? AND accepted + restated > 0"
-_LAST = f"SELECT (SELECT imported_at {_NEWS} ORDER BY imported_at DESC LIMIT 1)"
-_EARLIER = f"SELECT imported_at {_NEWS} AND imported_at > ? AND imported_at < ? ORDER BY imported_at DESC LIMIT 200"
+_NEWS = "SELECT imported_at FROM imports WHERE workspace_id = ? AND source_id = ? AND accepted + restated > 0"
+_NEWEST = f"{_NEWS} ORDER BY imported_at DESC LIMIT 1"
+_EARLIER = f"{_NEWS} AND imported_at < ? ORDER BY imported_at DESC LIMIT 200"
 
 
 def _change(database: Database, name: str, values: dict[str, Any]) -> None:

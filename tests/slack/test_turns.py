@@ -102,6 +102,18 @@ class TestSilence:
         # From Friday 17:00 to midnight 7 hours, and of Monday 15.5 more: 1.5 x the 15 hours of a night.
         assert silent[0] == 7 + 48 + 16
 
+    def test_an_export_with_a_column_more_is_the_same_source(self, database: Database, book: PriceBook) -> None:
+        """A daily CSV gains a column on its sixth day, which makes it another view of what the Console knows."""
+        ledger = Ledger(database, book, utc_policy)
+        monday = datetime(2026, 11, 2, 8, tzinfo=UTC)
+        for day in range(12):
+            source = "console_usage_csv" if day < 6 else "console_usage_csv_no_workspace_12ab"
+            self.arrive(database, book, monday + timedelta(days=day), day + 1, source)
+        last = monday + timedelta(days=11)
+        assert ledger.silent_sources(last + timedelta(hours=30)) == []
+        (silent,) = ledger.silent_sources(last + timedelta(days=4))
+        assert (silent.name, silent.last_at) == ("console_usage_csv", last)
+
     def test_imports_by_hand_on_one_day_promise_nothing(self, database: Database, book: PriceBook) -> None:
         for minute in range(5):
             self.arrive(database, book, NOW + timedelta(hours=minute), minute + 1)

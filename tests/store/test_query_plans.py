@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.advice import Advisor
+from bot.exports.formats import source_reader
 from bot.ledger import Ledger
 from bot.policy import Policy
 from bot.pricing import PriceBook
@@ -83,7 +84,7 @@ def test_what_a_turn_of_the_jobs_asks_scans_no_table_that_grows(database: Databa
         deliveries.told_digests(database, "C1", DAY, "daily", "", NOW)
         deliveries.correctable(database, NOW)
         deliveries.told_people(database, month_to_date(DAY))
-        silent_sources(database, NOW, lambda start, end: end - start)
+        silent_sources(database, NOW, lambda start, end: end - start, source_reader)
         with database.read() as connection:
             deliveries.alert_steps(connection, database.workspace_id, 1, DAY)
 
