@@ -23,6 +23,13 @@ LATELY = timedelta(days=21)
 MIN_SILENCE = timedelta(hours=6)
 
 
+FED_BY = {
+    "claude_code_analytics_api": "Anthropic Admin API, usage",
+    "analytics_cost": "Anthropic Admin API, cost (beta)",
+}
+"""The feed of each source that has one of its own, by name."""
+
+
 class FeedState(NamedTuple):
     """One feed: when it last began, succeeded and failed, why, when it is due again, and the newest day it brought."""
 
@@ -48,7 +55,10 @@ class FeedState(NamedTuple):
 
 
 class SilentSource(NamedTuple):
-    """A source that brought something regularly and has not for longer than was ``usual`` on working days."""
+    """A source that brought something regularly and has not for longer than was ``usual`` on working days.
+
+    ``last_at`` is when it last brought something, or when its feed last answered that there is nothing new.
+    """
 
     name: str
     last_at: datetime
@@ -188,21 +198,24 @@ def silent_sources(
     """Sources that have brought nothing for longer than one and a half times the longest pause of the last weeks.
 
     Pauses are ``worked`` time between two moments: nobody is surprised by a night that is like the others, nor by a
-    weekend. What one reader reads is one source, as an export that gains a column becomes another view of it.
+    weekend. What one reader reads is one source, as an export that gains a column becomes another view of it. A source
+    whose feed is answered is not silent, if with nothing new: on a day off there is none.
     """
     found, views = [], defaultdict(list)
     with database.read() as connection:
+        answered: dict[str | None, int] = dict(select_rows(connection, _ANSWERED, [database.workspace_id]))
         for source_id, name in select_rows(connection, _SOURCES, [database.workspace_id]):
             views[reader_of(name)].append((database.workspace_id, source_id))
         for name, sources_of in views.items():
             arrivals = merge(*(_arrivals(connection, source) for source in sources_of), reverse=True)
             last = next(arrivals, None)
-            if last is None or now - instant(last) < MIN_SILENCE:
+            if last is None:
                 continue
-            silence = worked(instant(last), now)
+            last_at = instant(max(last, answered.get(FED_BY.get(name), last)))
+            silence = worked(last_at, now) if now - last_at >= MIN_SILENCE else timedelta(0)
             usual = _longest_pause(last, arrivals, silence, worked) if silence > MIN_SILENCE else None
             if usual is not None:
-                found.append(SilentSource(name, instant(last), usual))
+                found.append(SilentSource(name, last_at, usual))
     return sorted(found)
 
 
@@ -238,6 +251,7 @@ def _arrivals(connection: Connection, source: tuple[int, int]) -> Iterator[int]:
 
 # Every digest asks these; the query builder takes longer to ask than they take to answer.
 _SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
+_ANSWERED = "SELECT name, succeeded_at FROM feeds WHERE workspace_id = ? AND succeeded_at IS NOT NULL"
 _NEWS = "SELECT imported_at FROM imports WHERE workspace_id = ? AND source_id = ? AND accepted + restated > 0"
 _NEWEST = f"{_NEWS} ORDER BY imported_at DESC LIMIT 1"
 _EARLIER = f"{_NEWS} AND imported_at < ? ORDER BY imported_at DESC LIMIT 200"

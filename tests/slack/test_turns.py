@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from bot.exports.formats import RECEIVED
-from bot.feeds import Feeds, folder_feed
+from bot.feeds import Feeds, cost_feed, folder_feed, usage_feed
 from bot.imports import Importer
 from bot.ledger import Ledger
 from bot.playground.demo import Stage
@@ -24,7 +24,7 @@ from bot.spend.records import Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
-from bot.store.feeds import feed_states
+from bot.store.feeds import FED_BY, feed_failed, feed_states, feed_succeeded
 from bot.store.recording import FileTally, record
 from bot.store.tally import Tally
 from bot.store.teams import Team
@@ -101,6 +101,27 @@ class TestSilence:
         silent = [hour for hour in range(24 * 7) if ledger.silent_sources(last + timedelta(hours=hour))]
         # From Friday 17:00 to midnight 7 hours, and of Monday 15.5 more: 1.5 x the 15 hours of a night.
         assert silent[0] == 7 + 48 + 16
+
+    def test_a_feed_that_is_answered_with_nothing_new_is_not_silent(self, database: Database, book: PriceBook) -> None:
+        """Every hour from Monday to Wednesday; nobody works on Thursday, and on Friday at 9:00 the key expires."""
+        ledger, feed = Ledger(database, book, utc_policy), "Anthropic Admin API, usage"
+        monday = datetime(2026, 11, 23, tzinfo=UTC)
+        for hour in range(24 * 3):
+            if 8 <= hour % 24 < 18:
+                self.arrive(database, book, monday + timedelta(hours=hour), hour)
+        friday = monday + timedelta(days=4, hours=9)
+        assert [source.last_at for source in ledger.silent_sources(friday)] == [monday + timedelta(days=2, hours=17)]
+        feed_succeeded(database, feed, friday, friday + timedelta(hours=1), None, 0)
+        assert ledger.silent_sources(friday) == []
+        feed_failed(database, feed, friday + timedelta(hours=1), friday + timedelta(hours=2), "401")
+        # The night is 15 hours: 22.5 hours of working days are 15 of Friday and 7.5 of Monday.
+        assert ledger.silent_sources(monday + timedelta(days=7, hours=7)) == []
+        (silent,) = ledger.silent_sources(monday + timedelta(days=7, hours=8))
+        assert silent.last_at == friday
+
+    def test_the_feeds_of_sources_are_those_that_run(self) -> None:
+        names = [make(None, None).name for make in (usage_feed, cost_feed)]  # type: ignore[arg-type]
+        assert names == [FED_BY["claude_code_analytics_api"], FED_BY["analytics_cost"]]
 
     def test_an_export_with_a_column_more_is_the_same_source(self, database: Database, book: PriceBook) -> None:
         """A daily CSV gains a column on its sixth day, which makes it another view of what the Console knows."""
