@@ -19,6 +19,9 @@ MIN_ARRIVALS = 5
 MIN_DAYS = 3
 """So many days they must be of."""
 
+MANY_ARRIVALS = 10
+"""So many nobody makes by hand: of two days they say enough for a silence of a whole working day."""
+
 LATELY = timedelta(days=21)
 MIN_SILENCE = timedelta(hours=6)
 
@@ -195,7 +198,7 @@ def silent_sources(
     worked: Callable[[datetime, datetime], timedelta],
     reader_of: Callable[[str], str],
 ) -> list[SilentSource]:
-    """Sources that have brought nothing for longer than one and a half times the longest pause of the last weeks.
+    """Sources that have brought nothing for longer than one and a half times the longest pause lately.
 
     Pauses are ``worked`` time between two moments: nobody is surprised by a night that is like the others, nor by a
     weekend. What one reader reads is one source, as an export that gains a column becomes another view of it. A source
@@ -224,21 +227,27 @@ def _longest_pause(
 ) -> timedelta | None:
     """The longest pause lately between ``last`` and the ``arrivals`` before it, of which the newest comes first.
 
-    None where a pause shows that a silence is nothing unusual, and where there are too few to say.
+    Where LATELY has too few, as of a weekly export, so many count as say enough. None where a pause shows that a
+    silence is nothing unusual, and where there are too few to say.
     """
     longest, hours, days, since = timedelta(0), {last // 3600}, {last // 86400}, last - int(LATELY.total_seconds())
     later = last
+
+    def is_enough() -> bool:
+        is_often = len(hours) >= MANY_ARRIVALS and len(days) > 1 and silence > timedelta(days=1)
+        return is_often or (len(hours) >= MIN_ARRIVALS and len(days) >= MIN_DAYS)
+
     for earlier in arrivals:
-        if earlier <= since:
+        if earlier <= since and is_enough():
             break
         if timedelta(seconds=later - earlier) > longest:
             longest = max(longest, worked(instant(earlier), instant(later)))
-        if silence <= max(longest * 3 / 2, longest + timedelta(hours=1)):
-            return None
+            if silence <= max(longest * 3 / 2, longest + timedelta(hours=1)):
+                return None
         later = earlier
         hours.add(earlier // 3600)
         days.add(earlier // 86400)
-    return longest if len(hours) >= MIN_ARRIVALS and len(days) >= MIN_DAYS else None
+    return longest if is_enough() else None
 
 
 def _arrivals(connection: Connection, source: tuple[int, int]) -> Iterator[int]:

@@ -135,6 +135,35 @@ class TestSilence:
         (silent,) = ledger.silent_sources(last + timedelta(days=4))
         assert (silent.name, silent.last_at) == ("console_usage_csv", last)
 
+    def test_a_weekly_export_that_ends_is_told(self, database: Database, book: PriceBook) -> None:
+        """Five Mondays; the pause is five working days, so that 7.5 without an export are unusual."""
+        ledger, monday = Ledger(database, book, utc_policy), datetime(2026, 9, 7, 8, tzinfo=UTC)
+        for week in range(5):
+            assert ledger.silent_sources(monday + timedelta(weeks=week)) == []
+            self.arrive(database, book, monday + timedelta(weeks=week), week + 1, "console_usage_csv")
+        last = monday + timedelta(weeks=4)
+        # Monday 8:00 to Wednesday of the next week 20:00
+        assert ledger.silent_sources(last + timedelta(days=9, hours=12)) == []
+        (silent,) = ledger.silent_sources(last + timedelta(days=9, hours=13))
+        assert (silent.last_at, silent.usual) == (last, timedelta(days=5))
+
+    def test_two_days_of_many_arrivals_are_enough_for_a_day_without_any(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        ledger, monday = Ledger(database, book, utc_policy), datetime(2026, 11, 2, 8, tzinfo=UTC)
+        for hour in (*range(5), *range(24, 29)):
+            self.arrive(database, book, monday + timedelta(hours=hour), hour + 1, "otlp_events")
+        last = monday + timedelta(hours=28)
+        # One and a half times the night of 20 hours are 30.
+        assert ledger.silent_sources(last + timedelta(hours=30)) == []
+        (silent,) = ledger.silent_sources(last + timedelta(hours=31))
+        assert silent.usual == timedelta(hours=20)
+
+    def test_a_few_arrivals_of_two_days_promise_nothing(self, database: Database, book: PriceBook) -> None:
+        for hour in (0, 1, 2, 3, 4, 24, 25, 26, 27):
+            self.arrive(database, book, NOW + timedelta(hours=hour), hour + 1)
+        assert Ledger(database, book, utc_policy).silent_sources(NOW + timedelta(days=30)) == []
+
     def test_imports_by_hand_on_one_day_promise_nothing(self, database: Database, book: PriceBook) -> None:
         for minute in range(5):
             self.arrive(database, book, NOW + timedelta(hours=minute), minute + 1)
