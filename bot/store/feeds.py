@@ -22,6 +22,9 @@ MIN_DAYS = 3
 MANY_ARRIVALS = 10
 """So many nobody makes by hand: of two days they say enough for a silence of a whole working day."""
 
+REGULAR_DAYS = 10
+"""Of arrivals on so many days the longest pause is left out: it may have been an outage, and the others say enough."""
+
 LATELY = timedelta(days=21)
 MIN_SILENCE = timedelta(hours=6)
 
@@ -225,13 +228,13 @@ def silent_sources(
 def _longest_pause(
     last: int, arrivals: Iterator[int], silence: timedelta, worked: Callable[[datetime, datetime], timedelta]
 ) -> timedelta | None:
-    """The longest pause lately between ``last`` and the ``arrivals`` before it, of which the newest comes first.
+    """The longest usual pause between ``last`` and the ``arrivals`` before it, of which the newest comes first.
 
     Where LATELY has too few, as of a weekly export, so many count as say enough. None where a pause shows that a
     silence is nothing unusual, and where there are too few to say.
     """
-    longest, hours, days, since = timedelta(0), {last // 3600}, {last // 86400}, last - int(LATELY.total_seconds())
-    later = last
+    second, longest, later, since = timedelta(0), timedelta(0), last, last - int(LATELY.total_seconds())
+    hours, days = {last // 3600}, {last // 86400}
 
     def is_enough() -> bool:
         is_often = len(hours) >= MANY_ARRIVALS and len(days) > 1 and silence > timedelta(days=1)
@@ -240,14 +243,20 @@ def _longest_pause(
     for earlier in arrivals:
         if earlier <= since and is_enough():
             break
-        if timedelta(seconds=later - earlier) > longest:
-            longest = max(longest, worked(instant(earlier), instant(later)))
-            if silence <= max(longest * 3 / 2, longest + timedelta(hours=1)):
+        if timedelta(seconds=later - earlier) > second:
+            _, second, longest = sorted((second, longest, worked(instant(earlier), instant(later))))
+            if silence <= _bound(second):
                 return None
         later = earlier
         hours.add(earlier // 3600)
         days.add(earlier // 86400)
-    return longest if is_enough() else None
+    usual = second if len(days) >= REGULAR_DAYS else longest
+    return usual if is_enough() and silence > _bound(usual) else None
+
+
+def _bound(usual: timedelta) -> timedelta:
+    """How long a silence may be that is as good as usual."""
+    return max(usual * 3 / 2, usual + timedelta(hours=1))
 
 
 def _arrivals(connection: Connection, source: tuple[int, int]) -> Iterator[int]:

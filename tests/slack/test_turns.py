@@ -135,6 +135,18 @@ class TestSilence:
         (silent,) = ledger.silent_sources(last + timedelta(days=4))
         assert (silent.name, silent.last_at) == ("console_usage_csv", last)
 
+    def test_an_outage_does_not_make_the_next_one_usual(self, database: Database, book: PriceBook) -> None:
+        """By the hour for three weeks, without Tuesday 17 to Thursday 19; then it ends on Monday 23 at 12:00."""
+        ledger, monday = Ledger(database, book, utc_policy), datetime(2026, 11, 2, tzinfo=UTC)
+        for day in (*range(5), *range(7, 12), 14, 18, 21):
+            for hour in range(8, 18 if day != 21 else 13):
+                at = monday + timedelta(days=day, hours=hour)
+                self.arrive(database, book, at, 24 * day + hour, "otlp_events")
+        # Nights are 15 hours: 22.5 hours after Monday's 12:00.
+        assert ledger.silent_sources(monday + timedelta(days=22, hours=10)) == []
+        (silent,) = ledger.silent_sources(monday + timedelta(days=22, hours=11))
+        assert silent.usual == timedelta(hours=15)
+
     def test_a_weekly_export_that_ends_is_told(self, database: Database, book: PriceBook) -> None:
         """Five Mondays; the pause is five working days, so that 7.5 without an export are unusual."""
         ledger, monday = Ledger(database, book, utc_policy), datetime(2026, 9, 7, 8, tzinfo=UTC)

@@ -9,7 +9,7 @@ def silence_sentence(source: str, last_at: datetime, zone: str, usual: timedelta
     """That a source has brought nothing for longer than usual; ``last_at`` is told in ``zone``."""
     return (
         f"{source} has brought nothing since {short_day(last_at.date())} {last_at:%H:%M} {zone}; lately the longest "
-        f"pause was {_length(usual)} of working days. Digests and alerts may miss usage: look at what feeds it."
+        f"usual pause was {_length(usual)} of working days. Digests and alerts may miss usage: look at what feeds it."
     )
 
 
