@@ -583,12 +583,13 @@ class Ledger:
                 names = [one.source for when, one in late if when == day]
                 people |= people_of_sources(self.database, day, names, members)
         missing = [day for day in unheard if day <= last_day and not day_sources(self.database, day, RECEIVED)]
-        silent = self.silent_sources(now) if now else []
+        silent = [one for one in self.silent_sources(now) if not one.is_given_up(now)] if now else []
+        silent.sort(key=lambda one: one.last_at, reverse=True)
         return Freshness(
             last_day,
             min(one.at for _, one in late) if late else max(one.at for _, one in arrivals),
             any(one.utc_days for _, one in arrivals),
-            tuple((source_title(source.name), source.last_at) for source in silent),
+            tuple((source_title(one.name), one.last_at) for one in silent),
             is_partial=bool(late) or any(day > last_day for day in unheard),
             late_people=len(people),
             missing=tuple(sorted(missing)),

@@ -127,7 +127,8 @@ class Arrival(NamedTuple):
 class Freshness(NamedTuple):
     """How current the data are: the newest day stored, when it came (UTC), and if its days are UTC days.
 
-    ``silent`` names the sources that have brought nothing for longer than usual, each with its last moment (UTC).
+    ``silent`` names the sources that have brought nothing for longer than usual, each with its last moment (UTC), the
+    newest first.
     ``is_partial`` says that some came before the last day was over, of ``late_people`` people (0: of everybody), or
     that none has come of the last days yet. ``missing`` are working days before the last of which nothing is known.
     """

@@ -70,6 +70,10 @@ class SilentSource(NamedTuple):
     last_at: datetime
     usual: timedelta
 
+    def is_given_up(self, now: datetime) -> bool:
+        """Whether it has been silent for LATELY longer than anybody would wait for it."""
+        return now - self.last_at > LATELY + 2 * self.usual
+
 
 _COLUMNS = tuple(feeds.c[name] for name in FeedState._fields)
 

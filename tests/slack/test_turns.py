@@ -135,6 +135,30 @@ class TestSilence:
         (silent,) = ledger.silent_sources(last + timedelta(days=4))
         assert (silent.name, silent.last_at) == ("console_usage_csv", last)
 
+    def test_digests_tell_the_newest_silence_first_and_a_source_that_was_given_up_no_more(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        """A daily CSV for a week to 6 November, another for three to the 20th."""
+        ledger, monday = Ledger(database, book, utc_policy), datetime(2026, 11, 2, 8, tzinfo=UTC)
+        for day in (*range(5), *range(7, 12), *range(14, 19)):
+            at = monday + timedelta(days=day)
+            self.arrive(database, book, at, day + 1, "console_usage_csv")
+            if day < 5:
+                self.arrive(database, book, at, day + 1, "claude_code_analytics_api")
+
+        def told(now: datetime) -> list[tuple[str, datetime]]:
+            fresh = ledger.digest(date(2026, 11, 1), now).freshness
+            assert fresh is not None
+            return list(fresh.silent)
+
+        first = ("Claude Code Analytics API", monday + timedelta(days=4))
+        second = ("Console usage CSV", monday + timedelta(days=18))
+        assert told(monday + timedelta(days=24)) == [second, first]
+        # The usual pause is one day: three weeks and two days after it came last.
+        assert told(monday + timedelta(days=27)) == [second, first]
+        assert told(monday + timedelta(days=27, hours=1)) == [second]
+        assert len(ledger.silent_sources(monday + timedelta(days=90))) == 2
+
     def test_an_outage_does_not_make_the_next_one_usual(self, database: Database, book: PriceBook) -> None:
         """By the hour for three weeks, without Tuesday 17 to Thursday 19; then it ends on Monday 23 at 12:00."""
         ledger, monday = Ledger(database, book, utc_policy), datetime(2026, 11, 2, tzinfo=UTC)
