@@ -29,7 +29,7 @@ from bot.spend.days import ONE_DAY, Period, spend_day
 from bot.spend.digest import DAILY, MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
-from bot.store.deliveries import ALERT, NOTICE, TOO_LATE, Delivery, Scope
+from bot.store.deliveries import ALERT, NOTICE, SILENT, TOO_LATE, Delivery, Scope
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
 from bot.store.people import Person, people_of_team, person_by_id, wishes_of
 from bot.store.settings import read_setting, write_setting
@@ -45,7 +45,6 @@ LOOKED_BACK = timedelta(days=90)
 
 MAY_WORK_LATER = (Meaning.RETRY, Meaning.UNCERTAIN, Meaning.INSTALLATION)
 MOST_ADVISED = 500
-SILENT = "silent:"
 """People up to whom a monthly digest looks for a better mix of plans: of thousands that takes longer than a lease."""
 
 NOT_THERE = ("not_in_channel", "channel_not_found")

@@ -23,6 +23,9 @@ DIGEST = "digest"
 ALERT = "alert"
 NOTICE = "notice"
 """A message to an admin about the installation itself."""
+SILENT = "silent:"
+"""What a notice of a silent source begins with: which source, and since when."""
+
 NOT_ARRIVED = ("held", "failed", "expired")
 """States in which a message stays; some expired because they need not be sent any more."""
 

@@ -6,6 +6,7 @@ from sqlalchemy import delete, exists, or_, select
 
 from bot.store.audit import LOOKED_AT, write_audit
 from bot.store.database import Database
+from bot.store.deliveries import NOTICE, SILENT
 from bot.store.ranges import forget_ranges_before
 from bot.store.tables import (
     audit,
@@ -55,7 +56,10 @@ def delete_before(database: Database, day: date, now: datetime) -> int:
         if deleted:
             # A file that brings them again must be read to say so.
             connection.execute(delete(read_files).where(read_files.c.workspace_id == mine))
-        connection.execute(delete(deliveries).where(deliveries.c.workspace_id == mine, deliveries.c.day < day))
+        # What says that a silence was told stays: the source may still be silent, and would be told again.
+        is_silence = deliveries.c.key.startswith(f"{NOTICE}:{SILENT}")
+        messages = (deliveries.c.workspace_id == mine, deliveries.c.day < day, ~is_silence)
+        connection.execute(delete(deliveries).where(*messages))
         looks = (audit.c.workspace_id == mine, audit.c.what.startswith(LOOKED_AT))
         connection.execute(delete(audit).where(*looks, audit.c.at < datetime.combine(day, time(0), UTC)))
         if deleted:

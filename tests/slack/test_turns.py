@@ -26,6 +26,7 @@ from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
 from bot.store.feeds import FED_BY, feed_failed, feed_states, feed_succeeded
 from bot.store.recording import FileTally, record
+from bot.store.retention import delete_before
 from bot.store.tally import Tally
 from bot.store.teams import Team
 from tests.usage import DANA, POLICY, crowded_team, opus_for, request, store, used, utc_policy
@@ -134,6 +135,18 @@ class TestSilence:
         assert ledger.silent_sources(last + timedelta(hours=30)) == []
         (silent,) = ledger.silent_sources(last + timedelta(days=4))
         assert (silent.name, silent.last_at) == ("console_usage_csv", last)
+
+    def test_what_is_kept_for_90_days_is_no_second_message(self, stage: Stage, book: PriceBook) -> None:
+        database, jobs = stage.installation.database, stage.installation.jobs
+        jobs.admins = ("U0ADMIN1",)
+        for day in range(5):
+            self.arrive(database, book, NOW + timedelta(days=day), day + 1)
+        for days in (10, 110):
+            now = NOW + timedelta(days=days)
+            delete_before(database, (now - timedelta(days=90)).date(), now)
+            jobs.watch_sources(now)
+        (told,) = all_deliveries(database)
+        assert told.day == date(2026, 11, 30)
 
     def test_digests_tell_the_newest_silence_first_and_a_source_that_was_given_up_no_more(
         self, database: Database, book: PriceBook
