@@ -32,11 +32,14 @@ from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import ALERT, NOTICE, SILENT, TOO_LATE, Delivery, Scope
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
 from bot.store.people import Person, people_of_team, person_by_id, wishes_of
+from bot.store.quantities import last_day_before
 from bot.store.settings import read_setting, write_setting
 from bot.store.subscriptions import Subscription, all_subscriptions
 from bot.store.teams import TOO_SMALL, find_team
 
 CORRECTED_FOR = timedelta(days=3)
+"""For so long after it was sent a digest is edited where its total changes."""
+
 TOLD_FOR = timedelta(days=3)
 """Days whose failures the admins are told of; older ones are history, also for a new admin."""
 
@@ -223,15 +226,22 @@ class Jobs:
         return corrected
 
     def _tell_no_data(self, delivery: Delivery, now: datetime) -> None:
-        """Owe each admin one message about days that a digest had no data for."""
+        """Owe each admin one message about days that a digest had no data for, unless they know why.
+
+        They do where a source is silent since, and where the digests before had no data either.
+        """
         covered = Period(delivery.covers.start, delivery.day + ONE_DAY)
         if delivery.covers.team or not self.ledger.calendar.working_days(covered):
             return  # a team may well have used nothing, and nobody need have worked at a weekend
+        silent = (one for one in self.ledger.silent_sources(now) if not one.is_given_up(now))
+        if any(spend_day(one.last_at, self.ledger.zone) <= delivery.day for one in silent):
+            return
         text = (
-            f"The digest of {delivery.day} had no usage data to tell. Import the day's export, and the message is "
-            "edited; claudecost doctor says how the feeds are."
+            f"The digest of {delivery.day} had no usage data to tell. Import the day's export within "
+            f"{CORRECTED_FOR.days} days of the message, and it is edited; claudecost doctor says how the feeds are."
         )
-        self._tell_admins(f"no-data:{delivery.day}", text, now)
+        known_to = last_day_before(self.ledger.database, covered.start)
+        self._tell_admins(f"no-data:since:{known_to}", text, now)
 
     def _tell_admins(self, about: str, text: str, now: datetime, failed: str | None = None) -> None:
         """Owe each admin one message, unless they were told the same already."""

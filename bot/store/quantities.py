@@ -374,6 +374,13 @@ def stored_period(database: Database) -> Period | None:
     return Period(number_day(first), number_day(last) + ONE_DAY) if first else None
 
 
+def last_day_before(database: Database, day: date) -> date | None:
+    """The newest day with usage before a day; None where there is none."""
+    with database.read() as connection:
+        ((found,),) = select_rows(connection, _LAST_DAY_BEFORE, (database.workspace_id, day_number(day)))
+    return None if found is None else number_day(found)
+
+
 def _ends(start: Column[date], end: Column[date], mine: ColumnElement[bool]) -> Select[date, date]:
     """The least and the greatest: each looked up in the index of days, where together they would scan all of it."""
     least, greatest = select(func.min(start)).where(mine), select(func.max(end)).where(mine)
@@ -384,6 +391,7 @@ _STORED_DAYS = (
     "SELECT (SELECT min(day) FROM model_days WHERE workspace_id = ?), "
     "(SELECT max(day) FROM model_days WHERE workspace_id = ?)"
 )
+_LAST_DAY_BEFORE = "SELECT max(day) FROM model_days WHERE workspace_id = ? AND day < ?"
 
 
 def last_import(database: Database) -> LastImport | None:

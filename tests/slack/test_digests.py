@@ -902,9 +902,33 @@ class TestCorrection:
             bot.jobs.tick(NOW + timedelta(hours=hours))
         told = [message["text"] for message in stage.workspace.messages.get("D001", [])]
         assert told == [
-            "The digest of 2026-11-19 had no usage data to tell. Import the day's export, and the message is edited; "
-            "claudecost doctor says how the feeds are."
+            "The digest of 2026-11-19 had no usage data to tell. Import the day's export within 3 days of the message, "
+            "and it is edited; claudecost doctor says how the feeds are."
         ]
+
+    def test_of_one_outage_there_is_one_message(self, stage: Stage) -> None:
+        """Usage to Thursday 19; nothing of the Friday, Monday and Tuesday after; Wednesday again, and no Thursday."""
+        bot = stage.installation
+        bot.jobs.admins = ("U001",)
+
+        def told() -> list[str]:
+            found = deliveries.all_deliveries(bot.database)
+            return [str(one.payload)[24:34] for one in found if one.kind == "notice" and one.payload]
+
+        def days_go_by(*days: int) -> None:
+            for day in days:
+                now = datetime(2026, 11, day, 9, tzinfo=UTC)
+                bot.jobs.tick(now)
+                bot.jobs.correct_digests(now + timedelta(minutes=30))
+
+        store(bot.database, used(opus_for(5), date(2026, 11, 19)), policy=NO_ALERTS)
+        days_go_by(20, 23, 24, 25)
+        assert told() == ["2026-11-22"]
+        store(bot.database, used(opus_for(5), date(2026, 11, 25)), policy=NO_ALERTS)
+        days_go_by(26)
+        assert told() == ["2026-11-22"]
+        days_go_by(27)
+        assert told() == ["2026-11-22", "2026-11-26"]
 
     @pytest.mark.parametrize(
         ("before", "after", "expected"),

@@ -136,6 +136,20 @@ class TestSilence:
         (silent,) = ledger.silent_sources(last + timedelta(days=4))
         assert (silent.name, silent.last_at) == ("console_usage_csv", last)
 
+    def test_days_without_data_are_not_told_beside_a_silence(self, stage: Stage, book: PriceBook) -> None:
+        """A daily export of three weeks ends on Friday 20, and is silent from Monday at 20:00 on."""
+        database, jobs = stage.installation.database, stage.installation.jobs
+        jobs.admins = ("U0ADMIN1",)
+        for day in (*range(5), *range(7, 12), *range(14, 19)):
+            self.arrive(database, book, datetime(2026, 11, 2, 8, tzinfo=UTC) + timedelta(days=day), day + 1)
+        for hour in range(24 * 4, 24 * 10):
+            now = NOW + timedelta(hours=hour)
+            jobs.watch_sources(now)
+            jobs.tick(now)
+            jobs.correct_digests(now)
+        told = [one for one in all_deliveries(database) if one.kind == "notice"]
+        assert [one.key.split(":")[1] for one in told] == ["silent"]
+
     def test_what_is_kept_for_90_days_is_no_second_message(self, stage: Stage, book: PriceBook) -> None:
         database, jobs = stage.installation.database, stage.installation.jobs
         jobs.admins = ("U0ADMIN1",)
