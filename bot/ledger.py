@@ -527,6 +527,9 @@ class Ledger:
 
     def what(self, delivery: Delivery) -> str:
         """What a message is, for admins; of an alert without its step, which would say how much somebody spent."""
+        if delivery.kind == deliveries.NOTICE:
+            about = delivery.key.removeprefix(f"{deliveries.NOTICE}:").removesuffix(f":{delivery.target}")
+            return f"notice to {delivery.target} of {delivery.day} ({about})"
         if delivery.kind != deliveries.ALERT:
             return f"digest of {delivery.day} ({delivery.key})"
         person = person_by_id(self.database, int(delivery.target))

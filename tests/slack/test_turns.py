@@ -136,6 +136,17 @@ class TestSilence:
         (silent,) = ledger.silent_sources(last + timedelta(days=4))
         assert (silent.name, silent.last_at) == ("console_usage_csv", last)
 
+    def test_a_notice_that_slack_refuses_is_called_one(self, stage: Stage, book: PriceBook) -> None:
+        bot = stage.installation
+        bot.jobs.admins = ("U0NOBODY",)
+        for day in range(5):
+            self.arrive(bot.database, book, NOW + timedelta(days=day), day + 1)
+        bot.jobs.watch_sources(NOW + timedelta(days=10))
+        (told,) = all_deliveries(bot.database)
+        last = NOW + timedelta(days=4)
+        about = f"silent:claude_code_analytics_api:{int(last.timestamp())}"
+        assert bot.ledger.what(told) == f"notice to U0NOBODY of 2026-11-30 ({about})"
+
     def test_days_without_data_are_not_told_beside_a_silence(self, stage: Stage, book: PriceBook) -> None:
         """A daily export of three weeks ends on Friday 20, and is silent from Monday at 20:00 on."""
         database, jobs = stage.installation.database, stage.installation.jobs
