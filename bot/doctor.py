@@ -143,6 +143,8 @@ def _slack(installation: Installation) -> Iterator[Check]:
         yield Check("commands", "neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set", todo)
     else:
         yield _commands(installation)
+    if not settings.admins:
+        yield Check("admins", "nobody hears of silent sources and failed messages", "set CLAUDECOST_ADMINS")
     subscriptions = [*installation.settled(), *all_subscriptions(installation.database)]
     if not subscriptions:
         todo = "set CLAUDECOST_DIGEST_CHANNEL, or /claudecost subscribe in a channel, and invite the bot there"

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
+from bot.app import Installation
+from bot.doctor import examine
 from bot.exports.formats import RECEIVED
 from bot.feeds import Feeds, cost_feed, folder_feed, usage_feed
 from bot.imports import Importer
@@ -135,6 +137,16 @@ class TestSilence:
         assert ledger.silent_sources(last + timedelta(hours=30)) == []
         (silent,) = ledger.silent_sources(last + timedelta(days=4))
         assert (silent.name, silent.last_at) == ("console_usage_csv", last)
+
+    def test_doctor_says_where_nobody_would_hear_of_it(self, stage: Stage) -> None:
+        settings = stage.installation.settings
+        for admins, said in (((), ["set CLAUDECOST_ADMINS"]), (("U001",), [])):
+            found = settings.model_copy(update={"admins": admins, "slack_admins": True})
+            bot = Installation(found, clock=lambda: NOW)
+            try:
+                assert [check.todo for check in examine(bot, NOW) if check.name == "admins"] == said
+            finally:
+                bot.close()
 
     def test_a_notice_that_slack_refuses_is_called_one(self, stage: Stage, book: PriceBook) -> None:
         bot = stage.installation
