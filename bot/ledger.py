@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.exports.formats import CONTINUOUS, RECEIVED, has_utc_days, knows_everybody, source_reader, source_title
+from bot.exports.formats import CONTINUOUS, LAGS, RECEIVED, has_utc_days, knows_everybody, source_reader, source_title
 from bot.policy import MIN_GROUP, Policy
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.alerts import Alert, step_reached
@@ -647,5 +647,6 @@ class Ledger:
         for one in day_sources(self.database, day, RECEIVED, members):
             at = one.last_at if one.source in CONTINUOUS else one.of_day_at
             if at is not None:
-                found.append(Arrival(one.source, at, has_utc_days(one.source), one.is_received))
+                lag = LAGS.get(source_reader(one.source), timedelta(0))
+                found.append(Arrival(one.source, at, has_utc_days(one.source), one.is_received, lag))
         return found

@@ -1,6 +1,7 @@
 """All formats that can be read, and which one a file is."""
 
 import re
+from datetime import timedelta
 
 from bot.exports.analytics_api import AnalyticsApi
 from bot.exports.anthropic_reports import (
@@ -55,6 +56,9 @@ READERS: tuple[Reader, ...] = (
 
 CONTINUOUS = ("transcripts", "otlp_events", "otlp_metrics")
 """Sources of single requests: whatever they bring of a day, they know the days before it by then."""
+
+LAGS = {AnalyticsApi.name: timedelta(hours=1)}
+"""How much later than it is used a source tells usage, where it says so."""
 
 _OF_SOME = (*CONTINUOUS, Ccusage.name, ClaudePrint.name, Copilot.name, Cursor.name)
 """Sources of single people's machines, and of other vendors."""

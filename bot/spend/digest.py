@@ -110,18 +110,19 @@ class PeopleCount(NamedTuple):
 class Arrival(NamedTuple):
     """When a source last brought a day that it speaks for (UTC), and if its days are UTC days.
 
-    ``is_live`` says that it brings usage as it happens.
+    ``is_live`` says that it brings usage as it happens, ``lag`` how much later than it is used it does.
     """
 
     source: str
     at: datetime
     utc_days: bool
     is_live: bool = False
+    lag: timedelta = timedelta(0)
 
     def is_late(self, day: date, zone: str, now: datetime | None) -> bool:
-        """Whether it came before the day was over, so that more of it is to come. ``now`` is None once it is over."""
+        """Whether it came before all of the day was told, so that more is to come. ``now`` is None once it is over."""
         over_at = due_at(day + ONE_DAY, time(0), ZoneInfo("UTC" if self.utc_days else zone))
-        return self.at < over_at and not (self.is_live and (now is None or now >= over_at))
+        return self.at < over_at + self.lag and not (self.is_live and (now is None or now >= over_at))
 
 
 class Freshness(NamedTuple):

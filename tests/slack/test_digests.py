@@ -101,7 +101,7 @@ class TestSituations:
         found = facts(book, FRIDAY, opus(20, FRIDAY), *weeks_before(FRIDAY, 40), freshness=fresh(FRIDAY, 16))
         text = lines(found)
         assert text[1] == "$20.00 across 14 people, so far · a usual Friday is $40.00"
-        assert "Usage to Fri 20 Nov, before the last day was over, received Fri 20 Nov 16:00 UTC" in text
+        assert "Usage to Fri 20 Nov, before all of the last day had come, received Fri 20 Nov 16:00 UTC" in text
 
     def test_the_first_day_ever(self, book: PriceBook) -> None:
         text = lines(facts(book, FRIDAY, opus(20, FRIDAY)))

@@ -352,6 +352,18 @@ class TestWhatIsStillToCome:
         assert self.digest(database, book, self.EVENING + timedelta(hours=1)).is_partial
         assert not self.digest(database, book).is_partial
 
+    def test_the_last_hour_of_an_api_that_is_an_hour_late_is_still_to_come(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        midnight = datetime(2026, 11, 20, tzinfo=UTC)
+        for minute, is_partial in ((59, True), (60, False)):
+            at = midnight + timedelta(minutes=minute)
+            self.come(database, "claude_code_analytics_api", at, used(opus_for(10)))
+            facts = self.digest(database, book, at)
+            assert facts.is_partial is is_partial
+            said = digest_message(facts).blocks[-2]["elements"][0]["text"]
+            assert ("Usage to Thu 19 Nov, before all of the last day had come, received" in said) is is_partial
+
     def test_events_in_a_file_are_as_old_as_the_file(self, database: Database, book: PriceBook) -> None:
         self.come(database, "otlp_events", self.EVENING, used(opus_for(10), request=request("1")))
         assert self.digest(database, book).is_partial

@@ -228,7 +228,7 @@ def _coverage(facts: DigestFacts) -> str:
     )
     if len(fresh.silent) > 1:
         silent += f", {len(fresh.silent) - 1} more silent"
-    before = ", later days are not known yet" if fresh.last_day < facts.day else ", before the last day was over"
+    before = ", later days are not known yet" if fresh.last_day < facts.day else ", before all of the last day had come"
     before = before if facts.is_partial and fresh.is_partial else ""
     before += _missing(fresh) if facts.is_partial else ""
     return f"Usage to {short_day(fresh.last_day)}{before}, received {_received(fresh, facts.zone)}{silent}"
