@@ -83,8 +83,17 @@ class Unassigned(NamedTuple):
     usd: Decimal
 
 
-def actor_ids(connection: Connection, workspace_id: int, named: Iterable[Actor], book: PriceBook) -> dict[Actor, int]:
-    """The ids of these actors, each new one with the person behind it, or with one of its own where nobody is known."""
+PersonDays = set[tuple[date, int]]
+"""Days, each with the id of somebody who used something on it."""
+
+
+def actor_ids(
+    connection: Connection, workspace_id: int, named: Iterable[Actor], book: PriceBook, moved: PersonDays
+) -> dict[Actor, int]:
+    """The ids of these actors, each new one with the person behind it, or with one of its own where nobody is known.
+
+    Days of which usage becomes somebody's by that are added to ``moved``.
+    """
     wanted = set(named)
     found = known_actors(connection, workspace_id, wanted)
     missing = sorted(wanted - found.keys())
@@ -95,12 +104,17 @@ def actor_ids(connection: Connection, workspace_id: int, named: Iterable[Actor],
         hidden = _hide_new_keys(connection, workspace_id, erased)
         found = known_actors(connection, workspace_id, wanted) | erased | hidden
         if any(actor.kind == "email" for actor in added):
-            _follow_rule(connection, workspace_id, book)
+            _follow_rule(connection, workspace_id, book, moved)
     return found
 
 
-def learn_members(connection: Connection, workspace_id: int, members: Iterable[Member], book: PriceBook) -> int:
-    """Remember the names, seats and account ids of a directory; returns how many of them were new."""
+def learn_members(
+    connection: Connection, workspace_id: int, members: Iterable[Member], book: PriceBook, moved: PersonDays
+) -> int:
+    """Remember the names, seats and account ids of a directory; returns how many of them were new.
+
+    Days of which usage becomes somebody's by that are added to ``moved``.
+    """
     new = 0
     told = list(members)
     for member in told:
@@ -116,11 +130,11 @@ def learn_members(connection: Connection, workspace_id: int, members: Iterable[M
         if changed:
             connection.execute(update(people).where(people.c.id == person_id).values(**changed))
         linked = member.account is not None and _learn_account(
-            connection, workspace_id, Actor(member.kind, member.account), person_id, book
+            connection, workspace_id, Actor(member.kind, member.account), person_id, book, moved
         )
         new += bool(changed) or linked
     if told:
-        _follow_rule(connection, workspace_id, book)
+        _follow_rule(connection, workspace_id, book, moved)
     return new
 
 
@@ -147,14 +161,14 @@ def link_actor(
         if person_id is None:
             raise UnknownIdentity(f"The data of {email} were erased; nothing is linked to that address any more.")
         found, person_id = _meant(connection, database.workspace_id, found, address, person_id)
-        touched: set[date] = set()
+        moved: PersonDays = set()
         owners = select(people.c.id).join(actors, actors.c.person_id == people.c.id)
         owners = owners.where(actors.c.id.in_(found), people.c.email.is_not(None), people.c.id != person_id)
         before = set(connection.execute(owners).scalars())
         for actor_id in found:
-            touched |= _move(connection, database.workspace_id, actor_id, person_id, by, book)
-        _follow_rule(connection, database.workspace_id, book)
-        owe_alerts(connection, database.workspace_id, {(day, person_id) for day in touched}, policy, now)
+            _move(connection, database.workspace_id, actor_id, person_id, by, book, moved)
+        _follow_rule(connection, database.workspace_id, book, moved)
+        owe_alerts(connection, database.workspace_id, moved, policy, now)
     return before
 
 
@@ -405,7 +419,9 @@ def _person_of_email(connection: Connection, workspace_id: int, email: str) -> i
     return int(found)
 
 
-def _learn_account(connection: Connection, workspace_id: int, actor: Actor, person_id: int, book: PriceBook) -> bool:
+def _learn_account(
+    connection: Connection, workspace_id: int, actor: Actor, person_id: int, book: PriceBook, moved: PersonDays
+) -> bool:
     if _erased_ids(connection, workspace_id, [actor]):
         return False
     query = select(actors.c.id, actors.c.linked_by).where(
@@ -418,17 +434,17 @@ def _learn_account(connection: Connection, workspace_id: int, actor: Actor, pers
         return True
     if known.linked_by is not None:
         return False
-    _move(connection, workspace_id, known.id, person_id, BY_EXPORT, book)
+    _move(connection, workspace_id, known.id, person_id, BY_EXPORT, book, moved)
     return True
 
 
-def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook) -> None:
+def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook, moved: PersonDays) -> None:
     """Give Claude Code's keys that nobody is behind to the one person whose address begins like the key's user.
 
     A key that was given to somebody by this rule is nobody's again once a second person has such an address: in
     whatever order exports come, they end in the same.
     """
-    _undo_rule(connection, workspace_id, book)
+    _undo_rule(connection, workspace_id, book, moved)
     query = (
         select(actors.c.id, actors.c.kind, actors.c.name)
         .join(people, actors.c.person_id == people.c.id)
@@ -445,10 +461,10 @@ def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook) -> 
     for actor_id, kind, name in waiting:
         owner = by_user.get(_key_user(Actor(kind, name)))
         if owner is not None:
-            _move(connection, workspace_id, actor_id, owner, BY_RULE, book)
+            _move(connection, workspace_id, actor_id, owner, BY_RULE, book, moved)
 
 
-def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook) -> None:
+def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook, moved: PersonDays) -> None:
     query = select(actors.c.id, actors.c.kind, actors.c.name, actors.c.person_id).where(
         actors.c.workspace_id == workspace_id, actors.c.kind == "api_key", actors.c.linked_by == BY_RULE
     )
@@ -457,10 +473,10 @@ def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook) -> No
     for actor_id, kind, name, person_id in given:
         owner = by_user.get(_key_user(Actor(kind, name)))
         if owner is not None and owner != person_id:
-            _move(connection, workspace_id, actor_id, owner, BY_RULE, book)
+            _move(connection, workspace_id, actor_id, owner, BY_RULE, book, moved)
         elif owner is None:
             added = people.insert().values(workspace_id=workspace_id, name=name).returning(people.c.id)
-            _move(connection, workspace_id, actor_id, connection.execute(added).scalar_one(), None, book)
+            _move(connection, workspace_id, actor_id, connection.execute(added).scalar_one(), None, book, moved)
 
 
 def _people_by_user(connection: Connection, workspace_id: int) -> dict[str, int]:
@@ -487,11 +503,17 @@ def _key_user(actor: Actor) -> str:
 
 
 def _move(
-    connection: Connection, workspace_id: int, actor_id: int, person_id: int, by: str | None, book: PriceBook
-) -> set[date]:
+    connection: Connection,
+    workspace_id: int,
+    actor_id: int,
+    person_id: int,
+    by: str | None,
+    book: PriceBook,
+    moved: PersonDays,
+) -> None:
     """Give an actor with all its history to a person; who had it before is removed if nothing is left of them.
 
-    Returns the days that changed hands.
+    The days that changed hands are added to ``moved``.
     """
     before = connection.execute(select(actors.c.person_id).where(actors.c.id == actor_id)).scalar_one()
     days = select(usage_daily.c.day).where(
@@ -500,9 +522,9 @@ def _move(
         usage_daily.c.source_id.in_(select(sources.c.id).where(sources.c.workspace_id == workspace_id)),
         usage_daily.c.actor_id == actor_id,
     )
-    touched: list[date] = []
     if before != person_id:
         touched = sorted(connection.execute(days.distinct()).scalars())
+        moved |= {(day, person_id) for day in touched}
         around = Rollups(connection, workspace_id, book)
         rollups, spans = [around.of(day, {before, person_id}) for day in touched], spans_of(around, before)
         connection.execute(update(actors).where(actors.c.id == actor_id).values(person_id=person_id))
@@ -516,7 +538,6 @@ def _move(
             connection.execute(update(audit).where(audit.c.person_id == before).values(person_id=person_id))
             connection.execute(delete(people).where(people.c.id == before))
     connection.execute(update(actors).where(actors.c.id == actor_id).values(linked_by=by))
-    return set(touched)
 
 
 def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -> dict[Actor, int]:

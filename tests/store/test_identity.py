@@ -19,7 +19,7 @@ from bot.store.database import Database
 from bot.store.deliveries import all_deliveries, owe_notice
 from bot.store.feeds import feed_failed
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
-from bot.store.people import all_people, person_by_email
+from bot.store.people import all_people, person_by_email, person_by_id
 from bot.store.quantities import people_on, quantities
 from bot.store.read_files import FileState, ReadFile, remember_read_files
 from bot.store.recording import FileTally, record
@@ -329,3 +329,37 @@ class TestOrganization:
         assert dollars(database, book) == 14
         store(database, used(opus_for(1)), source="claude_code_analytics_api")
         assert dollars(database, book) == 6  # Dana's day is known, so the company's is not used
+
+
+class TestAlerts:
+    """Whoever a name's usage becomes hears of a limit that it reaches, whoever said whose the name is."""
+
+    @staticmethod
+    def owed(database: Database) -> list[tuple[str | None, str, int | None]]:
+        found = []
+        for one in all_deliveries(database):
+            person = person_by_id(database, int(one.target))
+            found.append((person.email if person else None, one.state, one.step))
+        return found
+
+    @pytest.mark.parametrize("by", ["members", "mail", "account", "beside", "link"])
+    def test_a_name_that_finds_its_person_takes_them_over_the_limit_once(
+        self, database: Database, book: PriceBook, by: str
+    ) -> None:
+        """$20 reach $12 once, and not twice $12."""
+        account = Actor("account", "user_dana")
+        store(database, used(opus_for(20), actor=account if by == "account" else KEY))
+        assert self.owed(database) == []
+        for _ in range(2):
+            if by in ("members", "account"):
+                members = [Member(1, DANA.name, "Dana", account.name if by == "account" else None)]
+                record(database, "members_csv", [FileTally("m.csv", Tally(members), [])], NOW, POLICY, book)
+            elif by == "mail":
+                store(database, used(opus_for(1), day=DAY - timedelta(days=9)))
+            elif by == "beside":
+                # The link brings the address, by which the rule gives the key at the same moment.
+                store(database, used(opus_for(1), actor=Actor("api_key", "ci"), day=DAY - timedelta(days=9)))
+                link(database, book, "ci", DANA.name)
+            else:
+                link(database, book, KEY.name, DANA.name)
+        assert self.owed(database) == [(DANA.name, "due", 1)]

@@ -75,8 +75,10 @@ def rebuild_rollups(database: Database, book: PriceBook) -> None:
 
 def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date], *, is_kept: bool) -> list[Recorded]:
     connection, mine, book = source.connection, source.workspace_id, source.rollups.book
-    learned = [learn_members(connection, mine, tally.members, book) for tally in tallies]
-    actors = actor_ids(connection, mine, dict.fromkeys(actor for tally in tallies for actor in tally.actors), book)
+    touched = source.touched_people
+    learned = [learn_members(connection, mine, tally.members, book, touched) for tally in tallies]
+    named = dict.fromkeys(actor for tally in tallies for actor in tally.actors)
+    actors = actor_ids(connection, mine, named, book, touched)
     lines = line_ids(connection, {line for tally in tallies for line in tally.lines})
     parts = [
         settled(source, Part(tally, [actors[actor] for actor in tally.actors], [lines[line] for line in tally.lines]))
