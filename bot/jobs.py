@@ -31,7 +31,7 @@ from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import ALERT, NOTICE, SILENT, TOO_LATE, Delivery, Scope
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
-from bot.store.people import Person, people_of_team, person_by_id, wishes_of
+from bot.store.people import Person, people_of_team, person_by_email, person_by_id, wishes_of
 from bot.store.quantities import last_day_before
 from bot.store.settings import read_setting, write_setting
 from bot.store.subscriptions import Subscription, all_subscriptions
@@ -388,6 +388,9 @@ class Composer:
 
     def _alert(self, delivery: Delivery, now: datetime) -> Composed:
         person = person_by_id(self.ledger.database, int(delivery.target))
+        if person is not None and person.email is not None:
+            # An address that was linked to another one since then is that person's.
+            person = person_by_email(self.ledger.database, person.email)
         if person is None:
             raise Undeliverable("expired", "the person's data were removed")
         if (spend_day(now, self.ledger.zone) - delivery.day).days > MAX_AGE_DAYS:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 from bot.spend.days import Period
 from bot.store.bulk import select_rows
 from bot.store.database import Database
+from bot.store.people import ids_by_now, ids_of_one
 from bot.store.tables import day_number, deliveries
 from bot.store.upsert import insert_missing
 
@@ -237,12 +238,15 @@ def hasten_alerts(connection: Connection, workspace_id: int, now: datetime) -> N
 
 
 def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: date) -> set[int]:
-    """The steps of that day that the person was, or is about to be, told of; without those that expired untold."""
+    """The steps of that day that the person was, or is about to be, told of; without those that expired untold.
+
+    Under any of their addresses: one that was linked to another may have been told before.
+    """
     table = deliveries.c
     query = select(table.step).where(
         table.workspace_id == workspace_id,
         table.kind == ALERT,
-        table.target == str(person_id),
+        table.target.in_(list(map(str, ids_of_one(connection, person_id)))),
         table.day == day,
         table.step.is_not(None),
         table.state != "expired",
@@ -254,7 +258,7 @@ def told_people(database: Database, period: Period) -> set[int]:
     """Who was told that they reached a step on a day of a period; ids of people."""
     values = (database.workspace_id, ALERT, day_number(period.start), day_number(period.end))
     with database.read() as connection:
-        return {int(row[0]) for row in select_rows(connection, _TOLD, values)}
+        return ids_by_now(connection, (int(row[0]) for row in select_rows(connection, _TOLD, values)))
 
 
 _TOLD = (

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from bot.store.bulk import select_in
 from bot.store.database import Database
@@ -193,6 +193,28 @@ def person_of_slack_user(database: Database, slack_user_id: str) -> Person | Non
     with database.read() as connection:
         row = connection.execute(query).first()
     return Person(*row) if row else None
+
+
+def ids_of_one(connection: Connection, person_id: int) -> list[int]:
+    """The ids of a person: their own, and those of the addresses that were linked to theirs."""
+    linked = select(people.c.id).join(actors, _IS_ADDRESS).where(actors.c.person_id == person_id)
+    return sorted({person_id, *connection.execute(linked).scalars()})
+
+
+def ids_by_now(connection: Connection, people_ids: Iterable[int]) -> set[int]:
+    """The ids of some people: of an address that was linked to another, that of the other person."""
+    by_now = {person_id: person_id for person_id in people_ids}
+    by_now |= {row[0]: row[1] for row in select_in(connection, _BY_NOW, (), sorted(by_now))}
+    return set(by_now.values())
+
+
+_IS_ADDRESS = and_(
+    actors.c.workspace_id == people.c.workspace_id, actors.c.kind == "email", actors.c.name == people.c.email
+)
+_BY_NOW = (
+    "SELECT people.id, actors.person_id FROM people JOIN actors ON actors.workspace_id = people.workspace_id "
+    "AND actors.kind = 'email' AND actors.name = people.email WHERE people.id IN"
+)
 
 
 def remember_slack_user(database: Database, person_id: int, slack_user_id: str) -> None:

@@ -169,6 +169,23 @@ class TestWhatIsOwed:
             "You passed $48.00 (4 times your limit) on Thu 19 Nov: $51.00"
         ]
 
+    @pytest.mark.parametrize("is_sent", [True, False])
+    def test_an_alert_of_an_address_that_is_linked_to_another_is_told_once(
+        self, stage: Stage, book: PriceBook, is_sent: bool
+    ) -> None:
+        """Ada's $13, or with $2 of the other address $15: once the limit. The digest knows that she was told."""
+        bot = stage.installation
+        spends(bot, 13)
+        spends(bot, 2, actor=Actor("email", "bilal@example.com"))
+        if is_sent:
+            bot.jobs.sender.send_due(NOW)
+        link_actor(bot.database, ADA.name, "bilal@example.com", "admin", book, POLICY, NOW)
+        bot.jobs.sender.send_due(NOW)
+        told = [message["text"] for one in stage.workspace.messages.values() for message in one]
+        assert told == [f"You passed $12.00 on Thu 19 Nov: ${13 if is_sent else 15}.00"]
+        people = bot.ledger.digest(DAY).people
+        assert (people.active, people.over_limit, people.told) == (1, 1, 1)
+
     def test_a_cost_that_a_source_states_for_an_unlisted_model_is_no_one_s_saving(self, stage: Stage) -> None:
         """$100 stated, and $10 of Opus input, of which the cache would save 0.9 x (4 - 0.20) / 4 x $10 = $8.55."""
         bot = stage.installation

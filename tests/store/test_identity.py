@@ -363,3 +363,14 @@ class TestAlerts:
             else:
                 link(database, book, KEY.name, DANA.name)
         assert self.owed(database) == [(DANA.name, "due", 1)]
+
+    def test_who_was_told_under_another_address_is_not_told_again(self, database: Database, book: PriceBook) -> None:
+        """Ann's $20 reach $12; with Bo's $3 it is $23, and with $5 more of his $28, of which twice $12 is news."""
+        store(database, used(opus_for(20), actor=A), used(opus_for(3), actor=B))
+        link(database, book, A.name, B.name)
+        assert self.owed(database) == [(A.name, "due", 1)]
+        store(database, used(opus_for(8), actor=B))
+        assert self.owed(database) == [(A.name, "due", 1), (B.name, "due", 2)]
+        # Apart again, each has been told their own.
+        link(database, book, A.name, A.name)
+        assert self.owed(database) == [(A.name, "due", 1), (B.name, "due", 2)]
