@@ -236,7 +236,8 @@ def _members(number: int, said: Attributes, known: set[tuple[str, str]]) -> Iter
         account = str(said.get(name) or "")
         if account and (email, account) not in known:
             known.add((email, account))
-            yield Member(number, email_actor(as_name(email, "user.email")).name, account=as_name(account, name))
+            address = email_actor(as_name(email, "user.email")).name
+            yield Member(number, address, account=as_name(account, name), is_device=name == "user.id")
 
 
 def _count(said: Attributes, name: str) -> int:

@@ -133,7 +133,8 @@ class Sessions(NamedTuple):
 class Member(NamedTuple):
     """A person that a directory names: no usage, but who is behind an address or an account id.
 
-    ``kind`` is the kind of actor that ``account`` is.
+    ``kind`` is the kind of actor that ``account`` is. ``is_device`` says that it is the id of a device, which several
+    people may use; an account is one person's, also where their address changes.
     """
 
     row: int
@@ -142,6 +143,7 @@ class Member(NamedTuple):
     account: str | None = None
     seat: str | None = None
     kind: str = "account"
+    is_device: bool = False
 
 
 SESSION = "session"

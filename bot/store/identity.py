@@ -61,6 +61,9 @@ from bot.store.tables import (
 from bot.store.upsert import insert_missing, upsert
 
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
+CONTESTED = "contested"
+"""Who said whose a device is: exports that name two people. It is nobody's then until an admin says so."""
+
 CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
 """Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
 
@@ -129,9 +132,7 @@ def learn_members(
         changed = {name: value for name, value in said.items() if value and value != getattr(stored, name)}
         if changed:
             connection.execute(update(people).where(people.c.id == person_id).values(**changed))
-        linked = member.account is not None and _learn_account(
-            connection, workspace_id, Actor(member.kind, member.account), person_id, book, moved
-        )
+        linked = _learn_account(connection, workspace_id, member, person_id, book, moved)
         new += bool(changed) or linked
     if told:
         _follow_rule(connection, workspace_id, book, moved)
@@ -420,17 +421,26 @@ def _person_of_email(connection: Connection, workspace_id: int, email: str) -> i
 
 
 def _learn_account(
-    connection: Connection, workspace_id: int, actor: Actor, person_id: int, book: PriceBook, moved: PersonDays
+    connection: Connection, workspace_id: int, member: Member, person_id: int, book: PriceBook, moved: PersonDays
 ) -> bool:
+    """Remember whose an account is; returns whether that was new."""
+    if member.account is None:
+        return False
+    actor = Actor(member.kind, member.account)
     if _erased_ids(connection, workspace_id, [actor]):
         return False
-    query = select(actors.c.id, actors.c.linked_by).where(
+    query = select(actors.c.id, actors.c.linked_by, actors.c.person_id).where(
         actors.c.workspace_id == workspace_id, actors.c.kind == actor.kind, actors.c.name == actor.name
     )
     known = connection.execute(query).first()
     if known is None:
         row = {"workspace_id": workspace_id, **actor._asdict(), "person_id": person_id, "linked_by": BY_EXPORT}
         connection.execute(insert(actors).values(**row))
+        return True
+    if member.is_device and known.linked_by == BY_EXPORT and known.person_id != person_id:
+        # As with keys: in whatever order exports come, they end in the same.
+        ((_, nobody),) = _nobodies(connection, workspace_id, [actor])
+        _move(connection, workspace_id, known.id, nobody, CONTESTED, book, moved)
         return True
     if known.linked_by is not None:
         return False

@@ -187,6 +187,48 @@ def test_a_directory_teaches_whose_an_account_is(database: Database, book: Price
     assert [(person.name, seat) for person, seat, _ in all_people(database)] == [("Dana", "Premium")]
 
 
+DEVICE = Actor("account", "device-1")
+
+
+@pytest.mark.parametrize("order", list(permutations(("ann", "bo", "device"))))
+def test_an_id_of_two_addresses_is_nobody_s_in_any_order(
+    database: Database, book: PriceBook, order: tuple[str, ...]
+) -> None:
+    """What two people sent from one device without their addresses, $40, is neither's; until an admin says so."""
+    for what in (*order, "ann", "bo"):
+        who = {"ann": A, "bo": B, "device": DEVICE}[what]
+        members = [] if who is DEVICE else [Member(1, who.name, account=DEVICE.name, is_device=True)]
+        tally = Tally([*members, used(opus_for(40 if who is DEVICE else 1), actor=who, part=what)])
+        record(database, "otlp_events", [FileTally("events.json", tally, [])], NOW, POLICY, book)
+    assert spenders(database) == {A.name: 1, B.name: 1, "unassigned (device-1)": 40}
+    assert [entry.actor for entry in unassigned(database, DAY)] == [DEVICE]
+    link(database, book, DEVICE.name, B.name)
+    record(database, "members_csv", [FileTally("m.csv", Tally(members), [])], NOW, POLICY, book)
+    assert spenders(database) == {A.name: 1, B.name: 41}
+
+
+@pytest.mark.parametrize("is_linked_first", [True, False])
+def test_an_id_of_one_persons_two_addresses_is_theirs(
+    database: Database, book: PriceBook, is_linked_first: bool
+) -> None:
+    store(database, used(opus_for(1), actor=A), used(opus_for(1), actor=B), used(opus_for(40), actor=DEVICE))
+    ann, bo = (Member(1, who.name, account=DEVICE.name, is_device=True) for who in (A, B))
+    record(database, "members_csv", [FileTally("m.csv", Tally([ann]), [])], NOW, POLICY, book)
+    if is_linked_first:
+        link(database, book, A.name, B.name)
+    record(database, "members_csv", [FileTally("m.csv", Tally([bo]), [])], NOW, POLICY, book)
+    expected = {B.name: 42} if is_linked_first else {A.name: 1, B.name: 1, "unassigned (device-1)": 40}
+    assert spenders(database) == expected
+
+
+def test_an_account_is_one_person_s_whose_address_changes(database: Database, book: PriceBook) -> None:
+    for address in ("dana@old.example", "dana@new.example"):
+        files = [FileTally("m.csv", Tally([Member(1, address, account="user_01")]), [])]
+        record(database, "admin_users", files, NOW, POLICY, book)
+    store(database, used(opus_for(40), actor=Actor("account", "user_01")))
+    assert spenders(database) == {"dana@old.example": 40}
+
+
 def everything(database: Database) -> list[str]:
     """Every row of every table, as text."""
     with database.read() as connection:
