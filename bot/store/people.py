@@ -113,10 +113,13 @@ def all_people(database: Database) -> list[tuple[Person, str | None, list[str]]]
     return list(found.values())
 
 
+IS_SOMEBODY = and_(people.c.email.is_not(None), people.c.id.in_(select(actors.c.person_id)))
+"""Who is known by an address; nothing is left of one that was linked to another, which stands for both."""
+
+
 def people_of_team(database: Database, team_id: int | None) -> dict[int, str]:
     """The labels of a team's people, or of everybody with an address, by id."""
-    mine = people.c.workspace_id == database.workspace_id
-    query = select(people.c.id, people.c.email).where(mine, people.c.email.is_not(None))
+    query = select(people.c.id, people.c.email).where(people.c.workspace_id == database.workspace_id, IS_SOMEBODY)
     with database.read() as connection:
         if team_id is not None:
             query = query.where(people.c.team_id == team_id)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from bot.store.database import Database
-from bot.store.people import normalised_email
+from bot.store.people import IS_SOMEBODY, normalised_email
 from bot.store.tables import people, teams
 
 MIN_TEAM = 3
@@ -51,7 +51,8 @@ def all_teams(database: Database) -> list[tuple[Team, list[str]]]:
     """Every team with the addresses of its people."""
     query = (
         select(*_TEAM, people.c.email)
-        .outerjoin(people, people.c.team_id == teams.c.id)
+        .select_from(teams)
+        .outerjoin(people, and_(people.c.team_id == teams.c.id, IS_SOMEBODY))
         .where(teams.c.workspace_id == database.workspace_id)
         .order_by(teams.c.name, people.c.email)
     )
@@ -72,7 +73,7 @@ TOO_SMALL = (
 
 def is_too_small(database: Database, team: Team, fewest: int = MIN_TEAM) -> bool:
     """Whether a team has fewer people than a total is told of: it would tell what each of them spent."""
-    query = select(func.count()).where(people.c.team_id == team.id, people.c.email.is_not(None))
+    query = select(func.count()).select_from(people).where(people.c.team_id == team.id, IS_SOMEBODY)
     with database.read() as connection:
         return int(connection.execute(query).scalar_one()) < fewest
 

@@ -19,13 +19,14 @@ from bot.store.database import Database
 from bot.store.deliveries import all_deliveries, owe_notice
 from bot.store.feeds import feed_failed
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
-from bot.store.people import all_people, person_by_email, person_by_id
+from bot.store.people import all_people, people_of_team, person_by_email, person_by_id
 from bot.store.quantities import people_on, quantities
 from bot.store.read_files import FileState, ReadFile, remember_read_files
 from bot.store.recording import FileTally, record
 from bot.store.settings import write_setting
 from bot.store.tables import metadata
 from bot.store.tally import Tally
+from bot.store.teams import all_teams, is_too_small, set_team
 from tests.usage import DANA, DAY, NOW, POLICY, opus_for, store, used
 
 EVER = Period(date(2020, 1, 1), date(2030, 1, 1))
@@ -109,6 +110,21 @@ def test_a_link_is_undone_and_turned_round(database: Database, book: PriceBook) 
     link(database, book, A.name, B.name)
     link(database, book, B.name, A.name)
     assert spenders(database) == {A.name: Decimal(51)}
+
+
+def test_who_has_two_addresses_is_one_member_of_a_team(database: Database, book: PriceBook) -> None:
+    """Ann, Dana and Bo's two addresses: a team of three, and with Dana's linked to Ann's of two."""
+    store(database, *(used(opus_for(1), actor=who) for who in (A, B, Actor("email", "bo@old.example"), DANA)))
+    team = set_team(database, "core", [A.name, B.name, "bo@old.example", DANA.name])
+    link(database, book, "bo@old.example", B.name)
+    assert not is_too_small(database, team)
+    assert [names for _, names in all_teams(database)] == [[A.name, B.name, DANA.name]]
+    link(database, book, DANA.name, A.name)
+    assert is_too_small(database, team)
+    assert [names for _, names in all_teams(database)] == [[A.name, B.name]]
+    assert list(people_of_team(database, team.id).values()) == [A.name, B.name]
+    link(database, book, DANA.name, DANA.name)
+    assert not is_too_small(database, team)
 
 
 def test_what_a_directory_says_of_a_second_address_is_not_said_of_the_person(
