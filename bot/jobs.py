@@ -31,7 +31,7 @@ from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import ALERT, NOTICE, SILENT, TOO_LATE, Delivery, Scope
 from bot.store.identity import BY_SLACK, link_actor, possible_addresses
-from bot.store.people import Person, people_of_team, person_by_email, person_by_id, wishes_of
+from bot.store.people import Person, addresses_of_team, person_by_email, person_by_id, wishes_of
 from bot.store.quantities import last_day_before
 from bot.store.settings import read_setting, write_setting
 from bot.store.subscriptions import Subscription, all_subscriptions
@@ -343,11 +343,11 @@ class Composer:
         return Composed(delivery.target, *told, self.members(delivery))
 
     def members(self, delivery: Delivery) -> str | None:
-        """A hash of who is in the team whose digest it is; None where it is everybody's."""
+        """A hash of who is in the team whose digest it is, by which addresses; None where it is everybody's."""
         team = find_team(self.ledger.database, delivery.covers.team) if delivery.covers.team else None
         if team is None:
             return None
-        ids = sorted(people_of_team(self.ledger.database, team.id))
+        ids = addresses_of_team(self.ledger.database, team.id)
         return hashlib.blake2b(repr(ids).encode(), digest_size=8).hexdigest()
 
     def digest_facts(self, delivery: Delivery, now: datetime) -> DigestFacts:

@@ -126,6 +126,18 @@ def people_of_team(database: Database, team_id: int | None) -> dict[int, str]:
         return {row.id: row.email for row in connection.execute(query)}
 
 
+def addresses_of_team(database: Database, team_id: int) -> list[tuple[int, int]]:
+    """The ids of the addresses of a team's people, each with the id of whose it is."""
+    query = (
+        select(actors.c.id, actors.c.person_id)
+        .join(people, actors.c.person_id == people.c.id)
+        .where(people.c.team_id == team_id, people.c.email.is_not(None), actors.c.kind == "email")
+        .order_by(actors.c.id)
+    )
+    with database.read() as connection:
+        return [(address, person_id) for address, person_id in connection.execute(query)]
+
+
 def team_of(database: Database, person_id: int) -> str | None:
     """The name of the team that a person is in."""
     query = select(teams.c.name).join(people, people.c.team_id == teams.c.id).where(people.c.id == person_id)

@@ -30,6 +30,7 @@ from bot.spend.workdays import WorkCalendar
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
+from bot.store.identity import BY_ADMIN, link_actor
 from bot.store.recording import FileTally, record
 from bot.store.subscriptions import WORKDAYS, Subscription, subscribe, unsubscribe
 from bot.store.tables import imports
@@ -1039,3 +1040,28 @@ def test_a_team_s_digest_is_not_corrected_by_who_comes_and_goes(stage: Stage, bo
     store(bot.database, used(opus_for(520), day=date(2026, 11, 19), actor=boss), policy=NO_ALERTS)
     assert bot.jobs.correct_digests(NOW) == 1
     assert "$620" in json.dumps(posted(stage))
+
+
+@pytest.mark.parametrize(
+    ("name", "whose"),
+    [
+        ("boss@example.com", "new@example.com"),
+        ("freelance@example.com", "dana@example.com"),
+        ("boss@example.com", "dana@example.com"),
+    ],
+)
+def test_a_team_s_digest_is_not_corrected_by_an_address_that_is_linked(
+    stage: Stage, bot: Installation, book: PriceBook, name: str, whose: str
+) -> None:
+    """Of Dana's $100 in one source and the boss's $500 in another the fuller counts, once both are one person's."""
+    others = {"boss@example.com": "transcripts", "freelance@example.com": "console_usage_csv"}
+    for address, source in others.items():
+        row = used(opus_for(500), day=date(2026, 11, 19), actor=Actor("email", address))
+        store(bot.database, row, source=source, policy=NO_ALERTS)
+    crowded_team(bot.database, "core", ["dana@example.com", "boss@example.com"])
+    _post_digest(bot, CHANNEL, date(2026, 11, 19), "core")
+    assert posted(stage)[0]["text"].count("$600.00") == 1
+    for main in (whose, name):
+        link_actor(bot.database, name, main, BY_ADMIN, book, NO_ALERTS, NOW)
+        assert bot.jobs.correct_digests(NOW) == 0
+    assert "Corrected" not in json.dumps(posted(stage))
