@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Select,
     Text,
+    and_,
     case,
     cast,
     delete,
@@ -151,6 +152,8 @@ def link_actor(
 ) -> set[int]:
     """Say that a key, account or address is a person's, who may reach a limit by that; of one kind only if said.
 
+    What was kept of an address, such as its team and limit, is the person's from then on where they have none of their
+    own. An address that goes its own way again has it as before; the person keeps it, but for the Slack user.
     Returns the ids of people whose it was. Raises UnknownIdentity for a name that no export has used.
     """
     with database.write_usage() as connection:
@@ -161,7 +164,9 @@ def link_actor(
         person_id = _person_of_email(connection, database.workspace_id, address)
         if person_id is None:
             raise UnknownIdentity(f"The data of {email} were erased; nothing is linked to that address any more.")
-        found, person_id = _meant(connection, database.workspace_id, found, address, person_id)
+        named = found
+        found, person_id = _meant(connection, database.workspace_id, named, address, person_id)
+        _take_along(connection, database.workspace_id, named, person_id)
         moved: PersonDays = set()
         owners = select(people.c.id).join(actors, actors.c.person_id == people.c.id)
         owners = owners.where(actors.c.id.in_(found), people.c.email.is_not(None), people.c.id != person_id)
@@ -309,6 +314,40 @@ def _meant(
     if is_itself or person_id in mains:
         person_id = connection.execute(_own_row(workspace_id, address)).scalar() or person_id
     return sorted({*named, *theirs}), person_id
+
+
+def _take_along(connection: Connection, workspace_id: int, named: list[int], person_id: int) -> None:
+    """Give a person what is kept of the address among some actors; see ``link_actor``."""
+    is_own = and_(people.c.workspace_id == actors.c.workspace_id, people.c.email == actors.c.name)
+    query = select(people, actors.c.person_id.label("before")).join(actors, is_own)
+    query = query.where(people.c.workspace_id == workspace_id, actors.c.kind == "email", actors.c.id.in_(named))
+    kept = connection.execute(query).mappings().first()
+    if kept is None or kept["before"] == person_id:
+        return
+    if kept["before"] != kept["id"]:
+        # Whom it leaves, Slack is asked for anew.
+        left = (people.c.id == kept["before"], people.c.slack_user_id == kept["slack_user_id"])
+        connection.execute(update(people).where(*left).values(slack_user_id=None))
+    person = connection.execute(select(people).where(people.c.id == person_id)).mappings().one()
+    lacking = {name: kept[name] for name in _KEPT if person[name] is None}
+    if person["name"] == person["email"] and kept["name"] != kept["email"]:
+        lacking["name"] = kept["name"]
+    if lacking:
+        connection.execute(update(people).where(people.c.id == person_id).values(**lacking))
+
+
+_KEPT = (
+    "slack_user_id",
+    "limit_usd",
+    "seat",
+    "team_id",
+    "muted_until",
+    "planned_day",
+    "planned_before",
+    "quiet_hours",
+    "hides_name",
+)
+"""What is kept of a person beside their names."""
 
 
 def _forget_messages(connection: Connection, workspace_id: int, person_id: int) -> None:

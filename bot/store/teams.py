@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 
 from bot.store.database import Database
 from bot.store.people import IS_SOMEBODY, normalised_email
-from bot.store.tables import people, teams
+from bot.store.tables import actors, people, teams
 
 MIN_TEAM = 3
 """A total of fewer people tells each of them, or whoever else sees it, what the other one spent."""
@@ -90,9 +90,13 @@ def set_team(database: Database, name: str, members: Sequence[str], **values: An
         if known is not None and values:
             connection.execute(update(teams).where(teams.c.id == team_id).values(**values))
         for email in members:
-            joined = update(people).where(
-                people.c.workspace_id == database.workspace_id, people.c.email == normalised_email(email)
+            # Of an address that was linked to another, the other person joins.
+            whose = select(actors.c.person_id).where(
+                actors.c.workspace_id == database.workspace_id,
+                actors.c.kind == "email",
+                actors.c.name == normalised_email(email),
             )
+            joined = update(people).where(people.c.id == whose.scalar_subquery())
             if connection.execute(joined.values(team_id=team_id)).rowcount != 1:
                 raise UnknownMember(f"Nobody here has the address “{email}”; claudecost people lists everybody.")
     found = find_team(database, name)

@@ -19,12 +19,20 @@ from bot.store.database import Database
 from bot.store.deliveries import all_deliveries, owe_notice
 from bot.store.feeds import feed_failed
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
-from bot.store.people import all_people, people_of_team, person_by_email, person_by_id
+from bot.store.people import (
+    all_people,
+    people_of_team,
+    person_by_email,
+    person_by_id,
+    remember_slack_user,
+    set_wishes,
+    wishes_of,
+)
 from bot.store.quantities import people_on, quantities
 from bot.store.read_files import FileState, ReadFile, remember_read_files
 from bot.store.recording import FileTally, record
 from bot.store.settings import write_setting
-from bot.store.tables import metadata
+from bot.store.tables import metadata, people
 from bot.store.tally import Tally
 from bot.store.teams import all_teams, is_too_small, set_team
 from tests.usage import DANA, DAY, NOW, POLICY, opus_for, store, used
@@ -125,6 +133,72 @@ def test_who_has_two_addresses_is_one_member_of_a_team(database: Database, book:
     assert list(people_of_team(database, team.id).values()) == [A.name, B.name]
     link(database, book, DANA.name, DANA.name)
     assert not is_too_small(database, team)
+
+
+class TestWhatIsKept:
+    """What was kept of an address is the person's that it is linked to, where they have none of their own."""
+
+    @staticmethod
+    def kept(database: Database, email: str) -> tuple[str | None, Decimal | None, str | None, str | None, str]:
+        """Team, own limit, quiet hours and Slack user of the person who is known by an address, and their name."""
+        with database.read() as connection:
+            row = connection.execute(select(people).where(people.c.email == email)).mappings().one()
+        team = {team.id: team.name for team, _ in all_teams(database)}.get(row["team_id"])
+        return team, row["limit_usd"], row["quiet_hours"], row["slack_user_id"], row["name"]
+
+    @staticmethod
+    def ann(database: Database, book: PriceBook) -> None:
+        """Ann is in a team, allows herself $30, sleeps from 22 to 6, and is known in Slack; Bo says nothing."""
+        store(database, used(opus_for(20), actor=A), used(opus_for(3), actor=B))
+        members = [FileTally("members.csv", Tally([Member(1, A.name, "Ann", seat="Premium")]), [])]
+        record(database, "members_csv", members, NOW, POLICY, book)
+        set_team(database, "core", [A.name])
+        ann = person_by_email(database, A.name)
+        assert ann is not None
+        set_wishes(database, ann.id, limit_usd=Decimal(30), quiet_hours="22:00-06:00", muted_until=DAY)
+        remember_slack_user(database, ann.id, "U0ANN")
+
+    anns = ("core", Decimal(30), "22:00-06:00", "U0ANN", "Ann")
+
+    def test_it_goes_along(self, database: Database, book: PriceBook) -> None:
+        """$23 are below her $30 and not below twice $12."""
+        self.ann(database, book)
+        link(database, book, A.name, B.name)
+        assert self.kept(database, B.name) == self.anns
+        bo = person_by_email(database, A.name)
+        assert bo is not None
+        assert wishes_of(database, bo.id).muted_until == DAY
+        assert [(person.email, seat) for person, seat, _ in all_people(database)] == [(B.name, "Premium")]
+        assert [one.step for one in all_deliveries(database)] == [1]  # Ann's $20, before she chose her limit
+
+    def test_what_the_person_has_stays(self, database: Database, book: PriceBook) -> None:
+        self.ann(database, book)
+        set_team(database, "other", [B.name])
+        bo = person_by_email(database, B.name)
+        assert bo is not None
+        set_wishes(database, bo.id, limit_usd=Decimal(5))
+        link(database, book, A.name, B.name)
+        assert self.kept(database, B.name) == ("other", Decimal(5), "22:00-06:00", "U0ANN", "Ann")
+
+    def test_who_joins_by_a_linked_address_is_the_person(self, database: Database, book: PriceBook) -> None:
+        self.ann(database, book)
+        link(database, book, A.name, B.name)
+        set_team(database, "other", ["Ann@x.example"])
+        assert [(team.name, names) for team, names in all_teams(database)] == [("core", []), ("other", [B.name])]
+        assert self.kept(database, B.name) == ("other", *self.anns[1:])
+
+    def test_an_address_that_goes_its_own_way_has_it_as_before(self, database: Database, book: PriceBook) -> None:
+        """Both stay in the team and keep the limit; whose messages go to whom in Slack is asked for anew."""
+        self.ann(database, book)
+        link(database, book, A.name, B.name)
+        link(database, book, A.name, A.name)
+        assert self.kept(database, A.name) == self.anns
+        assert self.kept(database, B.name) == (*self.anns[:3], None, "Ann")
+        # To whom else it is linked then, it comes along as well.
+        link(database, book, A.name, B.name)
+        link(database, book, A.name, DANA.name)
+        assert self.kept(database, DANA.name) == self.anns
+        assert self.kept(database, B.name) == (*self.anns[:3], None, "Ann")
 
 
 def test_what_a_directory_says_of_a_second_address_is_not_said_of_the_person(
