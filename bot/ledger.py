@@ -40,9 +40,9 @@ from bot.store.feeds import SilentSource, silent_sources
 from bot.store.people import (
     Person,
     is_one_person,
+    members_of_team,
     nameless_people,
     people_labels,
-    people_of_team,
     person_by_email,
     person_by_id,
     person_by_name,
@@ -314,7 +314,7 @@ class Ledger:
     ) -> DigestFacts:
         limit_usd = policy.limit_usd if team is None or team.limit_usd is None else team.limit_usd
         period = needed_period(first, day, edition)
-        members = None if team is None else set(people_of_team(self.database, team.id))
+        members = None if team is None else members_of_team(self.database, team.id)
         used = quantities(self.database, period) if members is None else quantities_of(self.database, period, members)
         unused = set(period.days).difference(quantity.day for quantity in used)
         covered = Period(first, day + ONE_DAY).days
@@ -406,11 +406,12 @@ class Ledger:
         for one in fuller:
             more_usd[one.of.person_id] += one.more_usd
         without_days = more_usd.keys() - active_people(self.database, period)
-        nobody = nameless_people(self.database).intersection(more_usd)
+        nameless = nameless_people(self.database)
+        nobody = {who for who in more_usd if nameless.get(who) is False}
         covered = Counter(one.of.person_id for one in fuller if not one.parts)
         gone = [who for who, days in covered.items() if days == len(person_history(self.database, who, period))]
         return by_day._replace(
-            active=by_day.active + len(without_days - nobody),
+            active=by_day.active + len(without_days - nameless.keys()),
             unassigned_usd=by_day.unassigned_usd + sum((more_usd[person_id] for person_id in nobody), ZERO),
             unassigned_actors=by_day.unassigned_actors + len(without_days & nobody) - len(gone),
         )

@@ -260,7 +260,6 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             "slack_user_id": None,
             "limit_usd": None,
             "seat": None,
-            "team_id": None,
             "muted_until": None,
             "planned_day": None,
             "planned_before": None,

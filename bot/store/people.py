@@ -58,11 +58,15 @@ def is_one_person(database: Database) -> bool:
         return len(connection.execute(query).all()) == 1
 
 
-def nameless_people(database: Database) -> set[int]:
-    """The ids of those without an address: nobody is known to be behind them, or they are the organization."""
-    query = select(people.c.id).where(people.c.workspace_id == database.workspace_id, people.c.email.is_(None))
+def nameless_people(database: Database) -> dict[int, bool]:
+    """The ids of those without an address, each with whether they were erased.
+
+    Of the others nobody is known to be behind them, or they are the organization.
+    """
+    query = select(people.c.id, people.c.name)
+    query = query.where(people.c.workspace_id == database.workspace_id, people.c.email.is_(None))
     with database.read() as connection:
-        return set(connection.execute(query).scalars())
+        return {person_id: name.startswith(ERASED) for person_id, name in connection.execute(query)}
 
 
 _TEAM_LIMIT = select(teams.c.limit_usd).where(teams.c.id == people.c.team_id).scalar_subquery()
@@ -124,6 +128,12 @@ def people_of_team(database: Database, team_id: int | None) -> dict[int, str]:
         if team_id is not None:
             query = query.where(people.c.team_id == team_id)
         return {row.id: row.email for row in connection.execute(query)}
+
+
+def members_of_team(database: Database, team_id: int) -> set[int]:
+    """The ids of all whose usage is a team's, also of who was erased."""
+    with database.read() as connection:
+        return set(connection.execute(select(people.c.id).where(people.c.team_id == team_id)).scalars())
 
 
 def addresses_of_team(database: Database, team_id: int) -> list[tuple[int, int]]:

@@ -27,7 +27,7 @@ from bot.spend.days import ONE_DAY, Period
 from bot.spend.records import ANTHROPIC, API, SUBSCRIPTION
 from bot.store.bulk import select_in, select_rows
 from bot.store.database import Database
-from bot.store.people import Person, people_labels
+from bot.store.people import ERASED, Person, people_labels
 from bot.store.tables import (
     actors,
     day_number,
@@ -242,7 +242,7 @@ def people_on(database: Database, day: date) -> list[PersonDay]:
 class Headcount(NamedTuple):
     """How many people used anything in a period and reached their limit on a day of it; the rest is unassigned.
 
-    ``told`` of those who reached it know.
+    ``told`` of those who reached it know. Who was erased is in none of the counts.
     """
 
     active: int
@@ -269,19 +269,20 @@ def headcount(
         rows = select_rows(
             connection, f"{_SPECIAL_DAYS} WHERE {where} AND {special}", [*values, *[database.workspace_id] * 3, *told]
         )
-    nobody = {who for who, _, email, *_ in rows if email is None}
+    nameless = {who for who, _, email, *_ in rows if email is None}
+    nobody = {who for who, _, email, name, *_ in rows if email is None and not name.startswith(ERASED)}
     as_usual = {who for who, usd, *_ in rows if usd >= usual}
     really = {
         who
-        for who, usd, email, own, of_team in rows
+        for who, usd, email, _, own, of_team in rows
         if email is not None and usd >= (own if own is not None else usual if of_team is None else of_team)
     }
-    unassigned = sum(usd for _, usd, email, *_ in rows if email is None)
+    unassigned_usd = sum(usd for who, usd, *_ in rows if who in nobody)
     return Headcount(
-        active - len(nobody),
+        active - len(nameless),
         (over or 0) - len(as_usual) + len(really),
         len(really.intersection(told)),
-        from_nano(unassigned),
+        from_nano(unassigned_usd),
         len(nobody),
     )
 
@@ -289,7 +290,7 @@ def headcount(
 _COUNTED = "SELECT COUNT(*), COUNT(*) FILTER (WHERE usd >= ?)"
 _COUNTED_ONCE = "SELECT COUNT(DISTINCT person_id), COUNT(DISTINCT CASE WHEN usd >= ? THEN person_id END)"
 _SPECIAL_DAYS = (
-    "SELECT person_id, usd, email, people.limit_usd, teams.limit_usd FROM person_days "
+    "SELECT person_id, usd, email, people.name, people.limit_usd, teams.limit_usd FROM person_days "
     "JOIN people ON people.id = person_id LEFT JOIN teams ON teams.id = people.team_id"
 )
 _SPECIAL = (

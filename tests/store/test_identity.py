@@ -7,12 +7,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from bot.imports import Importer
+from bot.ledger import Ledger
 from bot.pricing import PriceBook
 from bot.spend.amounts import total
 from bot.spend.days import Period
+from bot.spend.digest import MONTHLY
 from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Member, Problem
 from bot.store.audit import note_change
 from bot.store.database import Database
@@ -35,7 +38,7 @@ from bot.store.settings import write_setting
 from bot.store.tables import metadata, people
 from bot.store.tally import Tally
 from bot.store.teams import all_teams, is_too_small, set_team
-from tests.usage import DANA, DAY, NOW, POLICY, opus_for, store, used
+from tests.usage import DANA, DAY, NOW, POLICY, opus_for, store, used, utc_policy
 
 EVER = Period(date(2020, 1, 1), date(2030, 1, 1))
 KEY = Actor("api_key", "claude_code_key_dana_ab12")
@@ -343,6 +346,31 @@ class TestErase:
             ]
         assert not [row for row in rows if "dana" in row.lower()]
         assert [delivery.state for delivery in all_deliveries(database)] == ["expired"]
+
+    def test_a_team_s_total_stays_and_counts_the_others_alone(self, database: Database, book: PriceBook) -> None:
+        """Dana's $20 of a day and $50 of a month are nobody's who is counted; the $2 of a key are unassigned."""
+        others = [Actor("email", f"{name}@example.com") for name in ("bo", "cy", "di")]
+        october = replace(used(opus_for(50), day=date(2026, 10, 1)), until=date(2026, 11, 1))
+        store(database, used(opus_for(20)), used(opus_for(2), actor=Actor("api_key", "ci")), october)
+        store(database, *(used(opus_for(4), actor=actor) for actor in others), source="transcripts")
+        team = set_team(database, "core", [DANA.name, *(actor.name for actor in others)])
+        ledger = Ledger(database, book, utc_policy)
+        erase_person(database, DANA.name, "admin", NOW)
+        of_team, of_all = ledger.digest(DAY, team=team), ledger.digest(DAY)
+        assert of_team.amount is not None
+        assert of_all.amount is not None
+        assert [of_team.amount.usd, of_all.amount.usd] == [32, 34]
+        month = ledger.digest(date(2026, 10, 31), start=date(2026, 10, 1), edition=MONTHLY)
+        assert month.amount is not None
+        assert month.amount.usd == 50
+        counted = [facts.people for facts in (of_team, of_all, month)]
+        assert [people.active for people in counted] == [3, 3, 0]
+        assert [people.unassigned_usd for people in counted] == [0, 2, 0]
+        assert [people.unassigned_actors for people in counted] == [0, 1, 0]
+        assert [names for _, names in all_teams(database)] == [[actor.name for actor in others]]
+        assert not is_too_small(database, team)
+        erase_person(database, others[0].name, "admin", NOW)
+        assert is_too_small(database, team)
 
     def test_nothing_that_was_written_down_says_the_name(self, database: Database, book: PriceBook) -> None:
         store(database, used(opus_for(5)), used(opus_for(2), actor=Actor("api_key", "ci")))
