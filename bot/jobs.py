@@ -258,27 +258,28 @@ class Jobs:
             self._tell_admins(about, text, now)
 
     def find_owners(self, now: datetime) -> int:
-        """Ask Slack who is behind the keys that nobody is known for; each address is asked for once a day."""
+        """Ask Slack who is behind the keys that nobody is known for; each address is asked for once a day.
+
+        A key that may be two people's stays nobody's.
+        """
         database, found = self.ledger.database, 0
         asked = f"asked_slack:{now.astimezone(UTC).date()}"
         known = set((read_setting(database, asked) or "").split())
         for key, addresses in possible_addresses(database, MAX_DOMAINS).items():
-            for address in addresses:
-                if address in known:
-                    continue
-                try:
-                    is_theirs = self.directory.has_address(address)
-                except (SlackApiError, OSError) as error:
-                    logger.warning("Slack could not be asked for the owners of keys: %s", classify(error).code)
-                    return found
-                known.add(address)
-                write_setting(database, asked, " ".join(sorted(known)))
-                if is_theirs:
-                    policy = AlertPolicy(self.ledger.limit_usd, spend_day(now, self.ledger.zone))
-                    link_actor(database, key, address, BY_SLACK, self.ledger.book, policy, now)
-                    logger.info("%s is %s, says Slack", key, address)
-                    found += 1
-                    break
+            if known.issuperset(addresses):
+                continue
+            try:
+                theirs = [address for address in addresses if self.directory.has_address(address)]
+            except (SlackApiError, OSError) as error:
+                logger.warning("Slack could not be asked for the owners of keys: %s", classify(error).code)
+                return found
+            known.update(addresses)
+            write_setting(database, asked, " ".join(sorted(known)))
+            if len(theirs) == 1:
+                policy = AlertPolicy(self.ledger.limit_usd, spend_day(now, self.ledger.zone))
+                link_actor(database, key, theirs[0], BY_SLACK, self.ledger.book, policy, now)
+                logger.info("%s is %s, says Slack", key, theirs[0])
+                found += 1
         return found
 
 

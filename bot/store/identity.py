@@ -489,8 +489,8 @@ def _learn_account(
 def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook, moved: PersonDays) -> None:
     """Give Claude Code's keys that nobody is behind to the one person whose address begins like the key's user.
 
-    A key that was given to somebody by this rule is nobody's again once a second person has such an address: in
-    whatever order exports come, they end in the same.
+    A key that was given to somebody by this rule, or by Slack, is nobody's again once a second person has such an
+    address: in whatever order exports come, they end in the same.
     """
     _undo_rule(connection, workspace_id, book, moved)
     query = (
@@ -514,7 +514,7 @@ def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook, mov
 
 def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook, moved: PersonDays) -> None:
     query = select(actors.c.id, actors.c.kind, actors.c.name, actors.c.person_id).where(
-        actors.c.workspace_id == workspace_id, actors.c.kind == "api_key", actors.c.linked_by == BY_RULE
+        actors.c.workspace_id == workspace_id, actors.c.kind == "api_key", actors.c.linked_by.in_((BY_RULE, BY_SLACK))
     )
     given = connection.execute(query).all()
     by_user = _people_by_user(connection, workspace_id) if given else {}

@@ -21,12 +21,14 @@ from bot.pricing import PriceBook, default_price_book
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.explanation import explanation_message
 from bot.slack.blocks.plain import as_text
+from bot.slack.directory import Directory
 from bot.spend.digest import DigestFacts
 from bot.spend.records import Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
 from bot.store.feeds import FED_BY, feed_failed, feed_states, feed_succeeded
+from bot.store.identity import unassigned
 from bot.store.recording import FileTally, record
 from bot.store.retention import delete_before
 from bot.store.tally import Tally
@@ -57,6 +59,35 @@ class TestOwners:
         assert len(asked) == 1
         stage.workspace.users.append(User("U0ZOE", "Zoe Known", "zoe@example.com"))
         assert stage.installation.jobs.find_owners(NOW + timedelta(days=1)) == 1
+
+    def test_a_key_of_two_people_in_slack_is_nobody_s(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also where Slack knows one of them at first, and cannot be asked for the other."""
+        database, jobs, domains = stage.installation.database, stage.installation.jobs, ("a.example", "b.example")
+        stage.workspace.users += [User(f"U0ZOE{at}", "Zoe", f"zoe@{domain}") for at, domain in enumerate(domains)]
+        store(database, *(used(opus_for(1), actor=Actor("email", f"ann@{domain}")) for domain in domains))
+        store(database, used(opus_for(5), actor=Actor("api_key", KEY)), source="transcripts")
+        asked: list[str] = []
+
+        def ask(email: str) -> bool:
+            asked.append(email)
+            if len(asked) == 2:
+                raise OSError("no network")
+            return Directory.has_address(jobs.directory, email)
+
+        monkeypatch.setattr(jobs.directory, "has_address", ask)
+        for _ in range(3):
+            assert jobs.find_owners(NOW) == 0
+        assert sorted(asked) == ["zoe@a.example", "zoe@a.example", "zoe@b.example", "zoe@b.example"]
+        assert [entry.actor.name for entry in unassigned(database, date(2026, 11, 1))] == [KEY]
+
+    def test_a_key_that_slack_gave_to_one_is_nobody_s_once_there_are_two(self, stage: Stage) -> None:
+        database, jobs = stage.installation.database, stage.installation.jobs
+        stage.workspace.users.append(User("U0ZOE", "Zoe Known", "zoe@example.com"))
+        store(database, used(opus_for(3)), used(opus_for(5), actor=Actor("api_key", KEY)))
+        assert jobs.find_owners(NOW) == 1
+        assert unassigned(database, date(2026, 11, 1)) == []
+        store(database, used(opus_for(1), actor=Actor("email", "zoe@other.example")))
+        assert [entry.actor.name for entry in unassigned(database, date(2026, 11, 1))] == [KEY]
 
 
 class TestSilence:
