@@ -124,7 +124,9 @@ def learn_members(
     for member in told:
         person_id = _person_of_email(connection, workspace_id, member.email)
         if person_id is None:
-            continue  # erased; a list of members does not bring anybody back
+            # Erased; a list of members does not bring anybody back, and an account that it names is theirs.
+            new += _hide_account(connection, workspace_id, member, book, moved)
+            continue
         stored = connection.execute(
             select(people.c.name, people.c.seat, people.c.email).where(people.c.id == person_id)
         ).one()
@@ -234,12 +236,14 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             raise UnknownIdentity(f"Nobody here has the address “{email}”, so there is nothing to erase.")
         salt = _salt(connection, database.workspace_id)
         rows = connection.execute(
-            select(actors.c.id, actors.c.kind, actors.c.name).where(actors.c.person_id == person_id)
+            select(actors.c.id, actors.c.kind, actors.c.name, actors.c.linked_by).where(actors.c.person_id == person_id)
         )
         addresses, names = {normalised_email(email)}, {normalised_email(email)}
-        for actor_id, kind, name in rows.all():
+        for actor_id, kind, name, linked_by in rows.all():
+            # What an export said of a key's owner still tells which of two exports is the newer one.
+            by = BY_EXPORT if linked_by == BY_EXPORT else None
             hidden = _hidden(salt, Actor(kind, name))
-            connection.execute(update(actors).where(actors.c.id == actor_id).values(name=hidden, linked_by=None))
+            connection.execute(update(actors).where(actors.c.id == actor_id).values(name=hidden, linked_by=by))
             names |= {name} if kind == "email" or _key_user(Actor(kind, name)) else set()
             addresses |= {name} if kind == "email" else set()
         for address in addresses:
@@ -375,6 +379,11 @@ def _forget_mentions(connection: Connection, workspace_id: int, name: str, inste
     connection.execute(update(deliveries).where(*told, named).values(**nothing, state=state))
 
 
+def stored_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) -> dict[Actor, int]:
+    """The ids of those of some actors that an export has named, erased people's among them."""
+    return _erased_ids(connection, workspace_id, sorted(wanted)) | known_actors(connection, workspace_id, wanted)
+
+
 def known_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) -> dict[Actor, int]:
     """The ids of those of some actors that an export has named."""
     sql = "SELECT kind, name, id FROM actors WHERE workspace_id = ? AND name IN"
@@ -483,6 +492,23 @@ def _learn_account(
     if known.linked_by is not None:
         return False
     _move(connection, workspace_id, known.id, person_id, BY_EXPORT, book, moved)
+    return True
+
+
+def _hide_account(
+    connection: Connection, workspace_id: int, member: Member, book: PriceBook, moved: PersonDays
+) -> bool:
+    """Give an account that is an erased person's to them, under its hidden name."""
+    if member.account is None:
+        return False
+    (owner,) = _erased_ids(connection, workspace_id, [Actor("email", member.email)]).values()
+    person_id = connection.execute(select(actors.c.person_id).where(actors.c.id == owner)).scalar_one()
+    if not _learn_account(connection, workspace_id, member, person_id, book, moved):
+        return False
+    account = Actor(member.kind, member.account)
+    named = (actors.c.workspace_id == workspace_id, actors.c.kind == account.kind, actors.c.name == account.name)
+    hidden = _hidden(_salt(connection, workspace_id), account)
+    connection.execute(update(actors).where(*named, actors.c.person_id == person_id).values(name=hidden))
     return True
 
 

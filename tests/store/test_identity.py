@@ -400,6 +400,25 @@ class TestErase:
         record(database, "members_csv", members, NOW, POLICY, book)
         assert all_people(database) == []
 
+    @pytest.mark.parametrize("order", list(permutations(("account", "members", "erase"))))
+    def test_an_account_that_an_export_tells_beside_the_address_is_hidden_as_well(
+        self, database: Database, book: PriceBook, order: tuple[str, ...]
+    ) -> None:
+        """Of the address's $20 and the account's $20, two sources of one person's day, one counts."""
+        account = Actor("account", "user_dana")
+        store(database, used(opus_for(20)), source="transcripts")
+        for what in (*order, "members", "account"):
+            if what == "account":
+                store(database, used(opus_for(20), actor=account), source="admin_usage_report")
+            elif what == "members":
+                users = [FileTally("users.json", Tally([Member(1, DANA.name, "Dana", account.name)]), [])]
+                record(database, "admin_users", users, NOW, POLICY, book)
+            else:
+                number = erase_person(database, DANA.name, "admin", NOW)
+        assert spenders(database) == {f"erased person {number}": Decimal(20)}
+        assert unassigned(database, date(2026, 1, 1)) == []
+        assert not [row for row in everything(database) if "dana" in row.lower()]
+
     def test_a_key_of_a_colleague_whose_address_begins_alike_is_theirs(
         self, database: Database, book: PriceBook
     ) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from bot.spend.records import Actor, Member
 from bot.store.bulk import Row, insert_rows, replace_rows, run_sql, select_in
-from bot.store.identity import BY_EXPORT, KEY_USER, is_claude_code_key, known_actors
+from bot.store.identity import BY_EXPORT, KEY_USER, is_claude_code_key, stored_actors
 from bot.store.people import ERASED
 from bot.store.recording.source import DELETE_DAILY, Counted, Part, Source, summed
 from bot.store.tables import usage_daily
@@ -183,7 +183,7 @@ def _holders(connection: Connection, actors: Mapping[Actor, int]) -> dict[int, i
 def _keys_of(source: Source, actors: Mapping[Actor, int], members: Sequence[Member]) -> dict[int, list[int]]:
     """See ``DailyRows.keys_of``; a key that the files name by itself as well is told apart from its owner."""
     owner_of = {Actor(member.kind, member.account): member.email for member in members if member.account is not None}
-    keys = known_actors(source.connection, source.workspace_id, set(owner_of) - actors.keys())
+    keys = stored_actors(source.connection, source.workspace_id, set(owner_of) - actors.keys())
     found: dict[int, list[int]] = defaultdict(list)
     for key, key_id in sorted(keys.items()):
         owner = actors.get(Actor("email", owner_of[key]))
