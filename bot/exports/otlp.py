@@ -34,7 +34,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import milliseconds, spend_day
-from bot.spend.records import Actor, Member, Problem, Request, UsageRecord, request_key
+from bot.spend.records import MACHINE, Actor, Member, Problem, Request, UsageRecord, request_key
 
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -224,7 +224,7 @@ def _actor(said: Attributes) -> Actor:
     for name in ("enduser.id", "user.account_uuid", "user.account_id", "user.id"):
         if said.get(name):
             return Actor("account", as_name(str(said[name]), name))
-    return Actor("machine", "OpenTelemetry without a user")
+    return Actor(MACHINE, "OpenTelemetry without a user")
 
 
 def _members(number: int, said: Attributes, known: set[tuple[str, str]]) -> Iterator[Member]:

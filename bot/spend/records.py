@@ -17,21 +17,23 @@ API = "api"
 ANTHROPIC, GITHUB, CURSOR = "anthropic", "github", "cursor"
 """Whose product was used. Only the first is Claude spend; the others are kept apart from it."""
 
-ORGANIZATION, GATEWAY = "organization", "gateway"
+MACHINE, ORGANIZATION, GATEWAY = "machine", "organization", "gateway"
+NOBODYS_OWN = (MACHINE, ORGANIZATION, GATEWAY)
+"""Kinds of names that nobody bears: whose usage it is can be said, and tomorrow it may be somebody else's."""
 
 
 class Actor(NamedTuple):
     """Who an export names. Only an "email" is a person by itself.
 
     ``kind`` is "email", "api_key", "account" (an id of an account or user), "login" (a name at another vendor),
-    "machine", GATEWAY for what one bills to nobody named, or ORGANIZATION for a source that knows no people at all.
+    MACHINE, GATEWAY for what one bills to nobody named, or ORGANIZATION for a source that knows no people at all.
     """
 
     kind: str
     name: str
 
 
-THIS_MACHINE = Actor("machine", "this machine")
+THIS_MACHINE = Actor(MACHINE, "this machine")
 """Whose usage is that names nobody, until it is said."""
 
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -34,7 +34,7 @@ from sqlalchemy import (
 
 from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
-from bot.spend.records import ORGANIZATION, Actor, Member
+from bot.spend.records import GATEWAY, NOBODYS_OWN, ORGANIZATION, Actor, Member
 from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.answers import forget_answers
 from bot.store.audit import write_audit
@@ -243,6 +243,8 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             # What an export said of a key's owner still tells which of two exports is the newer one.
             by = BY_EXPORT if linked_by == BY_EXPORT else None
             hidden = _hidden(salt, Actor(kind, name))
+            # What comes later under a name that nobody bears is another actor's, and unassigned again.
+            hidden += f" {person_id}" if kind in NOBODYS_OWN else ""
             connection.execute(update(actors).where(actors.c.id == actor_id).values(name=hidden, linked_by=by))
             names |= {name} if kind == "email" or _key_user(Actor(kind, name)) else set()
             addresses |= {name} if kind == "email" else set()
@@ -619,6 +621,7 @@ def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -
     salt = _known_salt(connection, workspace_id)
     if salt is None:
         return {}
+    named = [actor for actor in named if actor.kind not in NOBODYS_OWN]
     hidden: dict[str, list[Actor]] = defaultdict(list)
     users = {actor: _key_user(actor) for actor in named if _key_user(actor)}
     living = _known_users(connection, workspace_id, set(users.values()))
@@ -632,6 +635,23 @@ def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -
     # Its own name says more than whose key it is.
     own = {actor: int(ids[name]) for actor in named if (name := _hidden(salt, actor)) in ids}
     return found | own
+
+
+def erased_names(connection: Connection, workspace_id: int, ids: Mapping[Actor, int]) -> dict[int, set[int]]:
+    """For gateways and organizations among some actors, those of the same name that erased people had."""
+    named = [actor for actor in ids if actor.kind in (GATEWAY, ORGANIZATION)]
+    salt = _known_salt(connection, workspace_id) if named else None
+    if salt is None:
+        return {}
+    query = select(actors.c.id, actors.c.name).where(
+        actors.c.workspace_id == workspace_id,
+        actors.c.kind.in_((GATEWAY, ORGANIZATION)),
+        actors.c.name.startswith(f"{ERASED} "),
+    )
+    found: dict[str, set[int]] = defaultdict(set)
+    for actor_id, name in connection.execute(query):
+        found[" ".join(name.split()[:3])].add(actor_id)
+    return {ids[actor]: found[hidden] for actor in named if (hidden := _hidden(salt, actor)) in found}
 
 
 def _known_users(connection: Connection, workspace_id: int, users: set[str]) -> set[str]:

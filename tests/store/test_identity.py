@@ -16,7 +16,7 @@ from bot.pricing import PriceBook
 from bot.spend.amounts import total
 from bot.spend.days import Period
 from bot.spend.digest import MONTHLY
-from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Member, Problem
+from bot.spend.records import GATEWAY, ORGANIZATION, THIS_MACHINE, Actor, Member, Problem
 from bot.store.audit import note_change
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries, owe_notice
@@ -38,7 +38,7 @@ from bot.store.settings import write_setting
 from bot.store.tables import metadata, people
 from bot.store.tally import Tally
 from bot.store.teams import all_teams, is_too_small, set_team
-from tests.usage import DANA, DAY, NOW, POLICY, opus_for, store, used, utc_policy
+from tests.usage import DANA, DAY, NOW, POLICY, opus_for, request, store, used, utc_policy
 
 EVER = Period(date(2020, 1, 1), date(2030, 1, 1))
 KEY = Actor("api_key", "claude_code_key_dana_ab12")
@@ -472,6 +472,45 @@ class TestErase:
         # 5, and the two keys' 3 each, of one erased person
         assert spenders(database) == {f"erased person {number}": Decimal(11)}
         assert unassigned(database, date(2026, 1, 1)) == []
+
+    @pytest.mark.parametrize("source", ["transcripts", "ccusage_daily"])
+    def test_the_machine_that_was_theirs_is_nobodys_from_then_on(
+        self, database: Database, book: PriceBook, source: str
+    ) -> None:
+        """Dana's $4 stay, and count once; what comes from the machine on the next day is $20 of nobody, then Emil's."""
+        is_single = source == "transcripts"
+        hers = used(opus_for(4), actor=THIS_MACHINE, request=request("1") if is_single else None)
+        store(database, hers, source=source)
+        numbers = []
+        for days, person in enumerate(("dana@example.com", "emil@example.com"), start=1):
+            link(database, book, THIS_MACHINE.name, person)
+            numbers.append(erase_person(database, person, "admin", NOW))
+            later = DAY + timedelta(days=days)
+            next_ = used(opus_for(20), day=later, actor=THIS_MACHINE, request=request(person) if is_single else None)
+            for row in (hers, next_, hers, next_):
+                store(database, row, source=source)
+            assert [one.person.label for one in people_on(database, later)] == ["unassigned (this machine)"]
+        assert dollars(database, book) == 44
+        assert [entry.usd for entry in unassigned(database, date(2026, 1, 1))] == [20]
+        assert spenders(database) == {f"erased person {numbers[0]}": Decimal(4)}
+
+    @pytest.mark.parametrize("kind", [GATEWAY, ORGANIZATION])
+    def test_a_gateway_that_was_theirs_is_nobodys_from_then_on(
+        self, database: Database, book: PriceBook, kind: str
+    ) -> None:
+        """Of the day before the erasure the bill of $4 grows to $5, and stays; that of the next day is nobody's $20."""
+        bill = Actor(kind, "OpenRouter")
+        store(database, used(opus_for(4), actor=bill))
+        link(database, book, bill.name, DANA.name)
+        number = erase_person(database, DANA.name, "admin", NOW)
+        later = DAY + timedelta(days=1)
+        for _ in range(2):
+            store(database, used(opus_for(5), actor=bill), used(opus_for(20), day=later, actor=bill))
+        assert spenders(database) == {f"erased person {number}": Decimal(5)}
+        label = "unassigned (organization)" if kind == ORGANIZATION else "unassigned (OpenRouter)"
+        assert [(one.person.label, one.usd) for one in people_on(database, later)] == [(label, Decimal(20))]
+        link(database, book, bill.name, "emil@example.com")
+        assert [one.person.label for one in people_on(database, later)] == ["emil@example.com"]
 
     def test_nobody_is_erased_by_a_wrong_address(self, database: Database) -> None:
         with pytest.raises(UnknownIdentity, match="Nobody here has the address “ghost@example.com”"):

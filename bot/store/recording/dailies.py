@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from bot.spend.records import Actor, Member
 from bot.store.bulk import Row, insert_rows, replace_rows, run_sql, select_in
-from bot.store.identity import BY_EXPORT, KEY_USER, is_claude_code_key, stored_actors
+from bot.store.identity import BY_EXPORT, KEY_USER, erased_names, is_claude_code_key, stored_actors
 from bot.store.people import ERASED
 from bot.store.recording.source import DELETE_DAILY, Counted, Part, Source, summed
 from bot.store.tables import usage_daily
@@ -39,6 +39,9 @@ class DailyRows:
         self.holders = _holders(source.connection, actors)
         """For keys of a file the erased owner under whom its rows may be stored already."""
 
+        self.erased = erased_names(source.connection, source.workspace_id, actors)
+        """For gateways and organizations of a file those of that name that erased people had."""
+
         is_by_owner = source.name == _LITELLM  # under whose address a key's usage is told, once it has one
         self.keys_of = _keys_of(source, actors, members) if is_by_owner else {}
         """For addresses of a file the keys of which it says that they are theirs."""
@@ -57,6 +60,7 @@ class DailyRows:
             actor_ids, line_ids = map(actor_of.__getitem__, actors), map(line_of.__getitem__, lines)
             stated = [None if usd == NOT_STATED else usd for usd in reported]
             rows: list[Row] = list(zip(actor_ids, line_ids, *counts, stated, strict=True))
+            rows = self._with_erased(day, rows) if self.erased else rows
             more = {}
             if max(records, default=1) > 1:
                 more = {row[:2]: count for row, count in zip(rows, records, strict=True) if count > 1}
@@ -105,6 +109,12 @@ class DailyRows:
             replace_rows(self.connection, usage_daily, changed, source_day)
             rollup.refresh([(self.source.id, *row) for row in new] if rollup.was_empty else None)
         return Counted(records - same - restated, same, restated + removed)
+
+    def _with_erased(self, day: int, rows: list[Row]) -> list[Row]:
+        """The same rows, those of them that were an erased person's as theirs: their totals stay, and count once."""
+        had = {name: actor_id for actor_id, names in self.erased.items() for name in names}
+        theirs = {(had[row[0]], row[1]): row[0] for row in self.source.dailies(day, set(had))}
+        return [(theirs.get(row[:2], row[0]), *row[1:]) for row in rows]
 
     def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row]) -> set[Row]:
         """The actors and lines of an older export that a newer one told in another way, or as their owner's."""

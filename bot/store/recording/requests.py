@@ -6,7 +6,7 @@ from typing import Any
 from zlib import crc32
 
 from bot.spend.days import ONE_DAY
-from bot.spend.records import Request, request_key
+from bot.spend.records import NOBODYS_OWN, Request, request_key
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
 from bot.store.quantities import COUNTS
 from bot.store.recording.source import FEW_ACTORS, Counted, Part, Source, as_stored, summed
@@ -84,8 +84,8 @@ class Requests:
         """Take in what one file says, beside what is stored and what the files before it said."""
         tally, actor_of, line_of = part
         people, nobody = (
-            {actor_of[place] for actor, place in tally.actors.items() if actor.kind == kind}
-            for kind in ("email", "machine")
+            {actor_of[place] for actor, place in tally.actors.items() if actor.kind in kinds}
+            for kinds in (("email",), NOBODYS_OWN)
         )
         existing, source, new, same = self._existing, self.source.key, 0, 0
         for one in tally.requests.values():
