@@ -253,12 +253,6 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             owner = _hidden(salt, Actor(KEY_USER, address.split("@")[0]))
             kept = {"workspace_id": database.workspace_id, "kind": KEY_USER, "name": owner, "person_id": person_id}
             insert_missing(connection, actors, [kept], "workspace_id", "kind", "name")
-            others = (
-                people.c.workspace_id == database.workspace_id,
-                people.c.email == address,
-                people.c.id != person_id,
-            )
-            connection.execute(update(people).where(*others).values(email=None, name=f"{ERASED} {person_id}"))
             forget_read_files(connection, database.workspace_id, address)
         nobody = {
             "email": None,
@@ -270,12 +264,16 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             "planned_day": None,
             "planned_before": None,
             "quiet_hours": None,
+            "hides_name": None,
         }
-        user = connection.execute(select(people.c.slack_user_id).where(people.c.id == person_id)).scalar()
-        if user is not None:
-            forget_answers(connection, database.workspace_id, user)
-        connection.execute(update(people).where(people.c.id == person_id).values(**nobody))
-        _forget_messages(connection, database.workspace_id, person_id)
+        # An address that was linked to another has a row of its own still.
+        mine = (people.c.workspace_id == database.workspace_id, people.c.email.in_(addresses))
+        theirs = connection.execute(select(people.c.id, people.c.slack_user_id).where(*mine)).all()
+        for row_id, user in theirs:
+            if user is not None:
+                forget_answers(connection, database.workspace_id, user)
+            connection.execute(update(people).where(people.c.id == row_id).values(**nobody))
+            _forget_messages(connection, database.workspace_id, row_id)
         for name in sorted(names):
             _forget_mentions(connection, database.workspace_id, name, f"{ERASED} {person_id}")
         write_audit(connection, database.workspace_id, now, who, "erased a person's data", person_id)

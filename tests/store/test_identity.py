@@ -17,9 +17,10 @@ from bot.spend.amounts import total
 from bot.spend.days import Period
 from bot.spend.digest import MONTHLY
 from bot.spend.records import GATEWAY, ORGANIZATION, THIS_MACHINE, Actor, Member, Problem
+from bot.store.answers import Answered, Answers
 from bot.store.audit import note_change
 from bot.store.database import Database
-from bot.store.deliveries import all_deliveries, owe_notice
+from bot.store.deliveries import Told, all_deliveries, claim, mark_sent, owe_notice, start_sending
 from bot.store.feeds import feed_failed
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
 from bot.store.people import (
@@ -232,6 +233,29 @@ def test_who_had_two_addresses_is_erased_as_one(database: Database, book: PriceB
     assert [row for row in left if "@x.example" in row.lower() or "ann_" in row] == []
     store(database, *rows)
     assert list(spenders(database).values()) == [Decimal(51)]
+
+
+def test_both_addresses_wishes_answers_and_alerts_are_erased(database: Database, book: PriceBook) -> None:
+    """What Ann wished, asked and was told stands beside the address that was linked to Bo's."""
+    store(database, used(opus_for(20), actor=A), used(opus_for(30), actor=B))
+    for name, user in ((A.name, "U0ANN"), (B.name, "U0BO")):
+        person = person_by_email(database, name)
+        assert person is not None
+        remember_slack_user(database, person.id, user)
+        set_wishes(database, person.id, limit_usd=Decimal("17.5"), quiet_hours="20:00-07:00", hides_name=True)
+        answers = Answers(lambda: database, lambda write: write())
+        answers.keep(user, Answered("500k in opus", "$2.00"))
+        alert = claim(database, "worker", NOW)
+        assert alert is not None
+        assert start_sending(database, alert, "D0ANN", {"text": "You passed $12.00"}, NOW, Told())
+        assert mark_sent(database, alert, "D0ANN", "1.2")
+    link(database, book, A.name, B.name)
+    erase_person(database, B.name, "admin", NOW)
+    left = " ".join(everything(database))
+    for said in ("U0", "17500000000", "20:00-07:00", "500k", "D0ANN", "You passed"):
+        assert said not in left
+    with database.read() as connection:
+        assert connection.execute(select(people.c.hides_name)).scalars().all() == [None, None]
 
 
 def test_a_key_that_could_be_two_peoples_is_nobodys(database: Database) -> None:
