@@ -6,13 +6,16 @@ then what they spend is *unassigned*. Whoever moves to another person takes all 
 """
 
 import hashlib
+import json
 import re
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from html import escape
+from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from sqlalchemy import (
     BigInteger,
@@ -40,6 +43,7 @@ from bot.store.answers import forget_answers
 from bot.store.audit import write_audit
 from bot.store.bulk import select_in
 from bot.store.database import Database
+from bot.store.deliveries import NOTICE
 from bot.store.people import ERASED, normalised_email
 from bot.store.ranges import refresh_ranges, spans_of
 from bot.store.read_files import forget_read_files
@@ -71,6 +75,10 @@ CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
 _SALT = "erasure_salt"
 _BETWEEN = re.compile(r"[^a-z0-9]", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s/\\,;:<>()\[\]\"']+@[^\s/\\,;:<>()\[\]\"']+")
+_PLAIN = re.compile(r"[\w.@+-]+", re.ASCII)
+CUT_FROM = 20
+"""Messages show so many letters of a long name at least."""
+
 KEY_USER = "key_user"
 """The kind of what is kept, hidden, of the name in an erased person's keys."""
 
@@ -253,7 +261,6 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             owner = _hidden(salt, Actor(KEY_USER, address.split("@")[0]))
             kept = {"workspace_id": database.workspace_id, "kind": KEY_USER, "name": owner, "person_id": person_id}
             insert_missing(connection, actors, [kept], "workspace_id", "kind", "name")
-            forget_read_files(connection, database.workspace_id, address)
         nobody = {
             "email": None,
             "name": f"{ERASED} {person_id}",
@@ -363,20 +370,56 @@ def _forget_messages(connection: Connection, workspace_id: int, person_id: int) 
 
 def _forget_mentions(connection: Connection, workspace_id: int, name: str, instead: str) -> None:
     """Put other words in the place of a name wherever it was written down, in whatever letters, and forget messages."""
+    without = _without(connection, workspace_id, name, instead)
+    # SQLite knows the letter case of ASCII alone, and JSON spells other letters in its own way.
+    plain = max(_PLAIN.findall(name[:CUT_FROM].lower()), key=len, default="")
+    forget_read_files(connection, workspace_id, plain, lambda said: without(said) != said)
     of_imports = import_problems.c.import_id.in_(select(imports.c.id).where(imports.c.workspace_id == workspace_id))
     columns = (audit.c.what, settings.c.value, feeds.c.problem, read_files.c.problem, imports.c.path)
     places = [(column, column.table.c.workspace_id == workspace_id) for column in columns]
     for column, is_mine in [*places, (import_problems.c.problem, of_imports)]:
-        named = func.lower(column).contains(name.lower(), autoescape=True)
-        for (said,) in connection.execute(select(column).where(is_mine, named).distinct()).all():
-            spared = re.sub(re.escape(name), lambda _: instead, said, flags=re.IGNORECASE)
-            connection.execute(update(column.table).where(is_mine, column == said).values({column: spared}))
+        may_be_named = func.lower(column).contains(plain, autoescape=True)
+        for (said,) in connection.execute(select(column).where(is_mine, may_be_named).distinct()).all():
+            if without(said) != said:
+                connection.execute(update(column.table).where(is_mine, column == said).values({column: without(said)}))
     sent = deliveries.c
-    told = (sent.workspace_id == workspace_id, sent.kind == "notice")
-    named = or_(sent.key.contains(name, autoescape=True), sent.payload.contains(name, autoescape=True))
+    may_be_named = or_(*(func.lower(column).contains(plain, autoescape=True) for column in (sent.key, sent.payload)))
+    told = select(sent.id, sent.kind, sent.key, sent.payload).where(sent.workspace_id == workspace_id, may_be_named)
     nothing = {"key": literal("erased:") + cast(sent.id, Text), "payload": None, "problem": None}
     state = case((sent.state.in_(("due", "sending", "held")), "expired"), else_=sent.state)
-    connection.execute(update(deliveries).where(*told, named).values(**nothing, state=state))
+    for message_id, kind, key, payload in connection.execute(told).all():
+        said = json.loads(payload or "null")
+        spared = _in_texts(said, without)
+        if kind == NOTICE and (spared != said or without(key) != key):
+            connection.execute(update(deliveries).where(sent.id == message_id).values(**nothing, state=state))
+        elif spared != said:
+            connection.execute(update(deliveries).where(sent.id == message_id).values(payload=json.dumps(spared)))
+
+
+def _without(connection: Connection, workspace_id: int, name: str, instead: str) -> Callable[[str], str]:
+    """What takes a name out of a text: all of it, and not where it is a part of another name that is known."""
+    is_longer = (actors.c.name.contains(name, autoescape=True), actors.c.name != name)
+    query = select(actors.c.name).where(actors.c.workspace_id == workspace_id, *is_longer).distinct()
+    others = sorted(connection.execute(query).scalars(), key=len, reverse=True)
+    kept, gone = ("|".join(spelling for one in some for spelling in _spelt(one)) for some in (others, [name]))
+    found = re.compile(rf"(?<![^\W_])(?:({kept or '(?!)'})|{gone})(?![^\W_])", re.IGNORECASE)
+    return lambda text: found.sub(lambda match: match[1] or instead, text)
+
+
+def _spelt(name: str) -> list[str]:
+    """Patterns of a name as texts have it: with accents by themselves, safe for Slack, and cut where it is long."""
+    whole = dict.fromkeys(escape(normalize(form, name), quote=False) for form in ("NFC", "NFD")) | {name: None}
+    cut = [f"{one[:end]}…" for one in whole for end in range(len(one) - 1, CUT_FROM - 1, -1)]
+    return [re.escape(one) for one in (*whole, *cut)]
+
+
+def _in_texts(said: Any, change: Callable[[str], str]) -> Any:
+    """The same message with all its texts changed."""
+    if isinstance(said, dict):
+        return {key: _in_texts(value, change) for key, value in said.items()}
+    if isinstance(said, list):
+        return [_in_texts(one, change) for one in said]
+    return change(said) if isinstance(said, str) else said
 
 
 def stored_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) -> dict[Actor, int]:

@@ -1,10 +1,10 @@
 """Files that were read to their end, so that an unchanged one need not be read again."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, or_
+from sqlalchemy import Connection, delete, func, or_, select
 
 from bot.store.bulk import select_in
 from bot.store.database import Database
@@ -45,12 +45,17 @@ def find_read_files(database: Database, states: Iterable[FileState]) -> dict[Fil
     return {state: found[state] for state in wanted.values() if state in found}
 
 
-def forget_read_files(connection: Connection, workspace_id: int, email: str) -> None:
-    """Remember no more that files were read for somebody: what the reading depended on, or the path, names them."""
+def forget_read_files(connection: Connection, workspace_id: int, plain: str, names: Callable[[str], bool]) -> None:
+    """Remember no more that files were read for somebody: what the reading depended on, or the path, ``names`` them.
+
+    ``plain`` is a part of the name, in small letters of ASCII.
+    """
     table = read_files.c
-    is_theirs = func.lower(table.settings).contains(f" {email} ", autoescape=True)
-    is_named = func.lower(table.path).contains(email, autoescape=True)
-    connection.execute(delete(read_files).where(table.workspace_id == workspace_id, or_(is_theirs, is_named)))
+    either = or_(*(func.lower(column).contains(plain, autoescape=True) for column in (table.settings, table.path)))
+    query = select(table.path, table.settings).where(table.workspace_id == workspace_id, either)
+    for path, read_with in connection.execute(query).all():
+        if names(path) or names(read_with):
+            connection.execute(delete(read_files).where(table.workspace_id == workspace_id, table.path == path))
 
 
 def remember_read_files(database: Database, files: Iterable[tuple[FileState, ReadFile]]) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,11 +21,21 @@ from bot.spend.records import GATEWAY, ORGANIZATION, THIS_MACHINE, Actor, Member
 from bot.store.answers import Answered, Answers
 from bot.store.audit import note_change
 from bot.store.database import Database
-from bot.store.deliveries import Told, all_deliveries, claim, mark_sent, owe_notice, start_sending
+from bot.store.deliveries import (
+    Told,
+    all_deliveries,
+    claim,
+    correctable,
+    mark_sent,
+    owe_digest,
+    owe_notice,
+    start_sending,
+)
 from bot.store.feeds import feed_failed
 from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
 from bot.store.people import (
     all_people,
+    normalised_email,
     people_of_team,
     person_by_email,
     person_by_id,
@@ -36,7 +47,7 @@ from bot.store.quantities import people_on, quantities
 from bot.store.read_files import FileState, ReadFile, remember_read_files
 from bot.store.recording import FileTally, record
 from bot.store.settings import write_setting
-from bot.store.tables import metadata, people
+from bot.store.tables import audit, metadata, people
 from bot.store.tally import Tally
 from bot.store.teams import all_teams, is_too_small, set_team
 from tests.usage import DANA, DAY, NOW, POLICY, opus_for, request, store, used, utc_policy
@@ -410,6 +421,52 @@ class TestErase:
         assert not [row for row in rows if "dana" in row.lower()]
         assert any("linked ci to erased person" in row and "a decision" in row for row in rows)
         assert any("emil@example.com" in row for row in rows)
+
+    def test_a_digest_that_was_sent_keeps_all_but_the_name(self, database: Database) -> None:
+        """A long name is cut where it is shown; the message can still be found, to be edited."""
+        long = Actor("email", "dana&maria.von-und-zu-berg@department.example.com")
+        store(database, used(opus_for(5), actor=long), used(opus_for(2), actor=Actor("email", "emil@example.com")))
+        owe_digest(database, "C1", DAY, NOW)
+        digest = claim(database, "worker", NOW)
+        assert digest is not None
+        shown = f"{long.name[:33]}… and Emil@example.com".replace("&", "&amp;")
+        said = {"text": f"$7.00 of {long.name}", "blocks": [{"type": "section", "text": {"text": shown}}]}
+        assert start_sending(database, digest, "C1", said, NOW, Told(Decimal(7)))
+        assert mark_sent(database, digest, "C1", "1.2")
+        number = erase_person(database, long.name, "admin", NOW)
+        assert not [row for row in everything(database) if "dana" in row.lower() or "berg" in row]
+        (left,) = correctable(database, NOW)
+        blocks = [{"type": "section", "text": {"text": f"erased person {number} and Emil@example.com"}}]
+        assert left.payload == {"text": f"$7.00 of erased person {number}", "blocks": blocks}
+        assert (left.ts, left.usd) == ("1.2", Decimal(7))
+
+    def test_names_of_which_theirs_is_a_part_stay(self, database: Database) -> None:
+        """Of Ed alone is forgotten, and not of Fred, Jean-Ed and whoever is at another host."""
+        others = ("fred@example.com", "jean-ed@example.com", "ed@example.com.au")
+        store(database, *(used(opus_for(1), actor=Actor("email", name)) for name in ("ed@example.com", *others)))
+        for name in others:
+            note_change(database, NOW, "U1", f"linked ci to {name}")
+            owe_notice(database, f"linked:1:ci:{name}", "U2", f"that of {name}.", DAY, NOW)
+        note_change(database, NOW, "U1", "linked k to Ed@Example.com.")
+        number = erase_person(database, "ed@example.com", "admin", NOW)
+        with database.read() as connection:
+            said = connection.execute(select(audit.c.what).order_by(audit.c.id)).scalars().all()
+        assert said[:4] == [*(f"linked ci to {name}" for name in others), f"linked k to erased person {number}."]
+        assert [one.state for one in all_deliveries(database)] == ["due"] * 3
+
+    def test_a_name_in_letters_of_any_alphabet_is_forgotten(self, database: Database) -> None:
+        name, spelt = "jürgen.ÖZ@example.com", ("Jürgen.öz@Example.com", "JÜRGEN.ÖZ@EXAMPLE.COM")
+        store(database, used(opus_for(1), actor=Actor("email", normalised_email(name))))
+        for one in (*spelt, *(normalize("NFD", one) for one in spelt)):
+            note_change(database, NOW, "U1", f"linked k to {one}")
+            owe_notice(database, f"about:{one}", "U2", "…", DAY, NOW)
+            owe_notice(database, f"unreached:{one.encode().hex()}", "U2", f"No alert reaches {one}", DAY, NOW)
+            state = FileState(f"/exports/usage-{one}.jsonl", 1, 1, "UTC  ")
+            remember_read_files(database, [(state, ReadFile("transcripts", 1, [DAY]))])
+        erase_person(database, name, "admin", NOW)
+        rows = everything(database)
+        assert not [row for row in rows if "rgen." in row.lower()]
+        assert {one.state for one in all_deliveries(database)} == {"expired"}
 
     def test_the_same_export_again_is_counted_there_and_brings_nobody_back(
         self, database: Database, book: PriceBook
