@@ -23,6 +23,9 @@ REVISION = "0009"
 
 _READING: ContextVar[Connection | None] = ContextVar("reading", default=None)
 _MIGRATION_LOCK = 7_204_117
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON", "secure_delete=ON")
+"""Of SQLite. What is deleted is overwritten, as only some builds do by themselves: the file keeps no erased names."""
+
 _ANOTHER = "Name another database in DATABASE_URL."
 _SERVER_TIME = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
 
@@ -205,7 +208,7 @@ def _sqlite_engine(url: URL) -> Engine:
     def prepare(connection: Any, _record: Any) -> None:
         # The driver's own BEGIN comes only before writes, which loses updates between processes: we begin ourselves.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

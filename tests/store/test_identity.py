@@ -4,12 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from bot.imports import Importer
 from bot.ledger import Ledger
@@ -20,7 +21,7 @@ from bot.spend.digest import MONTHLY
 from bot.spend.records import GATEWAY, ORGANIZATION, THIS_MACHINE, Actor, Member, Problem
 from bot.store.answers import Answered, Answers
 from bot.store.audit import note_change
-from bot.store.database import Database
+from bot.store.database import Database, open_database
 from bot.store.deliveries import (
     Told,
     all_deliveries,
@@ -553,6 +554,24 @@ class TestErase:
         # 5, and the two keys' 3 each, of one erased person
         assert spenders(database) == {f"erased person {number}": Decimal(11)}
         assert unassigned(database, date(2026, 1, 1)) == []
+
+    def test_the_file_of_sqlite_keeps_no_name(self, tmp_path: Path) -> None:
+        """Also of a build that does not overwrite what is deleted by itself."""
+
+        def as_usually_built(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA secure_delete=OFF")
+
+        event.listen(Engine, "connect", as_usually_built)
+        try:
+            database = open_database(f"sqlite:///{tmp_path}/file.db")
+            names = [Actor("email", f"person{number}@example.com") for number in range(300)]
+            keys = [Actor("api_key", f"claude_code_key_dana_ab{number:02}") for number in range(20)]
+            store(database, *(used(opus_for(1), actor=actor) for actor in (*names, DANA, *keys)))
+            erase_person(database, DANA.name, "admin", NOW)
+            database.close()
+        finally:
+            event.remove(Engine, "connect", as_usually_built)
+        assert b"dana" not in b"".join(path.read_bytes() for path in tmp_path.glob("file.db*")).lower()
 
     @pytest.mark.parametrize("source", ["transcripts", "ccusage_daily"])
     def test_the_machine_that_was_theirs_is_nobodys_from_then_on(
