@@ -214,18 +214,20 @@ def unassigned(database: Database, since: date) -> list[Unassigned]:
 def possible_addresses(database: Database, limit: int) -> dict[str, list[str]]:
     """Claude Code's keys that nobody is behind, each with the addresses that their owner may have.
 
-    These are the key's user at each domain of the team, the most usual first, and never of a person who is known.
+    These are the key's user at each domain of the team, the most usual first, and never of a person who is known. Where
+    somebody was erased whose address began like that, the key may have been theirs.
     """
     with database.read() as connection:
         mine = people.c.workspace_id == database.workspace_id
         known = list(connection.execute(select(people.c.email).where(mine, people.c.email.is_not(None))).scalars())
+        nobodys = {entry.actor: _key_user(entry.actor) for entry in unassigned(database, date.max)}
+        erased = _erased_users(connection, database.workspace_id, set(nobodys.values()))
     domains = [domain for domain, _ in Counter(email.split("@")[-1] for email in known).most_common(limit)]
     found = {}
-    for entry in unassigned(database, date.max):
-        user = _key_user(entry.actor)
-        addresses = [f"{user}@{domain}" for domain in domains if user]
+    for actor, user in nobodys.items():
+        addresses = [f"{user}@{domain}" for domain in domains if user and user not in erased]
         if addresses:
-            found[entry.actor.name] = [address for address in addresses if address not in known]
+            found[actor.name] = [address for address in addresses if address not in known]
     return {name: addresses for name, addresses in found.items() if addresses}
 
 
@@ -250,7 +252,8 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
         for actor_id, kind, name, linked_by in rows.all():
             # What an export said of a key's owner still tells which of two exports is the newer one.
             by = BY_EXPORT if linked_by == BY_EXPORT else None
-            hidden = _hidden(salt, Actor(kind, name))
+            # A key that was hidden as it was taken for another erased person's stays so.
+            hidden = name if name.startswith(ERASED) else _hidden(salt, Actor(kind, name))
             # What comes later under a name that nobody bears is another actor's, and unassigned again.
             hidden += f" {person_id}" if kind in NOBODYS_OWN else ""
             connection.execute(update(actors).where(actors.c.id == actor_id).values(name=hidden, linked_by=by))
@@ -281,11 +284,25 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
                 forget_answers(connection, database.workspace_id, user)
             connection.execute(update(people).where(people.c.id == row_id).values(**nobody))
             _forget_messages(connection, database.workspace_id, row_id)
-        for name in sorted(names):
+        for name in sorted(names | _hide_nobodys_keys(connection, database.workspace_id, salt, addresses)):
             _forget_mentions(connection, database.workspace_id, name, f"{ERASED} {person_id}")
         write_audit(connection, database.workspace_id, now, who, "erased a person's data", person_id)
     database.write_out()
     return int(person_id)
+
+
+def _hide_nobodys_keys(connection: Connection, workspace_id: int, salt: str, addresses: set[str]) -> set[str]:
+    """Hide keys that bear the name of erased people alone, and were nobody's as several had it; returns their names."""
+    users = {address.split("@")[0] for address in addresses}
+    users -= _known_users(connection, workspace_id, users)
+    found = set()
+    for actor_id, name, person_id in connection.execute(_waiting_keys(workspace_id)).all():
+        key = Actor("api_key", name)
+        if _key_user(key) in users:
+            found.add(name)
+            connection.execute(update(actors).where(actors.c.id == actor_id).values(name=_hidden(salt, key)))
+            connection.execute(update(people).where(people.c.id == person_id).values(name=f"{ERASED} {person_id}"))
+    return found
 
 
 def _own_row(workspace_id: int, address: str) -> Select[int]:
@@ -562,8 +579,21 @@ def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook, mov
     address: in whatever order exports come, they end in the same.
     """
     _undo_rule(connection, workspace_id, book, moved)
-    query = (
-        select(actors.c.id, actors.c.kind, actors.c.name)
+    waiting = connection.execute(_waiting_keys(workspace_id)).all()
+    by_user = _people_by_user(connection, workspace_id) if waiting else {}
+    users = {actor_id: _key_user(Actor("api_key", name)) for actor_id, name, _ in waiting}
+    # What waits may be of somebody who was erased since.
+    erased = _erased_users(connection, workspace_id, by_user.keys() & users.values())
+    for actor_id, user in users.items():
+        owner = by_user.get(user)
+        if owner is not None and user not in erased:
+            _move(connection, workspace_id, actor_id, owner, BY_RULE, book, moved)
+
+
+def _waiting_keys(workspace_id: int) -> Select[int, str, int]:
+    """Claude Code's keys that nobody is behind: actor, name and the person that stands for it."""
+    return (
+        select(actors.c.id, actors.c.name, actors.c.person_id)
         .join(people, actors.c.person_id == people.c.id)
         .where(
             actors.c.workspace_id == workspace_id,
@@ -573,12 +603,6 @@ def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook, mov
             people.c.email.is_(None),
         )
     )
-    waiting = connection.execute(query).all()
-    by_user = _people_by_user(connection, workspace_id) if waiting else {}
-    for actor_id, kind, name in waiting:
-        owner = by_user.get(_key_user(Actor(kind, name)))
-        if owner is not None:
-            _move(connection, workspace_id, actor_id, owner, BY_RULE, book, moved)
 
 
 def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook, moved: PersonDays) -> None:
@@ -693,6 +717,16 @@ def erased_names(connection: Connection, workspace_id: int, ids: Mapping[Actor, 
     for actor_id, name in connection.execute(query):
         found[" ".join(name.split()[:3])].add(actor_id)
     return {ids[actor]: found[hidden] for actor in named if (hidden := _hidden(salt, actor)) in found}
+
+
+def _erased_users(connection: Connection, workspace_id: int, users: set[str]) -> set[str]:
+    """Those of some names of users with which the address of an erased person began."""
+    salt = _known_salt(connection, workspace_id)
+    if salt is None:
+        return set()
+    hidden = {_hidden(salt, Actor(KEY_USER, user)): user for user in users}
+    sql = "SELECT name FROM actors WHERE workspace_id = ? AND kind = 'key_user' AND name IN"
+    return {hidden[name] for (name,) in select_in(connection, sql, [workspace_id], sorted(hidden))}
 
 
 def _known_users(connection: Connection, workspace_id: int, users: set[str]) -> set[str]:

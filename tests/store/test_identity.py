@@ -33,7 +33,7 @@ from bot.store.deliveries import (
     start_sending,
 )
 from bot.store.feeds import feed_failed
-from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, unassigned
+from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, possible_addresses, unassigned
 from bot.store.people import (
     all_people,
     normalised_email,
@@ -554,6 +554,39 @@ class TestErase:
         # 5, and the two keys' 3 each, of one erased person
         assert spenders(database) == {f"erased person {number}": Decimal(11)}
         assert unassigned(database, date(2026, 1, 1)) == []
+
+    def test_a_key_of_two_namesakes_stays_nobodys_when_one_is_erased(self, database: Database, book: PriceBook) -> None:
+        """The key's $50 are no namesake's, nor are they asked for; without either the key bears no name any more."""
+        names = ("dana@a.example", "dana@b.example", "bo@b.example")
+        zoes = Actor("api_key", "claude_code_key_zoe_ab12")
+        rows = [*(used(opus_for(1), actor=Actor("email", name)) for name in names), used(opus_for(50), actor=KEY)]
+        store(database, *rows, used(opus_for(5), actor=zoes))
+        number = erase_person(database, "dana@b.example", "admin", NOW)
+        assert possible_addresses(database, 3) == {zoes.name: ["zoe@b.example", "zoe@a.example"]}
+        store(database, used(opus_for(1), actor=Actor("email", "new@b.example")))
+        spent = spenders(database)
+        assert [spent["dana@a.example"], spent[f"unassigned ({KEY.name})"]] == [1, 50]
+        note_change(database, NOW, "U1", f"looked at {KEY.name}")
+        other = erase_person(database, "dana@a.example", "admin", NOW)
+        assert not [row for row in everything(database) if "dana" in row.lower()]
+        store(database, *rows)
+        assert not [row for row in everything(database) if "dana" in row.lower()]
+        gone = {label: usd for label, usd in spenders(database).items() if label.startswith("erased")}
+        assert sorted(gone.values()) == [1, 1, 50]
+        assert [gone[f"erased person {one}"] for one in (number, other)] == [1, 1]
+        # Its owner may still be said.
+        link(database, book, KEY.name, "new@b.example")
+        assert spenders(database)["new@b.example"] == 51
+
+    def test_a_hidden_key_is_known_again_after_a_second_erasure(self, database: Database, book: PriceBook) -> None:
+        store(database, used(opus_for(1)))
+        erase_person(database, DANA.name, "admin", NOW)
+        store(database, used(opus_for(5), actor=KEY, part="key"))
+        link(database, book, KEY.name, "dana@other.com")
+        number = erase_person(database, "dana@other.com", "admin", NOW)
+        store(database, used(opus_for(5), actor=KEY, part="key"))
+        assert dollars(database, book) == 6
+        assert spenders(database)[f"erased person {number}"] == 5
 
     def test_the_file_of_sqlite_keeps_no_name(self, tmp_path: Path) -> None:
         """Also of a build that does not overwrite what is deleted by itself."""
