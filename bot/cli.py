@@ -40,7 +40,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-KNOWN_PROBLEMS = ("SettingsProblem", "DatabaseProblem", "PriceBookError", "UnknownIdentity", "UnknownMember")
+KNOWN_PROBLEMS = (
+    "SettingsProblem",
+    "DatabaseProblem",
+    "PriceBookError",
+    "UnknownIdentity",
+    "UnknownMember",
+    "AmbiguousName",
+)
 """Errors whose text is a sentence for people. They are named, as importing their modules would slow every start."""
 
 _OF_DATABASES = ("OperationalError", "ProgrammingError", "DatabaseError", "InternalError")

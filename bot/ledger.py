@@ -192,6 +192,9 @@ class Explanation(NamedTuple):
     totals: tuple[PersonTotal, ...] = ()
     """What is said of several days together, in which the day lies."""
 
+    is_counted: bool = True
+    """False of an organization's day of which people's usage is known."""
+
 
 def expected_key(day: date, team: str | None) -> str:
     """The setting that says that a day which stood out was expected, of a team or of everybody."""
@@ -499,13 +502,17 @@ class Ledger:
         return compared(used, self.book, period.end - ONE_DAY)
 
     def explain(self, name: str, day: date) -> Explanation | None:
-        """Where a person's figure of a day comes from; None if nobody has that address or name."""
+        """Where a person's figure of a day comes from; None if nobody has that address or name.
+
+        Raises AmbiguousName where several have it.
+        """
         person = person_by_email(self.database, name) or person_by_name(self.database, name)
         if person is None:
             return None
         found: dict[tuple[str, str], list[Quantity]] = defaultdict(list)
         for source, actor, quantity in day_details(self.database, person.id, day):
-            found[source, actor].append(quantity)
+            if any(quantity.usage) or quantity.reported_usd:  # sources list whoever only opened a session as well
+                found[source, actor].append(quantity)
         sources: dict[str, Amount] = defaultdict(Amount)
         for (source, _), of in found.items():
             sources[source] = sources[source].plus(total(of, self.book))
@@ -516,7 +523,9 @@ class Ledger:
         ]
         taken = fullest(SourceDay(s, a.usage.tokens, a.usd) for s, a in sources.items()).source if sources else None
         totals = tuple(totals_around(self.database, person.id, day))
-        return Explanation(person, day, taken, dict(sources), details, self._zone_of([taken or ""]), totals)
+        is_counted = taken is None or bool(person_history(self.database, person.id, Period(day, day + ONE_DAY)))
+        zone = self._zone_of([taken or ""])
+        return Explanation(person, day, taken, dict(sources), details, zone, totals, is_counted)
 
     def zone_of(self, day: date) -> str:
         """Whose day it is, for the sources that speak for somebody's."""

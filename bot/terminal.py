@@ -10,7 +10,7 @@ from bot.imports import MORE_PAGES, FileReport
 from bot.ledger import Explanation, SpendReport
 from bot.pricing.money import rounded
 from bot.pricing.usage import TOKEN_KINDS
-from bot.slack.blocks.explanation import rule_of, totals_in_lines
+from bot.slack.blocks.explanation import NOT_COUNTED, rule_of, totals_in_lines
 from bot.slack.blocks.labels import counted_unpriced, list_label, unpriced
 from bot.spend.amounts import ZERO, Amount
 from bot.store.identity import Unassigned
@@ -157,7 +157,8 @@ def print_explanation(explanation: Explanation, label: str) -> None:
             _say(line)
         return
     cost = explanation.sources[explanation.taken]
-    _say(f"{person} on {day} ({explanation.zone} day): {_cost(cost)}, from {explanation.taken}")
+    counted = "" if explanation.is_counted else NOT_COUNTED
+    _say(f"{person} on {day} ({explanation.zone} day): {_cost(cost)}, from {explanation.taken}{counted}")
     _say(rule_of(explanation))
     for source, of in sorted(explanation.sources.items(), key=lambda item: -item[1].usage.tokens):
         mark = "→" if source == explanation.taken else " "

@@ -16,6 +16,10 @@ ERASED = "erased person"
 """How the name of somebody begins whose data were removed."""
 
 
+class AmbiguousName(Exception):
+    """Several have a name; one sentence that quotes it and says what to write instead."""
+
+
 class Person(NamedTuple):
     """One spender. ``email`` is None while nobody is known to be behind an actor; ``name`` is what people read.
 
@@ -88,16 +92,28 @@ def person_by_email(database: Database, email: str) -> Person | None:
 
 
 def person_by_name(database: Database, name: str) -> Person | None:
-    """The spender that lists show under this name: an address, a key, or "unassigned (key)"."""
+    """The spender that lists show under this name: an address, a key, "unassigned (key)".
+
+    A name of several kinds is told by its kind as well, "account:name". Raises AmbiguousName where several have it.
+    """
     bare = name.removeprefix("unassigned (").removesuffix(")") if name.startswith("unassigned (") else name
+    kind, _, of_kind = bare.partition(":")
+    is_meant = or_(people.c.name == bare, actors.c.name == bare, and_(actors.c.kind == kind, actors.c.name == of_kind))
     query = (
-        select(*_PERSON)
-        .outerjoin(actors, actors.c.person_id == people.c.id)
-        .where(people.c.workspace_id == database.workspace_id, or_(people.c.name == bare, actors.c.name == bare))
+        select(*_PERSON, actors.c.kind, actors.c.name)
+        .join(actors, actors.c.person_id == people.c.id)  # who was linked to another has no names and no usage
+        .where(people.c.workspace_id == database.workspace_id, is_meant)
+        .order_by(people.c.email, actors.c.kind, actors.c.name)
     )
+    found: dict[int, tuple[Person, str]] = {}
     with database.read() as connection:
-        row = connection.execute(query).first()
-    return Person(*row) if row else None
+        for *values, of, said in connection.execute(query):
+            person = Person(*values)
+            found.setdefault(person.id, (person, person.email or f"{of}:{said}"))
+    if len(found) > 1:
+        others = ", ".join(f"“{said}”" for _, said in found.values())
+        raise AmbiguousName(f"“{bare}” is the name of several here: say {others} instead.")
+    return next((person for person, _ in found.values()), None)
 
 
 def all_people(database: Database) -> list[tuple[Person, str | None, list[str]]]:

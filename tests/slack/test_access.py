@@ -331,6 +331,13 @@ def test_a_look_at_a_name_follows_it_to_its_person(stage: Stage) -> None:
     assert f"<@{ADMIN}> looked at your figures of 2026-11-19" in json.dumps(stage.workspace.ephemeral[-1])
 
 
+def test_a_name_that_several_have_is_said_with_what_to_write(stage: Stage) -> None:
+    store(stage.installation.database, used(opus_for(3), actor=Actor("account", "ci-nightly")))
+    refused = said_to(stage, ADMIN, "explain 2026-11-19 ci-nightly")
+    assert "say “account:ci-nightly”, “api_key:ci-nightly” instead" in refused
+    assert "account:ci-nightly" not in said_to(stage, ADMIN, "explain 2026-11-19 account:ci-nightly")
+
+
 def test_slack_s_own_admins_are_admins_where_the_settings_say_so(stage: Stage) -> None:
     stage.workspace.users[2] = stage.workspace.users[2]._replace(is_admin=True)
     assert said_to(stage, "U003", "subscribe weekly") == NOT_ADMIN

@@ -1,6 +1,7 @@
 """The turns that look after the sources: owners asked of Slack, silence told to the admins, a watched folder."""
 
 import os
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,23 +18,24 @@ from bot.imports import Importer
 from bot.ledger import Ledger
 from bot.playground.demo import Stage
 from bot.playground.workspace import User
-from bot.pricing import PriceBook, default_price_book
+from bot.pricing import PriceBook, TokenUsage, default_price_book
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.explanation import explanation_message
 from bot.slack.blocks.plain import as_text
 from bot.slack.directory import Directory
 from bot.spend.digest import DigestFacts
-from bot.spend.records import Actor, UsageRecord
+from bot.spend.records import ORGANIZATION, Actor, Member, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
 from bot.store.feeds import FED_BY, feed_failed, feed_states, feed_succeeded
-from bot.store.identity import unassigned
+from bot.store.identity import BY_ADMIN, erase_person, link_actor, unassigned
+from bot.store.people import AmbiguousName
 from bot.store.recording import FileTally, record
 from bot.store.retention import delete_before
 from bot.store.tally import Tally
 from bot.store.teams import Team
-from tests.usage import DANA, POLICY, crowded_team, opus_for, request, store, used, utc_policy
+from tests.usage import DANA, DAY, POLICY, crowded_team, opus_for, request, store, used, utc_policy
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 KEY = "claude_code_key_zoe_ab12"
@@ -339,6 +341,62 @@ def test_explain_says_which_source_speaks_and_what_the_others_say(database: Data
         "claude_code_analytics_api": Decimal(5),
         "transcripts": Decimal(7),
     }
+
+
+def test_explain_takes_the_source_that_counts(database: Database, book: PriceBook) -> None:
+    """Events of nothing do not speak; an organization's $50 do not count beside Dana's $4, and alone they do."""
+    ledger = Ledger(database, book, utc_policy)
+    store(database, used(TokenUsage()), source="otlp_events")
+    nothing = ledger.explain(DANA.name, DAY)
+    assert nothing is not None
+    assert (nothing.taken, nothing.is_counted) == (None, True)
+    store(database, used(opus_for(4)), source="otlp_metrics")
+    company = Actor(ORGANIZATION, "default")
+    earlier = DAY - timedelta(days=1)
+    store(database, *(used(opus_for(50), day, company) for day in (DAY, earlier)), source="admin_cost_report")
+    said = []
+    for name, day in ((DANA.name, DAY), ("organization", DAY), ("organization", earlier)):
+        found = ledger.explain(name, day)
+        assert found is not None
+        said.append(as_text(explanation_message(found, book.label)))
+    assert said[0].startswith("dana@example.com on Thu 19 Nov (UTC day): $4.00, from otlp_metrics\n")
+    assert "fullest single source speaks" in said[0]
+    who = "unassigned (organization) on"
+    assert said[1].startswith(f"{who} Thu 19 Nov (UTC day): $50.00, from admin_cost_report, and not counted\n")
+    assert "counts only on days of which nobody's own usage is known" in said[1]
+    assert said[2].startswith(f"{who} Wed 18 Nov (UTC day): $50.00, from admin_cost_report\n")
+
+
+def test_explain_of_who_had_two_addresses_and_was_erased(database: Database, book: PriceBook) -> None:
+    rows = (used(opus_for(4), actor=Actor("email", "ann@old.example")), used(opus_for(8)))
+    store(database, *rows, source="transcripts")
+    link_actor(database, "ann@old.example", DANA.name, BY_ADMIN, book, POLICY, NOW)
+    ledger, number = Ledger(database, book, utc_policy), erase_person(database, DANA.name, "admin", NOW)
+    found = ledger.explain(f"erased person {number}", DAY)
+    assert found is not None
+    assert found.sources["transcripts"].usd == 12
+
+
+def test_explain_of_a_name_that_several_have_says_what_to_write(database: Database, book: PriceBook) -> None:
+    """A key and an account of one name used $12 and $16, two people of one name $4 and $8."""
+    names = ("alex@a.example", "akim@b.example")
+    people = [Member(row, email, "Alex Kim") for row, email in enumerate(names)]
+    record(database, "members_csv", [FileTally("m.csv", Tally(people), [])], NOW, POLICY, book)
+    who = [*(Actor("email", name) for name in names), Actor("api_key", "ci"), Actor("account", "ci")]
+    store(database, *(used(opus_for(usd), actor=actor) for usd, actor in zip((4, 8, 12, 16), who, strict=True)))
+    ledger = Ledger(database, book, utc_policy)
+    meant: dict[str, list[tuple[str, int]]] = {
+        "Alex Kim": [("akim@b.example", 8), ("alex@a.example", 4)],
+        "unassigned (ci)": [("account:ci", 16), ("api_key:ci", 12)],
+    }
+    for name, others in meant.items():
+        said = f"is the name of several here: say {', '.join(f'“{other}”' for other, _ in others)} instead."
+        with pytest.raises(AmbiguousName, match=re.escape(said)):
+            ledger.explain(name, DAY)
+        for other, usd in others:
+            found = ledger.explain(other, DAY)
+            assert found is not None
+            assert found.sources["console_usage_csv"].usd == usd
 
 
 def test_explain_says_what_is_known_of_several_days_together(database: Database, book: PriceBook) -> None:

@@ -10,6 +10,7 @@ from bot.spend.precedence import LESSER
 MAX_ROWS = 12
 MAX_TOTALS = 5
 MAX_LINE = 200
+NOT_COUNTED = ", and not counted"
 
 
 def explanation_message(found: Explanation, price_label: str) -> Message:
@@ -20,6 +21,7 @@ def explanation_message(found: Explanation, price_label: str) -> Message:
         sentence = f"No source knows of any Claude usage of {who} on {day}{' alone' if totals else ''}."
         return Message(sentence, [quoting_section(sentence, *totals)])
     fact = f"{who} on {day} ({found.zone} day): {spent(found.sources[found.taken])}, from {escape(found.taken)}"
+    fact += "" if found.is_counted else NOT_COUNTED
     ranked = sorted(found.sources.items(), key=lambda item: -item[1].usage.tokens)
     lines = [
         f"{'→' if source == found.taken else '•'} {escape(source)}: {of.usage.tokens:,} tokens, {spent(of)}"
@@ -45,7 +47,9 @@ def explanation_message(found: Explanation, price_label: str) -> Message:
 
 
 def rule_of(found: Explanation) -> str:
-    """Why the source speaks that does."""
+    """Why the source speaks that does, or why none."""
+    if not found.is_counted:
+        return "What an organization used as a whole counts only on days of which nobody's own usage is known."
     if any(LESSER.get(source) in found.sources for source in found.sources):
         return (
             "Events speak before metrics, which repeat them; of the other sources the fullest does. None are added up."

@@ -29,7 +29,7 @@ from bot.slack.listeners.replies import Command, Reply, first_word, say, say_lin
 from bot.spend.alerts import OFF, read_limit, read_quiet_hours
 from bot.spend.days import ONE_DAY, Period
 from bot.store.audit import note_look
-from bot.store.people import person_by_email, set_wishes, team_of
+from bot.store.people import AmbiguousName, person_by_email, set_wishes, team_of
 from bot.store.teams import MIN_TEAM, TOO_SMALL, Team, find_team
 
 COMPARED_DAYS = 30
@@ -185,7 +185,11 @@ class Own:
         if not is_own and not self.access.is_admin(user):
             say_lines(reply, "Only admins look at another person's day (CLAUDECOST_ADMINS), and that person sees it.")
             return
-        found = self.ledger.explain(asked, day) if asked else None
+        try:
+            found = self.ledger.explain(asked, day) if asked else None
+        except AmbiguousName as error:
+            say(reply, refusal_message(Refusal(str(error), EXPLAIN_EXAMPLE)))
+            return
         if found is None:
             say(reply, no_own_spend_message(email) if is_own else _nobody(asked))
             return
