@@ -284,7 +284,8 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
                 forget_answers(connection, database.workspace_id, user)
             connection.execute(update(people).where(people.c.id == row_id).values(**nobody))
             _forget_messages(connection, database.workspace_id, row_id)
-        for name in sorted(names | _hide_nobodys_keys(connection, database.workspace_id, salt, addresses)):
+        names |= _hide_nobodys_keys(connection, database.workspace_id, salt, addresses)
+        for name in sorted(names, key=len, reverse=True):  # one may be a part of another
             _forget_mentions(connection, database.workspace_id, name, f"{ERASED} {person_id}")
         write_audit(connection, database.workspace_id, now, who, "erased a person's data", person_id)
     database.write_out()

@@ -455,6 +455,16 @@ class TestErase:
         assert said[:4] == [*(f"linked ci to {name}" for name in others), f"linked k to erased person {number}."]
         assert [one.state for one in all_deliveries(database)] == ["due"] * 3
 
+    def test_both_addresses_are_forgotten_where_one_is_a_part_of_the_other(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        names = ("ed@example.com", "jean-ed@example.com")
+        store(database, *(used(opus_for(1), actor=Actor("email", name)) for name in names))
+        link(database, book, *names)
+        note_change(database, NOW, "U1", f"linked {names[0]} to {names[1]}")
+        number = erase_person(database, names[1], "admin", NOW)
+        assert any(f"linked erased person {number} to erased person {number}'" in row for row in everything(database))
+
     def test_a_name_in_letters_of_any_alphabet_is_forgotten(self, database: Database) -> None:
         name, spelt = "jürgen.ÖZ@example.com", ("Jürgen.öz@Example.com", "JÜRGEN.ÖZ@EXAMPLE.COM")
         store(database, used(opus_for(1), actor=Actor("email", normalised_email(name))))
