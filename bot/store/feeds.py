@@ -27,6 +27,8 @@ REGULAR_DAYS = 10
 
 LATELY = timedelta(days=21)
 MIN_SILENCE = timedelta(hours=6)
+NOTHING_NEW = timedelta(days=3)
+"""Working time for which nobody wonders that a feed is answered with nothing new; then its key may see nothing more."""
 
 
 FED_BY = {
@@ -209,7 +211,8 @@ def silent_sources(
 
     Pauses are ``worked`` time between two moments: nobody is surprised by a night that is like the others, nor by a
     weekend. What one reader reads is one source, as an export that gains a column becomes another view of it. A source
-    whose feed is answered is not silent, if with nothing new: on a day off there is none.
+    whose feed is answered is not silent, if with nothing new: on a day off there is none. Nothing new for longer than
+    NOTHING_NEW is a silence all the same.
     """
     found, views = [], defaultdict(list)
     with database.read() as connection:
@@ -221,7 +224,8 @@ def silent_sources(
             last = next(arrivals, None)
             if last is None:
                 continue
-            last_at = instant(max(last, answered.get(FED_BY.get(name), last)))
+            last_at, answered_at = instant(last), instant(max(last, answered.get(FED_BY.get(name), last)))
+            last_at = answered_at if worked(last_at, answered_at) <= NOTHING_NEW else last_at
             silence = worked(last_at, now) if now - last_at >= MIN_SILENCE else timedelta(0)
             usual = _longest_pause(last, arrivals, silence, worked) if silence > MIN_SILENCE else None
             if usual is not None:

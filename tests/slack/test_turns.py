@@ -154,6 +154,11 @@ class TestSilence:
         assert ledger.silent_sources(monday + timedelta(days=7, hours=7)) == []
         (silent,) = ledger.silent_sources(monday + timedelta(days=7, hours=8))
         assert silent.last_at == friday
+        # Answered for over three working days with nothing, it is silent since Wednesday.
+        tuesday = monday + timedelta(days=8, hours=8)
+        feed_succeeded(database, feed, tuesday, tuesday + timedelta(hours=1), None, 0)
+        (silent,) = ledger.silent_sources(tuesday)
+        assert silent.last_at == monday + timedelta(days=2, hours=17)
 
     def test_the_feeds_of_sources_are_those_that_run(self) -> None:
         names = [make(None, None).name for make in (usage_feed, cost_feed)]  # type: ignore[arg-type]
