@@ -213,14 +213,15 @@ def folder_feed(folder: Path, importer: Callable[[], Importer]) -> Feed:
 def _is_settled(path: Path, now: datetime) -> bool:
     """Whether a file was written to some seconds ago, or by a clock that is ahead; what is no file is told of.
 
-    One that ends with a whole line may be a log that is never at rest: it is read as far as it goes, and then again.
+    A log of JSON objects may never be at rest: one that ends with a whole line is read as far as it goes.
     """
     age = now.timestamp() - path.stat().st_mtime
     if not path.is_file() or age >= _SETTLED.total_seconds() or age < -_AHEAD.total_seconds():
         return True
     with path.open("rb") as file:
-        file.seek(-min(1, path.stat().st_size), SEEK_END)
-        return file.read(1) == b"\n"
+        first = file.read(1)
+        file.seek(-len(first), SEEK_END)
+        return first == b"{" and file.read(1) == b"\n"
 
 
 _NOTHING_NOW = (

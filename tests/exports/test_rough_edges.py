@@ -542,13 +542,15 @@ def test_a_file_of_a_clock_that_is_ahead_is_read(database: Database, book: Price
 
 
 def test_a_log_that_is_never_at_rest_is_read_line_by_line(database: Database, book: PriceBook, tmp_path: Path) -> None:
-    """Two rows, written just now: at first the second has no end yet."""
+    """Two responses, written just now: at first the second has no end yet. A table is left until it is at rest."""
     feeds = Feeds(database, [folder_feed(tmp_path, lambda: importer(database, book))])
-    path, rows = tmp_path / "usage.csv", [f"2026-11-{day:02},claude-opus-5,k,1000000,0" for day in (5, 6)]
-    for minute, (text, found) in enumerate((("\n".join(rows), 0), ("\n".join((*rows, "")), 2))):
-        path.write_text(f"{CONSOLE}\n{text}", encoding="utf-8")
+    lines = [own_line(type="assistant", requestId="r", message={**OPUS, "id": name}) for name in ("m1", "m2")]
+    table = f"{CONSOLE}\n2026-11-05,claude-opus-5,k,1000000,0\n"
+    for minute, (log, found) in enumerate((("\n".join(lines), 0), ("\n".join((*lines, "")), 2))):
         now = NOW + timedelta(minutes=minute)
-        os.utime(path, (now.timestamp() - 1,) * 2)
+        for name, text in (("log.jsonl", log), ("usage.csv", table)):
+            (tmp_path / name).write_text(text, encoding="utf-8")
+            os.utime(tmp_path / name, (now.timestamp() - 1,) * 2)
         feeds.collect(now)
         assert feed_states(database)[0].received == found
 
