@@ -9,6 +9,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.app import Installation
 from bot.exports.formats import RECEIVED
+from bot.feeds import LEASE
 from bot.pricing.money import rounded
 from bot.slack.errors import Meaning, classify
 from bot.slack.scopes import SCOPES
@@ -105,11 +106,13 @@ def _feeds(installation: Installation) -> Iterator[Check]:
             else "no success"
         )
         lag = f", newest day {state.newest_day}" if state.newest_day else ""
-        following = f", next run {state.next_at.astimezone(zone):%H:%M %Z}" if state.next_at else ""
+        following = f", next run {state.next_at.astimezone(zone):%Y-%m-%d %H:%M %Z}" if state.next_at else ""
+        is_overdue = state.next_at is not None and now - state.next_at > max(feed.every, LEASE)
+        overdue = "nobody has run it since it was due: start claudecost run or worker" if is_overdue else ""
         if state.is_running and state.started_at is not None:
             last += f", running since {state.started_at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
         said = f"{last}{lag}, {state.received:,} rows so far{following}"
-        yield Check(feed.name, said, state.problem or "")
+        yield Check(feed.name, said, "; ".join(filter(None, (state.problem, overdue))))
     for source in installation.ledger.silent_sources(now):
         since = source.last_at.astimezone(zone)
         yield Check(f"source {source.name}", f"silent since {since:%Y-%m-%d %H:%M %Z}", "look at what feeds it")

@@ -186,6 +186,17 @@ class TestSilence:
             finally:
                 bot.close()
 
+    def test_doctor_says_that_nobody_runs_a_feed(self, stage: Stage, tmp_path: Path) -> None:
+        found = stage.installation.settings.model_copy(update={"watch_folder": tmp_path})
+        for minutes, said in ((11, ""), (12, "nobody has run it since it was due: start claudecost run or worker")):
+            now = NOW + timedelta(minutes=minutes)
+            bot = Installation(found, clock=lambda now=now: now)  # type: ignore[misc]
+            try:
+                bot.feeds.collect(NOW, is_forced=True)
+                assert [check.todo for check in examine(bot, now) if check.name == "watched folder"] == [said]
+            finally:
+                bot.close()
+
     def test_a_notice_that_slack_refuses_is_called_one(self, stage: Stage, book: PriceBook) -> None:
         bot = stage.installation
         bot.jobs.admins = ("U0NOBODY",)
