@@ -84,8 +84,7 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
         settled(source, Part(tally, [actors[actor] for actor in tally.actors], [lines[line] for line in tally.lines]))
         for tally in tallies
     ]
-    told = {day for tally in tallies for day in tally.days}
-    whole = {day_number(day) for day in whole_days if day in told}
+    whole = {day_number(day) for day in whole_days if any(day in tally.days for tally in tallies)}
     requests, totals = Requests(source, is_kept=is_kept), Totals(source)
     counts = requests.store(parts, whole)
     members = [member for tally in tallies for member in tally.members]
