@@ -199,6 +199,7 @@ def import_exports(
 ) -> None:
     """Import usage exports."""
     from bot.exports.containers import SUFFIXES, files_below
+    from bot.exports.formats import reader_named
     from bot.store.bulk import uncollected
 
     if person is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", person):
@@ -220,6 +221,8 @@ def import_exports(
         _print_json(import_json(reports))
     else:
         _print_reports(reports, dry_run)
+        if person is None and any(one.rows and not reader_named(one.format or "").names_people for one in reports):
+            _say_whose(installation)
     named = {str(path) for path in paths}
     for report in reports:
         if report.refused:
@@ -228,6 +231,18 @@ def import_exports(
     if is_nothing_read or any(report.refused and report.path in named for report in reports):
         raise typer.Exit(REFUSED)
     raise typer.Exit(WITH_PROBLEMS if any(report.problems or report.refused for report in reports) else DONE)
+
+
+def _say_whose(installation: "Installation") -> None:
+    """That somebody's usage is nobody's yet, while it is."""
+    from bot.spend.records import THIS_MACHINE
+    from bot.store.identity import unassigned
+
+    if any(entry.actor == THIS_MACHINE for entry in unassigned(installation.database, date.max)):
+        print(
+            f"What names nobody is counted for “{THIS_MACHINE.name}”, as one person's. Say whose it is: import each "
+            f"person's files with --person, or claudecost link \"{THIS_MACHINE.name}\" E-MAIL if all are one's."
+        )
 
 
 @app.command()

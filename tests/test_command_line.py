@@ -556,3 +556,14 @@ def test_the_day_of_prices_in_any_iso_form(shell: Shell, on: str, said: str | No
     done = shell.run("ask", "--on", on, "1m in opus on 2026-11-19" if said is None else "1m in opus")
     assert done.returncode == (0 if said is None else 2)
     assert (said or "") in done.stderr
+
+
+def test_import_asks_whose_usage_is_that_names_nobody(shell: Shell, tmp_path: Path) -> None:
+    used = {"modelName": "claude-opus-5", "inputTokens": 1_000_000, "outputTokens": 0, "cost": 5}
+    path = tmp_path / "daily.json"
+    path.write_text(json.dumps({"daily": [{"date": "2026-11-05", "modelBreakdowns": [used]}]}), encoding="utf-8")
+    asked = "What names nobody is counted for “this machine”, as one person's. Say whose it is"
+    assert asked in shell.run("import", str(path)).stdout
+    assert asked not in shell.run("import", str(path), "--json").stdout
+    assert shell.run("link", "this machine", "dana@example.com").returncode == 0
+    assert asked not in shell.run("import", str(path)).stdout
