@@ -398,8 +398,9 @@ TOO_LARGE = "its figures add up to more than can be stored, so one of them is wr
 
 
 def _outdated(rows: int) -> list[Problem]:
+    """That some rows do not count, which are among the unchanged: none was left out."""
     what = "1 row says" if rows == 1 else f"{rows:,} rows say"
-    return [Problem(0, f"{what} less than a newer export of the same days, which counts.")] if rows else []
+    return [Problem(0, f"{what} less than a newer export of the same days, which counts.", 0)] if rows else []
 
 
 def is_overflow(error: Exception) -> bool:

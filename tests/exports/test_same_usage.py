@@ -858,6 +858,7 @@ def test_an_older_export_takes_nothing_away(
         is_late = place == 1 and 0 in seen
         outdated = ["1 row says less than a newer export of the same days, which counts."] * is_late
         assert [problem.problem for problem in report.problems] == outdated
+        assert report.rejected == 0  # it was read, and is among the unchanged
         seen.add(place)
     assert usd(database, book) == 25
     # What was written within the hour of the other is the last word, also where it says less.
