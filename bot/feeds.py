@@ -233,11 +233,11 @@ _NOTHING_NOW = (
 def _usage_days(taking: Importer, now: datetime) -> list[date]:
     """The last days, newest first, so that a limit holds back the oldest: all that may still be restated or never came.
 
-    A day is settled once it was fetched so late that it is not revisited any more.
+    A day is settled once it was fetched so late that it is not revisited any more, unless by a clock that was ahead.
     """
     today = now.astimezone(UTC).date()
     days = [today - back * ONE_DAY for back in range(BACKFILLED_DAYS)]
-    came = last_imports(taking.database, _USAGE, _USAGE_OF)
+    came = {path: at for path, at in last_imports(taking.database, _USAGE, _USAGE_OF).items() if at <= now}
     settled = {path for path, at in came.items() if (at.date() - _day_of(path)).days >= REVISITED_DAYS}
     return [day for day in days if day >= taking.first_kept and f"{_USAGE_OF}{day}" not in settled]
 

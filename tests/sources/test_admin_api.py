@@ -306,6 +306,17 @@ def test_a_run_that_a_clock_ahead_planned_does_not_hold_up_the_next(
     assert feeds.collect(NOW + timedelta(minutes=5)) == 0
 
 
+def test_days_that_a_clock_ahead_fetched_are_fetched_again(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    """Twelve days ahead nobody had used anything on the 24th yet; once the clock is right, $7."""
+    feeds = feeds_of(database, book, api_at(url))
+    feeds.collect(NOW + timedelta(days=12))
+    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
+    feeds.collect(NOW)
+    assert spent(database, book, TODAY) == 7
+
+
 def test_the_key_follows_no_redirect(database: Database, book: PriceBook, url: str, console: Console) -> None:
     console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
     feeds_of(database, book, api_at(url)).collect(NOW)
