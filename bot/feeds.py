@@ -211,17 +211,21 @@ def folder_feed(folder: Path, importer: Callable[[], Importer]) -> Feed:
 
 
 def _is_settled(path: Path, now: datetime) -> bool:
-    """Whether a file was written to some seconds ago, or by a clock that is ahead; what is no file is told of.
+    """Whether a file was written to some seconds ago, or by a clock that is ahead.
 
-    A log of JSON objects may never be at rest: one that ends with a whole line is read as far as it goes.
+    A log of JSON objects may never be at rest: one that ends with a whole line is read as far as it goes. What is no
+    file, or cannot be read, is told of, and keeps no other back.
     """
-    age = now.timestamp() - path.stat().st_mtime
-    if not path.is_file() or age >= _SETTLED.total_seconds() or age < -_AHEAD.total_seconds():
+    try:
+        age = now.timestamp() - path.stat().st_mtime
+        if not path.is_file() or age >= _SETTLED.total_seconds() or age < -_AHEAD.total_seconds():
+            return True
+        with path.open("rb") as file:
+            first = file.read(1)
+            file.seek(-len(first), SEEK_END)
+            return first == b"{" and file.read(1) == b"\n"
+    except OSError:
         return True
-    with path.open("rb") as file:
-        first = file.read(1)
-        file.seek(-len(first), SEEK_END)
-        return first == b"{" and file.read(1) == b"\n"
 
 
 _NOTHING_NOW = (

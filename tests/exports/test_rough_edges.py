@@ -5,6 +5,7 @@ import os
 import zipfile
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from errno import EACCES
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,28 @@ def test_a_watched_folder_reads_again_what_was_dated_ahead(database: Database, b
     for at, dollars in ((NOW, 5), (NOW + timedelta(days=7), 10)):
         Feeds(database, [folder_feed(tmp_path, partial(reading_at, database, book, at))]).collect(at)
         assert usd(database, book) == dollars
+
+
+def test_a_busy_log_that_may_not_be_read_keeps_no_other_file_back(
+    database: Database, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, usage = tmp_path / "busy.jsonl", tmp_path / "usage.csv"
+    secret.write_text("{}\n", encoding="utf-8")
+    usage.write_text(f"{CONSOLE}\n2026-11-05,claude-opus-5,k,1000000,0\n", encoding="utf-8")
+    for path, seconds in ((secret, 1), (usage, 60)):
+        os.utime(path, (NOW.timestamp() - seconds,) * 2)
+    opened = Path.open
+
+    def open_some(path: Path, *how: Any, **more: Any) -> Any:
+        if path == secret:
+            raise PermissionError(EACCES, "Permission denied")
+        return opened(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", open_some)
+    Feeds(database, [folder_feed(tmp_path, lambda: importer(database, book))]).collect(NOW)
+    assert usd(database, book) == 5
+    (state,) = feed_states(database)
+    assert "cannot be read: Permission denied" in str(state.problem)
 
 
 EMPTY_BUCKET = {"starting_at": "2026-11-07T00:00:00Z", "ending_at": "2026-11-08T00:00:00Z", "results": []}
