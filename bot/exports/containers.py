@@ -30,6 +30,9 @@ _EMPTY_ZIP = b"PK\x05\x06"
 _FIELD, _UNIX_TIMES, _UNIX_TIME = Struct("<HH"), 0x5455, Struct("<Bi")
 """Of an extra field of a zip: its kind and size; the kind that Info-ZIP keeps times in; the first of these."""
 
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+"""The first time that a zip can hold, which programs write that know none."""
+
 
 def files_below(path: Path) -> Iterator[Path]:
     """The path itself, or every export file in and below a folder, in name order; empty files are passed over.
@@ -148,6 +151,8 @@ def _written_at(member: zipfile.ZipInfo, otherwise: datetime) -> datetime:
         if kind == _UNIX_TIMES and size >= _UNIX_TIME.size and extra[_FIELD.size] & 1:
             return datetime.fromtimestamp(_UNIX_TIME.unpack_from(extra, _FIELD.size)[1], UTC)
         extra = extra[_FIELD.size + size :]
+    if member.date_time == _NO_TIME:
+        return otherwise
     try:
         return datetime(*member.date_time, tzinfo=UTC)
     except ValueError:

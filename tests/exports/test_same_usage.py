@@ -1331,6 +1331,21 @@ def test_a_zip_says_in_universal_time_when_its_files_were_written(
     assert usd(database, book) == 15
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_month_in_a_zip_without_times_ends_with_a_later_page(
+    database: Database, book: PriceBook, tmp_path: Path, is_first: bool
+) -> None:
+    """On the 5th the month had come to $100, and on the 22nd to $300."""
+    page = "User,Spend this Month (USD),Lines this Month\nada@x.com,{},10\n"
+    packed, newer = tmp_path / "older.zip", write(tmp_path, "claude_code_team_2026_11.csv", page.format("300.00"))
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("claude_code_team_2026_11.csv"), page.format("100.00"))
+    for path, day in ((packed, 5), (newer, 22)):
+        dated(path, (NOW - datetime(2026, 11, day, 12, tzinfo=UTC)).total_seconds() / 3600)
+    load(database, book, *((packed, newer) if is_first else (newer, packed)))
+    assert usd(database, book) == 300
+
+
 def test_a_key_that_two_reports_name_counts_once(database: Database, book: PriceBook, tmp_path: Path) -> None:
     """The usage of the key CI, and its cost with the id that it has there: $5."""
     row = {**million("ada", 1), "actor": {"type": "api_actor", "api_key_name": "CI"}}
