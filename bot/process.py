@@ -80,7 +80,7 @@ def _run_beside_http(installation: Installation) -> None:
 
     def start() -> None:
         handler = _socket_mode(installation)
-        threading.Thread(target=_connect, args=(handler, stopped), name="Socket Mode", daemon=True).start()
+        threading.Thread(target=_keep_connecting, args=(handler, stopped), name="Socket Mode", daemon=True).start()
         start_scheduler(_turns(installation), installation.database.now)
 
     def stop() -> None:
@@ -109,6 +109,17 @@ def _connect(handler: SocketModeHandler, stopped: threading.Event) -> bool:
             logger.warning("no connection to Slack (%s); trying again in %s s", code, RECONNECT_SECONDS)
             if stopped.wait(RECONNECT_SECONDS):
                 return False
+
+
+def _keep_connecting(handler: SocketModeHandler, stopped: threading.Event) -> None:
+    """The same beside HTTP, which goes on taking usage: a token that Slack refuses now may be taken later."""
+    while not stopped.is_set():
+        try:
+            _connect(handler, stopped)
+            return
+        except SettingsProblem as problem:
+            logger.error("%s Commands do not arrive until then; trying again in %s s", problem, RECONNECT_SECONDS)
+        stopped.wait(RECONNECT_SECONDS)
 
 
 def web(installation: Installation) -> None:

@@ -15,9 +15,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+from slack_sdk.errors import SlackApiError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
+from bot import process
 from bot.playground.demo import CHANNEL, team_workspace
 from bot.playground.server import served
 from bot.playground.web_api import create_web_api
@@ -85,6 +87,22 @@ def _asked(url: str, data: bytes | None = None) -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def test_beside_http_a_token_that_is_refused_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = ["ratelimited", "invalid_auth", ""]
+
+    class Handler:
+        def connect(self) -> None:
+            if answer := answers.pop(0):
+                raise SlackApiError("refused", {"error": answer})  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(process, "RECONNECT_SECONDS", 0)
+    process._keep_connecting(Handler(), threading.Event())  # type: ignore[arg-type]
+    assert answers == []
+    assert "Slack refuses SLACK_APP_TOKEN (invalid_auth)" in caplog.text
 
 
 @pytest.mark.parametrize("takes_usage", [False, True])
