@@ -216,11 +216,12 @@ def silent_sources(
     """
     found, views = [], defaultdict(list)
     with database.read() as connection:
-        answered: dict[str | None, int] = dict(select_rows(connection, _ANSWERED, [database.workspace_id]))
+        moment = int(now.timestamp())
+        answered: dict[str | None, int] = dict(select_rows(connection, _ANSWERED, (database.workspace_id, moment)))
         for source_id, name in select_rows(connection, _SOURCES, [database.workspace_id]):
             views[reader_of(name)].append((database.workspace_id, source_id))
         for name, sources_of in views.items():
-            arrivals = merge(*(_arrivals(connection, source) for source in sources_of), reverse=True)
+            arrivals = merge(*(_arrivals(connection, source, now) for source in sources_of), reverse=True)
             last = next(arrivals, None)
             if last is None:
                 continue
@@ -267,9 +268,12 @@ def _bound(usual: timedelta) -> timedelta:
     return max(usual * 3 / 2, usual + timedelta(hours=1))
 
 
-def _arrivals(connection: Connection, source: tuple[int, int]) -> Iterator[int]:
-    """When a source brought something, the newest first. Most are asked for the newest alone."""
-    found = select_rows(connection, _NEWEST, source)
+def _arrivals(connection: Connection, source: tuple[int, int], now: datetime) -> Iterator[int]:
+    """When a source brought something, the newest first, and nothing that a clock that was ahead has put there.
+
+    Most are asked for the newest alone.
+    """
+    found = select_rows(connection, _NEWEST, (*source, int(now.timestamp())))
     while found:
         yield from (at for (at,) in found)
         found = select_rows(connection, _EARLIER, (*source, found[-1][0]))
@@ -277,9 +281,9 @@ def _arrivals(connection: Connection, source: tuple[int, int]) -> Iterator[int]:
 
 # Every digest asks these; the query builder takes longer to ask than they take to answer.
 _SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
-_ANSWERED = "SELECT name, succeeded_at FROM feeds WHERE workspace_id = ? AND succeeded_at IS NOT NULL"
+_ANSWERED = "SELECT name, succeeded_at FROM feeds WHERE workspace_id = ? AND succeeded_at <= ?"
 _NEWS = "SELECT imported_at FROM imports WHERE workspace_id = ? AND source_id = ? AND accepted + restated > 0"
-_NEWEST = f"{_NEWS} ORDER BY imported_at DESC LIMIT 1"
+_NEWEST = f"{_NEWS} AND imported_at <= ? ORDER BY imported_at DESC LIMIT 1"
 _EARLIER = f"{_NEWS} AND imported_at < ? ORDER BY imported_at DESC LIMIT 200"
 
 

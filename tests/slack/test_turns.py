@@ -160,6 +160,16 @@ class TestSilence:
         (silent,) = ledger.silent_sources(tuesday)
         assert silent.last_at == monday + timedelta(days=2, hours=17)
 
+    def test_what_a_clock_ahead_brought_hides_no_silence(self, database: Database, book: PriceBook) -> None:
+        """Every day from the 1st to the 5th, and once by a clock that was a month ahead."""
+        start = datetime(2026, 11, 1, 6, tzinfo=UTC)
+        for day in (0, 1, 2, 34, 3, 4):
+            self.arrive(database, book, start + timedelta(days=day), day + 1)
+        last, ledger = start + timedelta(days=4), Ledger(database, book, utc_policy)
+        feed_succeeded(database, "Anthropic Admin API, usage", start + timedelta(days=34), last, None, 0)
+        (silent,) = ledger.silent_sources(last + timedelta(days=3))
+        assert silent.last_at == last
+
     def test_the_feeds_of_sources_are_those_that_run(self) -> None:
         names = [make(None, None).name for make in (usage_feed, cost_feed)]  # type: ignore[arg-type]
         assert names == [FED_BY["claude_code_analytics_api"], FED_BY["analytics_cost"]]
