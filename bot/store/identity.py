@@ -181,8 +181,12 @@ def link_actor(
         owners = select(people.c.id).join(actors, actors.c.person_id == people.c.id)
         owners = owners.where(actors.c.id.in_(found), people.c.email.is_not(None), people.c.id != person_id)
         before = set(connection.execute(owners).scalars())
+        # Of keys that only come along, what an export said of their owner still tells which export is the newer one.
+        is_said = (actors.c.kind == "api_key", actors.c.linked_by == BY_EXPORT, actors.c.id.not_in(named))
+        said = set(connection.execute(select(actors.c.id).where(actors.c.id.in_(found), *is_said)).scalars())
         for actor_id in found:
-            _move(connection, database.workspace_id, actor_id, person_id, by, book, moved)
+            whose = BY_EXPORT if actor_id in said else by
+            _move(connection, database.workspace_id, actor_id, person_id, whose, book, moved)
         _follow_rule(connection, database.workspace_id, book, moved)
         owe_alerts(connection, database.workspace_id, moved, policy, now)
     return before

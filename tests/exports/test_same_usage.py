@@ -231,6 +231,23 @@ def test_a_key_of_litellm_whose_owner_was_erased_counts_once(
     assert by_person(database, book) == {f"erased person {number}": Decimal(9)}
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1, 1)])
+@pytest.mark.parametrize("main", ["ada@example.com", "zoe@example.com"])
+def test_a_key_of_litellm_of_somebody_with_two_addresses_counts_once(
+    database: Database, book: PriceBook, tmp_path: Path, main: str, order: tuple[int, ...]
+) -> None:
+    """Kim's old key spent $5 and then $6, her new one $3. Her address is linked after the first import: $9."""
+    older = activity(a=("kims-old", None, 5), b=("kims-new", "kim@example.com", 3))
+    newer = activity(a=("kims-old", "kim@example.com", 6), b=("kims-new", "kim@example.com", 3))
+    paths = [write(tmp_path, "older.json", older), write(tmp_path, "newer.json", newer)]
+    dated(paths[0], 30)
+    dated(paths[1], 6)
+    load(database, book, paths[order[0]])
+    link_actor(database, "kim@example.com", main, BY_ADMIN, book, POLICY, NOW)
+    load(database, book, *(paths[place] for place in order[1:]))
+    assert by_person(database, book) == {main: Decimal(9)}
+
+
 def test_a_key_of_several_people_is_nobodys(database: Database, book: PriceBook, tmp_path: Path) -> None:
     log = {"api_key": "k", "model": MODEL, "startTime": "2026-11-10T10:00:00Z", "spend": 5, "prompt_tokens": 1}
     logs = [{**log, "request_id": user, "user": user} for user in ("ada@example.com", "bob@example.com", "service")]

@@ -46,8 +46,8 @@ class DailyRows:
         self.keys_of = _keys_of(source, actors, members) if is_by_owner else {}
         """For addresses of a file the keys of which it says that they are theirs."""
 
-        self.owner_of = _owners_by_export(source, actors) if is_by_owner else {}
-        """For keys of a file the address that an export named as their owner's, maybe a newer one."""
+        self.owners_of = _owners_by_export(source, actors) if is_by_owner else {}
+        """For keys of a file the addresses of whoever an export named as their owner, maybe a newer one."""
 
     def store(self, part: Part) -> Counted:
         """Write what a file says of days."""
@@ -119,15 +119,15 @@ class DailyRows:
     def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row]) -> set[Row]:
         """The actors and lines of an older export that a newer one told in another way, or as their owner's."""
         if self.source.name == _COPILOT:
-            told_as = {row[0]: row[0] for row in rows} if stored else {}
+            told_as = {row[0]: {row[0]} for row in rows} if stored else {}
         else:
-            told_as = {row[0]: self.owner_of[row[0]] for row in rows if row[0] in self.owner_of}
+            told_as = {row[0]: self.owners_of[row[0]] for row in rows if row[0] in self.owners_of}
         if not told_as or not self.source.is_older(day):
             return set()
-        newer = self.source.dailies(day, set(told_as.values()))
+        newer = self.source.dailies(day, set().union(*told_as.values()))
         kinds = self.source.kinds({row[1] for row in (*rows, *newer)}, *_RETOLD[self.source.name])
         told = {(row[0], kinds[row[1]]) for row in newer}
-        return {row[:2] for row in rows if (told_as.get(row[0]), kinds[row[1]]) in told}
+        return {row[:2] for row in rows if any((who, kinds[row[1]]) in told for who in told_as.get(row[0], ()))}
 
     def _told_before(self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row]) -> list[Row]:
         """The actors and lines of stored rows that a file says in another way, or under another name.
@@ -202,10 +202,13 @@ def _keys_of(source: Source, actors: Mapping[Actor, int], members: Sequence[Memb
     return found
 
 
-def _owners_by_export(source: Source, actors: Mapping[Actor, int]) -> dict[int, int]:
-    """See ``DailyRows.owner_of``."""
+def _owners_by_export(source: Source, actors: Mapping[Actor, int]) -> dict[int, set[int]]:
+    """See ``DailyRows.owners_of``; who has two addresses may be told under either."""
     keys = sorted(actor_id for actor, actor_id in actors.items() if actor.kind == "api_key")
-    return dict(select_in(source.connection, _OWNERS_BY_EXPORT, (BY_EXPORT,), keys))
+    found: dict[int, set[int]] = defaultdict(set)
+    for key, owner in select_in(source.connection, _OWNERS_BY_EXPORT, (BY_EXPORT,), keys):
+        found[key].add(owner)
+    return found
 
 
 _OWNERS_BY_EXPORT = (
