@@ -410,6 +410,8 @@ class Composer:
             raise Undeliverable("expired", f"the day is below {step}x the limit by now")
         if any(step < other <= reached for other in self.ledger.alert_steps(person, delivery.day)):
             raise Undeliverable("expired", "a higher step is told instead")
+        if deliveries.is_told_elsewhere(self.ledger.database, delivery, person.id):
+            raise Undeliverable("expired", "the person hears of it under another address")
         user = self.directory.slack_user_of(person)
         quiet = self.ledger.policy().quiet_hours if wishes.quiet_hours is None else read_quiet_hours(wishes.quiet_hours)
         until = quiet.until(now, self.directory.zone_of(user, self.ledger.zone)) if quiet else None

@@ -254,6 +254,26 @@ def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: 
     return {step for step in connection.execute(query).scalars() if step is not None}
 
 
+def is_told_elsewhere(database: Database, alert: Delivery, person_id: int) -> bool:
+    """Whether the person hears of an alert's day and step under another of their addresses.
+
+    Of several that wait still, the first is told.
+    """
+    table = deliveries.c
+    with database.read() as connection:
+        same = (
+            table.workspace_id == database.workspace_id,
+            table.kind == ALERT,
+            table.target.in_(list(map(str, ids_of_one(connection, person_id)))),
+            table.day == alert.day,
+            table.step == alert.step,
+            table.id != alert.id,
+        )
+        is_first = and_(table.state.in_(("due", "sending")), table.id < alert.id)
+        query = select(table.id).where(*same, or_(table.state == "sent", is_first)).limit(1)
+        return connection.execute(query).first() is not None
+
+
 def told_people(database: Database, period: Period) -> set[int]:
     """Who was told that they reached a step on a day of a period; ids of people."""
     values = (database.workspace_id, ALERT, day_number(period.start), day_number(period.end))

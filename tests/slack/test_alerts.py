@@ -131,6 +131,23 @@ class TestLimits:
             "You passed $48.00 (4 times your limit) on Thu 19 Nov: $49.00",
         ]
 
+    @pytest.mark.parametrize("is_one_sent", [True, False])
+    @pytest.mark.parametrize("main", ["ada@example.com", "bilal@example.com"])
+    def test_alerts_of_two_addresses_that_wait_while_they_are_linked_are_one(
+        self, stage: Stage, book: PriceBook, main: str, is_one_sent: bool
+    ) -> None:
+        """Two sources tell the same $13 of one day, each under another of somebody's addresses."""
+        bot, bilal = stage.installation, Actor("email", "bilal@example.com")
+        spends(bot, 13)
+        if is_one_sent:
+            bot.jobs.sender.send_due(NOW)
+        store(bot.database, used(opus_for(13), day=DAY, actor=bilal), source="transcripts", policy=POLICY)
+        other = ({ADA.name, bilal.name} - {main}).pop()
+        link_actor(bot.database, other, main, "admin", book, POLICY, NOW)
+        bot.jobs.sender.send_due(NOW)
+        told = [said for name, channel in stage.workspace.messages.items() if name.startswith("D") for said in channel]
+        assert [said["text"] for said in told] == ["You passed $12.00 on Thu 19 Nov: $13.00"]
+
 
 class TestWhatIsOwed:
     def test_a_step_that_is_no_longer_reached_gives_way_to_a_lower_one(self, stage: Stage) -> None:
