@@ -357,10 +357,14 @@ def _take_along(connection: Connection, workspace_id: int, named: list[int], per
     if kept is None or kept["before"] == person_id:
         return
     if kept["before"] != kept["id"]:
-        # Whom it leaves, Slack is asked for anew.
-        left = (people.c.id == kept["before"], people.c.slack_user_id == kept["slack_user_id"])
-        connection.execute(update(people).where(*left).values(slack_user_id=None))
+        # Whom it leaves, Slack is asked for anew, and of others who took its Slack user along.
+        user = and_(people.c.workspace_id == workspace_id, people.c.slack_user_id == kept["slack_user_id"])
+        left = or_(people.c.id == kept["before"], and_(user, people.c.id != kept["id"]))
+        connection.execute(update(people).where(left).values(slack_user_id=None))
     person = connection.execute(select(people).where(people.c.id == person_id)).mappings().one()
+    if person_id != kept["id"] and kept["slack_user_id"] == person["slack_user_id"]:
+        # It has that from the person, and not the other way round.
+        connection.execute(update(people).where(people.c.id == kept["id"]).values(slack_user_id=None))
     lacking = {name: kept[name] for name in _KEPT if person[name] is None}
     if person["name"] == person["email"] and kept["name"] != kept["email"]:
         lacking["name"] = kept["name"]

@@ -217,6 +217,30 @@ class TestWhatIsKept:
         assert self.kept(database, B.name) == (*self.anns[:3], None, "Ann")
 
 
+    @pytest.mark.parametrize(
+        "links", [((A, B), (B, A), (B, B)), ((A, B), (B, DANA), (A, A), (B, B)), ((A, B), (B, A), (A, B), (A, A))]
+    )
+    def test_nobody_keeps_the_slack_user_of_another_address(
+        self, database: Database, book: PriceBook, links: tuple[tuple[Actor, Actor], ...]
+    ) -> None:
+        self.ann(database, book)
+        store(database, used(opus_for(1)))
+        for name, person in links:
+            link(database, book, name.name, person.name)
+        assert self.kept(database, A.name)[3] in ("U0ANN", None)  # None is asked for anew
+        assert [self.kept(database, who.name)[3] for who in (B, DANA)] == [None, None]
+
+    def test_a_slack_user_found_meanwhile_is_asked_for_anew(self, database: Database, book: PriceBook) -> None:
+        """Ann looks at the figures while her address is Bo's: once it is hers again, his alerts are not for her."""
+        store(database, used(opus_for(20), actor=A), used(opus_for(3), actor=B))
+        link(database, book, A.name, B.name)
+        bo = person_by_email(database, A.name)
+        assert bo is not None
+        remember_slack_user(database, bo.id, "U0ANN")
+        link(database, book, A.name, A.name)
+        assert [self.kept(database, who.name)[3] for who in (A, B)] == [None, None]
+
+
 def test_what_a_directory_says_of_a_second_address_is_not_said_of_the_person(
     database: Database, book: PriceBook
 ) -> None:
