@@ -218,21 +218,18 @@ def unassigned(database: Database, since: date) -> list[Unassigned]:
 def possible_addresses(database: Database, limit: int) -> dict[str, list[str]]:
     """Claude Code's keys that nobody is behind, each with the addresses that their owner may have.
 
-    These are the key's user at each domain of the team, the most usual first, and never of a person who is known. Where
-    somebody was erased whose address began like that, the key may have been theirs.
+    These are the key's user at each domain of the team, the most usual first. Where people are known whose addresses
+    begin like that, it is one of theirs; where somebody was erased whose did, the key may have been theirs.
     """
     with database.read() as connection:
         mine = people.c.workspace_id == database.workspace_id
         known = list(connection.execute(select(people.c.email).where(mine, people.c.email.is_not(None))).scalars())
         nobodys = {entry.actor: _key_user(entry.actor) for entry in unassigned(database, date.max)}
-        erased = _erased_users(connection, database.workspace_id, set(nobodys.values()))
+        others = _erased_users(connection, database.workspace_id, set(nobodys.values()))
+    others |= {email.split("@")[0] for email in known}
     domains = [domain for domain, _ in Counter(email.split("@")[-1] for email in known).most_common(limit)]
-    found = {}
-    for actor, user in nobodys.items():
-        addresses = [f"{user}@{domain}" for domain in domains if user and user not in erased]
-        if addresses:
-            found[actor.name] = [address for address in addresses if address not in known]
-    return {name: addresses for name, addresses in found.items() if addresses}
+    asked = {actor.name: user for actor, user in nobodys.items() if domains and user and user not in others}
+    return {name: [f"{user}@{domain}" for domain in domains] for name, user in asked.items()}
 
 
 def erase_person(database: Database, email: str, who: str, now: datetime) -> int:

@@ -30,7 +30,7 @@ from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
 from bot.store.feeds import FED_BY, feed_failed, feed_states, feed_succeeded
 from bot.store.identity import BY_ADMIN, erase_person, link_actor, unassigned
-from bot.store.people import AmbiguousName
+from bot.store.people import AmbiguousName, all_people
 from bot.store.recording import FileTally, record
 from bot.store.retention import delete_before
 from bot.store.tally import Tally
@@ -81,6 +81,15 @@ class TestOwners:
             assert jobs.find_owners(NOW) == 0
         assert sorted(asked) == ["zoe@a.example", "zoe@a.example", "zoe@b.example", "zoe@b.example"]
         assert [entry.actor.name for entry in unassigned(database, date(2026, 11, 1))] == [KEY]
+
+    def test_a_key_of_two_known_people_is_asked_for_no_third(self, stage: Stage) -> None:
+        database = stage.installation.database
+        stage.workspace.users.append(User("U0ZOE", "Zoe Known", "zoe@c.example"))
+        names = ("zoe@a.example", "zoe@b.example", "bo@c.example")
+        store(database, *(used(opus_for(1), actor=Actor("email", name)) for name in names))
+        store(database, used(opus_for(5), actor=Actor("api_key", KEY)), source="transcripts")
+        assert stage.installation.jobs.find_owners(NOW) == 0
+        assert sorted(person.email or "" for person, *_ in all_people(database)) == sorted(names)
 
     def test_a_key_that_slack_gave_to_one_is_nobody_s_once_there_are_two(self, stage: Stage) -> None:
         database, jobs = stage.installation.database, stage.installation.jobs
