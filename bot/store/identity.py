@@ -37,7 +37,7 @@ from sqlalchemy import (
 
 from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
-from bot.spend.records import GATEWAY, NOBODYS_OWN, ORGANIZATION, Actor, Member
+from bot.spend.records import NOBODYS_OWN, ORGANIZATION, Actor, Member
 from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.answers import forget_answers
 from bot.store.audit import write_audit
@@ -709,14 +709,14 @@ def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -
 
 
 def erased_names(connection: Connection, workspace_id: int, ids: Mapping[Actor, int]) -> dict[int, set[int]]:
-    """For gateways and organizations among some actors, those of the same name that erased people had."""
-    named = [actor for actor in ids if actor.kind in (GATEWAY, ORGANIZATION)]
+    """For machines, gateways and organizations among some actors, those of the same name that erased people had."""
+    named = [actor for actor in ids if actor.kind in NOBODYS_OWN]
     salt = _known_salt(connection, workspace_id) if named else None
     if salt is None:
         return {}
     query = select(actors.c.id, actors.c.name).where(
         actors.c.workspace_id == workspace_id,
-        actors.c.kind.in_((GATEWAY, ORGANIZATION)),
+        actors.c.kind.in_(NOBODYS_OWN),
         actors.c.name.startswith(f"{ERASED} "),
     )
     found: dict[str, set[int]] = defaultdict(set)

@@ -216,7 +216,6 @@ class TestWhatIsKept:
         assert self.kept(database, DANA.name) == self.anns
         assert self.kept(database, B.name) == (*self.anns[:3], None, "Ann")
 
-
     @pytest.mark.parametrize(
         "links", [((A, B), (B, A), (B, B)), ((A, B), (B, DANA), (A, A), (B, B)), ((A, B), (B, A), (A, B), (A, A))]
     )
@@ -678,6 +677,17 @@ class TestErase:
         assert [(one.person.label, one.usd) for one in people_on(database, later)] == [(label, Decimal(20))]
         link(database, book, bill.name, "emil@example.com")
         assert [one.person.label for one in people_on(database, later)] == ["emil@example.com"]
+
+    def test_a_day_of_the_machine_that_was_theirs_grows_and_counts_once(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        """Of the day that is going on the file told $4 before the erasure, and tells $5 afterwards."""
+        store(database, used(opus_for(4), actor=THIS_MACHINE), source="ccusage_daily")
+        link(database, book, THIS_MACHINE.name, DANA.name)
+        number = erase_person(database, DANA.name, "admin", NOW)
+        for _ in range(2):
+            store(database, used(opus_for(5), actor=THIS_MACHINE), source="ccusage_daily")
+        assert spenders(database) == {f"erased person {number}": Decimal(5)}
 
     def test_nobody_is_erased_by_a_wrong_address(self, database: Database) -> None:
         with pytest.raises(UnknownIdentity, match="Nobody here has the address “ghost@example.com”"):

@@ -40,7 +40,7 @@ class DailyRows:
         """For keys of a file the erased owner under whom its rows may be stored already."""
 
         self.erased = erased_names(source.connection, source.workspace_id, actors)
-        """For gateways and organizations of a file those of that name that erased people had."""
+        """For machines, gateways and organizations of a file those of that name that erased people had."""
 
         is_by_owner = source.name == _LITELLM  # under whose address a key's usage is told, once it has one
         self.keys_of = _keys_of(source, actors, members) if is_by_owner else {}
