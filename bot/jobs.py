@@ -30,7 +30,7 @@ from bot.spend.digest import DAILY, MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import ALERT, NOTICE, SILENT, TOO_LATE, Delivery, Scope
-from bot.store.identity import BY_SLACK, link_actor, possible_addresses
+from bot.store.identity import BY_SLACK, contest_key, link_actor, possible_addresses
 from bot.store.people import Person, addresses_of_team, person_by_email, person_by_id, wishes_of
 from bot.store.quantities import last_day_before
 from bot.store.settings import read_setting, write_setting
@@ -260,7 +260,7 @@ class Jobs:
     def find_owners(self, now: datetime) -> int:
         """Ask Slack who is behind the keys that nobody is known for; each address is asked for once a day.
 
-        A key that may be two people's stays nobody's.
+        A key that may be two people's stays nobody's, until an admin says whose it is.
         """
         database, found = self.ledger.database, 0
         asked = f"asked_slack:{now.astimezone(UTC).date()}"
@@ -280,6 +280,8 @@ class Jobs:
                 link_actor(database, key, theirs[0], BY_SLACK, self.ledger.book, policy, now)
                 logger.info("%s is %s, says Slack", key, theirs[0])
                 found += 1
+            elif theirs:
+                contest_key(database, key)
         return found
 
 

@@ -67,7 +67,7 @@ from bot.store.upsert import insert_missing, upsert
 
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
 CONTESTED = "contested"
-"""Who said whose a device is: exports that name two people. It is nobody's then until an admin says so."""
+"""Of a device that exports tell beside two people, and a key that Slack knows two for: nobody's until an admin says."""
 
 CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
 """Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
@@ -230,6 +230,14 @@ def possible_addresses(database: Database, limit: int) -> dict[str, list[str]]:
     domains = [domain for domain, _ in Counter(email.split("@")[-1] for email in known).most_common(limit)]
     asked = {actor.name: user for actor, user in nobodys.items() if domains and user and user not in others}
     return {name: [f"{user}@{domain}" for domain in domains] for name, user in asked.items()}
+
+
+def contest_key(database: Database, name: str) -> None:
+    """Keep that a key which is nobody's may be several people's: it is not given to the first of them that comes."""
+    table = actors.c
+    key = (table.workspace_id == database.workspace_id, table.kind == "api_key", table.name == name)
+    with database.write_usage() as connection:
+        connection.execute(update(actors).where(*key, table.linked_by.is_(None)).values(linked_by=CONTESTED))
 
 
 def erase_person(database: Database, email: str, who: str, now: datetime) -> int:
