@@ -97,7 +97,7 @@ def analyze_grown(connection: Connection) -> None:
 _FILLED = ("usage_daily", "seen_requests", "person_days", "model_days", "actors", "people")
 _GROWN = (
     "SELECT relname FROM pg_class WHERE oid = ANY(?::regclass[]) "
-    "AND pg_relation_size(oid) > 2 * 8192 * GREATEST(relpages, 1)"
+    "AND pg_relation_size(oid) > 2 * 8192 * GREATEST(relpages, 1) ORDER BY relname"
 )
 
 
