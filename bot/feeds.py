@@ -18,6 +18,7 @@ from bot.sources.admin_api import AdminApi, AnswerProblem, FeedProblem, Stopped,
 from bot.spend.days import ONE_DAY, Period
 from bot.store.database import Database
 from bot.store.feeds import (
+    FED_BY,
     FeedState,
     claim_feed,
     feed_failed,
@@ -175,7 +176,7 @@ def usage_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
             return brought._replace(wrong=[_NOTHING_NOW.format(told), *brought.wrong])
         return brought
 
-    return Feed("Anthropic Admin API, usage", timedelta(hours=1), run)
+    return Feed(FED_BY[_USAGE], timedelta(hours=1), run)
 
 
 def cost_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
@@ -195,7 +196,7 @@ def cost_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
 
         return _fetched(fetch, progress(days[::_COST_RANGE]))
 
-    return Feed("Anthropic Admin API, cost (beta)", timedelta(hours=4), run)
+    return Feed(FED_BY[_COST], timedelta(hours=4), run)
 
 
 def folder_feed(folder: Path, importer: Callable[[], Importer]) -> Feed:
@@ -237,11 +238,11 @@ _NOTHING_NOW = (
 def _usage_days(taking: Importer, now: datetime) -> list[date]:
     """The last days, newest first, so that a limit holds back the oldest: all that may still be restated or never came.
 
-    A day is settled once it was fetched so late that it is not revisited any more, unless by a clock that was ahead.
+    A day is settled once it was fetched so late that it is not revisited any more.
     """
-    today = now.astimezone(UTC).date()
-    days = [today - back * ONE_DAY for back in range(BACKFILLED_DAYS)]
-    came = {path: at for path, at in last_imports(taking.database, _USAGE, _USAGE_OF).items() if at <= now}
+    days = recent_days(now.astimezone(UTC).date(), BACKFILLED_DAYS)[::-1]
+    # No day was fetched before it began, nor, but by a clock that was ahead, after now.
+    came = last_imports(taking.database, _USAGE, _USAGE_OF, now - BACKFILLED_DAYS * ONE_DAY, now)
     settled = {path for path, at in came.items() if (at.date() - _day_of(path)).days >= REVISITED_DAYS}
     return [day for day in days if day >= taking.first_kept and f"{_USAGE_OF}{day}" not in settled]
 

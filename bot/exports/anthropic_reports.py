@@ -33,7 +33,7 @@ from bot.exports.reader import (
     why,
 )
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.days import ONE_DAY, milliseconds, so_far, spend_day
+from bot.spend.days import ONE_DAY, milliseconds, next_month, so_far, spend_day
 from bot.spend.records import ORGANIZATION, Actor, Member, Problem, Request, UsageRecord, View, request_key
 
 _DAY_LONG = timedelta(days=1)
@@ -520,5 +520,5 @@ def _current(period: str, day: date) -> tuple[date, date]:
         monday = day - timedelta(days=day.weekday())
         return monday, monday + timedelta(days=7)
     if period == "monthly":
-        return day.replace(day=1), (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        return day.replace(day=1), next_month(day)
     raise ValueError(f"its period is “{shortened(period)}”; expected daily, weekly or monthly")

@@ -30,7 +30,7 @@ from bot.exports.reader import (
     why,
 )
 from bot.pricing import PriceConditions, PricingError, TokenUsage
-from bot.spend.days import ONE_DAY, milliseconds, so_far, spend_day
+from bot.spend.days import ONE_DAY, milliseconds, next_month, so_far, spend_day
 from bot.spend.records import Problem, Request, UsageRecord, View, request_key
 
 _SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
@@ -196,14 +196,14 @@ def _days(row: _Row, section: str, written: date, context: ReadingContext) -> tu
         return monday, so_far(monday, monday + timedelta(days=7), written)
     if section == "monthly":
         first = as_day(f"{row.month or row.period or row.date or ''}-01", "month")
-        return first, so_far(first, (first + timedelta(days=32)).replace(day=1), written)
+        return first, so_far(first, next_month(first), written)
     last_said = row.last_activity or (row.metadata.last_activity if row.metadata else None) or ""
     last = _activity(last_said, context)
     first = _activity(row.first_activity, context) if row.first_activity else last
     # A session that starts nowhere may have begun on any earlier day; its last day alone would be a guess.
     if row.first_activity is None:
         first = last.replace(day=1)
-        return first, so_far(first, (first + timedelta(days=32)).replace(day=1), written)
+        return first, so_far(first, next_month(first), written)
     return first, None if first == last else last + ONE_DAY
 
 

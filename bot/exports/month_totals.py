@@ -5,7 +5,7 @@ in its file name alone. Successive reports that start on the same day are told a
 """
 
 import re
-from datetime import UTC, date, timedelta
+from datetime import UTC, date
 from decimal import Decimal
 
 from bot.exports.reader import (
@@ -21,7 +21,7 @@ from bot.exports.reader import (
     first_line,
 )
 from bot.pricing import UNSPLIT, PriceBook, PriceConditions, PricingError, TokenUsage, list_cost
-from bot.spend.days import ONE_DAY, so_far
+from bot.spend.days import ONE_DAY, next_month, so_far
 from bot.spend.records import API, SUBSCRIPTION, Actor, Covered, Member, Problem, UsageRecord, View
 
 _SPEND, _USER = "Spend this Month (USD)", "User"
@@ -51,7 +51,7 @@ class ConsoleClaudeCode:
         """One record per person or key for the whole month; ``row`` is the line of the file."""
         written = export.written_at.astimezone(UTC).date()
         start = _month_named(export.name) or written.replace(day=1)
-        until = so_far(start, _month_end(start), written)
+        until = so_far(start, next_month(start), written)
         for number, row in csv_dicts(export, (_USER,), each_once=True):
             try:
                 if isinstance(row, str):
@@ -190,13 +190,9 @@ def _range_named(name: str) -> tuple[date, date]:
             "the days it covers stand in its file name alone, and this one has none; give it its name back, "
             "such as spend-report-2026-11-01-to-2026-11-19.csv"
         )
-    return month, _month_end(month)
+    return month, next_month(month)
 
 
 def _month_named(name: str) -> date | None:
     match = re.search(r"(?<!\d)(20\d{2})[-_](0[1-9]|1[0-2])(?![0-9a-z])", name, re.IGNORECASE)
     return date(int(match[1]), int(match[2]), 1) if match else None
-
-
-def _month_end(start: date) -> date:
-    return (start.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -59,6 +59,11 @@ def so_far(start: date, until: date, written: date) -> date:
     return min(until, written + ONE_DAY) if start <= written else until
 
 
+def next_month(day: date) -> date:
+    """The first day of the month after that of ``day``."""
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
 def month_to_date(day: date) -> Period:
     """The month of ``day`` up to and including it."""
     return Period(day.replace(day=1), day + ONE_DAY)

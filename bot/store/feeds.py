@@ -157,8 +157,8 @@ def is_brought_otherwise(database: Database, source: str, path: str) -> bool:
         return connection.execute(query).first() is not None
 
 
-def last_imports(database: Database, source: str, path: str) -> dict[str, datetime]:
-    """When each of the paths of a source that begin like this one was imported last."""
+def last_imports(database: Database, source: str, path: str, since: datetime, until: datetime) -> dict[str, datetime]:
+    """When each of the paths of a source that begin like this one was imported last, between two moments."""
     table = imports.c
     query = (
         select(table.path, func.max(table.imported_at).label("at"))
@@ -167,6 +167,7 @@ def last_imports(database: Database, source: str, path: str) -> dict[str, dateti
             table.workspace_id == database.workspace_id,
             sources.c.name == source,
             table.path.startswith(path, autoescape=True),
+            table.imported_at.between(since, until),
         )
         .group_by(table.path)
     )
@@ -184,13 +185,18 @@ class Arrival(NamedTuple):
 def last_arrival(database: Database, path: str) -> Arrival | None:
     """What came under a path, as all does that is sent to us; None where nothing ever came that could be read."""
     table = imports.c
-    query = select(func.max(table.imported_at), func.max(table.last_day)).where(
+    came = (
         table.workspace_id == database.workspace_id,
         table.path == path,
         table.accepted + table.unchanged + table.restated > 0,
+        table.last_day.is_not(None),
+    )
+    # The newest by each index, where a maximum would look through all that ever came.
+    latest, newest = (
+        select(column).where(*came).order_by(column.desc()).limit(1) for column in (table.imported_at, table.last_day)
     )
     with database.read() as connection:
-        at, newest_day = connection.execute(query).one()
+        at, newest_day = connection.execute(latest).scalar(), connection.execute(newest).scalar()
     return None if at is None else Arrival(at, newest_day)
 
 

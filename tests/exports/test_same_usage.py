@@ -27,6 +27,7 @@ from tests.conftest import SAMPLES
 from tests.exports.test_samples import NOW, POLICY, imported, importer, ledger_of
 
 MODEL = "claude-opus-5"
+KIM = "kim@example.com"
 
 
 def assistant(
@@ -201,16 +202,21 @@ def activity(**keys: tuple[str, str | None, int]) -> dict[str, Any]:
     return {"results": [{"date": "2026-11-10", "metrics": {}, "breakdown": {"models": models}}], "metadata": {}}
 
 
+def kims_keys(folder: Path, **others: tuple[str, str | None, int]) -> list[Path]:
+    """An older export, in which Kim's old key with $5 has no owner yet and her new one has $3; a newer one, with $6."""
+    paths = []
+    for name, hours, old in (("older.json", 30, ("kims-old", None, 5)), ("newer.json", 6, ("kims-old", KIM, 6))):
+        paths.append(write(folder, name, activity(a=old, b=("kims-new", KIM, 3), **others)))
+        dated(paths[-1], hours)
+    return paths
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1, 1)])
 def test_a_key_of_litellm_that_gets_an_owner_counts_once(
     database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     """Kim's old key spent $5 and then $6, her new one $3: $9 as of the newer export; Lee's key without a user $2."""
-    older = activity(a=("kims-old", None, 5), b=("kims-new", "kim@example.com", 3), c=("lees", None, 2))
-    newer = activity(a=("kims-old", "kim@example.com", 6), b=("kims-new", "kim@example.com", 3), c=("lees", None, 2))
-    paths = [write(tmp_path, "older.json", older), write(tmp_path, "newer.json", newer)]
-    dated(paths[0], 30)
-    dated(paths[1], 6)
+    paths = kims_keys(tmp_path, c=("lees", None, 2))
     load(database, book, *(paths[place] for place in order))
     assert by_person(database, book) == {"kim@example.com": Decimal(9), "unassigned (lees)": Decimal(2)}
 
@@ -220,11 +226,7 @@ def test_a_key_of_litellm_whose_owner_was_erased_counts_once(
     database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     """Kim's old key spent $5 and then $6, her new one $3. She is erased after the first import: $9 of the newer one."""
-    older = activity(a=("kims-old", None, 5), b=("kims-new", "kim@example.com", 3))
-    newer = activity(a=("kims-old", "kim@example.com", 6), b=("kims-new", "kim@example.com", 3))
-    paths = [write(tmp_path, "older.json", older), write(tmp_path, "newer.json", newer)]
-    dated(paths[0], 30)
-    dated(paths[1], 6)
+    paths = kims_keys(tmp_path)
     load(database, book, paths[order[0]])
     number = erase_person(database, "kim@example.com", "admin", NOW)
     load(database, book, *(paths[place] for place in order[1:]))
@@ -237,11 +239,7 @@ def test_a_key_of_litellm_of_somebody_with_two_addresses_counts_once(
     database: Database, book: PriceBook, tmp_path: Path, main: str, order: tuple[int, ...]
 ) -> None:
     """Kim's old key spent $5 and then $6, her new one $3. Her address is linked after the first import: $9."""
-    older = activity(a=("kims-old", None, 5), b=("kims-new", "kim@example.com", 3))
-    newer = activity(a=("kims-old", "kim@example.com", 6), b=("kims-new", "kim@example.com", 3))
-    paths = [write(tmp_path, "older.json", older), write(tmp_path, "newer.json", newer)]
-    dated(paths[0], 30)
-    dated(paths[1], 6)
+    paths = kims_keys(tmp_path)
     load(database, book, paths[order[0]])
     link_actor(database, "kim@example.com", main, BY_ADMIN, book, POLICY, NOW)
     load(database, book, *(paths[place] for place in order[1:]))

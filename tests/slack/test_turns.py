@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bot.app import Installation
 from bot.doctor import examine
 from bot.exports.formats import RECEIVED
-from bot.feeds import Feeds, cost_feed, folder_feed, usage_feed
+from bot.feeds import Feeds, folder_feed
 from bot.imports import Importer
 from bot.ledger import Ledger
 from bot.playground.demo import Stage
@@ -28,7 +28,7 @@ from bot.spend.records import ORGANIZATION, Actor, Member, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
-from bot.store.feeds import FED_BY, feed_failed, feed_states, feed_succeeded
+from bot.store.feeds import feed_failed, feed_states, feed_succeeded
 from bot.store.identity import BY_ADMIN, erase_person, link_actor, unassigned
 from bot.store.people import AmbiguousName, all_people
 from bot.store.recording import FileTally, record
@@ -179,10 +179,6 @@ class TestSilence:
         feed_succeeded(database, "Anthropic Admin API, usage", start + timedelta(days=34), last, None, 0)
         (silent,) = ledger.silent_sources(last + timedelta(days=3))
         assert silent.last_at == last
-
-    def test_the_feeds_of_sources_are_those_that_run(self) -> None:
-        names = [make(None, None).name for make in (usage_feed, cost_feed)]  # type: ignore[arg-type]
-        assert names == [FED_BY["claude_code_analytics_api"], FED_BY["analytics_cost"]]
 
     def test_an_export_with_a_column_more_is_the_same_source(self, database: Database, book: PriceBook) -> None:
         """A daily CSV gains a column on its sixth day, which makes it another view of what the Console knows."""
