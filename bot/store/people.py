@@ -138,12 +138,12 @@ IS_SOMEBODY = and_(people.c.email.is_not(None), people.c.id.in_(select(actors.c.
 
 
 def people_of_team(database: Database, team_id: int | None) -> dict[int, str]:
-    """The labels of a team's people, or of everybody with an address, by id."""
+    """The labels of a team's people, or of everybody with an address, by id and in the order of their addresses."""
     query = select(people.c.id, people.c.email).where(people.c.workspace_id == database.workspace_id, IS_SOMEBODY)
     with database.read() as connection:
         if team_id is not None:
             query = query.where(people.c.team_id == team_id)
-        return {row.id: row.email for row in connection.execute(query)}
+        return {row.id: row.email for row in connection.execute(query.order_by(people.c.email))}
 
 
 def members_of_team(database: Database, team_id: int) -> set[int]:
