@@ -41,12 +41,14 @@ bench: .venv/.dev
 	@echo "Installing what claudecost needs ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --editable .
+	@$(BIN)/python -m compileall -q bot
 	@touch $@
 
 .venv/.dev: requirements-dev.txt pyproject.toml | .venv/bin/python
 	@echo "Installing what the tests need ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --editable .
+	@$(BIN)/python -m compileall -q bot
 	@touch $@
 
 # Hashed, for every platform, with no index in them.
