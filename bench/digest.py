@@ -68,7 +68,7 @@ def main() -> None:
         def base(questions: tuple[str, ...]) -> None:
             with database.read() as connection:
                 for question in questions:
-                    connection.exec_driver_sql(question).all()
+                    connection.built.exec_driver_sql(question).all()
 
         ours, facts = median(digest), median(lambda: ledger.digest(LAST, NOW))
         theirs, ready = median(lambda: base(SIX_QUESTIONS)), median(lambda: base(READY))
@@ -101,8 +101,7 @@ def median(call: Callable[[], object]) -> float:
 def fill_names(database: Database) -> None:
     with database.write() as connection:
         connection.execute(text("INSERT INTO sources (id, workspace_id, name) VALUES (1, 1, 'bench')"))
-        raw = connection.connection.driver_connection
-        assert raw is not None
+        raw = connection.driver
         people = [(n, 1, f"p{n}@example.com", f"p{n}@example.com", 0) for n in range(1, PEOPLE + 1)]
         columns = "id, workspace_id, email, name, is_organization"
         raw.executemany(f"INSERT INTO people ({columns}) VALUES (?, ?, ?, ?, ?)", people)
@@ -120,8 +119,7 @@ def fill_names(database: Database) -> None:
 def fill_ranges(database: Database) -> None:
     """A total of each person and model of the month so far, some of which say more than the days."""
     with database.write() as connection:
-        raw = connection.connection.driver_connection
-        assert raw is not None
+        raw = connection.driver
         start = DAY // 100 * 100 + 1
         rows = [(start, DAY + 1, p, line, p * 7919 % 60_000_000) for p in range(1, PEOPLE + 1) for line in (1, 2, 3)]
         raw.executemany("INSERT INTO usage_ranges VALUES (1, 1, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, NULL)", rows)
@@ -131,8 +129,7 @@ def fill_ranges(database: Database) -> None:
 def fill(database: Database, days: int, before: int, *, with_base: bool) -> None:
     """Roll-ups, arrivals and alerts of so many days that end so many days before the last, and base rows if asked."""
     with database.write() as connection:
-        raw = connection.connection.driver_connection
-        assert raw is not None
+        raw = connection.driver
         for back in range(before, before + days):
             day = LAST - timedelta(days=back)
             number = day.year * 10000 + day.month * 100 + day.day

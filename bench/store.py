@@ -31,10 +31,11 @@ from bot.pricing import TokenUsage, default_price_book, list_cost
 from bot.spend.records import Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.bulk import insert_rows, run_sql, select_rows, uncollected
+from bot.store.columns import USAGE_DAILY
 from bot.store.database import Database, open_database
 from bot.store.recording import FileTally, record
-from bot.store.tables import number_day, usage_daily
 from bot.store.tally import Tally
+from bot.store.values import number_day
 from tests.conftest import new_database
 from tests.postgres import postgres_server
 
@@ -333,11 +334,11 @@ def million_rows(kind: str, url: str, append: Append, goal: str) -> None:
 
 def rows_alone(database: Database) -> float:
     """Seconds that it takes to write all rows that are stored of days, without what follows from them."""
-    names, key = (", ".join(column.name for column in some) for some in (usage_daily.columns, usage_daily.primary_key))
+    names, key = (", ".join(some) for some in (USAGE_DAILY.names, USAGE_DAILY.key))
     with database.write() as connection:
         rows = select_rows(connection, f"SELECT {names} FROM usage_daily ORDER BY {key}", ())
         run_sql(connection, "DELETE FROM usage_daily" if database.is_sqlite else "TRUNCATE usage_daily", ())
-        took = seconds(lambda: insert_rows(connection, usage_daily, rows))
+        took = seconds(lambda: insert_rows(connection, USAGE_DAILY, rows))
         connection.rollback()
     return took
 

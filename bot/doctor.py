@@ -45,7 +45,7 @@ def examine(installation: Installation, now: datetime) -> Iterator[Check]:
 
 def _database(installation: Installation) -> Iterator[Check]:
     try:
-        shown = installation.database.engine.url.render_as_string(hide_password=True)
+        shown = installation.database.shown_url
     except DatabaseProblem as error:
         yield Check("database", str(error), "mend DATABASE_URL or CLAUDECOST_DATA_DIR")
         return

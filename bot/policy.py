@@ -9,14 +9,13 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot.settings import Country, Days, Picture, Quiet, Settings, Usd, Zone, reason
 from bot.spend.days import ONE_DAY, spend_day
 from bot.spend.workdays import WorkCalendar
 from bot.store.alerting import AlertPolicy, look_again
 from bot.store.audit import write_audit
-from bot.store.database import Database, DatabaseProblem
+from bot.store.database import Database, DatabaseProblem, database_errors
 from bot.store.retention import delete_before
 from bot.store.settings import read_setting, read_setting_in, write_setting_in
 
@@ -94,7 +93,7 @@ class Policies:
         return self._policy
 
     def read(self) -> Policy:
-        """What holds now. Raises SQLAlchemyError or PolicyProblem where it cannot be read."""
+        """What holds now. Raises PolicyProblem, or what the database does, where it cannot be read."""
         chosen = read_setting(self.database(), CHOSEN)
         return self._with(json.loads(chosen or "{}"))
 
@@ -153,7 +152,7 @@ class Policies:
             if chosen != self._chosen:
                 self._policy = self._with(json.loads(chosen or "{}"))
                 self._chosen = chosen
-        except (SQLAlchemyError, DatabaseProblem, PolicyProblem) as error:
+        except database_errors(DatabaseProblem, PolicyProblem) as error:
             # Questions are answered without a database, too: what held before holds on.
             logger.warning("what admins chose could not be read: %s", error)
         self._read_at = time.monotonic()

@@ -203,7 +203,7 @@ class Workspaces:
         return rotated
 
     def _database_of(self, workspace: Workspace) -> Database:
-        return Database(self.database.engine, workspace.id)
+        return Database(self.database.connections, workspace.id)
 
     def _settings_of(self, workspace: Workspace, token: str) -> Settings:
         """The settings of one workspace: who installed the app is an admin, and feeds of the settings are nobody's."""

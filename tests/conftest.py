@@ -57,7 +57,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     url: str = request.getfixturevalue("postgres_url")
     emptied = open_database(url)
     with emptied.write() as connection:
-        names = ", ".join(name for name in inspect(connection).get_table_names() if name != "alembic_version")
+        names = ", ".join(name for name in inspect(connection.built).get_table_names() if name != "alembic_version")
         connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
     emptied.close()
     return url

@@ -4,13 +4,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
-
 from bot.spend.alerts import MAX_AGE_DAYS, MAX_AHEAD_DAYS, newly_reached
 from bot.spend.days import ONE_DAY
 from bot.store import deliveries
-from bot.store.bulk import select_in
-from bot.store.tables import day_number, from_nano, person_days
+from bot.store.bulk import select_in, select_rows
+from bot.store.connection import Connection
+from bot.store.values import day_number, from_nano, number_day
 
 
 class AlertPolicy(NamedTuple):
@@ -27,12 +26,11 @@ def look_again(
 
     Recent days that reach a limit by now are owed, and alerts that wait are looked at now.
     """
-    spent = person_days.c
-    first = policy.today - MAX_AGE_DAYS * ONE_DAY
-    query = select(spent.day, spent.person_id).where(spent.workspace_id == workspace_id, spent.day >= first)
+    first = day_number(policy.today - MAX_AGE_DAYS * ONE_DAY)
+    recent, values = "SELECT day, person_id FROM person_days WHERE workspace_id = ? AND day >= ?", [workspace_id, first]
     if person_id is not None:
-        query = query.where(spent.person_id == person_id)
-    touched = {(day, who) for day, who in connection.execute(query)}
+        recent, values = f"{recent} AND person_id = ?", [*values, person_id]
+    touched = {(number_day(day), who) for day, who in select_rows(connection, recent, values)}
     owe_alerts(connection, workspace_id, touched, policy, now)
     deliveries.hasten_alerts(connection, workspace_id, now)
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select
-
+from bot.store.builder import sa, tables
+from bot.store.connection import Connection
 from bot.store.database import Database
-from bot.store.tables import answers
 
 KEPT = 3
 WRITTEN_SECONDS = 1.0
@@ -64,21 +63,23 @@ class Answers:
 
 
 def _keep(connection: Connection, workspace_id: int, user: str, answered: list[Answered]) -> None:
-    mine = (answers.c.workspace_id == workspace_id, answers.c.slack_user_id == user)
+    mine = (tables.answers.c.workspace_id == workspace_id, tables.answers.c.slack_user_id == user)
     asked = [one.question for one in answered]
-    connection.execute(delete(answers).where(*mine, answers.c.question.in_(asked)))
+    connection.execute(sa.delete(tables.answers).where(*mine, tables.answers.c.question.in_(asked)))
     rows = [{"workspace_id": workspace_id, "slack_user_id": user, **one._asdict()} for one in answered]
-    connection.execute(insert(answers), rows)
-    newest = connection.execute(select(answers.c.id).where(*mine).order_by(answers.c.id.desc()).limit(KEPT))
-    connection.execute(delete(answers).where(*mine, answers.c.id.not_in(newest.scalars().all())))
+    connection.execute(sa.insert(tables.answers), rows)
+    newest = connection.execute(
+        sa.select(tables.answers.c.id).where(*mine).order_by(tables.answers.c.id.desc()).limit(KEPT)
+    )
+    connection.execute(sa.delete(tables.answers).where(*mine, tables.answers.c.id.not_in(newest.scalars().all())))
 
 
 def last_answers(database: Database, slack_user_id: str) -> list[Answered]:
     """The last answers of a person, the newest first."""
     query = (
-        select(answers.c.question, answers.c.answer)
-        .where(answers.c.workspace_id == database.workspace_id, answers.c.slack_user_id == slack_user_id)
-        .order_by(answers.c.id.desc())
+        sa.select(tables.answers.c.question, tables.answers.c.answer)
+        .where(tables.answers.c.workspace_id == database.workspace_id, tables.answers.c.slack_user_id == slack_user_id)
+        .order_by(tables.answers.c.id.desc())
         .limit(KEPT)
     )
     with database.read() as connection:
@@ -88,5 +89,7 @@ def last_answers(database: Database, slack_user_id: str) -> list[Answered]:
 def forget_answers(connection: Connection, workspace_id: int, slack_user_id: str) -> None:
     """Remove what a person asked."""
     connection.execute(
-        delete(answers).where(answers.c.workspace_id == workspace_id, answers.c.slack_user_id == slack_user_id)
+        sa.delete(tables.answers).where(
+            tables.answers.c.workspace_id == workspace_id, tables.answers.c.slack_user_id == slack_user_id
+        )
     )

@@ -3,11 +3,10 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select
-
+from bot.store.builder import sa, tables
+from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.people import spender_label
-from bot.store.tables import audit, people
 
 LOOKED_AT = "looked at "
 
@@ -29,7 +28,7 @@ def write_audit(
 ) -> None:
     """Keep that somebody changed or looked at something."""
     row = {"workspace_id": workspace_id, "at": now, "who": who, "what": what, "person_id": person_id}
-    connection.execute(insert(audit).values(**row))
+    connection.execute(sa.insert(tables.audit).values(**row))
 
 
 def note_change(database: Database, now: datetime, who: str, what: str, person_id: int | None = None) -> None:
@@ -46,10 +45,12 @@ def note_look(database: Database, now: datetime, who: str, person_id: int, what:
 def last_entries(database: Database, limit: int = 5) -> list[Look]:
     """The last changes and looks, the newest first."""
     query = (
-        select(audit.c.at, audit.c.who, audit.c.what, people.c.email, people.c.name)
-        .outerjoin(people, audit.c.person_id == people.c.id)
-        .where(audit.c.workspace_id == database.workspace_id)
-        .order_by(audit.c.id.desc())
+        sa.select(
+            tables.audit.c.at, tables.audit.c.who, tables.audit.c.what, tables.people.c.email, tables.people.c.name
+        )
+        .outerjoin(tables.people, tables.audit.c.person_id == tables.people.c.id)
+        .where(tables.audit.c.workspace_id == database.workspace_id)
+        .order_by(tables.audit.c.id.desc())
         .limit(limit)
     )
     with database.read() as connection:
@@ -62,13 +63,13 @@ def last_entries(database: Database, limit: int = 5) -> list[Look]:
 def looks_at(database: Database, person_id: int, limit: int = 3) -> list[Look]:
     """The last looks of others at a person's figures, the newest first."""
     query = (
-        select(audit.c.at, audit.c.who, audit.c.what)
+        sa.select(tables.audit.c.at, tables.audit.c.who, tables.audit.c.what)
         .where(
-            audit.c.workspace_id == database.workspace_id,
-            audit.c.person_id == person_id,
-            audit.c.what.startswith(LOOKED_AT),
+            tables.audit.c.workspace_id == database.workspace_id,
+            tables.audit.c.person_id == person_id,
+            tables.audit.c.what.startswith(LOOKED_AT),
         )
-        .order_by(audit.c.id.desc())
+        .order_by(tables.audit.c.id.desc())
         .limit(limit)
     )
     with database.read() as connection:

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table
+from bot.store.builder import tables
+from bot.store.columns import Columns
+from bot.store.connection import Connection
 
 Row = tuple[Any, ...]
 _ROWS_AT_ONCE = 200
@@ -30,32 +32,42 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], common: Row = ()) -> None:
+def insert_rows(connection: Connection, columns: Columns, rows: Sequence[Row], common: Row = ()) -> None:
     """Insert rows, none of which exists yet. Each holds the columns after those in ``common``, in their order."""
-    if _is_sqlite(connection):
-        _insert_sqlite(connection, table, rows, common, "")
+    if connection.is_sqlite:
+        _insert_sqlite(connection, columns, rows, common)
     elif len(rows) < _COPIED_FROM:
-        _execute_many(connection, _insert(table), rows, common)
+        _execute_many(connection, _insert(columns), rows, common)
     else:
-        _copy(connection, table, rows, common)
+        _copy(connection, columns, rows, common)
 
 
-def replace_rows(connection: Connection, table: Table, rows: Sequence[Row], common: Row = ()) -> None:
-    """Like ``insert_rows``; rows with the same primary key are replaced."""
-    key = [column.name for column in table.primary_key]
-    changed = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.columns if column.name not in key)
-    on_conflict = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
-    if _is_sqlite(connection):
-        _insert_sqlite(connection, table, rows, common, on_conflict)
+def insert_missing(connection: Connection, columns: Columns, rows: Sequence[Row], common: Row = ()) -> None:
+    """Like ``insert_rows``; rows with the same key as a stored one are left out."""
+    _insert_beside(connection, columns, rows, common, "DO NOTHING")
+
+
+def replace_rows(connection: Connection, columns: Columns, rows: Sequence[Row], common: Row = ()) -> None:
+    """Like ``insert_rows``; rows with the same key are replaced."""
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns.others)
+    _insert_beside(connection, columns, rows, common, f"DO UPDATE SET {changed}")
+
+
+def _insert_beside(
+    connection: Connection, columns: Columns, rows: Sequence[Row], common: Row, where_stored: str
+) -> None:
+    on_conflict = f" ON CONFLICT ({', '.join(columns.key)}) {where_stored}"
+    if connection.is_sqlite:
+        _insert_sqlite(connection, columns, rows, common, on_conflict)
     else:
-        _execute_many(connection, _insert(table) + on_conflict, rows, common)
+        _execute_many(connection, _insert(columns) + on_conflict, rows, common)
 
 
 def select_rows(connection: Connection, sql: str, values: Sequence[Any]) -> list[Row]:
     """Rows of a query, of which every parameter is written as ``?``."""
-    cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+    cursor = connection.driver.cursor()
     try:
-        cursor.execute(sql if _is_sqlite(connection) else sql.replace("?", "%s"), values)
+        cursor.execute(sql if connection.is_sqlite else sql.replace("?", "%s"), values)
         found: list[Row] = cursor.fetchall()
         return found
     finally:
@@ -70,8 +82,8 @@ def select_in(connection: Connection, sql: str, fixed: Sequence[Any], values: It
 
 def run_sql(connection: Connection, sql: str, values: Sequence[Any]) -> None:
     """A statement whose parameters are written as ``?``."""
-    cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-    cursor.execute(sql if _is_sqlite(connection) else sql.replace("?", "%s"), values)
+    cursor = connection.driver.cursor()
+    cursor.execute(sql if connection.is_sqlite else sql.replace("?", "%s"), values)
     cursor.close()
 
 
@@ -87,7 +99,7 @@ def analyze_grown(connection: Connection) -> None:
     It does so by itself a minute later; until then it takes a table that was just filled for one of a few rows, and may
     plan questions about it that take minutes.
     """
-    if _is_sqlite(connection):
+    if connection.is_sqlite:
         return
     found = [name for (name,) in select_rows(connection, _GROWN, [list(_FILLED)])]
     if found:
@@ -106,34 +118,38 @@ def batches(values: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     return (values[start : start + size] for start in range(0, len(values), size))
 
 
-def _insert(table: Table) -> str:
-    names = ", ".join(column.name for column in table.columns)
-    return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(['%s'] * len(table.columns))})"  # noqa: S608
+def _insert(columns: Columns) -> str:
+    names = ", ".join(columns.names)
+    return f"INSERT INTO {columns.table} ({names}) VALUES ({', '.join(['%s'] * len(columns.names))})"  # noqa: S608
 
 
-def _insert_sqlite(connection: Connection, table: Table, rows: Sequence[Row], common: Row, on_conflict: str) -> None:
-    cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
-    names = ", ".join(column.name for column in table.columns)
+def _insert_sqlite(
+    connection: Connection, columns: Columns, rows: Sequence[Row], common: Row, on_conflict: str = ""
+) -> None:
+    cursor = connection.driver.cursor()
+    names = ", ".join(columns.names)
     # What all rows begin with is handed over once a statement; the numbers of the others follow by themselves.
-    places = [f"?{place}" for place in range(1, len(common) + 1)] + ["?"] * (len(table.columns) - len(common))
+    places = [f"?{place}" for place in range(1, len(common) + 1)] + ["?"] * (len(columns.names) - len(common))
     one = f"({', '.join(places)})"
     for some in batches(rows, _ROWS_AT_ONCE):
         values = ", ".join([one] * len(some))
-        cursor.execute(f"INSERT INTO {table.name} ({names}) VALUES {values}{on_conflict}", list(chain(common, *some)))  # noqa: S608
+        sql = f"INSERT INTO {columns.table} ({names}) VALUES {values}{on_conflict}"  # noqa: S608
+        cursor.execute(sql, list(chain(common, *some)))
     cursor.close()
 
 
 def _execute_many(connection: Connection, sql: str, rows: Sequence[Row], common: Row) -> None:
-    with connection.connection.driver_connection.cursor() as cursor:  # type: ignore[union-attr]
+    with connection.driver.cursor() as cursor:
         cursor.executemany(sql, [(*common, *row) for row in rows])
 
 
-def _copy(connection: Connection, table: Table, rows: Sequence[Row], common: Row) -> None:
-    types = [_postgres_type(str(column.type.compile(connection.dialect))) for column in table.columns]
-    names = ", ".join(column.name for column in table.columns)
+def _copy(connection: Connection, columns: Columns, rows: Sequence[Row], common: Row) -> None:
+    described = tables.metadata.tables[columns.table].c
+    types = [_postgres_type(str(described[name].type.compile(connection.built.dialect))) for name in columns.names]
+    names = ", ".join(columns.names)
     with (
-        connection.connection.driver_connection.cursor() as cursor,  # type: ignore[union-attr]
-        cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy,
+        connection.driver.cursor() as cursor,
+        cursor.copy(f"COPY {columns.table} ({names}) FROM STDIN (FORMAT BINARY)") as copy,
     ):
         copy.set_types(types)
         for row in rows:
@@ -142,7 +158,3 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row], common: Row
 
 def _postgres_type(name: str) -> str:
     return {"BIGINT": "int8", "INTEGER": "int4", "TEXT": "text", "BOOLEAN": "bool", "BYTEA": "bytea"}[name.upper()]
-
-
-def _is_sqlite(connection: Connection) -> bool:
-    return connection.dialect.name == "sqlite"

@@ -1,33 +1,35 @@
 """The connection to SQLite or PostgreSQL: how transactions begin, and how the schema comes up to date."""
 
+from __future__ import annotations
+
 import atexit
 import re
+import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-
-from bot.store.bulk import run_sql
+from bot.store.builder import sa
+from bot.store.bulk import run_sql, select_rows
+from bot.store.connection import Connection, Connections, sqlite_engine
 from bot.store.schema import create_schema
 
 SINGLE_WORKSPACE = 1
 REVISION = "0009"
 """The newest migration in bot/store/migrations/versions."""
 
-_READING: ContextVar[Connection | None] = ContextVar("reading", default=None)
+_READING: ContextVar[tuple[Connections, Connection] | None] = ContextVar("reading", default=None)
 _MIGRATION_LOCK = 7_204_117
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON", "secure_delete=ON")
-"""Of SQLite. What is deleted is overwritten, as only some builds do by themselves: the file keeps no erased names."""
-
 _ANOTHER = "Name another database in DATABASE_URL."
-_SERVER_TIME = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
+_SERVER_TIME = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
+_FILE = re.compile(r"sqlite:///(?!:memory:)(?P<file>[^?#%]+)")
+_VERSIONED = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+_VERSIONED_POSTGRES = "SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
 
 
 class DatabaseProblem(Exception):
@@ -37,13 +39,18 @@ class DatabaseProblem(Exception):
 class Database:
     """One database and the workspace whose rows are read and written through it."""
 
-    def __init__(self, engine: Engine, workspace_id: int = SINGLE_WORKSPACE) -> None:
-        self.engine = engine
+    def __init__(self, connections: Connections, workspace_id: int = SINGLE_WORKSPACE) -> None:
+        self.connections = connections
         self.workspace_id = workspace_id
 
     @property
     def is_sqlite(self) -> bool:
-        return self.engine.dialect.name == "sqlite"
+        return self.connections.is_sqlite
+
+    @property
+    def engine(self) -> sa.Engine:
+        """SQLAlchemy's, for those who use it by themselves."""
+        return self.connections.engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -52,12 +59,11 @@ class Database:
         What is read inside of another ``read`` is of that one's moment.
         """
         around = _READING.get()
-        if around is not None and around.engine is self.engine:
-            yield around
+        if around is not None and around[0] is self.connections:
+            yield around[1]
             return
-        options = {"read_only": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
-            token = _READING.set(connection)
+        with self.connections.transaction(is_read_only=True) as connection:
+            token = _READING.set((self.connections, connection))
             try:
                 yield connection
             finally:
@@ -66,7 +72,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A short transaction that writes; on SQLite it holds the write lock from its first moment."""
-        with self.engine.begin() as connection:
+        with self.connections.transaction() as connection:
             yield connection
 
     @contextmanager
@@ -76,9 +82,9 @@ class Database:
         Usage, its roll-ups and the alerts that follow from them change together; two imports at once take turns,
         so that neither misses what the other added to a person's day.
         """
-        with self.engine.begin() as connection:
+        with self.connections.transaction() as connection:
             if not self.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock, 1)"), {"lock": self.workspace_id})
+                run_sql(connection, "SELECT pg_advisory_xact_lock(?, 1)", (self.workspace_id,))
             yield connection
 
     def now(self) -> datetime:
@@ -86,7 +92,8 @@ class Database:
         if self.is_sqlite:
             return datetime.now(UTC)
         with self.read() as connection:
-            return datetime.fromtimestamp(connection.execute(_SERVER_TIME).scalar_one() / 1000, UTC)
+            ((milliseconds,),) = select_rows(connection, _SERVER_TIME, ())
+            return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
     def write_out(self) -> None:
         """Write what is stored to where it stays: SQLite's journal holds what was deleted until then."""
@@ -95,29 +102,57 @@ class Database:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             connection.close()
 
+    @property
+    def shown_url(self) -> str:
+        """The database's URL without a password."""
+        return self.connections.shown_url
+
     def close(self) -> None:
         atexit.unregister(self.close)
-        self.engine.dispose()
+        self.connections.close()
 
 
 def connect(url: str) -> Database:
     """A database by URL (``sqlite:///file``, ``postgresql://…``), its schema unseen. Raises DatabaseProblem."""
-    try:
-        parsed = _with_driver(make_url(url))
-    except (ArgumentError, ValueError) as error:
-        raise DatabaseProblem(
-            "DATABASE_URL is not a database URL; it looks like postgresql://user:password@host/name or sqlite:////path/file.db."
-        ) from error
-    if parsed.get_backend_name() == "sqlite":
-        try:
-            database = Database(_sqlite_engine(parsed))
-        except OSError as error:
-            raise DatabaseProblem(f"The folder of {parsed.database} cannot be made: {_reason(error)}") from error
-    else:
-        database = Database(create_engine(parsed, pool_pre_ping=True))
+    database = Database(_connections(url))
     # Only once its last connection is closed is all of SQLite in its one file, which people copy.
     atexit.register(database.close)
     return database
+
+
+def _connections(url: str) -> Connections:
+    named = _FILE.fullmatch(url)
+    if named:
+        _make_folder(named["file"])
+        return Connections(named["file"], None)
+    try:
+        parsed = _with_driver(sa.make_url(url))
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise DatabaseProblem(
+            "DATABASE_URL is not a database URL; it looks like postgresql://user:password@host/name or sqlite:////path/file.db."
+        ) from error
+    if parsed.get_backend_name() != "sqlite":
+        return Connections(None, sa.create_engine(parsed, pool_pre_ping=True))
+    if parsed.database and parsed.database != ":memory:":
+        _make_folder(parsed.database)
+    return Connections(parsed.database, sqlite_engine(parsed))
+
+
+def _make_folder(file: str) -> None:
+    try:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseProblem(f"The folder of {file} cannot be made: {_reason(error)}") from error
+
+
+def database_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """What is raised where the database cannot be asked, by a driver or by SQLAlchemy in its place, and ``others``."""
+    raised: list[type[Exception]] = [sqlite3.Error, *others]
+    if "sqlalchemy" in sys.modules:
+        raised.append(sa.exc.SQLAlchemyError)
+    if "psycopg" in sys.modules:
+        raised.append(sys.modules["psycopg"].Error)
+    return tuple(raised)
 
 
 def open_database(url: str) -> Database:
@@ -125,9 +160,10 @@ def open_database(url: str) -> Database:
     database = connect(url)
     try:
         migrate(database)
-    except (DBAPIError, OSError) as error:
-        shown = database.engine.url.render_as_string(hide_password=True)
-        raise DatabaseProblem(f"The database {shown} cannot be opened: {_reason(error)} {_todo(error)}") from error
+    except database_errors(OSError) as error:
+        raise DatabaseProblem(
+            f"The database {database.shown_url} cannot be opened: {_reason(error)} {_todo(error)}"
+        ) from error
     return database
 
 
@@ -143,35 +179,21 @@ def migrate(database: Database) -> str:
         raise DatabaseProblem(f"The database is another program's (schema {found}). {_ANOTHER}")
     if found is not None and found > REVISION:
         raise DatabaseProblem(f"The database is of a newer claudecost (schema {found}); update this one.")
-    with _unchecked(database) as connection, connection.begin():
+    with database.connections.transaction(is_unchecked=True) as connection:
         if database.is_sqlite:
-            others = inspect(connection).get_table_names()
+            others = [name for (name,) in select_rows(connection, _TABLES, ())]
             if not others:
                 create_schema(connection)
                 return REVISION
             if "alembic_version" not in others:
                 raise DatabaseProblem(f"The database has tables of another program, such as {others[0]}. {_ANOTHER}")
         else:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-        upgrade(connection)
+            run_sql(connection, "SELECT pg_advisory_xact_lock(?)", (_MIGRATION_LOCK,))
+        upgrade(connection.built)
     return REVISION
 
 
-@contextmanager
-def _unchecked(database: Database) -> Iterator[Connection]:
-    """A connection on which SQLite lets a table be copied and dropped that others refer to, as migrations do."""
-    with database.engine.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        if database.is_sqlite:
-            driver.execute("PRAGMA foreign_keys = OFF")
-        try:
-            yield connection
-        finally:
-            if database.is_sqlite:
-                driver.execute("PRAGMA foreign_keys = ON")
-
-
-def upgrade(connection: Connection, revision: str = REVISION) -> None:
+def upgrade(connection: sa.Connection, revision: str = REVISION) -> None:
     """Apply the missing migrations, up to a revision."""
     # Alembic takes longer to import than most commands take to run, and is needed only when something changes.
     from alembic import command
@@ -185,13 +207,13 @@ def upgrade(connection: Connection, revision: str = REVISION) -> None:
 
 def _revision(database: Database) -> str | None:
     with database.read() as connection:
-        if not inspect(connection).has_table("alembic_version"):
+        if not select_rows(connection, _VERSIONED if database.is_sqlite else _VERSIONED_POSTGRES, ()):
             return None
-        found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        return found
+        found = select_rows(connection, "SELECT version_num FROM alembic_version", ())
+    return str(found[0][0]) if found else None
 
 
-def _with_driver(url: URL) -> URL:
+def _with_driver(url: sa.URL) -> sa.URL:
     if url.get_backend_name() in ("postgres", "postgresql"):
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite":
@@ -199,34 +221,12 @@ def _with_driver(url: URL) -> URL:
     raise DatabaseProblem(f"DATABASE_URL names {url.get_backend_name()}; SQLite and PostgreSQL are supported.")
 
 
-def _sqlite_engine(url: URL) -> Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        # The driver's own BEGIN comes only before writes, which loses updates between processes: we begin ourselves.
-        connection.isolation_level = None
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("read_only"):
-            run_sql(connection, "BEGIN", ())
-        else:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _todo(error: DBAPIError | OSError) -> str:
+def _todo(error: Exception) -> str:
     if "locked" in str(error):
         return "Another process holds it: try again in a minute."
     return f"Look if that is where it should be, and if it may be read and written. {_ANOTHER}"
 
 
-def _reason(error: DBAPIError | OSError) -> str:
-    said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+def _reason(error: Exception) -> str:
+    said = str(getattr(error, "orig", None) or error)  # SQLAlchemy says the statement as well
     return said.strip().splitlines()[0].rstrip(".") + "."

@@ -5,20 +5,22 @@ an admin (nobody can tell whether Slack has it), *failed* will not work, *expire
 A claim is a lease with a fence: whoever lost the lease can change nothing any more.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, or_, select, update
-
 from bot.spend.days import Period
-from bot.store.bulk import select_rows
+from bot.store.builder import sa, tables
+from bot.store.bulk import run_sql, select_in, select_rows
+from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.people import ids_by_now, ids_of_one
-from bot.store.tables import day_number, deliveries
 from bot.store.upsert import insert_missing
+from bot.store.values import day_number
 
 DIGEST = "digest"
 ALERT = "alert"
@@ -75,7 +77,7 @@ class Delivery(NamedTuple):
         return is_late and self.state in ("due", "sending") and self.send_started_at is not None
 
     @property
-    def covers(self) -> "Scope":
+    def covers(self) -> Scope:
         """Which digest it is: edition, first day and team."""
         edition, start, team = (self.edition or f"daily|{self.day}|").split("|", 2)
         return Scope(edition, date.fromisoformat(start), team)
@@ -97,7 +99,8 @@ class Scope(NamedTuple):
     team: str
 
 
-_COLUMNS = tuple(deliveries.c[name] for name in Delivery._fields)
+def _columns() -> list[sa.Column[Any]]:
+    return [tables.deliveries.c[name] for name in Delivery._fields]
 
 
 def digest_key(channel: str, day: date, edition: str = "daily", team: str = "") -> str:
@@ -134,14 +137,14 @@ def told_digests(
 
     One that was never begun and is too late by now will not be told either.
     """
-    table = deliveries.c
-    query = select(*_COLUMNS).where(
+    table = tables.deliveries.c
+    query = sa.select(*_columns()).where(
         table.workspace_id == database.workspace_id,
         table.kind == DIGEST,
         table.target == channel,
         table.day >= since,
         table.state != "expired",
-        or_(
+        sa.or_(
             table.state != "due",
             table.send_started_at.is_not(None),
             table.expires_at.is_(None),
@@ -155,8 +158,8 @@ def told_digests(
 
 def correctable(database: Database, since: datetime) -> list[Delivery]:
     """Digests that were sent since a moment."""
-    table = deliveries.c
-    query = select(*_COLUMNS).where(
+    table = tables.deliveries.c
+    query = sa.select(*_columns()).where(
         table.workspace_id == database.workspace_id,
         table.kind == DIGEST,
         table.state == "sent",
@@ -169,10 +172,10 @@ def correctable(database: Database, since: datetime) -> list[Delivery]:
 
 def claim_correction(database: Database, delivery: Delivery, now: datetime) -> bool:
     """Take it on, for the length of a LEASE, to tell a corrected total. False if somebody else does, or has."""
-    table = deliveries.c
+    table = tables.deliveries.c
     before = table.usd.is_(None) if delivery.usd is None else table.usd == delivery.usd
-    is_free = or_(table.lease_until.is_(None), table.lease_until < now)
-    taken = update(deliveries).where(table.id == delivery.id, before, is_free)
+    is_free = sa.or_(table.lease_until.is_(None), table.lease_until < now)
+    taken = sa.update(tables.deliveries).where(table.id == delivery.id, before, is_free)
     statement = taken.values(lease_until=now + LEASE, is_edit_uncertain=True)
     with database.write() as connection:
         return connection.execute(statement).rowcount == 1
@@ -185,14 +188,16 @@ def mark_corrected(
     values = {"usd": usd, "corrected_at": now, "is_partial": is_partial}
     known = {"lease_until": None, "is_edit_uncertain": False}
     with database.write() as connection:
-        connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(**values, **known))
+        connection.execute(
+            sa.update(tables.deliveries).where(tables.deliveries.c.id == delivery.id).values(**values, **known)
+        )
 
 
 def release_correction(database: Database, delivery: Delivery, *, is_uncertain: bool) -> None:
     """The message was not changed, or nobody knows if it was; anybody may try again."""
     values = {"lease_until": None, "is_edit_uncertain": is_uncertain}
     with database.write() as connection:
-        connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(**values))
+        connection.execute(sa.update(tables.deliveries).where(tables.deliveries.c.id == delivery.id).values(**values))
 
 
 def owe_notice(
@@ -232,9 +237,9 @@ def owe_alert(connection: Connection, workspace_id: int, person_id: int, day: da
 
 def hasten_alerts(connection: Connection, workspace_id: int, now: datetime) -> None:
     """Let alerts that wait be looked at now: what they wait for may have changed."""
-    table = deliveries.c
-    waiting = (table.workspace_id == workspace_id, table.kind == ALERT, table.state == "due", table.due_at > now)
-    connection.execute(update(deliveries).where(*waiting).values(due_at=now))
+    at = int(now.timestamp())
+    waiting = "workspace_id = ? AND kind = ? AND state = 'due' AND due_at > ?"
+    run_sql(connection, f"UPDATE deliveries SET due_at = ? WHERE {waiting}", (at, workspace_id, ALERT, at))  # noqa: S608
 
 
 def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: date) -> set[int]:
@@ -242,16 +247,12 @@ def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: 
 
     Under any of their addresses: one that was linked to another may have been told before.
     """
-    table = deliveries.c
-    query = select(table.step).where(
-        table.workspace_id == workspace_id,
-        table.kind == ALERT,
-        table.target.in_(list(map(str, ids_of_one(connection, person_id)))),
-        table.day == day,
-        table.step.is_not(None),
-        table.state != "expired",
+    told = (
+        "SELECT step FROM deliveries WHERE workspace_id = ? AND kind = ? AND day = ? "
+        "AND step IS NOT NULL AND state <> 'expired' AND target IN"
     )
-    return {step for step in connection.execute(query).scalars() if step is not None}
+    names = map(str, ids_of_one(connection, person_id))
+    return {row[0] for row in select_in(connection, told, (workspace_id, ALERT, day_number(day)), names)}
 
 
 def is_told_elsewhere(database: Database, alert: Delivery, person_id: int) -> bool:
@@ -259,7 +260,7 @@ def is_told_elsewhere(database: Database, alert: Delivery, person_id: int) -> bo
 
     Of several that wait still, the first is told.
     """
-    table = deliveries.c
+    table = tables.deliveries.c
     with database.read() as connection:
         same = (
             table.workspace_id == database.workspace_id,
@@ -269,8 +270,8 @@ def is_told_elsewhere(database: Database, alert: Delivery, person_id: int) -> bo
             table.step == alert.step,
             table.id != alert.id,
         )
-        is_first = and_(table.state.in_(("due", "sending")), table.id < alert.id)
-        query = select(table.id).where(*same, or_(table.state == "sent", is_first)).limit(1)
+        is_first = sa.and_(table.state.in_(("due", "sending")), table.id < alert.id)
+        query = sa.select(table.id).where(*same, sa.or_(table.state == "sent", is_first)).limit(1)
         return connection.execute(query).first() is not None
 
 
@@ -289,14 +290,14 @@ _TOLD = (
 
 def claim(database: Database, owner: str, now: datetime) -> Delivery | None:
     """Take the oldest row that is due and that nobody else is sending, for the length of a LEASE."""
-    table = deliveries.c
+    table = tables.deliveries.c
     oldest = (
-        select(table.id)
+        sa.select(table.id)
         .where(
             table.workspace_id == database.workspace_id,
             table.state.in_(("due", "sending")),
             table.due_at <= now,
-            or_(table.lease_until.is_(None), table.lease_until < now),
+            sa.or_(table.lease_until.is_(None), table.lease_until < now),
         )
         .order_by(table.due_at, table.id)
         .limit(1)
@@ -304,10 +305,10 @@ def claim(database: Database, owner: str, now: datetime) -> Delivery | None:
         .scalar_subquery()
     )
     taken = (
-        update(deliveries)
+        sa.update(tables.deliveries)
         .where(table.id == oldest)
         .values(owner=owner, lease_until=now + LEASE, fence=table.fence + 1, attempts=table.attempts + 1)
-        .returning(*_COLUMNS)
+        .returning(*_columns())
     )
     with database.write() as connection:
         row = connection.execute(taken).first()
@@ -353,20 +354,24 @@ def all_deliveries(
     database: Database, states: Sequence[str] | None = None, since: date | None = None
 ) -> list[Delivery]:
     """Deliveries, oldest first; of some states, and of days since one (inclusive), only if asked."""
-    query = select(*_COLUMNS).where(deliveries.c.workspace_id == database.workspace_id).order_by(deliveries.c.id)
+    query = (
+        sa.select(*_columns())
+        .where(tables.deliveries.c.workspace_id == database.workspace_id)
+        .order_by(tables.deliveries.c.id)
+    )
     if states is not None:
-        query = query.where(deliveries.c.state.in_(states))
+        query = query.where(tables.deliveries.c.state.in_(states))
     if since is not None:
-        query = query.where(deliveries.c.day >= since)
+        query = query.where(tables.deliveries.c.day >= since)
     with database.read() as connection:
         return [_read(row) for row in connection.execute(query)]
 
 
 def digests_and_failures(database: Database, since: date) -> list[Delivery]:
     """Digests, and alerts that did not arrive, of days since one (inclusive), oldest first."""
-    table = deliveries.c
-    is_followed = or_(table.kind == DIGEST, and_(table.kind == ALERT, table.state.in_(NOT_ARRIVED)))
-    query = select(*_COLUMNS).where(table.workspace_id == database.workspace_id, table.day >= since, is_followed)
+    table = tables.deliveries.c
+    is_followed = sa.or_(table.kind == DIGEST, sa.and_(table.kind == ALERT, table.state.in_(NOT_ARRIVED)))
+    query = sa.select(*_columns()).where(table.workspace_id == database.workspace_id, table.day >= since, is_followed)
     with database.read() as connection:
         return [_read(row) for row in connection.execute(query.order_by(table.id))]
 
@@ -374,9 +379,9 @@ def digests_and_failures(database: Database, since: date) -> list[Delivery]:
 def count_by_state(database: Database) -> dict[str, int]:
     """How many deliveries are in each state."""
     query = (
-        select(deliveries.c.state, func.count())
-        .where(deliveries.c.workspace_id == database.workspace_id)
-        .group_by(deliveries.c.state)
+        sa.select(tables.deliveries.c.state, sa.func.count())
+        .where(tables.deliveries.c.workspace_id == database.workspace_id)
+        .group_by(tables.deliveries.c.state)
     )
     with database.read() as connection:
         return {state: int(count) for state, count in connection.execute(query)}
@@ -384,7 +389,9 @@ def count_by_state(database: Database) -> dict[str, int]:
 
 def find_delivery(database: Database, key: str) -> Delivery | None:
     """The delivery with that key."""
-    query = select(*_COLUMNS).where(deliveries.c.workspace_id == database.workspace_id, deliveries.c.key == key)
+    query = sa.select(*_columns()).where(
+        tables.deliveries.c.workspace_id == database.workspace_id, tables.deliveries.c.key == key
+    )
     with database.read() as connection:
         row = connection.execute(query).first()
     return _read(row) if row else None
@@ -418,19 +425,21 @@ def _owe(
         "payload": None if payload is None else json.dumps(payload),
         "edition": None if covered is None else "|".join(map(str, covered)),
     }
-    insert_missing(connection, deliveries, [row], "workspace_id", "key")
+    insert_missing(connection, tables.deliveries, [row], "workspace_id", "key")
 
 
 def _reopen(connection: Connection, workspace_id: int, key: str, now: datetime, states: tuple[str, ...]) -> None:
-    table = deliveries.c
+    table = tables.deliveries.c
     again = {"state": "due", "due_at": now, "expires_at": None, "problem": None, "send_started_at": None}
     found = (table.workspace_id == workspace_id, table.key == key, table.state.in_(states))
-    connection.execute(update(deliveries).where(*found).values(**again, lease_until=None))
+    connection.execute(sa.update(tables.deliveries).where(*found).values(**again, lease_until=None))
 
 
 def _change(database: Database, delivery: Delivery, **values: Any) -> bool:
-    table = deliveries.c
-    statement = update(deliveries).where(table.id == delivery.id, table.fence == delivery.fence).values(**values)
+    table = tables.deliveries.c
+    statement = (
+        sa.update(tables.deliveries).where(table.id == delivery.id, table.fence == delivery.fence).values(**values)
+    )
     with database.write() as connection:
         return connection.execute(statement).rowcount == 1
 

@@ -1,17 +1,19 @@
 """The state of live feeds: which is due and who runs it, what came of it, and which sources have fallen silent."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from heapq import merge
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, case, func, literal, or_, select, update
-
+from bot.store.builder import sa, tables
 from bot.store.bulk import select_rows
+from bot.store.connection import Connection
 from bot.store.database import Database
-from bot.store.tables import feeds, imports, instant, sources
 from bot.store.upsert import insert_missing
+from bot.store.values import instant
 
 MIN_ARRIVALS = 5
 """With fewer arrivals nobody can say what is usual for a source."""
@@ -77,7 +79,8 @@ class SilentSource(NamedTuple):
         return now - self.last_at > LATELY + 2 * self.usual
 
 
-_COLUMNS = tuple(feeds.c[name] for name in FeedState._fields)
+def _columns() -> list[sa.Column[Any]]:
+    return [tables.feeds.c[name] for name in FeedState._fields]
 
 
 def claim_feed(
@@ -89,14 +92,16 @@ def claim_feed(
     moment that there can be was planned by a clock that was ahead, and is due as well. With ``is_forced`` it is taken
     whether it is due or not, because a person asks for it.
     """
-    table = feeds.c
+    table = tables.feeds.c
     mine = (table.workspace_id == database.workspace_id, table.name == name)
     with database.write() as connection:
         row = {"workspace_id": database.workspace_id, "name": name, "received": 0}
-        insert_missing(connection, feeds, [row], "workspace_id", "name")
-        before = connection.execute(select(*_COLUMNS).where(*mine)).one()
-        due = or_(table.next_at.is_(None), table.next_at <= now, table.next_at > latest)
-        taken = update(feeds).where(*mine, *([] if is_forced else [due])).values(started_at=now, next_at=until)
+        insert_missing(connection, tables.feeds, [row], "workspace_id", "name")
+        before = connection.execute(sa.select(*_columns()).where(*mine)).one()
+        due = sa.or_(table.next_at.is_(None), table.next_at <= now, table.next_at > latest)
+        taken = (
+            sa.update(tables.feeds).where(*mine, *([] if is_forced else [due])).values(started_at=now, next_at=until)
+        )
         is_mine = connection.execute(taken).rowcount == 1
     return FeedState(*before) if is_mine else None
 
@@ -133,23 +138,23 @@ def feed_failed(
 
 
 def _ended(next_at: datetime, newest_day: date | None, received: int) -> dict[str, Any]:
-    values: dict[str, Any] = {"next_at": next_at, "received": feeds.c.received + received}
+    values: dict[str, Any] = {"next_at": next_at, "received": tables.feeds.c.received + received}
     if newest_day is None:
         return values
-    known = feeds.c.newest_day
-    is_newer = or_(known.is_(None), known < newest_day)
-    return {**values, "newest_day": case((is_newer, literal(newest_day, known.type)), else_=known)}
+    known = tables.feeds.c.newest_day
+    is_newer = sa.or_(known.is_(None), known < newest_day)
+    return {**values, "newest_day": sa.case((is_newer, sa.literal(newest_day, known.type)), else_=known)}
 
 
 def is_brought_otherwise(database: Database, source: str, path: str) -> bool:
     """Whether anything of a source came from elsewhere than the paths that begin like this one."""
     query = (
-        select(imports.c.id)
-        .join(sources, imports.c.source_id == sources.c.id)
+        sa.select(tables.imports.c.id)
+        .join(tables.sources, tables.imports.c.source_id == tables.sources.c.id)
         .where(
-            imports.c.workspace_id == database.workspace_id,
-            sources.c.name == source,
-            imports.c.path.not_like(f"{path}%"),
+            tables.imports.c.workspace_id == database.workspace_id,
+            tables.sources.c.name == source,
+            tables.imports.c.path.not_like(f"{path}%"),
         )
         .limit(1)
     )
@@ -159,13 +164,13 @@ def is_brought_otherwise(database: Database, source: str, path: str) -> bool:
 
 def last_imports(database: Database, source: str, path: str, since: datetime, until: datetime) -> dict[str, datetime]:
     """When each of the paths of a source that begin like this one was imported last, between two moments."""
-    table = imports.c
+    table = tables.imports.c
     query = (
-        select(table.path, func.max(table.imported_at).label("at"))
-        .join(sources, table.source_id == sources.c.id)
+        sa.select(table.path, sa.func.max(table.imported_at).label("at"))
+        .join(tables.sources, table.source_id == tables.sources.c.id)
         .where(
             table.workspace_id == database.workspace_id,
-            sources.c.name == source,
+            tables.sources.c.name == source,
             table.path.startswith(path, autoescape=True),
             table.imported_at.between(since, until),
         )
@@ -184,7 +189,7 @@ class Arrival(NamedTuple):
 
 def last_arrival(database: Database, path: str) -> Arrival | None:
     """What came under a path, as all does that is sent to us; None where nothing ever came that could be read."""
-    table = imports.c
+    table = tables.imports.c
     came = (
         table.workspace_id == database.workspace_id,
         table.path == path,
@@ -193,7 +198,8 @@ def last_arrival(database: Database, path: str) -> Arrival | None:
     )
     # The newest by each index, where a maximum would look through all that ever came.
     latest, newest = (
-        select(column).where(*came).order_by(column.desc()).limit(1) for column in (table.imported_at, table.last_day)
+        sa.select(column).where(*came).order_by(column.desc()).limit(1)
+        for column in (table.imported_at, table.last_day)
     )
     with database.read() as connection:
         at, newest_day = connection.execute(latest).scalar(), connection.execute(newest).scalar()
@@ -202,7 +208,9 @@ def last_arrival(database: Database, path: str) -> Arrival | None:
 
 def feed_states(database: Database) -> list[FeedState]:
     """Every feed that ever ran, by name."""
-    query = select(*_COLUMNS).where(feeds.c.workspace_id == database.workspace_id).order_by(feeds.c.name)
+    query = (
+        sa.select(*_columns()).where(tables.feeds.c.workspace_id == database.workspace_id).order_by(tables.feeds.c.name)
+    )
     with database.read() as connection:
         return [FeedState(*row) for row in connection.execute(query)]
 
@@ -294,8 +302,8 @@ _EARLIER = f"{_NEWS} AND imported_at < ? ORDER BY imported_at DESC LIMIT 200"
 
 
 def _change(database: Database, name: str, values: dict[str, Any]) -> None:
-    mine = (feeds.c.workspace_id == database.workspace_id, feeds.c.name == name)
+    mine = (tables.feeds.c.workspace_id == database.workspace_id, tables.feeds.c.name == name)
     with database.write() as connection:
         row = {"workspace_id": database.workspace_id, "name": name, "received": 0}
-        insert_missing(connection, feeds, [row], "workspace_id", "name")
-        connection.execute(update(feeds).where(*mine).values(**values))
+        insert_missing(connection, tables.feeds, [row], "workspace_id", "name")
+        connection.execute(sa.update(tables.feeds).where(*mine).values(**values))

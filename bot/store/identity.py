@@ -5,6 +5,8 @@ through an export that gives both, through the rule for Claude Code's keys, thro
 then what they spend is *unassigned*. Whoever moves to another person takes all of its history along.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
@@ -17,53 +19,23 @@ from html import escape
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Select,
-    Text,
-    and_,
-    case,
-    cast,
-    delete,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    type_coerce,
-    update,
-)
-
 from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
 from bot.spend.records import NOBODYS_OWN, ORGANIZATION, Actor, Member
 from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.answers import forget_answers
 from bot.store.audit import write_audit
-from bot.store.bulk import select_in
+from bot.store.builder import sa, tables
+from bot.store.bulk import insert_missing, select_in, select_rows
+from bot.store.columns import ACTORS, PEOPLE
+from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.deliveries import NOTICE
 from bot.store.people import ERASED, normalised_email
 from bot.store.ranges import refresh_ranges, spans_of
 from bot.store.read_files import forget_read_files
 from bot.store.rollups import Rollups
-from bot.store.tables import (
-    actors,
-    audit,
-    deliveries,
-    feeds,
-    import_problems,
-    imports,
-    model_days,
-    people,
-    person_days,
-    read_files,
-    settings,
-    sources,
-    usage_daily,
-)
-from bot.store.upsert import insert_missing, upsert
+from bot.store.settings import read_setting_in, write_setting_in
 
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
 CONTESTED = "contested"
@@ -136,13 +108,15 @@ def learn_members(
             new += _hide_account(connection, workspace_id, member, book, moved)
             continue
         stored = connection.execute(
-            select(people.c.name, people.c.seat, people.c.email).where(people.c.id == person_id)
+            sa.select(tables.people.c.name, tables.people.c.seat, tables.people.c.email).where(
+                tables.people.c.id == person_id
+            )
         ).one()
         # What a list says of the other address of one person is not said of that person.
         said = {"name": member.name, "seat": member.seat} if stored.email == member.email else {}
         changed = {name: value for name, value in said.items() if value and value != getattr(stored, name)}
         if changed:
-            connection.execute(update(people).where(people.c.id == person_id).values(**changed))
+            connection.execute(sa.update(tables.people).where(tables.people.c.id == person_id).values(**changed))
         linked = _learn_account(connection, workspace_id, member, person_id, book, moved)
         new += bool(changed) or linked
     if told:
@@ -178,12 +152,20 @@ def link_actor(
         found, person_id = _meant(connection, database.workspace_id, named, address, person_id)
         _take_along(connection, database.workspace_id, named, person_id)
         moved: PersonDays = set()
-        owners = select(people.c.id).join(actors, actors.c.person_id == people.c.id)
-        owners = owners.where(actors.c.id.in_(found), people.c.email.is_not(None), people.c.id != person_id)
+        owners = sa.select(tables.people.c.id).join(tables.actors, tables.actors.c.person_id == tables.people.c.id)
+        owners = owners.where(
+            tables.actors.c.id.in_(found), tables.people.c.email.is_not(None), tables.people.c.id != person_id
+        )
         before = set(connection.execute(owners).scalars())
         # Of keys that only come along, what an export said of their owner still tells which export is the newer one.
-        is_said = (actors.c.kind == "api_key", actors.c.linked_by == BY_EXPORT, actors.c.id.not_in(named))
-        said = set(connection.execute(select(actors.c.id).where(actors.c.id.in_(found), *is_said)).scalars())
+        is_said = (
+            tables.actors.c.kind == "api_key",
+            tables.actors.c.linked_by == BY_EXPORT,
+            tables.actors.c.id.not_in(named),
+        )
+        said = set(
+            connection.execute(sa.select(tables.actors.c.id).where(tables.actors.c.id.in_(found), *is_said)).scalars()
+        )
         for actor_id in found:
             whose = BY_EXPORT if actor_id in said else by
             _move(connection, database.workspace_id, actor_id, person_id, whose, book, moved)
@@ -194,21 +176,36 @@ def link_actor(
 
 def unassigned(database: Database, since: date) -> list[Unassigned]:
     """Names without a person, the largest spend since a day (inclusive) first."""
-    spent, mine = person_days.c, database.workspace_id
-    nobody = (people.c.workspace_id == mine, people.c.email.is_(None), people.c.is_organization.is_(False))
+    spent, mine = tables.person_days.c, database.workspace_id
+    nobody = (
+        tables.people.c.workspace_id == mine,
+        tables.people.c.email.is_(None),
+        tables.people.c.is_organization.is_(False),
+    )
     # Days and people are named one by one: in between lies everybody's usage of all time.
-    days = select(model_days.c.day).where(model_days.c.workspace_id == mine, model_days.c.day >= since)
+    days = sa.select(tables.model_days.c.day).where(
+        tables.model_days.c.workspace_id == mine, tables.model_days.c.day >= since
+    )
     totals = (
-        select(spent.person_id, cast(func.sum(spent.usd), BigInteger).label("usd"))
-        .where(spent.workspace_id == mine, spent.day.in_(days), spent.person_id.in_(select(people.c.id).where(*nobody)))
+        sa.select(spent.person_id, sa.cast(sa.func.sum(spent.usd), sa.BigInteger).label("usd"))
+        .where(
+            spent.workspace_id == mine,
+            spent.day.in_(days),
+            spent.person_id.in_(sa.select(tables.people.c.id).where(*nobody)),
+        )
         .group_by(spent.person_id)
         .subquery()
     )
     query = (
-        select(actors.c.kind, actors.c.name, actors.c.person_id, type_coerce(totals.c.usd, spent.usd.type))
-        .join(people, actors.c.person_id == people.c.id)
-        .outerjoin(totals, totals.c.person_id == people.c.id)
-        .where(*nobody, actors.c.name.not_like(f"{ERASED}%"))
+        sa.select(
+            tables.actors.c.kind,
+            tables.actors.c.name,
+            tables.actors.c.person_id,
+            sa.type_coerce(totals.c.usd, spent.usd.type),
+        )
+        .join(tables.people, tables.actors.c.person_id == tables.people.c.id)
+        .outerjoin(totals, totals.c.person_id == tables.people.c.id)
+        .where(*nobody, tables.actors.c.name.not_like(f"{ERASED}%"))
     )
     with database.read() as connection:
         rows = [Unassigned(Actor(kind, name), who, usd or ZERO) for kind, name, who, usd in connection.execute(query)]
@@ -222,8 +219,12 @@ def possible_addresses(database: Database, limit: int) -> dict[str, list[str]]:
     begin like that, it is one of theirs; where somebody was erased whose did, the key may have been theirs.
     """
     with database.read() as connection:
-        mine = people.c.workspace_id == database.workspace_id
-        known = list(connection.execute(select(people.c.email).where(mine, people.c.email.is_not(None))).scalars())
+        mine = tables.people.c.workspace_id == database.workspace_id
+        known = list(
+            connection.execute(
+                sa.select(tables.people.c.email).where(mine, tables.people.c.email.is_not(None))
+            ).scalars()
+        )
         nobodys = {entry.actor: _key_user(entry.actor) for entry in unassigned(database, date.max)}
         others = _erased_users(connection, database.workspace_id, set(nobodys.values()))
     others |= {email.split("@")[0] for email in known}
@@ -234,10 +235,10 @@ def possible_addresses(database: Database, limit: int) -> dict[str, list[str]]:
 
 def contest_key(database: Database, name: str) -> None:
     """Keep that a key which is nobody's may be several people's: it is not given to the first of them that comes."""
-    table = actors.c
+    table = tables.actors.c
     key = (table.workspace_id == database.workspace_id, table.kind == "api_key", table.name == name)
     with database.write_usage() as connection:
-        connection.execute(update(actors).where(*key, table.linked_by.is_(None)).values(linked_by=CONTESTED))
+        connection.execute(sa.update(tables.actors).where(*key, table.linked_by.is_(None)).values(linked_by=CONTESTED))
 
 
 def erase_person(database: Database, email: str, who: str, now: datetime) -> int:
@@ -255,7 +256,9 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             raise UnknownIdentity(f"Nobody here has the address “{email}”, so there is nothing to erase.")
         salt = _salt(connection, database.workspace_id)
         rows = connection.execute(
-            select(actors.c.id, actors.c.kind, actors.c.name, actors.c.linked_by).where(actors.c.person_id == person_id)
+            sa.select(tables.actors.c.id, tables.actors.c.kind, tables.actors.c.name, tables.actors.c.linked_by).where(
+                tables.actors.c.person_id == person_id
+            )
         )
         addresses, names = {normalised_email(email)}, {normalised_email(email)}
         for actor_id, kind, name, linked_by in rows.all():
@@ -265,14 +268,15 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             hidden = name if name.startswith(ERASED) else _hidden(salt, Actor(kind, name))
             # What comes later under a name that nobody bears is another actor's, and unassigned again.
             hidden += f" {person_id}" if kind in NOBODYS_OWN else ""
-            connection.execute(update(actors).where(actors.c.id == actor_id).values(name=hidden, linked_by=by))
+            connection.execute(
+                sa.update(tables.actors).where(tables.actors.c.id == actor_id).values(name=hidden, linked_by=by)
+            )
             names |= {name} if kind == "email" or _key_user(Actor(kind, name)) else set()
             addresses |= {name} if kind == "email" else set()
         for address in addresses:
             # Keys bear their owner's name as well, and may come in a later export.
             owner = _hidden(salt, Actor(KEY_USER, address.split("@")[0]))
-            kept = {"workspace_id": database.workspace_id, "kind": KEY_USER, "name": owner, "person_id": person_id}
-            insert_missing(connection, actors, [kept], "workspace_id", "kind", "name")
+            insert_missing(connection, ACTORS, [(database.workspace_id, KEY_USER, owner, person_id, None)])
         nobody = {
             "email": None,
             "name": f"{ERASED} {person_id}",
@@ -286,12 +290,12 @@ def erase_person(database: Database, email: str, who: str, now: datetime) -> int
             "hides_name": None,
         }
         # An address that was linked to another has a row of its own still.
-        mine = (people.c.workspace_id == database.workspace_id, people.c.email.in_(addresses))
-        theirs = connection.execute(select(people.c.id, people.c.slack_user_id).where(*mine)).all()
+        mine = (tables.people.c.workspace_id == database.workspace_id, tables.people.c.email.in_(addresses))
+        theirs = connection.execute(sa.select(tables.people.c.id, tables.people.c.slack_user_id).where(*mine)).all()
         for row_id, user in theirs:
             if user is not None:
                 forget_answers(connection, database.workspace_id, user)
-            connection.execute(update(people).where(people.c.id == row_id).values(**nobody))
+            connection.execute(sa.update(tables.people).where(tables.people.c.id == row_id).values(**nobody))
             _forget_messages(connection, database.workspace_id, row_id)
         names |= _hide_nobodys_keys(connection, database.workspace_id, salt, addresses)
         for name in sorted(names, key=len, reverse=True):  # one may be a part of another
@@ -310,22 +314,32 @@ def _hide_nobodys_keys(connection: Connection, workspace_id: int, salt: str, add
         key = Actor("api_key", name)
         if _key_user(key) in users:
             found.add(name)
-            connection.execute(update(actors).where(actors.c.id == actor_id).values(name=_hidden(salt, key)))
-            connection.execute(update(people).where(people.c.id == person_id).values(name=f"{ERASED} {person_id}"))
+            connection.execute(
+                sa.update(tables.actors).where(tables.actors.c.id == actor_id).values(name=_hidden(salt, key))
+            )
+            connection.execute(
+                sa.update(tables.people).where(tables.people.c.id == person_id).values(name=f"{ERASED} {person_id}")
+            )
     return found
 
 
-def _own_row(workspace_id: int, address: str) -> Select[int]:
+def _own_row(workspace_id: int, address: str) -> sa.Select[int]:
     """The person who is known by an address."""
-    return select(people.c.id).where(people.c.workspace_id == workspace_id, people.c.email == address)
+    return sa.select(tables.people.c.id).where(
+        tables.people.c.workspace_id == workspace_id, tables.people.c.email == address
+    )
 
 
 def _main_address(connection: Connection, workspace_id: int, address: str) -> str | None:
     """The address by which the person is known whose an address is; None where no export has named it."""
     query = (
-        select(people.c.email)
-        .join(actors, actors.c.person_id == people.c.id)
-        .where(actors.c.workspace_id == workspace_id, actors.c.kind == "email", actors.c.name == address)
+        sa.select(tables.people.c.email)
+        .join(tables.actors, tables.actors.c.person_id == tables.people.c.id)
+        .where(
+            tables.actors.c.workspace_id == workspace_id,
+            tables.actors.c.kind == "email",
+            tables.actors.c.name == address,
+        )
     )
     return connection.execute(query).scalar()
 
@@ -339,14 +353,24 @@ def _meant(
     address, that one gives way. An address that is linked to somebody else's takes along what was known to be theirs.
     """
     rows = connection.execute(
-        select(actors.c.id, actors.c.kind, actors.c.name, actors.c.person_id, people.c.email)
-        .join(people, actors.c.person_id == people.c.id)
-        .where(actors.c.id.in_(named))
+        sa.select(
+            tables.actors.c.id,
+            tables.actors.c.kind,
+            tables.actors.c.name,
+            tables.actors.c.person_id,
+            tables.people.c.email,
+        )
+        .join(tables.people, tables.actors.c.person_id == tables.people.c.id)
+        .where(tables.actors.c.id.in_(named))
     ).all()
     mains = {row.person_id for row in rows if row.kind == "email" and row.name == row.email}
     # Keys that the rule gave them follow the rule afterwards.
-    is_given = actors.c.linked_by.is_distinct_from(BY_RULE)
-    theirs = connection.execute(select(actors.c.id).where(actors.c.person_id.in_(mains), is_given)).scalars().all()
+    is_given = tables.actors.c.linked_by.is_distinct_from(BY_RULE)
+    theirs = (
+        connection.execute(sa.select(tables.actors.c.id).where(tables.actors.c.person_id.in_(mains), is_given))
+        .scalars()
+        .all()
+    )
     is_itself = [(row.kind, row.name) for row in rows] == [("email", address)]
     if is_itself or person_id in mains:
         person_id = connection.execute(_own_row(workspace_id, address)).scalar() or person_id
@@ -355,26 +379,32 @@ def _meant(
 
 def _take_along(connection: Connection, workspace_id: int, named: list[int], person_id: int) -> None:
     """Give a person what is kept of the address among some actors; see ``link_actor``."""
-    is_own = and_(people.c.workspace_id == actors.c.workspace_id, people.c.email == actors.c.name)
-    query = select(people, actors.c.person_id.label("before")).join(actors, is_own)
-    query = query.where(people.c.workspace_id == workspace_id, actors.c.kind == "email", actors.c.id.in_(named))
+    is_own = sa.and_(
+        tables.people.c.workspace_id == tables.actors.c.workspace_id, tables.people.c.email == tables.actors.c.name
+    )
+    query = sa.select(tables.people, tables.actors.c.person_id.label("before")).join(tables.actors, is_own)
+    query = query.where(
+        tables.people.c.workspace_id == workspace_id, tables.actors.c.kind == "email", tables.actors.c.id.in_(named)
+    )
     kept = connection.execute(query).mappings().first()
     if kept is None or kept["before"] == person_id:
         return
     if kept["before"] != kept["id"]:
         # Whom it leaves, Slack is asked for anew, and of others who took its Slack user along.
-        user = and_(people.c.workspace_id == workspace_id, people.c.slack_user_id == kept["slack_user_id"])
-        left = or_(people.c.id == kept["before"], and_(user, people.c.id != kept["id"]))
-        connection.execute(update(people).where(left).values(slack_user_id=None))
-    person = connection.execute(select(people).where(people.c.id == person_id)).mappings().one()
+        user = sa.and_(
+            tables.people.c.workspace_id == workspace_id, tables.people.c.slack_user_id == kept["slack_user_id"]
+        )
+        left = sa.or_(tables.people.c.id == kept["before"], sa.and_(user, tables.people.c.id != kept["id"]))
+        connection.execute(sa.update(tables.people).where(left).values(slack_user_id=None))
+    person = connection.execute(sa.select(tables.people).where(tables.people.c.id == person_id)).mappings().one()
     if person_id != kept["id"] and kept["slack_user_id"] == person["slack_user_id"]:
         # It has that from the person, and not the other way round.
-        connection.execute(update(people).where(people.c.id == kept["id"]).values(slack_user_id=None))
+        connection.execute(sa.update(tables.people).where(tables.people.c.id == kept["id"]).values(slack_user_id=None))
     lacking = {name: kept[name] for name in _KEPT if person[name] is None}
     if person["name"] == person["email"] and kept["name"] != kept["email"]:
         lacking["name"] = kept["name"]
     if lacking:
-        connection.execute(update(people).where(people.c.id == person_id).values(**lacking))
+        connection.execute(sa.update(tables.people).where(tables.people.c.id == person_id).values(**lacking))
 
 
 _KEPT = (
@@ -392,11 +422,13 @@ _KEPT = (
 
 
 def _forget_messages(connection: Connection, workspace_id: int, person_id: int) -> None:
-    table = deliveries.c
+    table = tables.deliveries.c
     own = (table.workspace_id == workspace_id, table.kind == "alert", table.target == str(person_id))
-    connection.execute(update(deliveries).where(*own).values(payload=None, channel=None, ts=None, problem=None))
+    connection.execute(
+        sa.update(tables.deliveries).where(*own).values(payload=None, channel=None, ts=None, problem=None)
+    )
     waiting = table.state.in_(("due", "sending", "held", "failed"))
-    connection.execute(update(deliveries).where(*own, waiting).values(state="expired"))
+    connection.execute(sa.update(tables.deliveries).where(*own, waiting).values(state="expired"))
 
 
 def _forget_mentions(connection: Connection, workspace_id: int, name: str, instead: str) -> None:
@@ -405,32 +437,46 @@ def _forget_mentions(connection: Connection, workspace_id: int, name: str, inste
     # SQLite knows the letter case of ASCII alone, and JSON spells other letters in its own way.
     plain = max(_PLAIN.findall(name[:CUT_FROM].lower()), key=len, default="")
     forget_read_files(connection, workspace_id, plain, lambda said: without(said) != said)
-    of_imports = import_problems.c.import_id.in_(select(imports.c.id).where(imports.c.workspace_id == workspace_id))
-    columns = (audit.c.what, settings.c.value, feeds.c.problem, read_files.c.problem, imports.c.path)
+    of_imports = tables.import_problems.c.import_id.in_(
+        sa.select(tables.imports.c.id).where(tables.imports.c.workspace_id == workspace_id)
+    )
+    columns = (
+        tables.audit.c.what,
+        tables.settings.c.value,
+        tables.feeds.c.problem,
+        tables.read_files.c.problem,
+        tables.imports.c.path,
+    )
     places = [(column, column.table.c.workspace_id == workspace_id) for column in columns]
-    for column, is_mine in [*places, (import_problems.c.problem, of_imports)]:
-        may_be_named = func.lower(column).contains(plain, autoescape=True)
-        for (said,) in connection.execute(select(column).where(is_mine, may_be_named).distinct()).all():
+    for column, is_mine in [*places, (tables.import_problems.c.problem, of_imports)]:
+        may_be_named = sa.func.lower(column).contains(plain, autoescape=True)
+        for (said,) in connection.execute(sa.select(column).where(is_mine, may_be_named).distinct()).all():
             if without(said) != said:
-                connection.execute(update(column.table).where(is_mine, column == said).values({column: without(said)}))
-    sent = deliveries.c
-    may_be_named = or_(*(func.lower(column).contains(plain, autoescape=True) for column in (sent.key, sent.payload)))
-    told = select(sent.id, sent.kind, sent.key, sent.payload).where(sent.workspace_id == workspace_id, may_be_named)
-    nothing = {"key": literal("erased:") + cast(sent.id, Text), "payload": None, "problem": None}
-    state = case((sent.state.in_(("due", "sending", "held")), "expired"), else_=sent.state)
+                connection.execute(
+                    sa.update(column.table).where(is_mine, column == said).values({column: without(said)})
+                )
+    sent = tables.deliveries.c
+    may_be_named = sa.or_(
+        *(sa.func.lower(column).contains(plain, autoescape=True) for column in (sent.key, sent.payload))
+    )
+    told = sa.select(sent.id, sent.kind, sent.key, sent.payload).where(sent.workspace_id == workspace_id, may_be_named)
+    nothing = {"key": sa.literal("erased:") + sa.cast(sent.id, sa.Text), "payload": None, "problem": None}
+    state = sa.case((sent.state.in_(("due", "sending", "held")), "expired"), else_=sent.state)
     for message_id, kind, key, payload in connection.execute(told).all():
         said = json.loads(payload or "null")
         spared = _in_texts(said, without)
         if kind == NOTICE and (spared != said or without(key) != key):
-            connection.execute(update(deliveries).where(sent.id == message_id).values(**nothing, state=state))
+            connection.execute(sa.update(tables.deliveries).where(sent.id == message_id).values(**nothing, state=state))
         elif spared != said:
-            connection.execute(update(deliveries).where(sent.id == message_id).values(payload=json.dumps(spared)))
+            connection.execute(
+                sa.update(tables.deliveries).where(sent.id == message_id).values(payload=json.dumps(spared))
+            )
 
 
 def _without(connection: Connection, workspace_id: int, name: str, instead: str) -> Callable[[str], str]:
     """What takes a name out of a text: all of it, and not where it is a part of another name that is known."""
-    is_longer = (actors.c.name.contains(name, autoescape=True), actors.c.name != name)
-    query = select(actors.c.name).where(actors.c.workspace_id == workspace_id, *is_longer).distinct()
+    is_longer = (tables.actors.c.name.contains(name, autoescape=True), tables.actors.c.name != name)
+    query = sa.select(tables.actors.c.name).where(tables.actors.c.workspace_id == workspace_id, *is_longer).distinct()
     others = sorted(connection.execute(query).scalars(), key=len, reverse=True)
     kept, gone = ("|".join(spelling for one in some for spelling in _spelt(one)) for some in (others, [name]))
     found = re.compile(rf"(?<![^\W_])(?:({kept or '(?!)'})|{gone})(?![^\W_])", re.IGNORECASE)
@@ -469,23 +515,24 @@ def known_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) 
 def _actors_named(connection: Connection, workspace_id: int, name: str, kind: str | None) -> list[int]:
     """Actors by name as an export has it, else in any letter case."""
     bare = name.strip()
-    for is_named in (actors.c.name == bare, func.lower(actors.c.name) == bare.lower()):
-        query = select(actors.c.id).where(actors.c.workspace_id == workspace_id, is_named)
-        query = query if kind is None else query.where(actors.c.kind == kind)
+    for is_named in (tables.actors.c.name == bare, sa.func.lower(tables.actors.c.name) == bare.lower()):
+        query = sa.select(tables.actors.c.id).where(tables.actors.c.workspace_id == workspace_id, is_named)
+        query = query if kind is None else query.where(tables.actors.c.kind == kind)
         found = list(connection.execute(query).scalars())
         if found:
             return found
     # A key that is known by its hash, as whoever it was taken for was erased.
     salt = _known_salt(connection, workspace_id)
     hidden = [] if salt is None else [_hidden(salt, Actor("api_key", bare))]
-    query = select(actors.c.id).where(actors.c.workspace_id == workspace_id, actors.c.name.in_(hidden))
+    query = sa.select(tables.actors.c.id).where(
+        tables.actors.c.workspace_id == workspace_id, tables.actors.c.name.in_(hidden)
+    )
     return list(connection.execute(query).scalars())
 
 
 def _add_actors(connection: Connection, workspace_id: int, missing: list[Actor]) -> None:
-    emails = [{"workspace_id": workspace_id, "email": a.name, "name": a.name} for a in missing if a.kind == "email"]
-    insert_missing(connection, people, emails, "workspace_id", "email")
-    addresses = {str(row["email"]) for row in emails}
+    addresses = {actor.name for actor in missing if actor.kind == "email"}
+    insert_missing(connection, PEOPLE, [(workspace_id, email, email, False) for email in sorted(addresses)])
     sql = "SELECT email, id FROM people WHERE workspace_id = ? AND email IN"
     person_of: dict[str, int] = dict(select_in(connection, sql, [workspace_id], sorted(addresses)))
     by_user = _people_by_user(connection, workspace_id) if any(a.kind == "api_key" for a in missing) else {}
@@ -501,29 +548,24 @@ def _add_actors(connection: Connection, workspace_id: int, missing: list[Actor])
         else:
             strangers.append(actor)
     behind |= {actor: (person_id, None) for actor, person_id in _nobodies(connection, workspace_id, strangers)}
-    rows = [
-        {"workspace_id": workspace_id, **actor._asdict(), "person_id": behind[actor][0], "linked_by": behind[actor][1]}
-        for actor in missing
-    ]
-    insert_missing(connection, actors, rows, "workspace_id", "kind", "name")
+    insert_missing(connection, ACTORS, [(workspace_id, *actor, *behind[actor]) for actor in missing])
 
 
 def _nobodies(connection: Connection, workspace_id: int, strangers: list[Actor]) -> Iterable[tuple[Actor, int]]:
     """A person of their own for each of some actors whom nobody is known to be behind."""
-    if not strangers:
-        return ()
-    values = [{"workspace_id": workspace_id, "name": actor.name} for actor in strangers]
-    added = people.insert().returning(people.c.id, sort_by_parameter_order=True)
-    return zip(strangers, connection.execute(added, values).scalars(), strict=True)
+    return [(actor, _add_person(connection, workspace_id, actor.name)) for actor in strangers]
 
 
 def _organization(connection: Connection, workspace_id: int) -> int:
-    query = select(people.c.id).where(people.c.workspace_id == workspace_id, people.c.is_organization)
-    found = connection.execute(query).scalar()
-    if found is None:
-        values = {"workspace_id": workspace_id, "name": ORGANIZATION, "is_organization": True}
-        found = connection.execute(people.insert().values(**values).returning(people.c.id)).scalar_one()
-    return int(found)
+    sql = "SELECT id FROM people WHERE workspace_id = ? AND is_organization = ?"
+    found = select_rows(connection, sql, (workspace_id, True))
+    return int(found[0][0]) if found else _add_person(connection, workspace_id, ORGANIZATION, is_organization=True)
+
+
+def _add_person(connection: Connection, workspace_id: int, name: str, *, is_organization: bool = False) -> int:
+    """Whoever is behind a name that is no address; returns their id."""
+    sql = "INSERT INTO people (workspace_id, name, is_organization) VALUES (?, ?, ?) RETURNING id"
+    return int(select_rows(connection, sql, (workspace_id, name, is_organization))[0][0])
 
 
 def _person_of_email(connection: Connection, workspace_id: int, email: str) -> int | None:
@@ -531,8 +573,8 @@ def _person_of_email(connection: Connection, workspace_id: int, email: str) -> i
     actor = Actor("email", email)
     if _erased_ids(connection, workspace_id, [actor]):
         return None
-    query = select(actors.c.person_id).where(
-        actors.c.workspace_id == workspace_id, actors.c.kind == "email", actors.c.name == email
+    query = sa.select(tables.actors.c.person_id).where(
+        tables.actors.c.workspace_id == workspace_id, tables.actors.c.kind == "email", tables.actors.c.name == email
     )
     found = connection.execute(query).scalar()
     if found is None:
@@ -550,13 +592,15 @@ def _learn_account(
     actor = Actor(member.kind, member.account)
     if _erased_ids(connection, workspace_id, [actor]):
         return False
-    query = select(actors.c.id, actors.c.linked_by, actors.c.person_id).where(
-        actors.c.workspace_id == workspace_id, actors.c.kind == actor.kind, actors.c.name == actor.name
+    query = sa.select(tables.actors.c.id, tables.actors.c.linked_by, tables.actors.c.person_id).where(
+        tables.actors.c.workspace_id == workspace_id,
+        tables.actors.c.kind == actor.kind,
+        tables.actors.c.name == actor.name,
     )
     known = connection.execute(query).first()
     if known is None:
         row = {"workspace_id": workspace_id, **actor._asdict(), "person_id": person_id, "linked_by": BY_EXPORT}
-        connection.execute(insert(actors).values(**row))
+        connection.execute(sa.insert(tables.actors).values(**row))
         return True
     if member.is_device and known.linked_by == BY_EXPORT and known.person_id != person_id:
         # As with keys: in whatever order exports come, they end in the same.
@@ -576,13 +620,19 @@ def _hide_account(
     if member.account is None:
         return False
     (owner,) = _erased_ids(connection, workspace_id, [Actor("email", member.email)]).values()
-    person_id = connection.execute(select(actors.c.person_id).where(actors.c.id == owner)).scalar_one()
+    person_id = connection.execute(sa.select(tables.actors.c.person_id).where(tables.actors.c.id == owner)).scalar_one()
     if not _learn_account(connection, workspace_id, member, person_id, book, moved):
         return False
     account = Actor(member.kind, member.account)
-    named = (actors.c.workspace_id == workspace_id, actors.c.kind == account.kind, actors.c.name == account.name)
+    named = (
+        tables.actors.c.workspace_id == workspace_id,
+        tables.actors.c.kind == account.kind,
+        tables.actors.c.name == account.name,
+    )
     hidden = _hidden(_salt(connection, workspace_id), account)
-    connection.execute(update(actors).where(*named, actors.c.person_id == person_id).values(name=hidden))
+    connection.execute(
+        sa.update(tables.actors).where(*named, tables.actors.c.person_id == person_id).values(name=hidden)
+    )
     return True
 
 
@@ -604,24 +654,26 @@ def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook, mov
             _move(connection, workspace_id, actor_id, owner, BY_RULE, book, moved)
 
 
-def _waiting_keys(workspace_id: int) -> Select[int, str, int]:
+def _waiting_keys(workspace_id: int) -> sa.Select[int, str, int]:
     """Claude Code's keys that nobody is behind: actor, name and the person that stands for it."""
     return (
-        select(actors.c.id, actors.c.name, actors.c.person_id)
-        .join(people, actors.c.person_id == people.c.id)
+        sa.select(tables.actors.c.id, tables.actors.c.name, tables.actors.c.person_id)
+        .join(tables.people, tables.actors.c.person_id == tables.people.c.id)
         .where(
-            actors.c.workspace_id == workspace_id,
-            actors.c.kind == "api_key",
-            actors.c.linked_by.is_(None),
-            actors.c.name.like("claude\\_code\\_key\\_%", escape="\\"),
-            people.c.email.is_(None),
+            tables.actors.c.workspace_id == workspace_id,
+            tables.actors.c.kind == "api_key",
+            tables.actors.c.linked_by.is_(None),
+            tables.actors.c.name.like("claude\\_code\\_key\\_%", escape="\\"),
+            tables.people.c.email.is_(None),
         )
     )
 
 
 def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook, moved: PersonDays) -> None:
-    query = select(actors.c.id, actors.c.kind, actors.c.name, actors.c.person_id).where(
-        actors.c.workspace_id == workspace_id, actors.c.kind == "api_key", actors.c.linked_by.in_((BY_RULE, BY_SLACK))
+    query = sa.select(tables.actors.c.id, tables.actors.c.kind, tables.actors.c.name, tables.actors.c.person_id).where(
+        tables.actors.c.workspace_id == workspace_id,
+        tables.actors.c.kind == "api_key",
+        tables.actors.c.linked_by.in_((BY_RULE, BY_SLACK)),
     )
     given = connection.execute(query).all()
     by_user = _people_by_user(connection, workspace_id) if given else {}
@@ -630,16 +682,20 @@ def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook, moved
         if owner is not None and owner != person_id:
             _move(connection, workspace_id, actor_id, owner, BY_RULE, book, moved)
         elif owner is None:
-            added = people.insert().values(workspace_id=workspace_id, name=name).returning(people.c.id)
+            added = tables.people.insert().values(workspace_id=workspace_id, name=name).returning(tables.people.c.id)
             _move(connection, workspace_id, actor_id, connection.execute(added).scalar_one(), None, book, moved)
 
 
 def _people_by_user(connection: Connection, workspace_id: int) -> dict[str, int]:
     """People by what stands before the @ of their addresses, where that is only one person's."""
     query = (
-        select(actors.c.name, actors.c.person_id)
-        .join(people, actors.c.person_id == people.c.id)
-        .where(actors.c.workspace_id == workspace_id, actors.c.kind == "email", people.c.email.is_not(None))
+        sa.select(tables.actors.c.name, tables.actors.c.person_id)
+        .join(tables.people, tables.actors.c.person_id == tables.people.c.id)
+        .where(
+            tables.actors.c.workspace_id == workspace_id,
+            tables.actors.c.kind == "email",
+            tables.people.c.email.is_not(None),
+        )
     )
     found: dict[str, set[int]] = defaultdict(set)
     for email, person_id in connection.execute(query):
@@ -670,29 +726,35 @@ def _move(
 
     The days that changed hands are added to ``moved``.
     """
-    before = connection.execute(select(actors.c.person_id).where(actors.c.id == actor_id)).scalar_one()
-    days = select(usage_daily.c.day).where(
-        usage_daily.c.workspace_id == workspace_id,
-        usage_daily.c.day.in_(select(model_days.c.day).where(model_days.c.workspace_id == workspace_id)),
-        usage_daily.c.source_id.in_(select(sources.c.id).where(sources.c.workspace_id == workspace_id)),
-        usage_daily.c.actor_id == actor_id,
+    before = connection.execute(sa.select(tables.actors.c.person_id).where(tables.actors.c.id == actor_id)).scalar_one()
+    days = sa.select(tables.usage_daily.c.day).where(
+        tables.usage_daily.c.workspace_id == workspace_id,
+        tables.usage_daily.c.day.in_(
+            sa.select(tables.model_days.c.day).where(tables.model_days.c.workspace_id == workspace_id)
+        ),
+        tables.usage_daily.c.source_id.in_(
+            sa.select(tables.sources.c.id).where(tables.sources.c.workspace_id == workspace_id)
+        ),
+        tables.usage_daily.c.actor_id == actor_id,
     )
     if before != person_id:
         touched = sorted(connection.execute(days.distinct()).scalars())
         moved |= {(day, person_id) for day in touched}
         around = Rollups(connection, workspace_id, book)
         rollups, spans = [around.of(day, {before, person_id}) for day in touched], spans_of(around, before)
-        connection.execute(update(actors).where(actors.c.id == actor_id).values(person_id=person_id))
+        connection.execute(sa.update(tables.actors).where(tables.actors.c.id == actor_id).values(person_id=person_id))
         for rollup in rollups:
             rollup.refresh()
         refresh_ranges(around, spans, {before, person_id})
-        left = select(func.count()).select_from(actors).where(actors.c.person_id == before)
-        nameless = select(people.c.email).where(people.c.id == before)
+        left = sa.select(sa.func.count()).select_from(tables.actors).where(tables.actors.c.person_id == before)
+        nameless = sa.select(tables.people.c.email).where(tables.people.c.id == before)
         if connection.execute(left).scalar_one() == 0 and connection.execute(nameless).scalar_one() is None:
             # Who looked at the name's figures has looked at this person's.
-            connection.execute(update(audit).where(audit.c.person_id == before).values(person_id=person_id))
-            connection.execute(delete(people).where(people.c.id == before))
-    connection.execute(update(actors).where(actors.c.id == actor_id).values(linked_by=by))
+            connection.execute(
+                sa.update(tables.audit).where(tables.audit.c.person_id == before).values(person_id=person_id)
+            )
+            connection.execute(sa.delete(tables.people).where(tables.people.c.id == before))
+    connection.execute(sa.update(tables.actors).where(tables.actors.c.id == actor_id).values(linked_by=by))
 
 
 def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -> dict[Actor, int]:
@@ -722,10 +784,10 @@ def erased_names(connection: Connection, workspace_id: int, ids: Mapping[Actor, 
     salt = _known_salt(connection, workspace_id) if named else None
     if salt is None:
         return {}
-    query = select(actors.c.id, actors.c.name).where(
-        actors.c.workspace_id == workspace_id,
-        actors.c.kind.in_(NOBODYS_OWN),
-        actors.c.name.startswith(f"{ERASED} "),
+    query = sa.select(tables.actors.c.id, tables.actors.c.name).where(
+        tables.actors.c.workspace_id == workspace_id,
+        tables.actors.c.kind.in_(NOBODYS_OWN),
+        tables.actors.c.name.startswith(f"{ERASED} "),
     )
     found: dict[str, set[int]] = defaultdict(set)
     for actor_id, name in connection.execute(query):
@@ -747,8 +809,8 @@ def _known_users(connection: Connection, workspace_id: int, users: set[str]) -> 
     """Those of some names of users with which the address of somebody here begins."""
     found = set()
     for user in users:
-        begins = people.c.email.startswith(f"{user}@", autoescape=True)
-        query = select(people.c.id).where(people.c.workspace_id == workspace_id, begins).limit(1)
+        begins = tables.people.c.email.startswith(f"{user}@", autoescape=True)
+        query = sa.select(tables.people.c.id).where(tables.people.c.workspace_id == workspace_id, begins).limit(1)
         if connection.execute(query).first() is not None:
             found.add(user)
     return found
@@ -760,20 +822,14 @@ def _hide_new_keys(connection: Connection, workspace_id: int, erased: dict[Actor
     if not keys:
         return {}
     salt = _salt(connection, workspace_id)
-    whose = select(actors.c.id, actors.c.person_id).where(actors.c.id.in_({erased[key] for key in keys}))
+    whose = sa.select(tables.actors.c.id, tables.actors.c.person_id).where(
+        tables.actors.c.id.in_({erased[key] for key in keys})
+    )
     person_of = {row.id: row.person_id for row in connection.execute(whose)}
-    rows = [
-        {
-            "workspace_id": workspace_id,
-            "kind": key.kind,
-            "name": _hidden(salt, key),
-            "person_id": person_of[erased[key]],
-        }
-        for key in keys
-    ]
-    insert_missing(connection, actors, rows, "workspace_id", "kind", "name")
+    rows = [(workspace_id, key.kind, _hidden(salt, key), person_of[erased[key]], None) for key in keys]
+    insert_missing(connection, ACTORS, rows)
     sql = "SELECT name, id FROM actors WHERE workspace_id = ? AND kind = 'api_key' AND name IN"
-    ids: dict[str, int] = dict(select_in(connection, sql, [workspace_id], [str(row["name"]) for row in rows]))
+    ids: dict[str, int] = dict(select_in(connection, sql, [workspace_id], [row[2] for row in rows]))
     return {key: int(ids[_hidden(salt, key)]) for key in keys}
 
 
@@ -805,16 +861,14 @@ def without_erased(connection: Connection, workspace_id: int, path: str) -> str:
 
 def _known_salt(connection: Connection, workspace_id: int) -> str | None:
     """What erased names are hashed with; None while nobody was erased."""
-    query = select(settings.c.value).where(settings.c.workspace_id == workspace_id, settings.c.name == _SALT)
-    found: str | None = connection.execute(query).scalar()
-    return found
+    return read_setting_in(connection, workspace_id, _SALT)
 
 
 def _salt(connection: Connection, workspace_id: int) -> str:
     found = _known_salt(connection, workspace_id)
     if found is None:
         found = secrets.token_hex(16)
-        upsert(connection, settings, [{"workspace_id": workspace_id, "name": _SALT, "value": found}])
+        write_setting_in(connection, workspace_id, _SALT, found)
     return found
 
 

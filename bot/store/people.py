@@ -1,16 +1,17 @@
 """People: who they are in Slack, their own limit, and how lists name them. Who is who is decided in identity.py."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
-from sqlalchemy import Connection, and_, func, or_, select, update
-
-from bot.store.bulk import select_in
+from bot.store.builder import sa, tables
+from bot.store.bulk import select_in, select_rows
+from bot.store.connection import Connection
 from bot.store.database import Database
-from bot.store.tables import actors, people, teams
 
 ERASED = "erased person"
 """How the name of somebody begins whose data were removed."""
@@ -57,7 +58,7 @@ def people_labels(database: Database, people_ids: Iterable[int]) -> dict[int, st
 
 def is_one_person(database: Database) -> bool:
     """Whether all usage that is known is one spender's."""
-    query = select(people.c.id).where(people.c.workspace_id == database.workspace_id).limit(2)
+    query = sa.select(tables.people.c.id).where(tables.people.c.workspace_id == database.workspace_id).limit(2)
     with database.read() as connection:
         return len(connection.execute(query).all()) == 1
 
@@ -67,24 +68,31 @@ def nameless_people(database: Database) -> dict[int, bool]:
 
     Of the others nobody is known to be behind them, or they are the organization.
     """
-    query = select(people.c.id, people.c.name)
-    query = query.where(people.c.workspace_id == database.workspace_id, people.c.email.is_(None))
+    query = sa.select(tables.people.c.id, tables.people.c.name)
+    query = query.where(tables.people.c.workspace_id == database.workspace_id, tables.people.c.email.is_(None))
     with database.read() as connection:
         return {person_id: name.startswith(ERASED) for person_id, name in connection.execute(query)}
 
 
-_TEAM_LIMIT = select(teams.c.limit_usd).where(teams.c.id == people.c.team_id).scalar_subquery()
-_LIMIT = func.coalesce(people.c.limit_usd, _TEAM_LIMIT, type_=people.c.limit_usd.type)
-_PERSON = (people.c.id, people.c.email, people.c.name, people.c.slack_user_id, _LIMIT)
+def _person() -> list[sa.ColumnElement[Any]]:
+    """What a Person is made of; the limit is their own, else their team's."""
+    who, team = tables.people.c, tables.teams.c
+    of_team = sa.select(team.limit_usd).where(team.id == who.team_id).scalar_subquery()
+    limit = sa.func.coalesce(who.limit_usd, of_team, type_=who.limit_usd.type)
+    return [who.id, who.email, who.name, who.slack_user_id, limit]
 
 
 def person_by_email(database: Database, email: str) -> Person | None:
     """The person whose that e-mail address is, in any letter case."""
-    address, mine = normalised_email(email), people.c.workspace_id == database.workspace_id
-    linked = select(actors.c.person_id).where(
-        actors.c.workspace_id == database.workspace_id, actors.c.kind == "email", actors.c.name == address
+    address, mine = normalised_email(email), tables.people.c.workspace_id == database.workspace_id
+    linked = sa.select(tables.actors.c.person_id).where(
+        tables.actors.c.workspace_id == database.workspace_id,
+        tables.actors.c.kind == "email",
+        tables.actors.c.name == address,
     )
-    query = select(*_PERSON).where(mine, or_(people.c.id == linked.scalar_subquery(), people.c.email == address))
+    query = sa.select(*_person()).where(
+        mine, sa.or_(tables.people.c.id == linked.scalar_subquery(), tables.people.c.email == address)
+    )
     with database.read() as connection:
         # Of an address that was linked to another, the other person speaks.
         rows = [Person(*row) for row in connection.execute(query)]
@@ -98,12 +106,18 @@ def person_by_name(database: Database, name: str) -> Person | None:
     """
     bare = name.removeprefix("unassigned (").removesuffix(")") if name.startswith("unassigned (") else name
     kind, _, of_kind = bare.partition(":")
-    is_meant = or_(people.c.name == bare, actors.c.name == bare, and_(actors.c.kind == kind, actors.c.name == of_kind))
+    is_meant = sa.or_(
+        tables.people.c.name == bare,
+        tables.actors.c.name == bare,
+        sa.and_(tables.actors.c.kind == kind, tables.actors.c.name == of_kind),
+    )
     query = (
-        select(*_PERSON, actors.c.kind, actors.c.name)
-        .join(actors, actors.c.person_id == people.c.id)  # who was linked to another has no names and no usage
-        .where(people.c.workspace_id == database.workspace_id, is_meant)
-        .order_by(people.c.email, actors.c.kind, actors.c.name)
+        sa.select(*_person(), tables.actors.c.kind, tables.actors.c.name)
+        .join(
+            tables.actors, tables.actors.c.person_id == tables.people.c.id
+        )  # who was linked to another has no names and no usage
+        .where(tables.people.c.workspace_id == database.workspace_id, is_meant)
+        .order_by(tables.people.c.email, tables.actors.c.kind, tables.actors.c.name)
     )
     found: dict[int, tuple[Person, str]] = {}
     with database.read() as connection:
@@ -119,10 +133,12 @@ def person_by_name(database: Database, name: str) -> Person | None:
 def all_people(database: Database) -> list[tuple[Person, str | None, list[str]]]:
     """Everybody with an address: who, their seat, and the names that exports use for them."""
     query = (
-        select(*_PERSON, people.c.seat, actors.c.name)
-        .join(actors, actors.c.person_id == people.c.id)  # an address that was linked to another is that person's
-        .where(people.c.workspace_id == database.workspace_id, people.c.email.is_not(None))
-        .order_by(people.c.email, actors.c.kind, actors.c.name)
+        sa.select(*_person(), tables.people.c.seat, tables.actors.c.name)
+        .join(
+            tables.actors, tables.actors.c.person_id == tables.people.c.id
+        )  # an address that was linked to another is that person's
+        .where(tables.people.c.workspace_id == database.workspace_id, tables.people.c.email.is_not(None))
+        .order_by(tables.people.c.email, tables.actors.c.kind, tables.actors.c.name)
     )
     found: dict[int, tuple[Person, str | None, list[str]]] = {}
     with database.read() as connection:
@@ -133,32 +149,38 @@ def all_people(database: Database) -> list[tuple[Person, str | None, list[str]]]
     return list(found.values())
 
 
-IS_SOMEBODY = and_(people.c.email.is_not(None), people.c.id.in_(select(actors.c.person_id)))
-"""Who is known by an address; nothing is left of one that was linked to another, which stands for both."""
+def is_somebody() -> sa.ColumnElement[bool]:
+    """Who is known by an address; nothing is left of one that was linked to another, which stands for both."""
+    who = tables.people.c
+    return sa.and_(who.email.is_not(None), who.id.in_(sa.select(tables.actors.c.person_id)))
 
 
 def people_of_team(database: Database, team_id: int | None) -> dict[int, str]:
     """The labels of a team's people, or of everybody with an address, by id and in the order of their addresses."""
-    query = select(people.c.id, people.c.email).where(people.c.workspace_id == database.workspace_id, IS_SOMEBODY)
+    query = sa.select(tables.people.c.id, tables.people.c.email).where(
+        tables.people.c.workspace_id == database.workspace_id, is_somebody()
+    )
     with database.read() as connection:
         if team_id is not None:
-            query = query.where(people.c.team_id == team_id)
-        return {row.id: row.email for row in connection.execute(query.order_by(people.c.email))}
+            query = query.where(tables.people.c.team_id == team_id)
+        return {row.id: row.email for row in connection.execute(query.order_by(tables.people.c.email))}
 
 
 def members_of_team(database: Database, team_id: int) -> set[int]:
     """The ids of all whose usage is a team's, also of who was erased."""
     with database.read() as connection:
-        return set(connection.execute(select(people.c.id).where(people.c.team_id == team_id)).scalars())
+        return set(
+            connection.execute(sa.select(tables.people.c.id).where(tables.people.c.team_id == team_id)).scalars()
+        )
 
 
 def addresses_of_team(database: Database, team_id: int) -> list[tuple[int, int]]:
     """The ids of the addresses of a team's people, each with the id of whose it is."""
     query = (
-        select(actors.c.id, actors.c.person_id)
-        .join(people, actors.c.person_id == people.c.id)
-        .where(people.c.team_id == team_id, people.c.email.is_not(None), actors.c.kind == "email")
-        .order_by(actors.c.id)
+        sa.select(tables.actors.c.id, tables.actors.c.person_id)
+        .join(tables.people, tables.actors.c.person_id == tables.people.c.id)
+        .where(tables.people.c.team_id == team_id, tables.people.c.email.is_not(None), tables.actors.c.kind == "email")
+        .order_by(tables.actors.c.id)
     )
     with database.read() as connection:
         return [(address, person_id) for address, person_id in connection.execute(query)]
@@ -166,7 +188,11 @@ def addresses_of_team(database: Database, team_id: int) -> list[tuple[int, int]]
 
 def team_of(database: Database, person_id: int) -> str | None:
     """The name of the team that a person is in."""
-    query = select(teams.c.name).join(people, people.c.team_id == teams.c.id).where(people.c.id == person_id)
+    query = (
+        sa.select(tables.teams.c.name)
+        .join(tables.people, tables.people.c.team_id == tables.teams.c.id)
+        .where(tables.people.c.id == person_id)
+    )
     with database.read() as connection:
         found: str | None = connection.execute(query).scalar()
     return found
@@ -174,7 +200,9 @@ def team_of(database: Database, person_id: int) -> str | None:
 
 def person_by_id(database: Database, person_id: int) -> Person | None:
     """The person with that id."""
-    query = select(*_PERSON).where(people.c.workspace_id == database.workspace_id, people.c.id == person_id)
+    query = sa.select(*_person()).where(
+        tables.people.c.workspace_id == database.workspace_id, tables.people.c.id == person_id
+    )
     with database.read() as connection:
         row = connection.execute(query).first()
     return Person(*row) if row else None
@@ -203,7 +231,7 @@ class Wishes(NamedTuple):
 
 def wishes_of(database: Database, person_id: int) -> Wishes:
     """What a person said about their own alerts."""
-    query = select(*(people.c[name] for name in Wishes._fields)).where(people.c.id == person_id)
+    query = sa.select(*(tables.people.c[name] for name in Wishes._fields)).where(tables.people.c.id == person_id)
     with database.read() as connection:
         found = Wishes(*connection.execute(query).one())
     return found._replace(hides_name=bool(found.hides_name))
@@ -211,25 +239,27 @@ def wishes_of(database: Database, person_id: int) -> Wishes:
 
 def plan_day(database: Database, person_id: int, day: date) -> None:
     """A person planned to work much on a day: no alerts about it."""
-    mine = (people.c.workspace_id == database.workspace_id, people.c.id == person_id)
-    is_new = (people.c.planned_day.is_(None), people.c.planned_day != day)
+    mine = (tables.people.c.workspace_id == database.workspace_id, tables.people.c.id == person_id)
+    is_new = (tables.people.c.planned_day.is_(None), tables.people.c.planned_day != day)
     with database.write() as connection:
         connection.execute(
-            update(people).where(*mine, or_(*is_new)).values(planned_before=people.c.planned_day, planned_day=day)
+            sa.update(tables.people)
+            .where(*mine, sa.or_(*is_new))
+            .values(planned_before=tables.people.c.planned_day, planned_day=day)
         )
 
 
 def set_wishes(database: Database, person_id: int, **values: Any) -> None:
     """Change ``limit_usd``, ``muted_until``, ``planned_day``, ``quiet_hours`` or ``hides_name`` of a person."""
-    mine = (people.c.workspace_id == database.workspace_id, people.c.id == person_id)
+    mine = (tables.people.c.workspace_id == database.workspace_id, tables.people.c.id == person_id)
     with database.write() as connection:
-        connection.execute(update(people).where(*mine).values(**values))
+        connection.execute(sa.update(tables.people).where(*mine).values(**values))
 
 
 def person_of_slack_user(database: Database, slack_user_id: str) -> Person | None:
     """The person whose Slack user was found earlier."""
-    query = select(*_PERSON).where(
-        people.c.workspace_id == database.workspace_id, people.c.slack_user_id == slack_user_id
+    query = sa.select(*_person()).where(
+        tables.people.c.workspace_id == database.workspace_id, tables.people.c.slack_user_id == slack_user_id
     )
     with database.read() as connection:
         row = connection.execute(query).first()
@@ -238,8 +268,7 @@ def person_of_slack_user(database: Database, slack_user_id: str) -> Person | Non
 
 def ids_of_one(connection: Connection, person_id: int) -> list[int]:
     """The ids of a person: their own, and those of the addresses that were linked to theirs."""
-    linked = select(people.c.id).join(actors, _IS_ADDRESS).where(actors.c.person_id == person_id)
-    return sorted({person_id, *connection.execute(linked).scalars()})
+    return sorted({person_id, *(row[0] for row in select_rows(connection, _LINKED, (person_id,)))})
 
 
 def ids_by_now(connection: Connection, people_ids: Iterable[int]) -> set[int]:
@@ -249,8 +278,9 @@ def ids_by_now(connection: Connection, people_ids: Iterable[int]) -> set[int]:
     return set(by_now.values())
 
 
-_IS_ADDRESS = and_(
-    actors.c.workspace_id == people.c.workspace_id, actors.c.kind == "email", actors.c.name == people.c.email
+_LINKED = (
+    "SELECT people.id FROM people JOIN actors ON actors.workspace_id = people.workspace_id "
+    "AND actors.kind = 'email' AND actors.name = people.email WHERE actors.person_id = ?"
 )
 _BY_NOW = (
     "SELECT people.id, actors.person_id FROM people JOIN actors ON actors.workspace_id = people.workspace_id "
@@ -261,7 +291,9 @@ _BY_NOW = (
 def remember_slack_user(database: Database, person_id: int, slack_user_id: str) -> None:
     """Keep the Slack user found for a person, so that it is looked up once."""
     with database.write() as connection:
-        connection.execute(update(people).where(people.c.id == person_id).values(slack_user_id=slack_user_id))
+        connection.execute(
+            sa.update(tables.people).where(tables.people.c.id == person_id).values(slack_user_id=slack_user_id)
+        )
 
 
 def normalised_email(email: str) -> str:

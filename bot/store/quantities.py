@@ -1,55 +1,23 @@
 """The questions asked about spend: quantities by day, model and person, and how current they are."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Select,
-    Table,
-    and_,
-    case,
-    cast,
-    func,
-    literal,
-    select,
-    type_coerce,
-)
-from sqlalchemy.sql.elements import ColumnElement
-
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.amounts import Quantity
 from bot.spend.days import ONE_DAY, Period
 from bot.spend.records import ANTHROPIC, API, SUBSCRIPTION
+from bot.store.builder import sa, tables
 from bot.store.bulk import select_in, select_rows
+from bot.store.columns import COUNTS, LINE
+from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.people import ERASED, Person, people_labels
-from bot.store.tables import (
-    actors,
-    day_number,
-    from_nano,
-    imports,
-    instant,
-    model_days,
-    number_day,
-    people,
-    person_days,
-    session_days,
-    sources,
-    teams,
-    to_nano,
-    usage_daily,
-    usage_lines,
-    usage_ranges,
-)
-
-LINE = tuple(
-    usage_lines.c[name] for name in ("model", "speed", "inference_geo", "service_tier", "prompt_tier", "billing")
-)
+from bot.store.values import day_number, from_nano, instant, number_day, to_nano
 
 
 class PersonDay(NamedTuple):
@@ -80,17 +48,16 @@ class LastImport(NamedTuple):
     rejected: int
 
 
-def COUNTS(table: Table) -> list[Column[int]]:  # noqa: N802 - reads as the column list that it is
-    """The count columns of a table, in the order of TokenUsage."""
-    return [
-        table.c[name] for name in ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches")
-    ]
+def line_columns() -> list[sa.Column[str]]:
+    """What is used at what conditions."""
+    return [tables.usage_lines.c[name] for name in LINE]
 
 
-def summed(table: Table) -> list[ColumnElement[Any]]:
+def summed(table: sa.Table) -> list[sa.ColumnElement[Any]]:
     """Sums of the count columns, then of the reported dollars, as whole numbers in both databases."""
-    counts: list[ColumnElement[Any]] = [cast(func.sum(column), BigInteger) for column in COUNTS(table)]
-    return [*counts, cast(func.sum(table.c.reported_usd), table.c.reported_usd.type)]
+    counted = (table.c[name] for name in COUNTS)
+    counts: list[sa.ColumnElement[Any]] = [sa.cast(sa.func.sum(column), sa.BigInteger) for column in counted]
+    return [*counts, sa.cast(sa.func.sum(table.c.reported_usd), table.c.reported_usd.type)]
 
 
 def read_quantity(day: date, values: Sequence[Any]) -> Quantity:
@@ -116,7 +83,7 @@ def quantities(database: Database, period: Period) -> list[Quantity]:
 
 # What every digest asks goes to the driver: the query builder takes longer to ask than these take to answer.
 _MODEL_DAYS = (
-    f"SELECT day, line_id, {', '.join(column.name for column in COUNTS(model_days))}, reported_usd "  # noqa: S608
+    f"SELECT day, line_id, {', '.join(COUNTS)}, reported_usd "  # noqa: S608
     "FROM model_days WHERE workspace_id = ? AND day >= ? AND day < ? ORDER BY day, line_id, is_reported"
 )
 
@@ -127,7 +94,7 @@ def lines_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[s
     return {line_id: (model, PriceConditions(*conditions), billing) for line_id, model, *conditions, billing in found}
 
 
-_LINES = f"SELECT id, {', '.join(column.name for column in LINE)} FROM usage_lines WHERE vendor = ? AND id IN"  # noqa: S608
+_LINES = f"SELECT id, {', '.join(LINE)} FROM usage_lines WHERE vendor = ? AND id IN"  # noqa: S608
 
 
 def shares(
@@ -137,18 +104,18 @@ def shares(
 
     Without ``by_day`` days are added up, and stand under the first of them.
     """
-    table, winner = usage_daily.c, person_days.c
-    each = (actors.c.person_id, table.source_id, table.line_id)
+    table, winner = tables.usage_daily.c, tables.person_days.c
+    each = (tables.actors.c.person_id, table.source_id, table.line_id)
     by = (table.day, *each) if by_day else each
     query = (
-        select(table.day if by_day else func.min(table.day), *each, *summed(usage_daily))
-        .join(actors, table.actor_id == actors.c.id)
+        sa.select(table.day if by_day else sa.func.min(table.day), *each, *summed(tables.usage_daily))
+        .join(tables.actors, table.actor_id == tables.actors.c.id)
         .join(
-            person_days,
-            and_(
+            tables.person_days,
+            sa.and_(
                 winner.workspace_id == table.workspace_id,
                 winner.day == table.day,
-                winner.person_id == actors.c.person_id,
+                winner.person_id == tables.actors.c.person_id,
                 winner.source_id == table.source_id,
             ),
         )
@@ -160,7 +127,7 @@ def shares(
         if people_ids is None or len(people_ids) > _LOOKED_UP:
             query = query.where(table.day >= period.start, table.day < period.end)
         else:
-            query = query.where(*_rows_of(usage_daily, database, period, people_ids))
+            query = query.where(*_rows_of(tables.usage_daily, database, period, people_ids))
         found = connection.execute(query).all()
         # Names are looked up once each: to sort and group by them takes many times as long.
         labels = people_labels(database, {row[1] for row in found})
@@ -180,15 +147,15 @@ _LOOKED_UP = 1000
 
 
 def _rows_of(
-    table: Table, database: Database, period: Period, people_ids: Collection[int]
-) -> list[ColumnElement[bool]]:
+    table: sa.Table, database: Database, period: Period, people_ids: Collection[int]
+) -> list[sa.ColumnElement[bool]]:
     """Conditions that name the whole key, so that a few people's rows are found among everybody's of many days.
 
     With the values themselves: before PostgreSQL has statistics, it would not look up what comes from other tables.
     To be asked for within the ``read`` that uses them: in between, an actor may move to somebody else.
     """
-    theirs = select(actors.c.id).where(actors.c.person_id.in_(people_ids))
-    known = select(sources.c.id).where(sources.c.workspace_id == database.workspace_id)
+    theirs = sa.select(tables.actors.c.id).where(tables.actors.c.person_id.in_(people_ids))
+    known = sa.select(tables.sources.c.id).where(tables.sources.c.workspace_id == database.workspace_id)
     with database.read() as connection:
         of_actors, of_sources = connection.execute(theirs).scalars().all(), connection.execute(known).scalars().all()
     is_who = table.c.actor_id.in_(of_actors if len(of_actors) <= _LOOKED_UP else theirs)
@@ -197,30 +164,30 @@ def _rows_of(
 
 def quantities_of(database: Database, period: Period, people_ids: Collection[int]) -> list[Quantity]:
     """What some people used in a period, from the fullest source of each, by day, model, conditions and billing."""
-    table, winner = usage_daily.c, person_days.c
-    by = (table.day, *LINE)
+    table, winner = tables.usage_daily.c, tables.person_days.c
+    by = (table.day, *line_columns())
     query = (
-        select(*by, *summed(usage_daily))
-        .join(actors, table.actor_id == actors.c.id)
+        sa.select(*by, *summed(tables.usage_daily))
+        .join(tables.actors, table.actor_id == tables.actors.c.id)
         .join(
-            person_days,
-            and_(
+            tables.person_days,
+            sa.and_(
                 winner.workspace_id == table.workspace_id,
                 winner.day == table.day,
-                winner.person_id == actors.c.person_id,
+                winner.person_id == tables.actors.c.person_id,
                 winner.source_id == table.source_id,
             ),
         )
-        .join(usage_lines, table.line_id == usage_lines.c.id)
+        .join(tables.usage_lines, table.line_id == tables.usage_lines.c.id)
         .where(
             table.workspace_id == database.workspace_id,
-            usage_lines.c.vendor == ANTHROPIC,
+            tables.usage_lines.c.vendor == ANTHROPIC,
         )
         .group_by(*by, table.reported_usd.is_not(None))
         .order_by(*by)
     )
     with database.read() as connection:
-        query = query.where(*_rows_of(usage_daily, database, period, people_ids))
+        query = query.where(*_rows_of(tables.usage_daily, database, period, people_ids))
         return [read_quantity(day, rest) for day, *rest in connection.execute(query)]
 
 
@@ -236,7 +203,7 @@ _ACTIVE = "SELECT DISTINCT person_id FROM person_days WHERE workspace_id = ? AND
 
 def people_on(database: Database, day: date) -> list[PersonDay]:
     """Everybody who used anything on a day, the largest spend first."""
-    return _person_days(database, person_days.c.day == day)
+    return _person_days(database, tables.person_days.c.day == day)
 
 
 class Headcount(NamedTuple):
@@ -312,26 +279,30 @@ def over_limit(
 
     Only of days on which ``min_people`` used anything: with fewer, a day's total tells what each one spent.
     """
-    spent = person_days.c
-    active = select(spent.day).join(people, spent.person_id == people.c.id).where(people.c.email.is_not(None))
+    spent = tables.person_days.c
+    active = (
+        sa.select(spent.day)
+        .join(tables.people, spent.person_id == tables.people.c.id)
+        .where(tables.people.c.email.is_not(None))
+    )
     active = active.where(spent.workspace_id == database.workspace_id, spent.day.in_(period.days))
     if members is not None:
         active = active.where(spent.person_id.in_(members))
-    crowded = active.group_by(spent.day).having(func.count() >= min_people)
+    crowded = active.group_by(spent.day).having(sa.func.count() >= min_people)
     query = (
-        select(people.c.email)
+        sa.select(tables.people.c.email)
         .distinct()
-        .select_from(person_days)
-        .join(people, spent.person_id == people.c.id)
-        .outerjoin(teams, people.c.team_id == teams.c.id)
+        .select_from(tables.person_days)
+        .join(tables.people, spent.person_id == tables.people.c.id)
+        .outerjoin(tables.teams, tables.people.c.team_id == tables.teams.c.id)
         .where(
             spent.workspace_id == database.workspace_id,
             spent.day.in_(period.days),
             spent.day.in_(crowded),
             _is_over(limit_usd),
-            people.c.hides_name.is_not(True),
+            tables.people.c.hides_name.is_not(True),
         )
-        .order_by(people.c.email)
+        .order_by(tables.people.c.email)
     )
     if members is not None:
         query = query.where(spent.person_id.in_(members))
@@ -339,30 +310,32 @@ def over_limit(
         return list(connection.execute(query).scalars())
 
 
-def _is_over(limit_usd: Decimal) -> ColumnElement[bool]:
-    usd = person_days.c.usd
-    own, of_team = people.c.limit_usd, type_coerce(teams.c.limit_usd, people.c.limit_usd.type)
-    return and_(people.c.email.is_not(None), usd >= func.coalesce(own, of_team, literal(limit_usd, usd.type)))
+def _is_over(limit_usd: Decimal) -> sa.ColumnElement[bool]:
+    usd = tables.person_days.c.usd
+    own, of_team = tables.people.c.limit_usd, sa.type_coerce(tables.teams.c.limit_usd, tables.people.c.limit_usd.type)
+    return sa.and_(
+        tables.people.c.email.is_not(None), usd >= sa.func.coalesce(own, of_team, sa.literal(limit_usd, usd.type))
+    )
 
 
 def person_history(database: Database, person_id: int, period: Period) -> list[PersonDay]:
     """One person's active days in a period, oldest first."""
-    spent = person_days.c
+    spent = tables.person_days.c
     found = _person_days(database, spent.person_id == person_id, spent.day.in_(period.days))
     return sorted(found, key=lambda entry: entry.day)
 
 
 def session_history(database: Database, person_id: int, period: Period) -> dict[date, int]:
     """How many sessions a person began on each day of a period, by the source that counts the most."""
-    table = session_days.c
+    table = tables.session_days.c
     query = (
-        select(table.day, table.source_id, cast(func.sum(table.sessions), BigInteger))
+        sa.select(table.day, table.source_id, sa.cast(sa.func.sum(table.sessions), sa.BigInteger))
         .where(table.workspace_id == database.workspace_id)
         .group_by(table.day, table.source_id)
     )
     found: dict[date, int] = {}
     with database.read() as connection:
-        query = query.where(*_rows_of(session_days, database, period, [person_id]))
+        query = query.where(*_rows_of(tables.session_days, database, period, [person_id]))
         for day, _, count in connection.execute(query):
             found[day] = max(found.get(day, 0), int(count))
     return found
@@ -382,10 +355,10 @@ def last_day_before(database: Database, day: date) -> date | None:
     return None if found is None else number_day(found)
 
 
-def _ends(start: Column[date], end: Column[date], mine: ColumnElement[bool]) -> Select[date, date]:
+def _ends(start: sa.Column[date], end: sa.Column[date], mine: sa.ColumnElement[bool]) -> sa.Select[date, date]:
     """The least and the greatest: each looked up in the index of days, where together they would scan all of it."""
-    least, greatest = select(func.min(start)).where(mine), select(func.max(end)).where(mine)
-    return select(least.scalar_subquery(), greatest.scalar_subquery())
+    least, greatest = sa.select(sa.func.min(start)).where(mine), sa.select(sa.func.max(end)).where(mine)
+    return sa.select(least.scalar_subquery(), greatest.scalar_subquery())
 
 
 _STORED_DAYS = (
@@ -398,10 +371,16 @@ _LAST_DAY_BEFORE = "SELECT max(day) FROM model_days WHERE workspace_id = ? AND d
 def last_import(database: Database) -> LastImport | None:
     """The newest import that brought any day, or None before the first."""
     query = (
-        select(sources.c.name, imports.c.path, imports.c.imported_at, imports.c.last_day, imports.c.rejected)
-        .join(sources, imports.c.source_id == sources.c.id)
-        .where(imports.c.workspace_id == database.workspace_id, imports.c.last_day.is_not(None))
-        .order_by(imports.c.imported_at.desc(), imports.c.id.desc())
+        sa.select(
+            tables.sources.c.name,
+            tables.imports.c.path,
+            tables.imports.c.imported_at,
+            tables.imports.c.last_day,
+            tables.imports.c.rejected,
+        )
+        .join(tables.sources, tables.imports.c.source_id == tables.sources.c.id)
+        .where(tables.imports.c.workspace_id == database.workspace_id, tables.imports.c.last_day.is_not(None))
+        .order_by(tables.imports.c.imported_at.desc(), tables.imports.c.id.desc())
         .limit(1)
     )
     with database.read() as connection:
@@ -485,16 +464,16 @@ _DAY_SOURCES = (
 
 def people_of_sources(database: Database, day: date, names: Iterable[str], members: Collection[int] | None) -> set[int]:
     """The people, some only where ``members`` are given, for whom one of these sources speaks on a day."""
-    spent = person_days.c
+    spent = tables.person_days.c
     query = (
-        select(spent.person_id)
-        .join(people, spent.person_id == people.c.id)
-        .join(sources, spent.source_id == sources.c.id)
+        sa.select(spent.person_id)
+        .join(tables.people, spent.person_id == tables.people.c.id)
+        .join(tables.sources, spent.source_id == tables.sources.c.id)
         .where(
             spent.workspace_id == database.workspace_id,
             spent.day == day,
-            sources.c.name.in_(names),
-            people.c.email.is_not(None),
+            tables.sources.c.name.in_(names),
+            tables.people.c.email.is_not(None),
         )
     )
     if members is not None:
@@ -503,23 +482,25 @@ def people_of_sources(database: Database, day: date, names: Iterable[str], membe
         return set(connection.execute(query).scalars())
 
 
-def _person_days(database: Database, *where: ColumnElement[bool]) -> list[PersonDay]:
-    spent = person_days.c
+def _person_days(database: Database, *where: sa.ColumnElement[bool]) -> list[PersonDay]:
+    spent = tables.person_days.c
     query = (
-        select(
-            people.c.id,
-            people.c.email,
-            people.c.name,
-            people.c.slack_user_id,
-            func.coalesce(people.c.limit_usd, type_coerce(teams.c.limit_usd, people.c.limit_usd.type)),
+        sa.select(
+            tables.people.c.id,
+            tables.people.c.email,
+            tables.people.c.name,
+            tables.people.c.slack_user_id,
+            sa.func.coalesce(
+                tables.people.c.limit_usd, sa.type_coerce(tables.teams.c.limit_usd, tables.people.c.limit_usd.type)
+            ),
             spent.day,
             spent.usd,
             spent.unpriced_tokens,
         )
-        .join(people, spent.person_id == people.c.id)
-        .outerjoin(teams, people.c.team_id == teams.c.id)
+        .join(tables.people, spent.person_id == tables.people.c.id)
+        .outerjoin(tables.teams, tables.people.c.team_id == tables.teams.c.id)
         .where(spent.workspace_id == database.workspace_id, *where)
-        .order_by(spent.usd.desc(), people.c.email, people.c.name)
+        .order_by(spent.usd.desc(), tables.people.c.email, tables.people.c.name)
     )
     with database.read() as connection:
         return [PersonDay(Person(*row[:5]), *row[5:]) for row in connection.execute(query)]
@@ -538,23 +519,23 @@ def vendor_spend(database: Database, period: Period) -> list[VendorSpend]:
 
     Of a person's day the source counts that says the most, as for Claude: they are never added up.
     """
-    table, line = usage_daily.c, usage_lines.c
+    table, line = tables.usage_daily.c, tables.usage_lines.c
     charged, covered = (
-        func.sum(case((line.billing == billing, func.coalesce(table.reported_usd, 0)), else_=0))
+        sa.func.sum(sa.case((line.billing == billing, sa.func.coalesce(table.reported_usd, 0)), else_=0))
         for billing in (API, SUBSCRIPTION)
     )
-    day = (line.vendor, actors.c.person_id, table.day)
+    day = (line.vendor, tables.actors.c.person_id, table.day)
     said = (
-        select(
+        sa.select(
             line.vendor,
             charged.label("charged"),
             covered.label("covered"),
-            func.row_number()
+            sa.func.row_number()
             .over(partition_by=day, order_by=((charged + covered).desc(), table.source_id))
             .label("place"),
         )
-        .join(usage_lines, table.line_id == line.id)
-        .join(actors, table.actor_id == actors.c.id)
+        .join(tables.usage_lines, table.line_id == line.id)
+        .join(tables.actors, table.actor_id == tables.actors.c.id)
         .where(
             table.workspace_id == database.workspace_id,
             table.day >= period.start,
@@ -565,9 +546,9 @@ def vendor_spend(database: Database, period: Period) -> list[VendorSpend]:
         .subquery()
         .c
     )
-    dollars = (cast(func.sum(each), table.reported_usd.type) for each in (said.charged, said.covered))
-    query = select(said.vendor, *dollars).where(said.place == 1).group_by(said.vendor).order_by(said.vendor)
-    others = select(line.id).where(line.vendor != ANTHROPIC).limit(1)
+    dollars = (sa.cast(sa.func.sum(each), table.reported_usd.type) for each in (said.charged, said.covered))
+    query = sa.select(said.vendor, *dollars).where(said.place == 1).group_by(said.vendor).order_by(said.vendor)
+    others = sa.select(line.id).where(line.vendor != ANTHROPIC).limit(1)
     with database.read() as connection:
         if connection.execute(others).first() is None:
             return []  # as in most places, where looking through everybody's usage would be in vain
@@ -576,7 +557,7 @@ def vendor_spend(database: Database, period: Period) -> list[VendorSpend]:
 
 def stored_everything(database: Database) -> Period | None:
     """Like ``stored_period``, with totals of several days and other vendors' usage as well."""
-    daily, ranges = usage_daily.c, usage_ranges.c
+    daily, ranges = tables.usage_daily.c, tables.usage_ranges.c
     with database.read() as connection:
         of_days = _ends(daily.day, daily.day, daily.workspace_id == database.workspace_id)
         first, last = connection.execute(of_days).one()
@@ -589,18 +570,18 @@ def stored_everything(database: Database) -> Period | None:
 
 def day_details(database: Database, person_id: int, day: date) -> list[tuple[str, str, Quantity]]:
     """(source, name in it, quantity) of everything that any source says of a person's day."""
-    table = usage_daily.c
-    by = (sources.c.name, actors.c.name, *LINE)
+    table = tables.usage_daily.c
+    by = (tables.sources.c.name, tables.actors.c.name, *line_columns())
     query = (
-        select(*by, *summed(usage_daily))
-        .join(actors, table.actor_id == actors.c.id)
-        .join(sources, table.source_id == sources.c.id)
-        .join(usage_lines, table.line_id == usage_lines.c.id)
+        sa.select(*by, *summed(tables.usage_daily))
+        .join(tables.actors, table.actor_id == tables.actors.c.id)
+        .join(tables.sources, table.source_id == tables.sources.c.id)
+        .join(tables.usage_lines, table.line_id == tables.usage_lines.c.id)
         .where(
             table.workspace_id == database.workspace_id,
             table.day == day,
-            actors.c.person_id == person_id,
-            usage_lines.c.vendor == ANTHROPIC,
+            tables.actors.c.person_id == person_id,
+            tables.usage_lines.c.vendor == ANTHROPIC,
         )
         .group_by(*by, table.reported_usd.is_not(None))
         .order_by(*by)

@@ -6,8 +6,6 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import Connection
-
 from bot.pricing import PriceBook, TokenUsage
 from bot.pricing.cost import UNITS_PER_NANO, units
 from bot.spend.amounts import Quantity
@@ -15,10 +13,12 @@ from bot.spend.days import ONE_DAY, Period
 from bot.spend.precedence import ROUNDED_USD, SourceDay, fullest
 from bot.spend.records import GATEWAY, ORGANIZATION, SESSION
 from bot.store.bulk import Row, insert_rows, run_in, run_sql, select_in, select_rows
+from bot.store.columns import COUNTS, PERSON_RANGES
+from bot.store.connection import Connection
 from bot.store.database import Database
-from bot.store.quantities import COUNTS, lines_by_id
+from bot.store.quantities import lines_by_id
 from bot.store.rollups import MANY_PEOPLE, Rollups
-from bot.store.tables import day_number, from_nano, number_day, person_ranges, usage_ranges
+from bot.store.values import day_number, from_nano, number_day
 
 _FAR = day_number(date.max)
 
@@ -350,7 +350,7 @@ def _write(
         day_tokens, day_usd, count = days.get(person_id, (0, 0, 0))
         is_fuller = _says_more(name, tokens, usd, (day_tokens, day_usd, count))
         rows.append((person_id, tokens, usd, count, day_tokens, day_usd, is_fuller))
-    insert_rows(connection, person_ranges, rows, fixed)
+    insert_rows(connection, PERSON_RANGES, rows, fixed)
 
 
 def _says_more(source: str, tokens: int, usd: int, by_day: tuple[int, int, int]) -> bool:
@@ -409,7 +409,7 @@ _SOMEBODY = (
 _ROLLED_UP = f"SELECT person_id, tokens, usd FROM person_ranges WHERE {_SPAN}"  # noqa: S608
 _DELETE = f"DELETE FROM person_ranges WHERE {_SPAN}"  # noqa: S608
 _TOTALS = (
-    f"SELECT person_id, line_id, {', '.join(column.name for column in COUNTS(usage_ranges))}, reported_usd "  # noqa: S608
+    f"SELECT person_id, line_id, {', '.join(COUNTS)}, reported_usd "  # noqa: S608
     "FROM usage_ranges JOIN actors ON actors.id = actor_id "
     "WHERE usage_ranges.workspace_id = ? AND until = ? AND start = ? AND source_id = ?"
 )

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, or_, select
-
-from bot.store.bulk import select_in
+from bot.store.builder import sa, tables
+from bot.store.bulk import replace_rows, select_in
+from bot.store.columns import READ_FILES
+from bot.store.connection import Connection
 from bot.store.database import Database
-from bot.store.tables import read_files
-from bot.store.upsert import upsert
 
 
 class FileState(NamedTuple):
@@ -50,27 +49,24 @@ def forget_read_files(connection: Connection, workspace_id: int, plain: str, nam
 
     ``plain`` is a part of the name, in small letters of ASCII.
     """
-    table = read_files.c
-    either = or_(*(func.lower(column).contains(plain, autoescape=True) for column in (table.settings, table.path)))
-    query = select(table.path, table.settings).where(table.workspace_id == workspace_id, either)
+    table = tables.read_files.c
+    either = sa.or_(
+        *(sa.func.lower(column).contains(plain, autoescape=True) for column in (table.settings, table.path))
+    )
+    query = sa.select(table.path, table.settings).where(table.workspace_id == workspace_id, either)
     for path, read_with in connection.execute(query).all():
         if names(path) or names(read_with):
-            connection.execute(delete(read_files).where(table.workspace_id == workspace_id, table.path == path))
+            connection.execute(
+                sa.delete(tables.read_files).where(table.workspace_id == workspace_id, table.path == path)
+            )
 
 
 def remember_read_files(database: Database, files: Iterable[tuple[FileState, ReadFile]]) -> None:
     """Keep that files were read to their end."""
-    rows = [
-        {
-            "workspace_id": database.workspace_id,
-            **state._asdict(),
-            "format": read.format,
-            "row_count": read.rows,
-            "days": ",".join(day.isoformat() for day in read.days),
-            "problem": read.problem,
-        }
-        for state, read in files
-    ]
+    rows = []
+    for state, read in files:
+        days = ",".join(day.isoformat() for day in read.days)
+        rows.append((database.workspace_id, *state, read.format, read.rows, days, read.problem))
     if rows:
         with database.write() as connection:
-            upsert(connection, read_files, rows)
+            replace_rows(connection, READ_FILES, rows)

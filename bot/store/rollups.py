@@ -11,15 +11,14 @@ from functools import cached_property
 from itertools import chain
 from math import gcd
 
-from sqlalchemy import Connection
-
 from bot.pricing import PriceBook, PriceConditions, PricingError
 from bot.pricing.cost import UNITS_PER_NANO, unit_prices, units, usd_of_units
 from bot.spend.precedence import SourceDay, fullest
 from bot.spend.records import ANTHROPIC, GATEWAY, ORGANIZATION
 from bot.store.bulk import Row, insert_rows, replace_rows, run_in, run_sql, select_in, select_rows
-from bot.store.quantities import COUNTS, LINE
-from bot.store.tables import day_number, model_days, number_day, person_days, usage_daily
+from bot.store.columns import COUNTS, LINE, MODEL_DAYS, PERSON_DAYS
+from bot.store.connection import Connection
+from bot.store.values import day_number, number_day
 
 ROLLUP_RULE = 4
 """Goes up when roll-ups are made in another way, so that those that are stored are made anew."""
@@ -27,12 +26,12 @@ ROLLUP_RULE = 4
 MANY_PEOPLE = 200
 """From so many touched people of one day on, the day is rolled up anew instead of by difference."""
 
-_NAMES = ", ".join(column.name for column in COUNTS(usage_daily))
+_NAMES = ", ".join(COUNTS)
 _DAY = "workspace_id = ? AND day = ?"
 _USED = f"SELECT source_id, actor_id, line_id, {_NAMES}, reported_usd FROM usage_daily WHERE {_DAY}"  # noqa: S608
 _USED_BY = f"{_USED} AND source_id IN (SELECT id FROM sources WHERE workspace_id = ?) AND actor_id IN"  # noqa: S608
 _MODELS = f"SELECT line_id, is_reported, {_NAMES}, reported_usd, row_count FROM model_days WHERE {_DAY}"  # noqa: S608
-_LINES = f"SELECT id, vendor, {', '.join(column.name for column in LINE)} FROM usage_lines WHERE id IN"  # noqa: S608
+_LINES = f"SELECT id, vendor, {', '.join(LINE)} FROM usage_lines WHERE id IN"  # noqa: S608
 _SOMEBODY = (
     "SELECT 1 FROM person_days JOIN actors ON actors.person_id = person_days.person_id "  # noqa: S608
     f"WHERE person_days.workspace_id = ? AND day = ? AND kind NOT IN ('{GATEWAY}', '{ORGANIZATION}') LIMIT 1"
@@ -164,7 +163,7 @@ class DayRollup:
         )
         if self.is_whole_day:
             run_sql(self.connection, f"DELETE FROM model_days WHERE {_DAY}", self.day)  # noqa: S608
-            insert_rows(self.connection, model_days, [self._model_row(key, after[key]) for key in sorted(after)])
+            insert_rows(self.connection, MODEL_DAYS, [self._model_row(key, after[key]) for key in sorted(after)])
         else:
             self._shift_models(after)
 
@@ -228,7 +227,7 @@ class DayRollup:
             (person_id, said.source_id, said.tokens, said.units // UNITS_PER_NANO, said.unpriced)
             for person_id, said in speaking
         ]
-        insert_rows(self.connection, person_days, rows, self.day)
+        insert_rows(self.connection, PERSON_DAYS, rows, self.day)
 
     def _model_row(self, key: tuple[int, bool], values: tuple[int, ...]) -> Row:
         return (*self.day, *key, *values[:-2], values[-2] if key[1] else None, values[-1])
@@ -261,7 +260,7 @@ class DayRollup:
             else:
                 sql = f"DELETE FROM model_days WHERE {_DAY} AND line_id = ? AND is_reported = ?"  # noqa: S608
                 run_sql(self.connection, sql, (*self.day, *key))
-        replace_rows(self.connection, model_days, rows)
+        replace_rows(self.connection, MODEL_DAYS, rows)
 
 
 _NOTHING = (0,) * 8

@@ -6,9 +6,8 @@ After a new migration ``python -m bot.store.schema`` writes it down again.
 from importlib.resources import files
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from bot.store.bulk import run_sql, select_rows
+from bot.store.connection import Connection
 
 _WRITTEN = "schema.sql"
 _BETWEEN = ";\n\n"
@@ -34,8 +33,8 @@ def main() -> None:
     from bot.store.database import connect, upgrade
 
     database = connect("sqlite:///:memory:")
-    with database.engine.begin() as connection:
-        upgrade(connection)
+    with database.write() as connection:
+        upgrade(connection.built)
         Path(__file__).with_name(_WRITTEN).write_text(written_schema(connection), encoding="utf-8")
 
 

@@ -1,10 +1,9 @@
 """Values that the installation remembers by name."""
 
-from sqlalchemy import Connection, select
-
+from bot.store.bulk import replace_rows, select_rows
+from bot.store.columns import SETTINGS
+from bot.store.connection import Connection
 from bot.store.database import Database
-from bot.store.tables import settings
-from bot.store.upsert import upsert
 
 
 def read_setting(database: Database, name: str) -> str | None:
@@ -15,9 +14,9 @@ def read_setting(database: Database, name: str) -> str | None:
 
 def read_setting_in(connection: Connection, workspace_id: int, name: str) -> str | None:
     """The same as a part of a larger change."""
-    query = select(settings.c.value).where(settings.c.workspace_id == workspace_id, settings.c.name == name)
-    found: str | None = connection.execute(query).scalar()
-    return found
+    sql = "SELECT value FROM settings WHERE workspace_id = ? AND name = ?"
+    found = select_rows(connection, sql, (workspace_id, name))
+    return str(found[0][0]) if found else None
 
 
 def write_setting(database: Database, name: str, value: str) -> None:
@@ -28,4 +27,4 @@ def write_setting(database: Database, name: str, value: str) -> None:
 
 def write_setting_in(connection: Connection, workspace_id: int, name: str, value: str) -> None:
     """The same as a part of a larger change."""
-    upsert(connection, settings, [{"workspace_id": workspace_id, "name": name, "value": value}])
+    replace_rows(connection, SETTINGS, [(workspace_id, name, value)])

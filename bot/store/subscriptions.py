@@ -1,13 +1,13 @@
 """Which channel gets which digest, and when."""
 
+from __future__ import annotations
+
 from datetime import datetime, time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select
-
+from bot.store.builder import sa, tables
 from bot.store.database import Database
-from bot.store.tables import subscriptions
 from bot.store.upsert import upsert
 
 EVERY_DAY = frozenset(range(1, 8))
@@ -30,29 +30,22 @@ class Subscription(NamedTuple):
     skips_unchanged: bool = False
     since: datetime | None = None
 
-    def is_same(self, other: "Subscription") -> bool:
+    def is_same(self, other: Subscription) -> bool:
         """Whether it is the same channel's same edition for the same team: of such, one alone is in force."""
         return (self.channel, self.edition, self.team) == (other.channel, other.edition, other.team)
 
 
-_COLUMNS = (
-    subscriptions.c.channel,
-    subscriptions.c.at,
-    subscriptions.c.zone,
-    subscriptions.c.weekdays,
-    subscriptions.c.edition,
-    subscriptions.c.team,
-    subscriptions.c.skips_unchanged,
-    subscriptions.c.since,
-)
+def _columns() -> list[sa.Column[Any]]:
+    names = ("channel", "at", "zone", "weekdays", "edition", "team", "skips_unchanged", "since")
+    return [tables.subscriptions.c[name] for name in names]
 
 
 def all_subscriptions(database: Database) -> list[Subscription]:
     """What the channels asked for."""
     query = (
-        select(*_COLUMNS)
-        .where(subscriptions.c.workspace_id == database.workspace_id)
-        .order_by(subscriptions.c.channel, subscriptions.c.edition, subscriptions.c.team)
+        sa.select(*_columns())
+        .where(tables.subscriptions.c.workspace_id == database.workspace_id)
+        .order_by(tables.subscriptions.c.channel, tables.subscriptions.c.edition, tables.subscriptions.c.team)
     )
     with database.read() as connection:
         return [
@@ -83,23 +76,23 @@ def subscribe(database: Database, subscription: Subscription, now: datetime) -> 
         "skips_unchanged": subscription.skips_unchanged,
         "since": now,
     }
-    table = subscriptions.c
+    table = tables.subscriptions.c
     same = [table[name] == row[name] for name in ("workspace_id", "channel", "edition", "team")]
     with database.write() as connection:
         # A time that moves to before now must not cost the channel today's digest.
-        since = connection.execute(select(table.since).where(*same)).scalar()
-        upsert(connection, subscriptions, [row | {"since": since or now}])
+        since = connection.execute(sa.select(table.since).where(*same)).scalar()
+        upsert(connection, tables.subscriptions, [row | {"since": since or now}])
 
 
 def unsubscribe(database: Database, channel: str, edition: str | None = None, team: str | None = None) -> int:
     """End a channel's digests, or those of one edition or one team; returns how many there were."""
-    mine = [subscriptions.c.workspace_id == database.workspace_id, subscriptions.c.channel == channel]
+    mine = [tables.subscriptions.c.workspace_id == database.workspace_id, tables.subscriptions.c.channel == channel]
     if edition is not None:
-        mine.append(subscriptions.c.edition == edition)
+        mine.append(tables.subscriptions.c.edition == edition)
     with database.write() as connection:
         if team is not None:
             # SQLite knows the case of ASCII letters alone.
-            known = connection.execute(select(subscriptions.c.team).where(*mine)).scalars()
+            known = connection.execute(sa.select(tables.subscriptions.c.team).where(*mine)).scalars()
             wanted = team.strip().casefold()
-            mine.append(subscriptions.c.team.in_([one for one in known if one.casefold() == wanted]))
-        return int(connection.execute(delete(subscriptions).where(*mine)).rowcount)
+            mine.append(tables.subscriptions.c.team.in_([one for one in known if one.casefold() == wanted]))
+        return int(connection.execute(sa.delete(tables.subscriptions).where(*mine)).rowcount)

@@ -1,7 +1,7 @@
 """The tables. Counts are BIGINT, money BIGINT nanodollars, days YYYYMMDD integers, instants UTC epoch seconds."""
 
-from datetime import UTC, date, datetime
-from decimal import ROUND_FLOOR, Decimal
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-NANO = Decimal("0.000000001")
+from bot.store.values import day_number, from_nano, instant, number_day, to_nano
 
 
 class Money(TypeDecorator[Decimal]):
@@ -63,29 +63,6 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return None if value is None else instant(value)
-
-
-def to_nano(usd: Decimal) -> int:
-    """Dollars as nanodollars, fractions of one cut off."""
-    return int(usd.scaleb(9).to_integral_value(ROUND_FLOOR))
-
-
-def from_nano(nano: int) -> Decimal:
-    """Nanodollars as dollars, exactly. PostgreSQL hands sums over as Decimal, SQLite as int; both are whole."""
-    return Decimal(int(nano)) * NANO
-
-
-def day_number(day: date) -> int:
-    return day.year * 10000 + day.month * 100 + day.day
-
-
-def number_day(number: int) -> date:
-    return date(number // 10000, number // 100 % 100, number % 100)
-
-
-def instant(seconds: int) -> datetime:
-    """Epoch seconds as a moment in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _id() -> Column[int]:

@@ -24,7 +24,7 @@ from bot.spend.records import (
     UsageRows,
     View,
 )
-from bot.store.tables import day_number, number_day, to_nano
+from bot.store.values import day_number, number_day, to_nano
 
 NOT_STATED = -1
 """Stands for a cost that a source does not state, so that values compare and add as plain integers."""

@@ -1,14 +1,15 @@
 """Teams: named sets of people, each with an own limit, a month's budget and a lead."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, insert, select, update
-
+from bot.store.builder import sa, tables
+from bot.store.connection import Connection
 from bot.store.database import Database
-from bot.store.people import IS_SOMEBODY, normalised_email
-from bot.store.tables import actors, people, teams
+from bot.store.people import is_somebody, normalised_email
 
 MIN_TEAM = 3
 """A total of fewer people tells each of them, or whoever else sees it, what the other one spent."""
@@ -31,7 +32,8 @@ class Team(NamedTuple):
     budget_usd: Decimal | None
 
 
-_TEAM = tuple(teams.c[name] for name in Team._fields)
+def _team() -> list[sa.Column[Any]]:
+    return [tables.teams.c[name] for name in Team._fields]
 
 
 def find_team(database: Database, name: str) -> Team | None:
@@ -42,7 +44,7 @@ def find_team(database: Database, name: str) -> Team | None:
 
 def _named(connection: Connection, workspace_id: int, name: str) -> Team | None:
     # Compared here: databases fold the case of A to Z at most, or by a locale of theirs.
-    rows = connection.execute(select(*_TEAM).where(teams.c.workspace_id == workspace_id))
+    rows = connection.execute(sa.select(*_team()).where(tables.teams.c.workspace_id == workspace_id))
     wanted = name.strip().casefold()
     return next((team for team in (Team(*row) for row in rows) if team.name.casefold() == wanted), None)
 
@@ -50,11 +52,11 @@ def _named(connection: Connection, workspace_id: int, name: str) -> Team | None:
 def all_teams(database: Database) -> list[tuple[Team, list[str]]]:
     """Every team with the addresses of its people."""
     query = (
-        select(*_TEAM, people.c.email)
-        .select_from(teams)
-        .outerjoin(people, and_(people.c.team_id == teams.c.id, IS_SOMEBODY))
-        .where(teams.c.workspace_id == database.workspace_id)
-        .order_by(teams.c.name, people.c.email)
+        sa.select(*_team(), tables.people.c.email)
+        .select_from(tables.teams)
+        .outerjoin(tables.people, sa.and_(tables.people.c.team_id == tables.teams.c.id, is_somebody()))
+        .where(tables.teams.c.workspace_id == database.workspace_id)
+        .order_by(tables.teams.c.name, tables.people.c.email)
     )
     found: dict[int, tuple[Team, list[str]]] = {}
     with database.read() as connection:
@@ -73,7 +75,9 @@ TOO_SMALL = (
 
 def is_too_small(database: Database, team: Team, fewest: int = MIN_TEAM) -> bool:
     """Whether a team has fewer people than a total is told of: it would tell what each of them spent."""
-    query = select(func.count()).select_from(people).where(people.c.team_id == team.id, IS_SOMEBODY)
+    query = (
+        sa.select(sa.func.count()).select_from(tables.people).where(tables.people.c.team_id == team.id, is_somebody())
+    )
     with database.read() as connection:
         return int(connection.execute(query).scalar_one()) < fewest
 
@@ -84,19 +88,21 @@ def set_team(database: Database, name: str, members: Sequence[str], **values: An
         known = _named(connection, database.workspace_id, name)
         if known is None:
             row = {"workspace_id": database.workspace_id, "name": name.strip(), **values}
-            team_id = connection.execute(insert(teams).values(**row).returning(teams.c.id)).scalar_one()
+            team_id = connection.execute(
+                sa.insert(tables.teams).values(**row).returning(tables.teams.c.id)
+            ).scalar_one()
         else:
             team_id = known.id
         if known is not None and values:
-            connection.execute(update(teams).where(teams.c.id == team_id).values(**values))
+            connection.execute(sa.update(tables.teams).where(tables.teams.c.id == team_id).values(**values))
         for email in members:
             # Of an address that was linked to another, the other person joins.
-            whose = select(actors.c.person_id).where(
-                actors.c.workspace_id == database.workspace_id,
-                actors.c.kind == "email",
-                actors.c.name == normalised_email(email),
+            whose = sa.select(tables.actors.c.person_id).where(
+                tables.actors.c.workspace_id == database.workspace_id,
+                tables.actors.c.kind == "email",
+                tables.actors.c.name == normalised_email(email),
             )
-            joined = update(people).where(people.c.id == whose.scalar_subquery())
+            joined = sa.update(tables.people).where(tables.people.c.id == whose.scalar_subquery())
             if connection.execute(joined.values(team_id=team_id)).rowcount != 1:
                 raise UnknownMember(f"Nobody here has the address “{email}”; claudecost people lists everybody.")
     found = find_team(database, name)

@@ -2,10 +2,8 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import func, insert, select, update
-
+from bot.store.builder import sa, tables
 from bot.store.database import SINGLE_WORKSPACE, Database
-from bot.store.tables import workspaces
 from bot.store.upsert import insert_missing
 
 
@@ -20,9 +18,14 @@ class Workspace(NamedTuple):
 
 def known_workspaces(database: Database) -> list[Workspace]:
     """Every workspace that was ever installed, in the order of their numbers."""
-    columns = (workspaces.c.id, workspaces.c.team_id, workspaces.c.enterprise_id, workspaces.c.installer)
+    columns = (
+        tables.workspaces.c.id,
+        tables.workspaces.c.team_id,
+        tables.workspaces.c.enterprise_id,
+        tables.workspaces.c.installer,
+    )
     with database.read() as connection:
-        return [Workspace(*row) for row in connection.execute(select(*columns).order_by(workspaces.c.id))]
+        return [Workspace(*row) for row in connection.execute(sa.select(*columns).order_by(tables.workspaces.c.id))]
 
 
 class OtherWorkspace(Exception):
@@ -47,7 +50,7 @@ def remember_single(database: Database, team_id: str, enterprise_id: str | None)
         raise OtherWorkspace(f"The database has {team_id} as one of several workspaces: leave SLACK_BOT_TOKEN out.")
     with database.write() as connection:
         row = {"id": SINGLE_WORKSPACE, "team_id": team_id, "enterprise_id": enterprise_id}
-        insert_missing(connection, workspaces, [row], "id")
+        insert_missing(connection, tables.workspaces, [row], "id")
 
 
 def remember_installed(database: Database, team_id: str, enterprise_id: str | None, installer: str) -> None:
@@ -56,12 +59,14 @@ def remember_installed(database: Database, team_id: str, enterprise_id: str | No
     The number of SINGLE_WORKSPACE is kept for the workspace of a token, whose rows are nobody else's.
     """
     with database.write_usage() as connection:
-        known = select(workspaces.c.installer).where(workspaces.c.team_id == team_id)
+        known = sa.select(tables.workspaces.c.installer).where(tables.workspaces.c.team_id == team_id)
         found = connection.execute(known).first()
         if found is None:
-            newest = connection.execute(select(func.max(workspaces.c.id))).scalar() or SINGLE_WORKSPACE
+            newest = connection.execute(sa.select(sa.func.max(tables.workspaces.c.id))).scalar() or SINGLE_WORKSPACE
             row = {"id": newest + 1, "team_id": team_id, "enterprise_id": enterprise_id, "installer": installer}
-            connection.execute(insert(workspaces).values(**row))
+            connection.execute(sa.insert(tables.workspaces).values(**row))
         else:
             values = {"enterprise_id": enterprise_id, "installer": found.installer or installer}
-            connection.execute(update(workspaces).where(workspaces.c.team_id == team_id).values(**values))
+            connection.execute(
+                sa.update(tables.workspaces).where(tables.workspaces.c.team_id == team_id).values(**values)
+            )

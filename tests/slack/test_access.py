@@ -163,12 +163,12 @@ def settled(stage: Stage) -> dict[str, Any]:
     """What can be changed by a press, once nothing happens any more."""
     time.sleep(0.15)
     with stage.installation.database.read() as connection:
-        people_rows = connection.exec_driver_sql(
+        people_rows = connection.built.exec_driver_sql(
             "SELECT email, limit_usd, muted_until, planned_day, hides_name FROM people ORDER BY email"
         ).all()
-        settings = connection.exec_driver_sql("SELECT name FROM settings WHERE name LIKE 'expected:%%'").all()
-        states = connection.exec_driver_sql("SELECT key, state FROM deliveries ORDER BY id").all()
-        names = connection.exec_driver_sql("SELECT COUNT(*) FROM actors WHERE linked_by = 'admin'").scalar_one()
+        settings = connection.built.exec_driver_sql("SELECT name FROM settings WHERE name LIKE 'expected:%%'").all()
+        states = connection.built.exec_driver_sql("SELECT key, state FROM deliveries ORDER BY id").all()
+        names = connection.built.exec_driver_sql("SELECT COUNT(*) FROM actors WHERE linked_by = 'admin'").scalar_one()
     return {"people": people_rows, "expected": settings, "deliveries": states, "linked": names}
 
 

@@ -961,11 +961,11 @@ def test_every_figure_is_what_sql_adds_up(stage: Stage, book: PriceBook, seed: i
         ]
         store(bot.database, *rows, source=source, policy=NO_ALERTS)
     with bot.database.write() as connection:
-        connection.exec_driver_sql("UPDATE people SET limit_usd = 3000000000 WHERE email = 'p1@example.com'")
-        connection.exec_driver_sql("UPDATE people SET limit_usd = 900000000000 WHERE email = 'p2@example.com'")
+        connection.built.exec_driver_sql("UPDATE people SET limit_usd = 3000000000 WHERE email = 'p1@example.com'")
+        connection.built.exec_driver_sql("UPDATE people SET limit_usd = 900000000000 WHERE email = 'p2@example.com'")
     set_team(bot.database, "core", ["p0@example.com", "p1@example.com", "p2@example.com"], budget_usd=Decimal(500))
     with bot.database.read() as connection:
-        rows_of = connection.exec_driver_sql(
+        rows_of = connection.built.exec_driver_sql(
             "SELECT usage_daily.day, sources.name, people.id, people.email, people.limit_usd, usage_lines.model, "
             "usage_daily.input FROM usage_daily JOIN sources ON sources.id = source_id JOIN actors ON actors.id = "
             "actor_id JOIN people ON people.id = actors.person_id JOIN usage_lines ON usage_lines.id = line_id"

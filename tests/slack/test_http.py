@@ -306,7 +306,7 @@ def test_own_spend_of_a_period(stage: Stage, text: str, said: str) -> None:
     assert answer["text"].endswith(said)
     with stage.installation.database.read() as connection:
         since = {"me today": 20261120, "me week": 20261114, "me this month": 20261101}[text]
-        total = connection.exec_driver_sql(
+        total = connection.built.exec_driver_sql(
             "SELECT COALESCE(SUM(usd), 0) FROM person_days JOIN people ON people.id = person_days.person_id "
             f"WHERE email = 'ada@example.com' AND day >= {since}"
         ).scalar_one()

@@ -21,7 +21,7 @@ from tests.conftest import new_database
 
 def test_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
     with database.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection.built, opts={"compare_type": True})
         of_the_sdk = [InstallationStore("id", "secret", database).metadata]
         of_the_sdk.append(SQLAlchemyOAuthStateStore(STATE_SECONDS, database.engine).metadata)
         found = compare_metadata(context, [metadata, *of_the_sdk])  # type: ignore[arg-type]  # it takes several
@@ -39,11 +39,11 @@ def test_migrations_make_exactly_the_tables_of_the_code(database: Database) -> N
 
 def test_a_new_sqlite_database_is_what_the_migrations_make() -> None:
     created, migrated = connect("sqlite:///:memory:"), connect("sqlite:///:memory:")
-    with created.engine.begin() as connection:
+    with created.write() as connection:
         create_schema(connection)
         found = written_schema(connection)
-    with migrated.engine.begin() as connection:
-        upgrade(connection)
+    with migrated.write() as connection:
+        upgrade(connection.built)
         assert found == written_schema(connection), "run: python -m bot.store.schema"
     assert migrate(created) == REVISION
 

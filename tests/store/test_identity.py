@@ -387,7 +387,7 @@ def everything(database: Database) -> list[str]:
         return [
             str(tuple(row))
             for table in metadata.sorted_tables
-            for row in connection.exec_driver_sql(f"SELECT * FROM {table.name}")
+            for row in connection.built.exec_driver_sql(f"SELECT * FROM {table.name}")
         ]
 
 
@@ -401,7 +401,7 @@ class TestErase:
             rows = [
                 str(tuple(row))
                 for table in ("people", "actors", "deliveries", "audit")
-                for row in connection.exec_driver_sql(f"SELECT * FROM {table}")
+                for row in connection.built.exec_driver_sql(f"SELECT * FROM {table}")
             ]
         assert not [row for row in rows if "dana" in row.lower()]
         assert [delivery.state for delivery in all_deliveries(database)] == ["expired"]

@@ -45,8 +45,7 @@ def plans_of(database: Database, ask: Callable[[], object]) -> Plans:
     """Each query that is asked, with each step that SQLite takes to answer it."""
     asked: list[str] = []
     with database.read() as connection:
-        driver = connection.connection.driver_connection
-        assert driver is not None
+        driver = connection.driver
         driver.set_trace_callback(asked.append)
         ask()
         driver.set_trace_callback(None)

@@ -465,5 +465,5 @@ def test_postgresql_knows_how_large_a_table_is_that_was_just_filled(database: Da
     if database.is_sqlite:
         return
     with database.read() as connection:
-        known = connection.exec_driver_sql("SELECT reltuples FROM pg_class WHERE oid = 'usage_daily'::regclass")
+        known = connection.built.exec_driver_sql("SELECT reltuples FROM pg_class WHERE oid = 'usage_daily'::regclass")
         assert known.scalar() == 400

@@ -2,13 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any
-
-from sqlalchemy import select
 
 from bot.pricing import PriceBook
 from bot.store.alerting import AlertPolicy, owe_alerts
-from bot.store.bulk import analyze_grown, uncollected
+from bot.store.bulk import Row, analyze_grown, insert_missing, replace_rows, select_rows, uncollected
+from bot.store.columns import SESSION_DAYS
 from bot.store.database import Database
 from bot.store.identity import actor_ids, learn_members
 from bot.store.ranges import every_span, refresh_ranges
@@ -20,9 +18,8 @@ from bot.store.recording.requests import Requests
 from bot.store.recording.source import OLDER_BY, Counted, Part, Source
 from bot.store.recording.totals import Totals
 from bot.store.rollups import Rollups
-from bot.store.tables import day_number, number_day, session_days, usage_daily
 from bot.store.tally import Tally
-from bot.store.upsert import insert_missing, upsert
+from bot.store.values import day_number, number_day
 
 __all__ = ["DayChange", "FileTally", "Recorded", "rebuild_rollups", "record"]
 
@@ -64,13 +61,14 @@ def record(
 
 def rebuild_rollups(database: Database, book: PriceBook) -> None:
     """Work out every roll-up again, as after a change of the price book."""
-    table = usage_daily.c
-    query = select(table.day).where(table.workspace_id == database.workspace_id).distinct().order_by(table.day)
     with database.write_usage() as connection:
         rollups = Rollups(connection, database.workspace_id, book)
-        for day in connection.execute(query).scalars().all():
-            rollups.of(day, (), is_whole_day=True).refresh()
+        for (day,) in select_rows(connection, _DAYS, (database.workspace_id,)):
+            rollups.of(number_day(day), (), is_whole_day=True).refresh()
         refresh_ranges(rollups, every_span(connection, database.workspace_id))
+
+
+_DAYS = "SELECT DISTINCT day FROM usage_daily WHERE workspace_id = ? ORDER BY day"
 
 
 def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date], *, is_kept: bool) -> list[Recorded]:
@@ -110,11 +108,10 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
 
 def _store_sessions(source: Source, part: Part) -> None:
     """What a file says of a day's sessions takes the place of what was said, unless a newer one said that."""
-    key = [column.name for column in session_days.primary_key]
-    older: list[dict[str, Any]] = []
-    newest: list[dict[str, Any]] = []
+    older: list[Row] = []
+    newest: list[Row] = []
     for (day, actor), count in sorted(part.tally.sessions.items()):
-        row = (source.workspace_id, number_day(day), source.id, part.actor_of[actor])
-        (older if source.is_older(day) else newest).append({**dict(zip(key, row, strict=True)), "sessions": count})
-    insert_missing(source.connection, session_days, older, *key)
-    upsert(source.connection, session_days, newest)
+        row = (*source.day_key(day), part.actor_of[actor], count)
+        (older if source.is_older(day) else newest).append(row)
+    insert_missing(source.connection, SESSION_DAYS, older)
+    replace_rows(source.connection, SESSION_DAYS, newest)

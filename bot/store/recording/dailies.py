@@ -4,14 +4,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection
-
 from bot.spend.records import Actor, Member
 from bot.store.bulk import Row, insert_rows, replace_rows, run_sql, select_in
+from bot.store.columns import USAGE_DAILY
+from bot.store.connection import Connection
 from bot.store.identity import BY_EXPORT, KEY_USER, erased_names, is_claude_code_key, stored_actors
 from bot.store.people import ERASED
 from bot.store.recording.source import DELETE_DAILY, Counted, Part, Source, summed
-from bot.store.tables import usage_daily
 from bot.store.tally import NOT_STATED
 
 _BLOCKS, _COPILOT, _LITELLM = "ccusage_block", "copilot_csv", "litellm_activity"
@@ -105,8 +104,8 @@ class DailyRows:
             rollup = self.source.rollup(day, [*(row[0] for row in (*new, *changed)), *(actor for actor, _ in gone)])
             for key in gone:
                 run_sql(self.connection, DELETE_DAILY, (*source_day, *key))
-            insert_rows(self.connection, usage_daily, new, source_day)
-            replace_rows(self.connection, usage_daily, changed, source_day)
+            insert_rows(self.connection, USAGE_DAILY, new, source_day)
+            replace_rows(self.connection, USAGE_DAILY, changed, source_day)
             rollup.refresh([(self.source.id, *row) for row in new] if rollup.was_empty else None)
         return Counted(records - same - restated, same, restated + removed)
 

@@ -1,15 +1,11 @@
 """The ids of sources and of lines, made where they are new."""
 
 from collections.abc import Iterable
-from typing import Any
 
-from sqlalchemy import Connection
-
-from bot.store.bulk import select_in, select_rows
-from bot.store.quantities import LINE
-from bot.store.tables import sources, usage_lines
+from bot.store.bulk import insert_missing, select_in, select_rows
+from bot.store.columns import SOURCES, USAGE_LINES
+from bot.store.connection import Connection
 from bot.store.tally import Line, Tally
-from bot.store.upsert import insert_missing
 
 
 def source_name(connection: Connection, workspace_id: int, format_name: str, tally: Tally) -> str:
@@ -34,7 +30,7 @@ def source_id(connection: Connection, workspace_id: int, name: str) -> int:
     sql, values = "SELECT id FROM sources WHERE workspace_id = ? AND name = ?", (workspace_id, name)
     found = select_rows(connection, sql, values)
     if not found:
-        insert_missing(connection, sources, [{"workspace_id": workspace_id, "name": name}], "workspace_id", "name")
+        insert_missing(connection, SOURCES, [values])
         found = select_rows(connection, sql, values)
     return int(found[0][0])
 
@@ -52,20 +48,17 @@ def line_ids(connection: Connection, wanted: Iterable[Line]) -> dict[Line, int]:
 
 
 def _ids(connection: Connection, wanted: Iterable[Line]) -> dict[Line, int]:
-    columns = (*LINE, usage_lines.c.part, usage_lines.c.vendor)
     lines = sorted(wanted)
-    found = _known_lines(connection, lines, columns)
+    found = _known_lines(connection, lines)
     missing = [line for line in lines if line not in found]
     if missing:
-        names = [column.name for column in columns]
-        insert_missing(connection, usage_lines, [dict(zip(names, line, strict=True)) for line in missing], *names)
-        found = _known_lines(connection, lines, columns)
+        insert_missing(connection, USAGE_LINES, missing)
+        found = _known_lines(connection, lines)
     return found
 
 
-def _known_lines(connection: Connection, lines: list[Line], columns: tuple[Any, ...]) -> dict[Line, int]:
-    names = ", ".join(column.name for column in columns)
-    sql = f"SELECT id, {names} FROM usage_lines WHERE model IN"  # noqa: S608
+def _known_lines(connection: Connection, lines: list[Line]) -> dict[Line, int]:
+    sql = f"SELECT id, {', '.join(USAGE_LINES.names)} FROM usage_lines WHERE model IN"  # noqa: S608
     wanted = set(lines)
     found = {row[1:]: row[0] for row in select_in(connection, sql, [], sorted({line[0] for line in lines}))}
     return {line: line_id for line, line_id in found.items() if line in wanted}

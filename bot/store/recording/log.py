@@ -5,15 +5,14 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
-
 from bot.spend.days import ONE_DAY
 from bot.spend.records import Problem
+from bot.store.builder import sa, tables
 from bot.store.bulk import Row, select_rows
 from bot.store.identity import without_erased
 from bot.store.recording.source import Source
-from bot.store.tables import day_number, import_problems, imports
 from bot.store.tally import Tally
+from bot.store.values import day_number
 
 ONE_ARRIVAL = timedelta(minutes=10)
 
@@ -74,14 +73,14 @@ def log_files(
         for problem in file.problems
     ]
     if problems:
-        source.connection.execute(insert(import_problems), problems)
+        source.connection.execute(sa.insert(tables.import_problems), problems)
 
 
 def _is_logged_as_one(source: Source, file: FileTally, now: datetime, recorded: Recorded) -> bool:
     """Add to what came from the same place a moment ago: a stream of small bodies is one arrival, not thousands."""
-    table = imports.c
+    table = tables.imports.c
     query = (
-        select(table.id, table.first_day, table.last_day)
+        sa.select(table.id, table.first_day, table.last_day)
         .where(
             table.workspace_id == source.workspace_id,
             table.source_id == source.id,
@@ -97,7 +96,7 @@ def _is_logged_as_one(source: Source, file: FileTally, now: datetime, recorded: 
         return False
     days = sorted({*recorded.days, *filter(None, (last.first_day, last.last_day))})
     source.connection.execute(
-        update(imports)
+        sa.update(tables.imports)
         .where(table.id == last.id)
         .values(
             accepted=table.accepted + recorded.accepted,

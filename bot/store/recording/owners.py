@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from bot.spend.records import SESSION, THIS_MACHINE
 from bot.store.bulk import Row, replace_rows, run_sql, select_in, select_rows
+from bot.store.columns import USAGE_DAILY, USAGE_RANGES
 from bot.store.identity import known_actors
 from bot.store.ranges import Span
 from bot.store.recording.source import COUNT_NAMES, DELETE_DAILY, DELETE_RANGE, Part, Source, as_stored
-from bot.store.tables import usage_daily, usage_ranges
 
 
 class _Row(NamedTuple):
@@ -108,12 +108,12 @@ def _hand_over(source: Source, rows: list[_Row], actor_id: int, stored: list[_Ro
                 run_sql(source.connection, DELETE_RANGE, (*source.key, *one.span, one.actor_id, one.line_id))
                 source.spans.add(Span(one.span[1], one.span[0], source.id))
             kept = (*source.key, *larger.span, actor_id, row.line_id, *larger.values)
-            replace_rows(source.connection, usage_ranges, [kept])
+            replace_rows(source.connection, USAGE_RANGES, [kept])
             continue
         (day,) = row.span
         rollup, source_day = source.rollup(day, [row.actor_id, actor_id]), source.day_key(day)
         run_sql(source.connection, DELETE_DAILY, (*source_day, row.actor_id, row.line_id))
-        replace_rows(source.connection, usage_daily, [(actor_id, row.line_id, *larger.values)], source_day)
+        replace_rows(source.connection, USAGE_DAILY, [(actor_id, row.line_id, *larger.values)], source_day)
         rollup.refresh()
 
 

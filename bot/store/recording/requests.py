@@ -8,12 +8,12 @@ from zlib import crc32
 from bot.spend.days import ONE_DAY
 from bot.spend.records import NOBODYS_OWN, Request, request_key
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
-from bot.store.quantities import COUNTS
+from bot.store.columns import COUNTS, SEEN_REQUESTS, USAGE_DAILY
 from bot.store.recording.source import FEW_ACTORS, Counted, Part, Source, as_stored, summed
-from bot.store.tables import day_number, number_day, seen_requests, usage_daily
 from bot.store.tally import NOT_STATED, SingleRequest, fullness
+from bot.store.values import day_number, number_day
 
-_REQUEST = f"SELECT {', '.join(column.name for column in seen_requests.columns)} FROM seen_requests"  # noqa: S608
+_REQUEST = f"SELECT {', '.join(SEEN_REQUESTS.names)} FROM seen_requests"  # noqa: S608
 _KEY, _AT, _SIDECHAIN, _REQUEST_OF, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8, 9
 """Where these stand in a row of seen_requests; the counts and the reported dollars follow."""
 
@@ -69,8 +69,8 @@ class Requests:
         used_by = ({*touched.get(day, ()), *(actor for actor, _ in grown.get(day, ()))} for day in days)
         rollups = [self.source.rollup(day, actors) for day, actors in zip(days, used_by, strict=True)]
         if self.is_kept or touched:
-            insert_rows(self.connection, seen_requests, sorted(added, key=itemgetter(_KEY)))
-        replace_rows(self.connection, seen_requests, [rows[key] for key in sorted(rows.keys() & first)])
+            insert_rows(self.connection, SEEN_REQUESTS, sorted(added, key=itemgetter(_KEY)))
+        replace_rows(self.connection, SEEN_REQUESTS, [rows[key] for key in sorted(rows.keys() & first)])
         for key, *_ in gone:
             run_sql(self.connection, _DELETE, (*self.source.key, key))
         self._add_up_requests()
@@ -167,9 +167,9 @@ class Requests:
         stored = {row[:2]: row[2:] for row in self.source.dailies(day, {actor for actor, _ in sums})}
         keys, source_day = sorted(sums), self.source.day_key(day)
         new = [(*key, *sums[key]) for key in keys if key not in stored]
-        insert_rows(self.connection, usage_daily, new, source_day)
+        insert_rows(self.connection, USAGE_DAILY, new, source_day)
         grown = [(*key, *summed([sums[key], stored[key]])) for key in keys if key in stored]
-        replace_rows(self.connection, usage_daily, grown, source_day)
+        replace_rows(self.connection, USAGE_DAILY, grown, source_day)
 
     def _add_up_requests(self) -> None:
         """Make usage_daily of the touched days and actors the sum of their requests again."""
@@ -182,12 +182,11 @@ class Requests:
         fixed = [*self.source.key, day]
         known = f"workspace_id = ? AND source_id = ? AND day = ? AND actor_id IN ({places})"
         run_sql(self.connection, f"DELETE FROM usage_daily WHERE {known}", [*fixed, *actor_ids])  # noqa: S608
-        columns = [column.name for column in COUNTS(seen_requests)]
-        sums = ", ".join(f"SUM({name})" for name in (*columns, "reported_usd"))
-        single = f"SELECT day, actor_id, line_id, {', '.join(columns)}, reported_usd FROM seen_requests WHERE {known}"  # noqa: S608
+        sums = ", ".join(f"SUM({name})" for name in (*COUNTS, "reported_usd"))
+        single = f"SELECT day, actor_id, line_id, {', '.join(COUNTS)}, reported_usd FROM seen_requests WHERE {known}"  # noqa: S608
         parts, values = f"{single} AND series IS NULL", [*fixed, *actor_ids]
         if select_rows(self.connection, f"{single} AND series IS NOT NULL LIMIT 1", values):
-            parts = f"{parts} UNION ALL {self._counted_since(known, columns)}"
+            parts = f"{parts} UNION ALL {self._counted_since(known)}"
             values = [*values, *self.source.key, *values, day]
         rows = select_rows(
             self.connection,
@@ -196,12 +195,12 @@ class Requests:
         )
         used = [tuple(None if value is None else int(value) for value in row) for row in rows]
         source_day = self.source.day_key(day)
-        insert_rows(self.connection, usage_daily, sorted(used, key=lambda row: row[:2]), source_day)
+        insert_rows(self.connection, USAGE_DAILY, sorted(used, key=lambda row: row[:2]), source_day)
 
-    def _counted_since(self, known: str, columns: list[str]) -> str:
+    def _counted_since(self, known: str) -> str:
         """SQL for the shares of a day of what counts up since a start, with the columns of single requests."""
         # What counted up since a start before this day was used on the days before.
-        earlier = ", ".join(f"{name} - COALESCE(LAG({name}) OVER since, 0) AS {name}" for name in columns)
+        earlier = ", ".join(f"{name} - COALESCE(LAG({name}) OVER since, 0) AS {name}" for name in COUNTS)
         reported = "reported_usd - COALESCE(LAG(reported_usd) OVER since, 0) AS reported_usd"
         counting = (
             f"SELECT day, actor_id, line_id, {earlier}, {reported} FROM seen_requests "  # noqa: S608

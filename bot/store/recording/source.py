@@ -5,22 +5,21 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import Connection
-
 from bot.pricing import PriceBook
 from bot.store.bulk import Row, select_in, select_rows
-from bot.store.quantities import COUNTS, LINE
+from bot.store.columns import COUNTS, USAGE_LINES
+from bot.store.connection import Connection
 from bot.store.ranges import Span
 from bot.store.recording.lines import source_id
 from bot.store.rollups import DayRollup, Rollups
-from bot.store.tables import instant, number_day, usage_daily, usage_lines
 from bot.store.tally import NOT_STATED, Tally, Values
+from bot.store.values import instant, number_day
 
 OLDER_BY = timedelta(hours=1)
 """An export that is so much older than another one of the same days cannot take away what that one says."""
 
 FEW_ACTORS = 200
-COUNT_NAMES = ", ".join(column.name for column in COUNTS(usage_daily))
+COUNT_NAMES = ", ".join(COUNTS)
 _DAILY = (
     f"SELECT actor_id, line_id, {COUNT_NAMES}, reported_usd FROM usage_daily "  # noqa: S608
     "WHERE workspace_id = ? AND day = ? AND source_id = ?"
@@ -106,8 +105,7 @@ class Source:
 
     def kinds(self, line_ids: set[int], *without: str) -> dict[int, int]:
         """For each line the first of those that differ in some columns alone."""
-        every = (column.name for column in (*LINE, usage_lines.c.part, usage_lines.c.vendor))
-        columns = [name for name in every if name not in without]
+        columns = [name for name in USAGE_LINES.names if name not in without]
         sql = f"SELECT id, {', '.join(columns)} FROM usage_lines WHERE id IN"  # noqa: S608
         first: dict[Row, int] = {}
         found = sorted(select_in(self.connection, sql, (), sorted(line_ids)))

@@ -8,10 +8,11 @@ from operator import itemgetter
 from bot.spend.days import ONE_DAY
 from bot.spend.records import SESSION
 from bot.store.bulk import Row, insert_rows, replace_rows, run_in, run_sql, select_in, select_rows
+from bot.store.columns import USAGE_DAILY, USAGE_RANGES
 from bot.store.ranges import Span
 from bot.store.recording.source import COUNT_NAMES, DELETE_RANGE, Counted, Part, Source, as_stored
-from bot.store.tables import day_number, number_day, usage_daily, usage_ranges
 from bot.store.tally import NOT_STATED, Values
+from bot.store.values import day_number, number_day
 
 
 class Totals:
@@ -48,8 +49,8 @@ class Totals:
             gone += others
         for key in gone:
             run_sql(self.connection, DELETE_RANGE, (*source, *key))
-        insert_rows(self.connection, usage_ranges, new)
-        replace_rows(self.connection, usage_ranges, changed)
+        insert_rows(self.connection, USAGE_RANGES, new)
+        replace_rows(self.connection, USAGE_RANGES, changed)
         spans = {Span(until, start, self.source.id) for start, until, *_ in (*gone, *chains)}
         if tally.covered is not None:
             start, until = map(day_number, tally.covered)
@@ -144,7 +145,7 @@ class Totals:
         rollup = self.source.rollup(day, {row[0] for row in (*before, *wanted)})
         source_day = self.source.day_key(day)
         run_in(self.connection, _DELETE_ACTORS_DAY, source_day, sorted({row[0] for row in before}))
-        insert_rows(self.connection, usage_daily, wanted, source_day)
+        insert_rows(self.connection, USAGE_DAILY, wanted, source_day)
         rollup.refresh()
 
 
