@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bot.imports import Importer
-from bot.ledger import Ledger
 from bot.policy import Policies, Policy, delete_old
 from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from bot.advice import Advisor
     from bot.feeds import Feeds
     from bot.jobs import Jobs
+    from bot.ledger import Ledger
     from bot.pricing.plans import PlanBook
     from bot.slack.access import Access
     from bot.slack.directory import Directory
@@ -73,7 +73,9 @@ class Installation:
         return price_book_with(self.settings.prices) if self.settings.prices else default_price_book()
 
     @cached_property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
+        from bot.ledger import Ledger
+
         return Ledger(self.database, self.book, self.policy)
 
     @cached_property

@@ -79,8 +79,9 @@ _UsageError: Any = typer.BadParameter.__base__
 
 def main() -> None:
     """Run the command line; what goes wrong in a known way becomes one sentence on stderr and exit code 2."""
-    # What a command loads stays to its end. To look for garbage in it, above all at the end, took a fifth of its time.
-    gc.set_threshold(50_000)
+    # None is used, and to look for plug-ins pydantic goes through everything that is installed.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # What a command loads stays to its end: to look for garbage in it then would be in vain.
     atexit.register(gc.freeze)
     for stream in filter(None, (sys.stdout, sys.stderr)):  # a closed one is None
         # A terminal that cannot show a character shows another one in its place.
@@ -199,7 +200,6 @@ def import_exports(
 ) -> None:
     """Import usage exports."""
     from bot.exports.containers import SUFFIXES, files_below
-    from bot.exports.formats import reader_named
     from bot.store.bulk import uncollected
 
     if person is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", person):
@@ -221,8 +221,8 @@ def import_exports(
         _print_json(import_json(reports))
     else:
         _print_reports(reports, dry_run)
-        if person is None and any(one.rows and not reader_named(one.format or "").names_people for one in reports):
-            _say_whose(installation)
+        if person is None:
+            _say_whose(installation, reports)
     named = {str(path) for path in paths}
     for report in reports:
         if report.refused:
@@ -233,11 +233,14 @@ def import_exports(
     raise typer.Exit(WITH_PROBLEMS if any(report.problems or report.refused for report in reports) else DONE)
 
 
-def _say_whose(installation: "Installation") -> None:
-    """That somebody's usage is nobody's yet, while it is."""
+def _say_whose(installation: "Installation", reports: "Sequence[FileReport]") -> None:
+    """That somebody's usage is nobody's yet, while it is, where a file names nobody."""
+    from bot.exports.formats import reader_named
     from bot.spend.records import THIS_MACHINE
     from bot.store.identity import unassigned
 
+    if not any(one.rows and not reader_named(one.format or "").names_people for one in reports):
+        return
     if any(entry.actor == THIS_MACHINE for entry in unassigned(installation.database, date.max)):
         print(
             f"What names nobody is counted for “{THIS_MACHINE.name}”, as one person's. Say whose it is: import each "

@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.exports.containers import DamagedMember, opened
-from bot.exports.formats import reader_named, recognise
 from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
 from bot.pricing import PriceBook
 from bot.spend.days import ONE_DAY
@@ -313,6 +313,8 @@ class Importer:
         person: str | None,
     ) -> FileRead:
         """Read one opened file. Raises UnreadableExport."""
+        from bot.exports.formats import reader_named, recognise  # with all readers, where a file is read at all
+
         reader = reader_named(format_name) if format_name else recognise(export)
         if person is not None and reader.names_people:
             raise UnreadableExport(f"the {reader.title} names people or keys itself: leave --person out")
@@ -412,6 +414,8 @@ def is_overflow(error: Exception) -> bool:
 
 def _check_format(export: Export, format_name: str) -> None:
     """Raises UnreadableExport for a file without any row that looks like another format than was said."""
+    from bot.exports.formats import reader_named
+
     reader = reader_named(format_name)
     if not reader.recognises(export.head()):
         raise UnreadableExport(f"nothing in it is of the format {reader.title}; without --format its content tells")
@@ -423,7 +427,7 @@ def _file_state(path: Path, settings: str) -> FileState | None:
         stat = path.stat()
     except OSError:
         return None
-    if not path.is_file():
+    if not S_ISREG(stat.st_mode):
         return None
     return FileState(_shown(path.absolute()), stat.st_size, stat.st_mtime_ns, settings)
 
@@ -435,6 +439,8 @@ def _shown(path: Path) -> str:
 
 def _printable(name: str) -> str:
     """A name that moves no cursor and breaks no line."""
+    if name.isprintable():
+        return name
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
 
 

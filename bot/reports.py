@@ -1,29 +1,34 @@
 """The JSON documents of the command line: a contract with scripts. Dollars are decimal strings, days ISO 8601."""
 
-from collections.abc import Sequence
-from datetime import date
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
-from bot.imports import FileReport
-from bot.ledger import SpendReport
-from bot.pricing import CostLine, PriceBook, PricingError
+from bot.pricing import PriceBook, PricingError
 from bot.pricing.money import exact
-from bot.pricing.price_book import KindPrices, PriceRow
 from bot.pricing.usage import TOKEN_KINDS
-from bot.slack.blocks.message import Message
-from bot.spend.alerts import Alert
-from bot.spend.digest import DigestFacts
-from bot.store.identity import Unassigned
-from bot.store.people import Person
 
 if TYPE_CHECKING:
+    # Each command has but one of these at hand.
+    from collections.abc import Sequence
+    from datetime import date
+
     from bot.ask import Answer, Refusal
+    from bot.imports import FileReport
+    from bot.ledger import SpendReport
+    from bot.pricing import CostLine
+    from bot.pricing.price_book import KindPrices, PriceRow
+    from bot.slack.blocks.message import Message
+    from bot.spend.alerts import Alert
+    from bot.spend.digest import DigestFacts
+    from bot.store.identity import Unassigned
+    from bot.store.people import Person
 
 Json = dict[str, Any]
 """Whole numbers, strings, lists and objects; never a float."""
 
 
-def answer_json(answer: "Answer") -> Json:
+def answer_json(answer: Answer) -> Json:
     return {
         "model": answer.model.id,
         "total_usd": exact(answer.cost.usd),
@@ -34,7 +39,7 @@ def answer_json(answer: "Answer") -> Json:
     }
 
 
-def refusal_json(refusal: "Refusal") -> Json:
+def refusal_json(refusal: Refusal) -> Json:
     return {"refusal": refusal.sentence, "try": refusal.suggestion}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from struct import Struct
 from typing import IO, BinaryIO, NamedTuple
 
@@ -75,7 +76,13 @@ def _is_export(file: Path) -> bool:
     # Claude Code keeps beside its transcripts what tools returned, which may be an export of somebody else's.
     is_own = file.name.endswith((".meta.json", "sessions-index.json")) or file.parent.name == "tool-results"
     is_own = is_own or _is_of_a_mac(file.name)
-    return file.suffix.lower() in SUFFIXES and not is_own and file.is_file() and file.stat().st_size > 0
+    if is_own or file.suffix.lower() not in SUFFIXES:
+        return False
+    try:
+        found = file.stat()
+    except OSError:
+        return False
+    return S_ISREG(found.st_mode) and found.st_size > 0
 
 
 class DamagedMember(NamedTuple):
