@@ -88,12 +88,16 @@ class Requests:
             for kinds in (("email",), NOBODYS_OWN)
         )
         existing, source, new, same = self._existing, self.source.key, 0, 0
+        said: list[bytes] = []
         for one in tally.requests.values():
             request, day, actor_id, values = one.request, one.day, actor_of[one.actor], as_stored(one.values)
-            key, name = self._kept_under(request, actor_id), _name(request)
-            self._said.add(key)
-            which = (*source, key, request.at, request.sidechain, request.series, name, day, actor_id)
-            row, before = (*which, line_of[one.line], *values), existing.get(key)
+            key, name = request.key, _name(request)
+            if key in existing or request.former is not None or self._further:
+                key = self._kept_under(request, actor_id, name)
+            said.append(key)
+            line_id, at, series = line_of[one.line], request.at, request.series
+            row = (*source, key, at, request.sidechain, series, name, day, actor_id, line_id, *values)
+            before = existing.get(key)
             if before is None:
                 new += 1
             else:
@@ -109,21 +113,22 @@ class Requests:
                 self._touched[before[_DAY]].add(before[_ACTOR])
                 self._touched[row[_DAY]].add(row[_ACTOR])
             self._rows[key] = existing[key] = row
-            if request.series is not None:
-                self._series.add(request.series)
-            if request.series is not None or request.restates:
+            if series is not None:
+                self._series.add(series)
+            if series is not None or request.restates:
                 # Reports restate, and may hold the same day as a whole as well, which their requests replace.
                 self._touched[day].add(actor_id)
+        self._said.update(said)
         return Counted(new, same, len(tally.requests) - new - same)
 
-    def _kept_under(self, request: Request, actor_id: int) -> bytes:
+    def _kept_under(self, request: Request, actor_id: int, name: int | None) -> bytes:
         """The key under which a request is or will be stored."""
         key, former, existing = request.key, request.former, self._existing
         if former is not None and key not in existing and former in existing and existing[former][_ACTOR] == actor_id:
             return former
         if request.name is not None and key not in existing:
             return self._further.get(request.name, key)
-        if request.name is not None and _is_other(existing[key], _name(request)):
+        if request.name is not None and _is_other(existing[key], name):
             own = request_key(request.name.encode())
             # Of those that older versions stored nobody knows which is the first.
             return own if existing[key][_REQUEST_OF] is not None or own in existing else key
@@ -146,7 +151,8 @@ class Requests:
                 found[bytes(row[_KEY])] = row
 
         look_up({key for one in requests for key in (one.request.key, one.request.former) if key is not None})
-        others = {one.request.name for one in requests if _is_other(found.get(one.request.key), _name(one.request))}
+        again = [one.request for one in requests if one.request.key in found]
+        others = {request.name for request in again if _is_other(found[request.key], _name(request))}
         # On the first days that are kept, the first request of a message may be gone with the day before.
         ((oldest,),) = select_rows(self.connection, _OLDEST, mine)
         until = day_number(number_day(oldest) + ONE_DAY)
@@ -215,9 +221,9 @@ def _name(request: Request) -> int | None:
     return None if request.name is None else crc32(request.name.encode())
 
 
-def _is_other(before: Row | None, name: int | None) -> bool:
+def _is_other(before: Row, name: int | None) -> bool:
     """Whether what is stored under the key of a message is, or may be, another request of the main conversation."""
-    return name is not None and before is not None and not before[_SIDECHAIN] and before[_REQUEST_OF] != name
+    return name is not None and not before[_SIDECHAIN] and before[_REQUEST_OF] != name
 
 
 def _sums(requests: list[Row]) -> dict[int, dict[tuple[int, int], Row]]:
