@@ -113,9 +113,8 @@ def person_by_name(database: Database, name: str) -> Person | None:
     )
     query = (
         sa.select(*_person(), tables.actors.c.kind, tables.actors.c.name)
-        .join(
-            tables.actors, tables.actors.c.person_id == tables.people.c.id
-        )  # who was linked to another has no names and no usage
+        # Who was linked to another has no names and no usage.
+        .join(tables.actors, tables.actors.c.person_id == tables.people.c.id)
         .where(tables.people.c.workspace_id == database.workspace_id, is_meant)
         .order_by(tables.people.c.email, tables.actors.c.kind, tables.actors.c.name)
     )
@@ -134,9 +133,8 @@ def all_people(database: Database) -> list[tuple[Person, str | None, list[str]]]
     """Everybody with an address: who, their seat, and the names that exports use for them."""
     query = (
         sa.select(*_person(), tables.people.c.seat, tables.actors.c.name)
-        .join(
-            tables.actors, tables.actors.c.person_id == tables.people.c.id
-        )  # an address that was linked to another is that person's
+        # An address that was linked to another is that person's.
+        .join(tables.actors, tables.actors.c.person_id == tables.people.c.id)
         .where(tables.people.c.workspace_id == database.workspace_id, tables.people.c.email.is_not(None))
         .order_by(tables.people.c.email, tables.actors.c.kind, tables.actors.c.name)
     )
