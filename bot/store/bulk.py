@@ -14,7 +14,7 @@ from bot.store.columns import Columns
 from bot.store.connection import Connection
 
 Row = tuple[Any, ...]
-_ROWS_AT_ONCE = 200
+_ROWS_AT_ONCE = 400
 _COPIED_FROM = 500
 _IN_AT_ONCE = 500
 _T = TypeVar("_T")
