@@ -6,20 +6,17 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    from bot.advice import Track
     from bot.app import Installation
-    from bot.imports import FileReport, Wrap
+    from bot.imports import FileReport
     from bot.pricing import PriceBook
     from bot.settings import Settings
     from bot.workspaces import Workspaces
@@ -27,9 +24,6 @@ if TYPE_CHECKING:
 DONE, WITH_PROBLEMS, REFUSED = 0, 1, 2
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
-
-SHOWN_FROM = 5_000_000
-"""Bytes from which on an import takes long enough for a progress bar."""
 
 app = typer.Typer(
     name="claudecost",
@@ -199,7 +193,9 @@ def import_exports(
     as_json: Json = False,
 ) -> None:
     """Import usage exports."""
+    from bot.ahead import read_ahead
     from bot.exports.containers import SUFFIXES, files_below
+    from bot.progress import import_bar
     from bot.store.bulk import uncollected
 
     if person is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", person):
@@ -209,9 +205,11 @@ def import_exports(
     installation = _installation()
     importer = installation.importer()
     files = [file for path in paths for file in files_below(path)]
-    with _progress(files) as wrap, uncollected():
+    with import_bar(files) as wrap, uncollected():
         reports = list(
-            importer.import_files(files, installation.clock(), format_name, person, keep=not dry_run, wrap=wrap)
+            importer.import_files(
+                files, installation.clock(), format_name, person, keep=not dry_run, wrap=wrap, read_all=read_ahead
+            )
         )
     if not files:
         _refuse(f"No export files in {', '.join(str(path) for path in paths)}: looked for {', '.join(SUFFIXES)}.")
@@ -410,6 +408,7 @@ def collect() -> None:
     """Run every live feed now, whether it is due or not; the first time this fetches 90 days."""
     from bot.feeds import Brought
     from bot.logs import configure_logging
+    from bot.progress import track
     from bot.store.feeds import feed_states
 
     configure_logging()
@@ -423,7 +422,7 @@ def collect() -> None:
         print(f"{name}: {brought.rows:,} rows are new or changed{newest}")
         problems.extend(f"{name}: {problem}" for problem in brought.problems)
 
-    installation.feeds.collect(installation.clock(), _track("Fetching"), is_forced=True, tell=tell)
+    installation.feeds.collect(installation.clock(), track("Fetching"), is_forced=True, tell=tell)
     mine = {feed.name for feed in installation.feeds.feeds}
     known = [state for state in feed_states(installation.database) if state.name in mine and state.problem]
     problems += [f"{state.name}: {state.problem}" for state in known]
@@ -515,6 +514,7 @@ def recommend(
 ) -> None:
     """Which plan fits a person, or which mix of plans fits a team, from what they really used."""
     from bot.advice_reports import recommendation_json
+    from bot.progress import track
     from bot.slack.blocks.plain import as_text
     from bot.slack.blocks.plans import own_recommendation_message, team_recommendation_message
 
@@ -524,7 +524,7 @@ def recommend(
         _refuse("--picture draws the months of one person; say --person as well.")
     installation = _installation()
     advisor, today = installation.advisor, installation.today()
-    found = advisor.for_person(person, today) if person else advisor.for_team(today, team, _track("Looking at people"))
+    found = advisor.for_person(person, today) if person else advisor.for_team(today, team, track("Looking at people"))
     if found is None:
         _refuse(
             f"Nobody is called “{person}” here; claudecost people lists everybody."
@@ -771,43 +771,6 @@ def _print_reports(reports: "Iterable[FileReport]", dry_run: bool) -> None:
             print_import(report)
     if dry_run:
         print("Nothing was stored: this was a dry run.")
-
-
-@contextmanager
-def _progress(files: list[Path]) -> "Iterator[Wrap]":
-    """What the files are read through: a bar on a terminal, and nothing in a pipe."""
-    sizes = [path.stat().st_size if path.is_file() else 0 for path in files]
-    if not sys.stderr.isatty() or sum(sizes) < SHOWN_FROM:
-        yield lambda _path, file: file
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    before = dict(zip(files, accumulate(sizes, initial=0), strict=False))
-    shown = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*shown, TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("Importing", total=sum(sizes))
-
-        def wrap(path: Path, file: BinaryIO) -> BinaryIO:
-            progress.update(task, completed=before[path])
-            return progress.wrap_file(file, task_id=task)
-
-        yield wrap
-        progress.update(task, completed=sum(sizes))
-
-
-def _track(description: str) -> "Track":
-    """What shows how far a loop is: a bar on a terminal, and nothing in a pipe or for a single turn."""
-
-    def tracked(things: Sequence[Any]) -> Iterable[Any]:
-        if not sys.stderr.isatty() or len(things) < 2:
-            return things
-        from rich.console import Console
-        from rich.progress import track
-
-        return track(things, description=description, console=Console(stderr=True), transient=True)
-
-    return tracked
 
 
 def _print_json(document: dict[str, Any]) -> None:

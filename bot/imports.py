@@ -31,6 +31,9 @@ ADDITIVE_FORMATS = ("transcripts",)
 ARCHIVE = "archive"
 """What an archive is remembered as, once each of its files was read; and a file that is no export."""
 
+MANY = ".jsonl"
+"""What files of such formats end in. Archives may hold more than what fits into memory at once."""
+
 STORED_TOGETHER = 20_000
 """Rows of such files from which on they are stored: enough to share the work, few enough to lose at a Ctrl-C."""
 
@@ -102,6 +105,10 @@ class FileRead(NamedTuple):
 
 
 Wrap = Callable[[Path, BinaryIO], BinaryIO]
+Found = list[FileRead | FileReport]
+"""What is in one file."""
+
+ReadAll = Callable[[Callable[[Path], Found], Sequence[Path]], Iterator[Found]]
 
 
 class Importer:
@@ -132,13 +139,14 @@ class Importer:
         keep: bool = True,
         is_remembered: bool = False,
         wrap: Wrap = lambda _path, file: file,
+        read_all: ReadAll = map,
     ) -> Iterator[FileReport]:
         """Import files, and each file of an archive, one by one: all of it or, with ``keep=False``, nothing.
 
         Never raises for what is wrong with a file: the report says it. A transcript that was read to its end and has
         not changed is not read again, nor with ``is_remembered`` any other file; its rows are reported as unchanged.
-        Transcripts are many and small, so some are stored in one transaction. Files are read through ``wrap``, which
-        may show how far they are.
+        Transcripts are many and small, so some are stored in one transaction, and ``read_all`` reads them, which
+        may do so in several at once. Files are read through ``wrap``, which may show how far they are.
         """
         paths = list(paths)
         settings = f"{self.zone.key} {person or ''} {format_name or ''}"
@@ -149,17 +157,28 @@ class Importer:
         for path in [path for path in named if names_erased(self.database, states[path].path)]:
             del states[path]
         known = find_read_files(self.database, states.values())
+
+        def is_unchanged(path: Path) -> bool:
+            before = known.get(states[path]) if path in states else None
+            is_sound = before is not None and before.format in ADDITIVE_FORMATS and before.problem is None
+            return before is not None and (is_remembered or is_sound)
+
+        def read_files(path: Path) -> Iterator[FileRead | FileReport]:
+            return self._read_files(path, states.get(path), format_name, person, wrap, is_remembered=is_remembered)
+
+        many = read_all(
+            lambda path: list(read_files(path)),
+            [path for path in paths if path.suffix == MANY and not is_unchanged(path)],
+        )
         waiting: list[FileRead | FileReport] = []
         rows = 0
         for path in paths:
             state = states.get(path)
-            before = known.get(state) if state else None
-            is_sound = before is not None and before.format in ADDITIVE_FORMATS and before.problem is None
-            if before is not None and (is_remembered or is_sound):
-                waiting.append(_unchanged(path, before))
+            if state is not None and is_unchanged(path):
+                waiting.append(_unchanged(path, known[state]))
                 continue
             is_settled, problem = True, None
-            for read in self._read_files(path, state, format_name, person, wrap, is_remembered=is_remembered):
+            for read in next(many) if path.suffix == MANY else read_files(path):
                 waiting.append(read)
                 problem = problem or read.first_problem
                 if isinstance(read, FileReport):
