@@ -4,7 +4,6 @@ Each takes the next file that nobody took, from a pipe of numbers, so that both 
 """
 
 import os
-import pickle
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +39,8 @@ def read_ahead(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterator
 
 
 def _read_by_two(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterator[_Read]:
+    import pickle  # once for both, and not for the few files of most imports
+
     free, (told, telling) = _numbers(len(paths)), os.pipe()
     with warnings.catch_warnings():
         # Other threads may hold locks for ever in a child. Those that there are draw a progress bar, which it has not.
@@ -47,7 +48,7 @@ def _read_by_two(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterat
         child = os.fork()
     if child == 0:
         os.close(told)
-        _tell_all(read, paths, free, telling)
+        _tell_all(lambda path: pickle.dumps(read(path)), paths, free, telling)
     os.close(telling)
     known: dict[int, _Read] = {}
     try:
@@ -82,13 +83,13 @@ def _take(free: int) -> int | None:
     return int(_NUMBER.unpack(number)[0]) if number else None
 
 
-def _tell_all(read: Callable[[Path], object], paths: Sequence[Path], free: int, telling: int) -> NoReturn:
+def _tell_all(read: Callable[[Path], bytes], paths: Sequence[Path], free: int, telling: int) -> NoReturn:
     """What the child does: it ends where its parent is gone, and without doing what its parent does at its end."""
     with suppress(BaseException):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # its parent says what comes of Ctrl-C
         _widen(telling)
         while (number := _take(free)) is not None:
-            said = pickle.dumps(read(paths[number]))
+            said = read(paths[number])
             rest = memoryview(_HEADER.pack(number, len(said)) + said)
             while rest:
                 rest = rest[os.write(telling, rest) :]

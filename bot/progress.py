@@ -22,8 +22,8 @@ _BLOCK = 65_536
 @contextmanager
 def import_bar(files: Sequence[Path]) -> "Iterator[Wrap]":
     """What the files are read through, in their order: the bar follows what was read of them."""
-    sizes = [path.stat().st_size if path.is_file() else 0 for path in files]
-    if not sys.stderr.isatty() or sum(sizes) < SHOWN_FROM:
+    sizes = [path.stat().st_size if path.is_file() else 0 for path in files] if _is_watched() else []
+    if sum(sizes) < SHOWN_FROM:
         yield lambda _path, file: file
         return
     from rich.console import Console
@@ -49,7 +49,7 @@ def track(description: str) -> "Track":
     """What shows how far a loop is; nothing for a single turn."""
 
     def tracked(things: Sequence[Any]) -> Iterable[Any]:
-        if not sys.stderr.isatty() or len(things) < 2:
+        if len(things) < 2 or not _is_watched():
             return things
         from rich.console import Console
         from rich.progress import track
@@ -57,6 +57,10 @@ def track(description: str) -> "Track":
         return track(things, description=description, console=Console(stderr=True), transient=True)
 
     return tracked
+
+
+def _is_watched() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()  # a closed one is None
 
 
 def counted(file: BinaryIO, tell: Callable[[int], object]) -> BinaryIO:

@@ -405,6 +405,15 @@ def test_demo_tells_the_whole_story(shell: Shell) -> None:
     assert done.stderr == ""
 
 
+def test_an_import_needs_no_standard_error(shell: Shell, tmp_path: Path) -> None:
+    export = tmp_path / "a.csv"
+    export.write_text("usage_date_utc,model,api_key,cost_usd\n2026-11-05,claude-opus-5,k,1.25\n", encoding="utf-8")
+    command = ["sh", "-c", f"exec {sys.executable} -m bot import {export} 2>&-"]
+    folder = Path(__file__).parents[1]
+    done = subprocess.run(command, env=shell.environment, stdout=subprocess.PIPE, text=True, timeout=60, cwd=folder)
+    assert (done.returncode, "1 accepted" in done.stdout) == (0, True)
+
+
 def test_help_comes_fast(shell: Shell) -> None:
     """0.4 s is the promise; the best of five tells it apart from a busy machine."""
     took = []
