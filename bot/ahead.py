@@ -31,7 +31,8 @@ def read_ahead(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterator
     What a child that is gone has taken and not told is read here, so that all errors are raised here.
     """
     sizes = (path.stat().st_size for path in paths if path.is_file())
-    if not hasattr(os, "fork") or (os.cpu_count() or 1) == 1 or sum(sizes) < WORTH_IT:
+    is_alone = len(paths) < 2 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork")
+    if is_alone or sum(sizes) < WORTH_IT:
         yield from map(read, paths)
         return
     for start in range(0, len(paths), _AT_ONCE):

@@ -106,6 +106,8 @@ def test_few_bytes_and_a_single_processor_are_read_by_one(
     monkeypatch.setattr(ahead, "WORTH_IT", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert len(list(read_ahead(read, paths))) == 40
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert len(list(read_ahead(read, paths[:1]))) == 1
     assert children == []
 
 
