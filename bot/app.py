@@ -176,8 +176,9 @@ class Installation:
 
     def importer(self) -> Importer:
         """An importer that owes alerts by today's limit."""
+        database = self.database  # first: where that fails, what admins chose cannot be read for the same reason
         policy, today = self.policy(), self.today()
-        return Importer(self.database, policy.timezone, self.book, self.alert_policy(), policy.first_kept(today))
+        return Importer(database, policy.timezone, self.book, self.alert_policy(), policy.first_kept(today))
 
     def look_again(self, person_id: int | None = None) -> None:
         """Let a person's alerts, or everybody's, follow their limit, quiet hours and mute from now on."""

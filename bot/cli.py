@@ -44,7 +44,8 @@ KNOWN_PROBLEMS = (
 )
 """Errors whose text is a sentence for people. They are named, as importing their modules would slow every start."""
 
-_OF_DATABASES = ("OperationalError", "ProgrammingError", "DatabaseError", "InternalError")
+_OF_DATABASES = frozenset({"OperationalError", "ProgrammingError", "InternalError"})
+"""What all drivers call errors that a database's owner can do something about; some have kinds of them."""
 
 
 def _usage_day(text: str) -> date:
@@ -105,7 +106,8 @@ def main() -> None:
                 _drop_output()
             where = error.filename or "The output"
             _refuse(f"{where} cannot be read or written: {error.strerror}. Name another place, or mend that one.")
-        if type(error).__name__ in _OF_DATABASES:
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        if kinds & _OF_DATABASES or type(error).__name__ == "DatabaseError":
             _refuse(_database_said(str(getattr(error, "orig", error))))
         what = f"{type(error).__name__}: {error}"
         _refuse(f"This should not happen: {what}. Please report it; python -X dev -m bot … shows where.")

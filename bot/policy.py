@@ -154,7 +154,7 @@ class Policies:
                 self._chosen = chosen
         except database_errors(DatabaseProblem, PolicyProblem) as error:
             # Questions are answered without a database, too: what held before holds on.
-            logger.warning("what admins chose could not be read: %s", error)
+            logger.warning("what admins chose could not be read: %s", str(error).partition("\n")[0])
         self._read_at = time.monotonic()
 
     def _with(self, chosen: Mapping[str, str]) -> Policy:

@@ -178,8 +178,8 @@ def _check_http(installation: Installation, secret: str) -> None:
     """Refuse what would only fail inside the server's worker process, such as for want of a secret."""
     _check_address(installation.settings, ("SLACK_BOT_TOKEN", secret))
     check_token(installation)
-    # Opened to see that it can be; the worker process must have connections of its own.
-    installation.database.close()
+    # Opened to see that it can be; the worker process must have connections of its own, and closes them at its end.
+    installation.database.connections.close()
 
 
 def _check_address(settings: Settings, secrets: tuple[str, ...]) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from bot.playground.generate_export import LAST_DAY, MAIN_FILE, RESTATED_FILE
+from bot.store.bulk import run_sql
+from bot.store.database import connect
 from tests.conftest import SAMPLES
 
 
@@ -403,6 +405,22 @@ def test_demo_tells_the_whole_story(shell: Shell) -> None:
     ):
         assert said in done.stdout
     assert done.stderr == ""
+
+
+def test_what_a_database_refuses_is_said_in_one_line(stored: Shell, database_url: str) -> None:
+    assert stored.run("import", str(SAMPLES / "console_usage_csv")).returncode == 0
+    database = connect(database_url)
+    with database.write() as connection:
+        run_sql(connection, "ALTER TABLE settings RENAME TO away", ())
+    try:
+        for command in (["spend"], ["import", str(SAMPLES / "console_usage_csv")]):
+            done = stored.run(*command)
+            assert done.returncode == 2
+            assert re.fullmatch(r"The database refused: [^\n]*settings[^\n]*\. Look if [^\n]*\n", done.stderr)
+    finally:
+        with database.write() as connection:
+            run_sql(connection, "ALTER TABLE away RENAME TO settings", ())
+        database.close()
 
 
 def test_an_import_needs_no_standard_error(shell: Shell, tmp_path: Path) -> None:

@@ -139,7 +139,10 @@ class Connections:
 
     @contextmanager
     def _driver(self) -> Iterator[sqlite3.Connection]:
-        driver = self._idle.pop() if self._idle else _connect(str(self.file))
+        try:
+            driver = self._idle.pop()
+        except IndexError:
+            driver = _connect(str(self.file))
         try:
             yield driver
         finally:
@@ -167,7 +170,11 @@ def sqlite_engine(url: str | sa.URL) -> sa.Engine:
 
 def _connect(file: str) -> sqlite3.Connection:
     driver = sqlite3.connect(file, check_same_thread=False)
-    _prepare(driver)
+    try:
+        _prepare(driver)
+    except sqlite3.Error:
+        driver.close()
+        raise
     return driver
 
 

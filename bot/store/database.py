@@ -29,7 +29,7 @@ _SERVER_TIME = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGI
 _FILE = re.compile(r"sqlite:///(?!:memory:)(?P<file>[^?#%]+)")
 _VERSIONED = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
 _VERSIONED_POSTGRES = "SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"
-_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite|_%' ESCAPE '|' ORDER BY name"
 
 
 class DatabaseProblem(Exception):
@@ -123,19 +123,20 @@ def connect(url: str) -> Database:
 def _connections(url: str) -> Connections:
     named = _FILE.fullmatch(url)
     if named:
-        _make_folder(named["file"])
-        return Connections(named["file"], None)
+        file = str(Path(named["file"]).absolute())
+        _make_folder(file)
+        return Connections(file, None)
     try:
         parsed = _with_driver(sa.make_url(url))
+        if parsed.get_backend_name() != "sqlite":
+            return Connections(None, sa.create_engine(parsed, pool_pre_ping=True))
+        if parsed.database and parsed.database != ":memory:":
+            _make_folder(parsed.database)
+        return Connections(parsed.database, sqlite_engine(parsed))
     except (sa.exc.ArgumentError, ValueError) as error:
         raise DatabaseProblem(
             "DATABASE_URL is not a database URL; it looks like postgresql://user:password@host/name or sqlite:////path/file.db."
         ) from error
-    if parsed.get_backend_name() != "sqlite":
-        return Connections(None, sa.create_engine(parsed, pool_pre_ping=True))
-    if parsed.database and parsed.database != ":memory:":
-        _make_folder(parsed.database)
-    return Connections(parsed.database, sqlite_engine(parsed))
 
 
 def _make_folder(file: str) -> None:

@@ -1,5 +1,6 @@
 """SQLite by its driver alone, as commands use it that build no statement: SQLAlchemy is not loaded for them."""
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from bot.store import columns, tables
 from bot.store.bulk import select_rows
 from bot.store.columns import Columns
 from bot.store.connection import Connections
-from bot.store.database import Database, database_errors, migrate
+from bot.store.database import Database, DatabaseProblem, connect, database_errors, migrate, open_database
 from bot.store.settings import read_setting, read_setting_in, write_setting, write_setting_in
 from tests.transcripts import tangled
 
@@ -81,6 +82,38 @@ def test_those_that_come_after_sqlalchemy_see_what_was_written_before(
 def test_what_the_driver_raises_is_known_as_the_databases(alone: Database) -> None:
     with pytest.raises(database_errors()), alone.read() as connection:
         select_rows(connection, "SELECT 1 FROM nothing", ())
+
+
+def test_a_relative_path_is_that_of_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its name reads like a URI, which the driver would follow to another file."""
+    monkeypatch.chdir(tmp_path)
+    database = connect("sqlite:///file:a.db")
+    monkeypatch.chdir("/")
+    migrate(database)
+    database.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["file:a.db"]
+
+
+def test_tables_of_another_program_are_let_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE sqliteish (a)")
+    with pytest.raises(DatabaseProblem, match="another program, such as sqliteish"):
+        open_database(f"sqlite:///{tmp_path}/other.db")
+
+
+def test_what_cannot_be_opened_leaves_nothing_beside_it(alone: Database, tmp_path: Path) -> None:
+    alone.close()
+    (tmp_path / "cut.db").write_bytes((tmp_path / "alone.db").read_bytes()[:60_000])
+    cut = Database(Connections(f"{tmp_path}/cut.db", None))
+    with pytest.raises(database_errors()):
+        migrate(cut)
+    cut.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.db", "cut.db"]
+
+
+def test_a_url_of_nothing_is_refused_in_a_sentence() -> None:
+    with pytest.raises(DatabaseProblem, match="is not a database URL"):
+        connect("sqlite://host/x.db")
 
 
 @pytest.mark.parametrize("described", ALL_COLUMNS, ids=lambda described: described.table)
