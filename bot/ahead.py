@@ -9,8 +9,9 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from select import select
+from queue import SimpleQueue
 from struct import Struct
+from threading import Thread
 from typing import NoReturn, TypeVar
 
 WORTH_IT = 20_000_000
@@ -51,22 +52,21 @@ def _read_by_two(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterat
         os.close(told)
         _tell_all(lambda path: pickle.dumps(read(path)), paths, free, telling)
     os.close(telling)
+    answers = _Answers(told)
     known: dict[int, _Read] = {}
     try:
         for number, path in enumerate(paths):
             while number not in known:
-                is_told = bool(select([told], [], [], 0)[0])
-                taken = None if is_told else _take(free)
+                taken = None if answers.has_one() else _take(free)
                 if taken is not None:
                     known[taken] = read(paths[taken])
-                elif (answer := _receive(told)) is not None:
+                elif (answer := answers.next()) is not None:
                     known[answer[0]] = pickle.loads(answer[1])  # noqa: S301 - a process of our own wrote it
                 else:
                     known[number] = read(path)
             yield known.pop(number)
     finally:
         os.close(free)
-        os.close(told)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
@@ -104,22 +104,46 @@ def _widen(pipe: int) -> None:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _HELD)
 
 
-def _receive(told: int) -> tuple[int, bytes] | None:
-    """A number and what the child read; None where the child is gone."""
-    header = _read_exactly(told, _HEADER.size)
-    if header is None:
-        return None
-    number, size = _HEADER.unpack(header)
-    said = _read_exactly(told, size)
-    return None if said is None else (number, said)
+class _Answers:
+    """What a child tells, taken from it by a thread: else it would wait while its parent stores."""
 
+    def __init__(self, told: int) -> None:
+        self._parts: SimpleQueue[bytes] = SimpleQueue()
+        self._held = bytearray()
+        self._is_over = False
+        Thread(target=self._hear, args=(told,), daemon=True).start()
 
-def _read_exactly(pipe: int, size: int) -> bytes | None:
-    parts = []
-    while size:
-        part = os.read(pipe, min(size, _HELD))
-        if not part:
+    def has_one(self) -> bool:
+        """Whether a whole answer is there, or the last one was."""
+        while not self._parts.empty():
+            self._take_part()
+        return self._is_over or self._size() is not None
+
+    def next(self) -> tuple[int, bytes] | None:
+        """The number of a path and what the child read; None where it is gone. Waits for it."""
+        while (size := self._size()) is None:
+            if self._is_over:
+                return None
+            self._take_part()
+        number = _HEADER.unpack_from(self._held)[0]
+        said = bytes(self._held[_HEADER.size : size])
+        del self._held[:size]
+        return number, said
+
+    def _hear(self, told: int) -> None:
+        while part := os.read(told, _HELD):
+            self._parts.put(part)
+        os.close(told)
+        self._parts.put(b"")
+
+    def _take_part(self) -> None:
+        part = self._parts.get()
+        self._held += part
+        self._is_over = self._is_over or not part
+
+    def _size(self) -> int | None:
+        """Bytes of the next answer, where all of them are there."""
+        if len(self._held) < _HEADER.size:
             return None
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+        size = _HEADER.size + int(_HEADER.unpack_from(self._held)[1])
+        return size if len(self._held) >= size else None

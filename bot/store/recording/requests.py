@@ -69,7 +69,9 @@ class Requests:
         used_by = ({*touched.get(day, ()), *(actor for actor, _ in grown.get(day, ()))} for day in days)
         rollups = [self.source.rollup(day, actors) for day, actors in zip(days, used_by, strict=True)]
         if self.is_kept or touched:
-            insert_rows(self.connection, SEEN_REQUESTS, sorted(added, key=itemgetter(_KEY)))
+            # Nearer to each other in the table, they take half the time.
+            added.sort(key=itemgetter(_KEY))
+            insert_rows(self.connection, SEEN_REQUESTS, [row[_KEY:] for row in added], self.source.key)
         replace_rows(self.connection, SEEN_REQUESTS, [rows[key] for key in sorted(rows.keys() & first)])
         for key, *_ in gone:
             run_sql(self.connection, _DELETE, (*self.source.key, key))
