@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,16 @@ from tests.npm import npm_package
 
 VERSION = "20.0.24"
 ROUNDS = 3
-SIZES = (("100 MB", 45, 192), ("1 GB", 450, 192))
+SIZES = (
+    ("100 MB", 45, 192, {"read": "wall 0.85"}),
+    (
+        "1 GB",
+        450,
+        192,
+        {"read": "wall 0.60, CPU 0.35", "stored": "wall 0.80", "again": "wall 0.10", "appended": "wall 0.12"},
+    ),
+)
+"""Name, files, turns of each, and what is to be reached."""
 
 
 class Cost(NamedTuple):
@@ -31,15 +40,15 @@ class Cost(NamedTuple):
 
 def main() -> None:
     warm_up()
-    for name, files, turns in SIZES:
+    for name, files, turns, goals in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             corpus = Path(folder)
             size = write_corpus(corpus, files, turns, seed=7, padding=800)
             print(f"{name}: {size / 1e6:,.0f} MB in {files} files")
-            compare(corpus)
+            compare(corpus, goals)
 
 
-def compare(corpus: Path) -> None:
+def compare(corpus: Path, goals: Mapping[str, str]) -> None:
     """Print each way of importing beside ccusage's daily report of the same files."""
     found: dict[str, list[tuple[float, float]]] = {"read": [], "stored": [], "again": [], "appended": []}
     for _ in range(ROUNDS):
@@ -52,15 +61,10 @@ def compare(corpus: Path) -> None:
             append(corpus)
             ours = run(importing, Path(home))
             found["appended"].append((ours.wall / theirs.wall, ours.cpu / theirs.cpu))
-    goals = {
-        "read": "CPU 0.35, wall 0.60 (1 GB) or 0.85 (100 MB)",
-        "stored": "wall 0.80",
-        "again": "wall 0.10",
-        "appended": "wall 0.12",
-    }
     for what, ratios in found.items():
         wall, cpu = (statistics.median(column) for column in zip(*ratios, strict=True))
-        print(f"  {what}: {wall:.2f} x ccusage's wall time, {cpu:.2f} x its CPU time (goal: {goals[what]})")
+        goal = f" (goal: {goals[what]})" if what in goals else ""
+        print(f"  {what}: {wall:.2f} x ccusage's wall time, {cpu:.2f} x its CPU time{goal}")
 
 
 def warm_up() -> None:
