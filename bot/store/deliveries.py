@@ -19,7 +19,7 @@ from bot.store.bulk import run_sql, select_in, select_rows
 from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.people import ids_by_now, ids_of_one
-from bot.store.upsert import insert_missing
+from bot.store.upsert import insert_new
 from bot.store.values import day_number
 
 DIGEST = "digest"
@@ -425,7 +425,7 @@ def _owe(
         "payload": None if payload is None else json.dumps(payload),
         "edition": None if covered is None else "|".join(map(str, covered)),
     }
-    insert_missing(connection, tables.deliveries, [row], "workspace_id", "key")
+    insert_new(connection, tables.deliveries, row, "workspace_id", "key")
 
 
 def _reopen(connection: Connection, workspace_id: int, key: str, now: datetime, states: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from bot.store.builder import sa, tables
 from bot.store.bulk import select_rows
 from bot.store.connection import Connection
 from bot.store.database import Database
-from bot.store.upsert import insert_missing
+from bot.store.upsert import insert_new
 from bot.store.values import instant
 
 MIN_ARRIVALS = 5
@@ -96,7 +96,7 @@ def claim_feed(
     mine = (table.workspace_id == database.workspace_id, table.name == name)
     with database.write() as connection:
         row = {"workspace_id": database.workspace_id, "name": name, "received": 0}
-        insert_missing(connection, tables.feeds, [row], "workspace_id", "name")
+        insert_new(connection, tables.feeds, row, "workspace_id", "name")
         before = connection.execute(sa.select(*_columns()).where(*mine)).one()
         due = sa.or_(table.next_at.is_(None), table.next_at <= now, table.next_at > latest)
         taken = (
@@ -305,5 +305,5 @@ def _change(database: Database, name: str, values: dict[str, Any]) -> None:
     mine = (tables.feeds.c.workspace_id == database.workspace_id, tables.feeds.c.name == name)
     with database.write() as connection:
         row = {"workspace_id": database.workspace_id, "name": name, "received": 0}
-        insert_missing(connection, tables.feeds, [row], "workspace_id", "name")
+        insert_new(connection, tables.feeds, row, "workspace_id", "name")
         connection.execute(sa.update(tables.feeds).where(*mine).values(**values))

@@ -81,7 +81,7 @@ def subscribe(database: Database, subscription: Subscription, now: datetime) -> 
     with database.write() as connection:
         # A time that moves to before now must not cost the channel today's digest.
         since = connection.execute(sa.select(table.since).where(*same)).scalar()
-        upsert(connection, tables.subscriptions, [row | {"since": since or now}])
+        upsert(connection, tables.subscriptions, row | {"since": since or now})
 
 
 def unsubscribe(database: Database, channel: str, edition: str | None = None, team: str | None = None) -> int:

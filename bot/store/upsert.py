@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT in the dialect of the connection."""
+"""INSERT … ON CONFLICT of a single row, built in the dialect of the connection; ``bulk`` has that of many."""
 
 from __future__ import annotations
 
@@ -7,24 +7,18 @@ from typing import Any
 from bot.store.builder import sa
 from bot.store.connection import Connection
 
-BATCH = 500
 
-
-def upsert(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Insert rows; where the primary key exists already, replace the other columns."""
+def upsert(connection: Connection, table: sa.Table, row: dict[str, Any]) -> None:
+    """Insert a row; where its primary key exists already, replace the other columns."""
     insert = _insert(connection, table)
     key = [column.name for column in table.primary_key]
     replaced = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in key}
-    statement = insert.on_conflict_do_update(index_elements=key, set_=replaced)
-    for start in range(0, len(rows), BATCH):
-        connection.execute(statement, rows[start : start + BATCH])
+    connection.execute(insert.on_conflict_do_update(index_elements=key, set_=replaced), row)
 
 
-def insert_missing(connection: Connection, table: sa.Table, rows: list[dict[str, Any]], *key: str) -> None:
-    """Insert rows; where a row with the same unique key exists already, leave that one alone."""
-    statement = _insert(connection, table).on_conflict_do_nothing(index_elements=list(key))
-    for start in range(0, len(rows), BATCH):
-        connection.execute(statement, rows[start : start + BATCH])
+def insert_new(connection: Connection, table: sa.Table, row: dict[str, Any], *key: str) -> None:
+    """Insert a row; where one with the same unique key exists already, leave that one alone."""
+    connection.execute(_insert(connection, table).on_conflict_do_nothing(index_elements=list(key)), row)
 
 
 def _insert(connection: Connection, table: sa.Table) -> Any:

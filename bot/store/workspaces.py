@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from bot.store.builder import sa, tables
 from bot.store.database import SINGLE_WORKSPACE, Database
-from bot.store.upsert import insert_missing
+from bot.store.upsert import insert_new
 
 
 class Workspace(NamedTuple):
@@ -50,7 +50,7 @@ def remember_single(database: Database, team_id: str, enterprise_id: str | None)
         raise OtherWorkspace(f"The database has {team_id} as one of several workspaces: leave SLACK_BOT_TOKEN out.")
     with database.write() as connection:
         row = {"id": SINGLE_WORKSPACE, "team_id": team_id, "enterprise_id": enterprise_id}
-        insert_missing(connection, tables.workspaces, [row], "id")
+        insert_new(connection, tables.workspaces, row, "id")
 
 
 def remember_installed(database: Database, team_id: str, enterprise_id: str | None, installer: str) -> None:
