@@ -74,8 +74,6 @@ _UsageError: Any = typer.BadParameter.__base__
 
 def main() -> None:
     """Run the command line; what goes wrong in a known way becomes one sentence on stderr and exit code 2."""
-    # None is used, and to look for plug-ins pydantic goes through everything that is installed.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # What a command loads stays to its end: to look for garbage in it then would be in vain.
     atexit.register(gc.freeze)
     for stream in filter(None, (sys.stdout, sys.stderr)):  # a closed one is None

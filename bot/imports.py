@@ -158,24 +158,24 @@ class Importer:
             del states[path]
         known = find_read_files(self.database, states.values())
 
-        def is_unchanged(path: Path) -> bool:
-            before = known.get(states[path]) if path in states else None
-            is_sound = before is not None and before.format in ADDITIVE_FORMATS and before.problem is None
-            return before is not None and (is_remembered or is_sound)
+        unchanged = {
+            path: known[state]
+            for path, state in states.items()
+            if state in known and (is_remembered or _is_sound_and_additive(known[state]))
+        }
 
         def read_files(path: Path) -> Iterator[FileRead | FileReport]:
             return self._read_files(path, states.get(path), format_name, person, wrap, is_remembered=is_remembered)
 
         many = read_all(
             lambda path: list(read_files(path)),
-            [path for path in paths if path.suffix == MANY and not is_unchanged(path)],
+            [path for path in paths if path.suffix == MANY and path not in unchanged],
         )
         waiting: list[FileRead | FileReport] = []
         rows = 0
         for path in paths:
-            state = states.get(path)
-            if state is not None and is_unchanged(path):
-                waiting.append(_unchanged(path, known[state]))
+            if path in unchanged:
+                waiting.append(_unchanged(path, unchanged[path]))
                 continue
             is_settled, problem = True, None
             for read in next(many) if path.suffix == MANY else read_files(path):
@@ -189,6 +189,7 @@ class Importer:
                 if read.format not in ADDITIVE_FORMATS or rows >= STORED_TOGETHER:
                     yield from self._store_waiting(waiting, now, keep)
                     waiting, rows = [], 0
+            state = states.get(path)
             if state and is_remembered and is_settled:
                 yield from self._store_waiting(waiting, now, keep)
                 waiting, rows = [], 0
@@ -469,6 +470,11 @@ def _impossible(row: int, day: date, latest: date) -> Problem:
 
 def _first_problem(path: str, problems: Sequence[Problem]) -> str | None:
     return f"{path}: {problems[0].problem}" if problems else None
+
+
+def _is_sound_and_additive(read: ReadFile) -> bool:
+    """Whether to read it again could change nothing."""
+    return read.format in ADDITIVE_FORMATS and read.problem is None
 
 
 def _unchanged(path: Path, known: ReadFile) -> FileReport:

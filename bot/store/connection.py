@@ -84,7 +84,7 @@ class Connections:
     """Begins the transactions of one database, and keeps their connections for the next ones."""
 
     def __init__(self, file: str | None, engine: sa.Engine | None) -> None:
-        """``engine`` may be missing for a ``file`` of SQLite: it is made once SQLAlchemy is loaded."""
+        """Either a ``file`` of SQLite, whose engine is made once SQLAlchemy is loaded, or an ``engine``."""
         self.file = file
         self._engine = engine
         self._engine_made = Lock()

@@ -132,7 +132,7 @@ def _connections(url: str) -> Connections:
             return Connections(None, sa.create_engine(parsed, pool_pre_ping=True))
         if parsed.database and parsed.database != ":memory:":
             _make_folder(parsed.database)
-        return Connections(parsed.database, sqlite_engine(parsed))
+        return Connections(None, sqlite_engine(parsed))
     except (sa.exc.ArgumentError, ValueError) as error:
         raise DatabaseProblem(
             "DATABASE_URL is not a database URL; it looks like postgresql://user:password@host/name or sqlite:////path/file.db."

@@ -90,13 +90,12 @@ class Requests:
             for kinds in (("email",), NOBODYS_OWN)
         )
         existing, source, new, same = self._existing, self.source.key, 0, 0
-        said: list[bytes] = []
         for one in tally.requests.values():
             request, day, actor_id, values = one.request, one.day, actor_of[one.actor], as_stored(one.values)
             key, name = request.key, _name(request)
             if key in existing or request.former is not None or self._further:
                 key = self._kept_under(request, actor_id, name)
-            said.append(key)
+            self._said.add(key)
             line_id, at, series = line_of[one.line], request.at, request.series
             row = (*source, key, at, request.sidechain, series, name, day, actor_id, line_id, *values)
             before = existing.get(key)
@@ -120,7 +119,6 @@ class Requests:
             if series is not None or request.restates:
                 # Reports restate, and may hold the same day as a whole as well, which their requests replace.
                 self._touched[day].add(actor_id)
-        self._said.update(said)
         return Counted(new, same, len(tally.requests) - new - same)
 
     def _kept_under(self, request: Request, actor_id: int, name: int | None) -> bytes:
