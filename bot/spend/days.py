@@ -5,8 +5,6 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 ONE_DAY = timedelta(days=1)
-_QUARTER = 15 * 60 * 1000
-"""A quarter of an hour in milliseconds: since 2000 no zone's midnight, nor a change of its clock, lies within one."""
 
 
 class Period(NamedTuple):
@@ -35,20 +33,22 @@ def milliseconds(at: datetime) -> int:
 
 
 class SpendDays:
-    """The calendar days in ``zone`` of moments since 2000: ``spend_day`` for a great many of them."""
+    """The calendar days in ``zone`` of moments since 2012: ``spend_day`` for a great many, most of them on one day."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
-        self._by_quarter: dict[int, date] = {}
+        self._day = date.min
+        self._start = self._end = 0
+        """When that day begins and ends. Before 2012 there were zones in which one of a few minutes came twice."""
 
     def day(self, at: int) -> date:
         """The day of a moment in milliseconds since 1970."""
-        quarter = at // _QUARTER
-        day = self._by_quarter.get(quarter)
-        if day is None:
-            moment = datetime.fromtimestamp(quarter * _QUARTER // 1000, UTC)
-            day = self._by_quarter[quarter] = spend_day(moment, self._zone)
-        return day
+        if not self._start <= at < self._end:
+            self._day = spend_day(datetime.fromtimestamp(at // 1000, UTC), self._zone)
+            self._start, self._end = (
+                milliseconds(due_at(day, time(), self._zone)) for day in (self._day, self._day + ONE_DAY)
+            )
+        return self._day
 
 
 def so_far(start: date, until: date, written: date) -> date:
