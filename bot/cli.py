@@ -235,11 +235,11 @@ def _say_whose(installation: "Installation", reports: "Sequence[FileReport]") ->
     """That somebody's usage is nobody's yet, while it is, where a file names nobody."""
     from bot.exports.formats import reader_named
     from bot.spend.records import THIS_MACHINE
-    from bot.store.identity import unassigned
+    from bot.store.identity import is_unassigned
 
     if not any(one.rows and not reader_named(one.format or "").names_people for one in reports):
         return
-    if any(entry.actor == THIS_MACHINE for entry in unassigned(installation.database, date.max)):
+    if is_unassigned(installation.database, THIS_MACHINE):
         print(
             f"What names nobody is counted for “{THIS_MACHINE.name}”, as one person's. Say whose it is: import each "
             f"person's files with --person, or claudecost link \"{THIS_MACHINE.name}\" E-MAIL if all are one's."

@@ -212,6 +212,16 @@ def unassigned(database: Database, since: date) -> list[Unassigned]:
     return sorted(rows, key=lambda entry: (-entry.usd, entry.actor))
 
 
+def is_unassigned(database: Database, actor: Actor) -> bool:
+    """Whether there is usage of a name without a person."""
+    sql = (
+        "SELECT 1 FROM actors JOIN people ON people.id = actors.person_id "
+        "WHERE actors.workspace_id = ? AND kind = ? AND actors.name = ? AND email IS NULL AND NOT is_organization"
+    )
+    with database.read() as connection:
+        return bool(select_rows(connection, sql, (database.workspace_id, *actor)))
+
+
 def possible_addresses(database: Database, limit: int) -> dict[str, list[str]]:
     """Claude Code's keys that nobody is behind, each with the addresses that their owner may have.
 

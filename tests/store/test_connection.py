@@ -132,7 +132,7 @@ def test_transcripts_are_imported_without_sqlalchemy(tmp_path: Path) -> None:
     script = (
         "import atexit, sys\n"
         "atexit.register(lambda: print('sqlalchemy' in sys.modules, file=sys.stderr))\n"
-        f"sys.argv = ['claudecost', 'import', {str(transcript.parent)!r}, '--json']\n"
+        f"sys.argv = ['claudecost', 'import', {str(transcript.parent)!r}]\n"
         "from bot.cli import main\n"
         "main()"
     )

@@ -33,7 +33,15 @@ from bot.store.deliveries import (
     start_sending,
 )
 from bot.store.feeds import feed_failed
-from bot.store.identity import BY_ADMIN, UnknownIdentity, erase_person, link_actor, possible_addresses, unassigned
+from bot.store.identity import (
+    BY_ADMIN,
+    UnknownIdentity,
+    erase_person,
+    is_unassigned,
+    link_actor,
+    possible_addresses,
+    unassigned,
+)
 from bot.store.people import (
     all_people,
     normalised_email,
@@ -305,11 +313,13 @@ def test_an_admin_moves_a_name_with_its_history(database: Database, book: PriceB
     store(database, used(opus_for(3), actor=ci), used(opus_for(2), actor=ci, day=earlier), used(opus_for(1)))
     assert [entry.actor.name for entry in unassigned(database, date(2026, 1, 1))] == ["ci"]
     assert unassigned(database, date(2026, 1, 1))[0].usd == 5
+    assert [is_unassigned(database, actor) for actor in (ci, DANA, Actor("account", "ci"))] == [True, False, False]
     link_actor(database, "CI", "Dana@Example.com", BY_ADMIN, book, POLICY, NOW)
     assert spenders(database) == {"dana@example.com": Decimal(4)}
     assert [entry.usd for entry in people_on(database, earlier)] == [2]
     assert dollars(database, book) == 6
     assert unassigned(database, date(2026, 1, 1)) == []
+    assert not is_unassigned(database, ci)
     assert [names for _, _, names in all_people(database)] == [["ci"]]
     link_actor(database, "ci", "emil@example.com", BY_ADMIN, book, POLICY, NOW)
     assert spenders(database) == {"emil@example.com": Decimal(3), "dana@example.com": Decimal(1)}
