@@ -10,7 +10,7 @@ LINE = ("model", "speed", "inference_geo", "service_tier", "prompt_tier", "billi
 
 
 class Columns(NamedTuple):
-    """A table, the columns that tell its rows apart, and those of the others that rows are written with."""
+    """A table, the columns that tell its rows apart, if any, and those of the others that rows are written with."""
 
     table: str
     key: tuple[str, ...]
@@ -46,6 +46,7 @@ PERSON_RANGES = Columns(
     ("workspace_id", "until", "start", "source_id", "person_id"),
     ("tokens", "usd", "days", "day_tokens", "day_usd", "is_fuller"),
 )
+IMPORT_PROBLEMS = Columns("import_problems", (), ("import_id", "row", "problem"))
 READ_FILES = Columns(
     "read_files",
     ("workspace_id", "path"),

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from bot.spend.days import ONE_DAY
 from bot.spend.records import Problem
 from bot.store.builder import sa, tables
-from bot.store.bulk import Row, select_rows
+from bot.store.bulk import Row, insert_rows, select_rows
+from bot.store.columns import IMPORT_PROBLEMS
 from bot.store.identity import without_erased
 from bot.store.recording.source import Source
 from bot.store.tally import Tally
@@ -68,12 +69,11 @@ def log_files(
     ]
     ids = [select_rows(source.connection, _LOG, row)[0][0] for row in rows]
     problems = [
-        {"import_id": import_id, "row": problem.row, "problem": problem.problem.replace("\0", "�")}
+        (import_id, problem.row, problem.problem.replace("\0", "�"))
         for import_id, file in zip(ids, files, strict=True)
         for problem in file.problems
     ]
-    if problems:
-        source.connection.execute(sa.insert(tables.import_problems), problems)
+    insert_rows(source.connection, IMPORT_PROBLEMS, problems)
 
 
 def _is_logged_as_one(source: Source, file: FileTally, now: datetime, recorded: Recorded) -> bool:
