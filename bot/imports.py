@@ -40,7 +40,7 @@ STORED_TOGETHER = 20_000
 MAX_PROBLEMS = 20_000
 """Bad rows of a file that are told of one by one."""
 
-HOPELESS = 1_000_000
+HOPELESS = 400_000
 """So many more, and not one good row, and the rest of a file is not looked at."""
 
 

@@ -27,6 +27,10 @@ MAX_NAME = 200
 MAX_DOCUMENT = 224 * 1024 * 1024
 """A JSON document is decoded as a whole, so its size bounds the memory; line by line formats have no limit."""
 
+_VALUE_BYTES, _FEW_VALUES = 8, 100_000
+"""What a value takes on the average with its name, at least, in a document of more than a few: what is made of smaller
+ones is no export, and takes many times its size in memory."""
+
 HEAD_BYTES = 65536
 MAX_LINE = 64 * 1024 * 1024
 MAX_CSV_LINE = 4 * 1024 * 1024
@@ -75,6 +79,7 @@ class Export(NamedTuple):
         data = self.file.read(MAX_DOCUMENT + 1)
         if len(data) > MAX_DOCUMENT:
             raise UnreadableExport(f"it is one document of over {MAX_DOCUMENT // 2**20} MB; export fewer days")
+        check_values(data)
         return data
 
     def document(self) -> bytes:
@@ -127,6 +132,12 @@ def more_pages(pages: Sequence[Page]) -> Iterator[MorePages]:
     """Says it where the last page of a file names another one: the first of an answer is easily taken for all of it."""
     if pages and pages[-1].has_more is True:
         yield MorePages()
+
+
+def check_values(document: bytes) -> None:
+    """Raises UnreadableExport for one that holds so many values that they can be none of an export."""
+    if (values := document.count(b",")) > _FEW_VALUES + len(document) // _VALUE_BYTES:
+        raise UnreadableExport(f"it holds {values:,} values in {len(document):,} bytes, as no export does")
 
 
 def decoded(data: bytes, kind: type[_T], what: str) -> _T:

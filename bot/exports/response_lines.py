@@ -11,7 +11,8 @@ from ahocorasick_rs import BytesAhoCorasick
 from bot.exports.reader import BOM, MAX_LINE
 
 _BUFFER = 256 * 1024
-_USAGE = BytesAhoCorasick([b'"usage"'])
+_NAME = b'"usage"'
+_USAGE = BytesAhoCorasick([_NAME])
 _BRACE = ord("{")
 
 
@@ -30,7 +31,7 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
         filled = kept + got
         # Up to the end of the last whole line, or to the end of the file.
         end = buffer.rfind(b"\n", 0, filled) + 1 if got else filled
-        hits = iter([place for _, place, _ in _USAGE.find_matches_as_indexes(view[:end])])
+        hits = _usages(view, end)
         hit, find = next(hits, end), buffer.find
         start = len(BOM) if row == 0 and buffer.startswith(BOM, 0, end) else 0
         while start < end:
@@ -59,6 +60,14 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
             kept = _next_line(file, buffer)
         else:
             buffer[:kept] = buffer[end:filled]
+
+
+def _usages(view: memoryview, end: int) -> Iterator[int]:
+    """Where a usage is named before ``end``; a buffer that a long line made larger is looked through piece by piece."""
+    for start in range(0, end, _BUFFER):
+        piece = view[start : min(start + _BUFFER + len(_NAME) - 1, end)]
+        for _, place, _ in _USAGE.find_matches_as_indexes(piece):
+            yield start + place
 
 
 def _next_line(file: BinaryIO, buffer: bytearray) -> int:

@@ -25,6 +25,8 @@ MANY_BYTES = 8_000_000
 
 _CHUNK = 16 * 1024 * 1024
 _FEW = 10_000
+"""Lines that are told one by one before the whole file is, which takes less memory."""
+
 _PLAIN = rf"^[0-9]{{0,{MAX_DIGITS}}}$"
 _BLANKS = r"^\s|\s$|[\x00-\x1f]"
 
@@ -117,6 +119,8 @@ class _Table:
         if b'"' in body or b"\r" in body or b"\0" in body:
             raise _Doubt
         count = body.count(b"\n") + (not body.endswith(b"\n"))
+        if count > _FEW + len(body) // self.layout.width:
+            raise _Doubt  # so many lines are empty, or have too few commas
         frame, numbers = self._frame(number, body, count)
         pl, layout = self.pl, self.layout
         part = frame.select(
@@ -177,6 +181,8 @@ class _Table:
         ends = np.append(np.flatnonzero(text == ord("\n")), len(body))[:count]
         commas = np.searchsorted(np.flatnonzero(text == ord(",")), ends)
         odd = np.flatnonzero(np.diff(commas, prepend=0) != self.layout.width - 1)
+        if len(odd) > _FEW:
+            raise _Doubt
         regular, after = [], 0
         for line, end in zip(odd.tolist(), ends[odd].tolist(), strict=True):
             start = int(ends[line - 1]) + 1 if line else 0
@@ -207,7 +213,7 @@ class _Table:
         if not isinstance(found, Problem):
             raise _Doubt  # it counts, whatever it looks like
         if len(self.problems) == _FEW:
-            raise _Doubt  # so many bad rows are no exception: row by row they take less memory
+            raise _Doubt
         self.problems.append(found)
 
     def _learn(self, part: "DataFrame") -> None:

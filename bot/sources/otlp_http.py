@@ -8,7 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from bot.exports.otlp import LOGS, METRICS, decode_events, decode_points, event_records, point_records
-from bot.exports.reader import Reading, ReadingContext, UnreadableExport, shortened
+from bot.exports.reader import Reading, ReadingContext, UnreadableExport, check_values, shortened
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -94,6 +94,7 @@ def _read_up_to(file: BinaryIO, size: int) -> bytes | None:
 def read(body: Body, context: ReadingContext) -> Reading:
     """The usage in a body. Raises Refused for one that cannot be decoded."""
     try:
+        check_values(body.data)
         if body.kind == LOGS:
             return event_records(decode_events(body.data, is_json=body.is_json), context)
         return point_records(decode_points(body.data, is_json=body.is_json), context)

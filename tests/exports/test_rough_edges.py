@@ -501,6 +501,16 @@ def test_a_table_of_nothing_but_bad_or_empty_rows_is_refused(
     assert said in str(report.refused)
 
 
+@pytest.mark.parametrize("value", ["1", "{}", '""'])
+def test_a_document_of_many_small_values_is_refused_before_they_fill_the_memory(
+    database: Database, book: PriceBook, tmp_path: Path, value: str
+) -> None:
+    path = tmp_path / "page.json"
+    path.write_text(f'{{"data":[{{"actor":1,"model_breakdown":2}}{f",{value}" * 200_000}]}}', encoding="utf-8")
+    (report,) = importer(database, book).import_files([path], NOW)
+    assert "it holds 200,001 values in" in str(report.refused)
+
+
 def test_what_is_wrong_in_a_watched_folder_is_said_until_it_is_mended(
     database: Database, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -215,6 +215,18 @@ def test_where_there_is_a_doubt_it_is_read_row_by_row(book: PriceBook, line: str
     assert len([one for one in reading if not isinstance(one, View)]) == 2
 
 
+@pytest.mark.parametrize("lines", ["\n" * 300, (",".join(GOOD[:-1]) + "\n\n\n") * 6])
+def test_many_lines_that_are_no_rows_are_told_one_by_one(
+    book: PriceBook, monkeypatch: pytest.MonkeyPatch, lines: str
+) -> None:
+    """Column by column each of them would take many times its size in memory."""
+    monkeypatch.setattr(usage_columns, "_CHUNK", 10_000)
+    content = "\n".join([",".join(HEADER), ",".join(GOOD), lines])
+    assert is_read_by_column(content, book)
+    monkeypatch.setattr(usage_columns, "_FEW", 10)
+    assert not is_read_by_column(content, book)
+
+
 def test_without_polars_it_is_read_row_by_row(book: PriceBook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "polars", None)
     content = "\n".join([",".join(HEADER), ",".join(GOOD)])
