@@ -1,5 +1,6 @@
 """Totals of several days, of sources that know no days: whose they are, and which of them say more than the days."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
@@ -87,7 +88,8 @@ def has_ranges(database: Database, period: Period | None = None) -> bool:
 def fuller_ranges(database: Database, period: Period) -> list[FullerRange]:
     """The totals within a period that say more than their people's days: of thousands of people in no time.
 
-    Of a source's totals of a person that start on the same day the longest counts, of all that overlap the fullest.
+    Of a source's totals of a person that start on the same day the longest counts, of all that overlap those that
+    together say most.
     The organization's count only where nobody else's usage is known, as its days do: those that lie within other
     people's totals are in the list as well, without parts.
     """
@@ -104,12 +106,16 @@ def fuller_ranges(database: Database, period: Period) -> list[FullerRange]:
                 chains[span.start, span.source_id].append(span)
         found = [row for chain in chains.values() for row in _of_chain(connection, mine, chain, names)]
         found += [row for of in sessions.values() for row in _of_sessions(connection, mine, of, names)]
-        fuller = [one for _, one in (_without_overlaps(found) if len(spans) > 1 else found)]
+        fuller = [one.total for one in (_without_overlaps(found) if len(spans) > 1 else found)]
         return _beside_organization(connection, mine, period, fuller) if fuller else []
 
 
-_Sized = tuple[tuple[int, int], FullerRange]
-"""Tokens and nanodollars of a total, and the total."""
+class _Sized(NamedTuple):
+    """A total, its tokens, and how many of them are more than those of the person's days within it."""
+
+    total: FullerRange
+    tokens: int
+    more_tokens: int
 
 
 def _of_chain(
@@ -154,8 +160,9 @@ def _of_sessions(
                 totals = _day_totals(connection, workspace_id, whole, [person_id])
                 day_tokens, day_usd, days = totals.get(person_id, (0, 0, 0))
             if _says_more(names[whole.source_id], tokens, usd, (day_tokens, day_usd, days)):
-                sized, one = _sized((person_id, tokens, usd, days, day_usd), whole, names)
-                yield sized, one._replace(parts=tuple(_range_of(person_id, span, names) for span, _ in parts))
+                one = _sized((person_id, tokens, usd, days, day_tokens, day_usd), whole, names)
+                sessions = tuple(_range_of(person_id, span, names) for span, _ in parts)
+                yield one._replace(total=one.total._replace(parts=sessions))
 
 
 def _overlapping(said: list[tuple[Span, Row]]) -> list[list[tuple[Span, Row]]]:
@@ -172,9 +179,9 @@ def _overlapping(said: list[tuple[Span, Row]]) -> list[list[tuple[Span, Row]]]:
 
 
 def _sized(row: Row, span: Span, names: Mapping[int, str]) -> _Sized:
-    person_id, tokens, usd, days, day_usd = row
+    person_id, tokens, usd, days, day_tokens, day_usd = row
     of = _range_of(person_id, span, names)
-    return (tokens, usd), FullerRange(of, from_nano(usd - day_usd), days, (of,))
+    return _Sized(FullerRange(of, from_nano(usd - day_usd), days, (of,)), tokens, tokens - day_tokens)
 
 
 def _range_of(person_id: int, span: Span, names: Mapping[int, str]) -> RangeOf:
@@ -182,23 +189,36 @@ def _range_of(person_id: int, span: Span, names: Mapping[int, str]) -> RangeOf:
 
 
 def _without_overlaps(found: list[_Sized]) -> list[_Sized]:
-    """Of each person's totals whose days overlap, the one with the most tokens, then dollars.
+    """Of each person's totals those whose days do not overlap and that together say most."""
+    of_people: dict[int, list[_Sized]] = defaultdict(list)
+    for one in found:
+        of_people[one.total.of.person_id].append(one)
+    return [one for mine in of_people.values() for one in (_fullest_apart(mine) if len(mine) > 1 else mine)]
 
-    As of a day, one that knows dollars alone takes the place of those that it overlaps if it is more than rounding.
+
+def _fullest_apart(totals: list[_Sized]) -> list[_Sized]:
+    """Those that say more tokens than the days and the other totals in their place, then dollars, then are fewer.
+
+    Totals of dollars alone, and what they overlap, compare by dollars: as of a day, by more than rounding.
     """
-    claimed: dict[int, list[_Sized]] = defaultdict(list)
-    for one in sorted(found, key=lambda one: (-one[0][0], -one[0][1], one[1].of)):
-        (tokens, usd), total = one
-        mine = claimed[total.of.person_id]
-        around = [other for other in mine if _overlap(total.of, other[1].of)]
-        is_more = from_nano(usd - sum(size[1] for size, _ in around)) > ROUNDED_USD
-        if not around or (not tokens and is_more):
-            claimed[total.of.person_id] = [*(other for other in mine if other not in around), one]
-    return [one for mine in claimed.values() for one in mine]
-
-
-def _overlap(one: RangeOf, other: RangeOf) -> bool:
-    return one.start < other.until and other.start < one.until
+    by_dollars = any(not one.tokens for one in totals)
+    ordered = sorted(totals, key=lambda one: (one.total.of.until, one.total.of))
+    ends = [one.total.of.until for one in ordered]
+    # Of the first so many totals what the best choice comes to, and whether the last one is in it.
+    best: list[tuple[tuple[Decimal, Decimal, int], bool]] = [((Decimal(0), Decimal(0), 0), False)]
+    for place, (total, tokens, more_tokens) in enumerate(ordered):
+        more = total.more_usd - (0 if tokens else ROUNDED_USD)
+        first, second = (more, Decimal(more_tokens)) if by_dollars else (Decimal(more_tokens), more)
+        (others_first, others_second, number), _ = best[bisect_right(ends, total.of.start, hi=place)]
+        with_it = (others_first + first, others_second + second, number - 1)
+        best.append((with_it, True) if with_it > best[place][0] else (best[place][0], False))
+    chosen, place = [], len(ordered)
+    while place:
+        place -= 1
+        if best[place + 1][1]:
+            chosen.append(ordered[place])
+            place = bisect_right(ends, ordered[place].total.of.start, hi=place)
+    return chosen
 
 
 def _beside_organization(
@@ -398,7 +418,7 @@ _TOTAL_OF = f"SELECT usd, is_fuller FROM person_ranges WHERE {_SPAN} AND person_
 _IS_OF = f"SELECT person_id FROM person_ranges WHERE {_SPAN} AND person_id = ?"  # noqa: S608
 _SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
 _NAMES = "SELECT id, name FROM sources WHERE id IN"
-_FULLER = f"SELECT person_id, tokens, usd, days, day_usd FROM person_ranges WHERE {_SPAN} AND is_fuller"  # noqa: S608
+_FULLER = f"SELECT person_id, tokens, usd, days, day_tokens, day_usd FROM person_ranges WHERE {_SPAN} AND is_fuller"  # noqa: S608
 _SIZES = f"SELECT person_id, tokens, usd, day_tokens, day_usd, days FROM person_ranges WHERE {_SPAN}"  # noqa: S608
 _PERSONS = f"SELECT person_id FROM person_ranges WHERE {_SPAN}"  # noqa: S608
 _NOBODY = "SELECT person_id, kind FROM actors WHERE workspace_id = ? AND kind IN (?, ?)"

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import combinations
 from random import Random
 
 import pytest
@@ -26,6 +27,9 @@ PER_MILLION = {"claude-opus-5-5": Decimal(4), "claude-haiku-5-5": Decimal("0.10"
 
 Said = tuple[int, Decimal]
 """Tokens and US dollars."""
+
+Fuller = tuple[date, date, int, int, Decimal]
+"""First day and the day after the last of a total, its tokens, and how many more tokens and dollars than the days'."""
 
 
 class Stored:
@@ -59,27 +63,17 @@ class Stored:
         longest: dict[tuple[str, str, date], date] = {}
         for who, source, start, until in totals:
             longest[who, source, start] = max(until, longest.get((who, source, start), until))
-        fuller = []
+        fuller: dict[str, list[Fuller]] = defaultdict(list)
         for (who, source, start, until), said in totals.items():
             own = [one for (name, day), one in spoken.items() if name == who and start <= day < until]
             by_day = (sum(tokens for tokens, _ in own), sum((usd for _, usd in own), Decimal(0)))
             if longest[who, source, start] == until and fullest([by_day, said]) is said:
-                fuller.append((-said[0], -said[1], who, start, until, source, said[1] - by_day[1]))
-        claimed: dict[str, list[tuple[date, date, Decimal, Decimal]]] = defaultdict(list)
-        for no_tokens, no_usd, who, start, until, _, more in sorted(fuller):
-            around = [other for other in claimed[who] if start < other[1] and other[0] < until]
-            is_more = -no_usd > sum(other[3] for other in around) + Decimal("0.05")
-            if not around or (no_tokens == 0 and is_more):
-                claimed[who] = [
-                    *(other for other in claimed[who] if other not in around),
-                    (start, until, more, -no_usd),
-                ]
+                fuller[who].append((start, until, said[0], said[0] - by_day[0], said[1] - by_day[1]))
+        claimed = {who: most(every) for who, every in fuller.items()}
         everybody = claimed.pop(EVERYBODY.name, [])
         people = [one for some in claimed.values() for one in some]
-        found = sum((usd for _, usd in spoken.values()), Decimal(0)) + sum(
-            (more for _, _, more, _ in people), Decimal(0)
-        )
-        for start, until, more, _ in everybody:
+        found = sum((usd for _, usd in spoken.values()), Decimal(0)) + sum((one[-1] for one in people), Decimal(0))
+        for start, until, *_, more in everybody:
             is_known = any(start <= day < until for day in covered)
             if not is_known and not any(start < other[1] and other[0] < until for other in people):
                 found += more
@@ -88,6 +82,23 @@ class Stored:
                 found -= usd
         instead = len(people)
         return found, instead
+
+
+def most(totals: list[Fuller]) -> list[Fuller]:
+    """Of all that can be chosen without an overlap what says most tokens, then dollars, then is fewest.
+
+    Where some know dollars alone, dollars decide, and 5 cents of each of those are rounding.
+    """
+    by_dollars = any(not tokens for _, _, tokens, _, _ in totals)
+
+    def size(chosen: tuple[Fuller, ...]) -> tuple[Decimal, Decimal, int]:
+        more = Decimal(sum(tokens for _, _, _, tokens, _ in chosen))
+        usd = sum((usd - (0 if tokens else Decimal("0.05")) for _, _, tokens, _, usd in chosen), Decimal(0))
+        return (usd, more, -len(chosen)) if by_dollars else (more, usd, -len(chosen))
+
+    every = (chosen for count in range(len(totals) + 1) for chosen in combinations(totals, count))
+    apart = (chosen for chosen in every if all(a[1] <= b[0] or b[1] <= a[0] for a, b in combinations(chosen, 2)))
+    return list(max(apart, key=size))
 
 
 def added(before: Said | None, said: Said) -> Said:
@@ -189,3 +200,23 @@ def test_a_total_of_the_same_usage_says_no_more_than_its_days(database: Database
     facts = Ledger(database, book, utc_policy).digest(date(2026, 11, 20))
     assert facts.month_usd == 3 * tokens * Decimal("0.01") * Decimal("1.1") / 10**6
     assert [row[-1] for row in rolled_up(database)] == [False]
+
+
+def test_a_longer_total_of_what_is_known_takes_nothing_away(database: Database, book: PriceBook) -> None:
+    """Five weeks of $7 are $35, of which a report of October says $31: 28 to 30 September and 1 November are apart."""
+    week = timedelta(days=7)
+    first = date(2026, 9, 28)
+    for number in range(5):
+        start = first + number * week
+        store(database, replace(used(opus_for(7), start, CI), until=start + week), source="ccusage_weekly")
+    spent = Ledger(database, book, utc_policy).spend
+    assert spent(first, first + 5 * week, ()).total.usd == 35
+    store(
+        database, replace(used(opus_for(31), date(2026, 10, 1), CI), until=date(2026, 11, 1)), source="ccusage_monthly"
+    )
+    assert spent(first, first + 5 * week, ()).total.usd == 35
+    assert spent(date(2026, 10, 1), date(2026, 11, 1), ()).total.usd == 31
+    # $37 are more than the five weeks, each of which overlaps with October.
+    more = replace(used(opus_for(37), date(2026, 10, 1), CI), until=date(2026, 11, 1))
+    store(database, more, source="ccusage_monthly")
+    assert spent(first, first + 5 * week, ()).total.usd == 37
