@@ -4,6 +4,7 @@ import io
 import logging
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from slack_bolt.adapter.wsgi import SlackRequestHandler
@@ -18,6 +19,8 @@ from bot.imports import TOO_LARGE, is_overflow
 from bot.settings import Settings
 from bot.slack.app_manifest import REDIRECT_PATH
 from bot.sources import otlp_http
+from bot.spend.records import Problem
+from bot.store.database import database_errors
 from bot.workspaces import INSTALL_PATH, Workspaces
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ EVENTS = {LOGS: "events", METRICS: "metrics"}
 MAX_BODY = 1_000_000
 MAX_TIMESTAMP = 12
 THREADS = 8
+RECEIVING = 5
+"""Threads that may store usage at once: while it waits for the database, the others answer Slack and health checks."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +46,7 @@ class WebApp:
         self.installation = installation
         token = installation.settings.otlp_token
         self.token = token.get_secret_value() if token else ""
+        self._receiving = BoundedSemaphore(RECEIVING)
         self.slack: SlackRequestHandler | None = None
         if installation.settings.slack_signing_secret is not None:
             self.slack = SlackRequestHandler(installation.slack_app(is_socket_mode=False), path=SLACK_PATH)
@@ -72,11 +78,12 @@ class WebApp:
         content_type = otlp_http.JSON if is_json else otlp_http.PROTOBUF
         try:
             body = otlp_http.accept(environ, self.token)
-            importer = self.installation.importer()
-            tally, problems = importer.tally_of(otlp_http.read(body, importer.context()))
-            if tally.rows or problems:
-                now = self.installation.clock()
-                importer.store(f"otlp_{EVENTS[body.kind]}", tally, problems, RECEIVED, now, is_stream=True)
+            if not self._receiving.acquire(blocking=False):
+                raise otlp_http.Refused(503, "Too much comes in at once; try again.")
+            try:
+                problems = self._store(body)
+            finally:
+                self._receiving.release()
             first = problems[0].problem if problems else ""
             answer = otlp_http.success(body.kind, sum(one.rows for one in problems), first, is_json=body.is_json)
             return _answer(start_response, HTTPStatus.OK, content_type, answer)
@@ -88,15 +95,32 @@ class WebApp:
                 said = otlp_http.failure(otlp_http.Refused(400, TOO_LARGE), is_json=is_json)
                 return _answer(start_response, HTTPStatus.BAD_REQUEST, content_type, said)
             # Asked to try again, a client keeps what it has; 503 is what the specification calls retryable.
-            logger.exception("usage from OpenTelemetry could not be stored")
+            if isinstance(error, database_errors()):
+                logger.warning("usage from OpenTelemetry could not be stored: %s", str(error).partition("\n")[0])
+            else:
+                logger.exception("usage from OpenTelemetry could not be stored")
             said = otlp_http.failure(otlp_http.Refused(503, "It could not be stored; try again."), is_json=is_json)
             return _answer(start_response, HTTPStatus.SERVICE_UNAVAILABLE, content_type, said)
+
+    def _store(self, body: otlp_http.Body) -> list[Problem]:
+        """Store what came in; returns what was left out of it. Raises Refused."""
+        importer = self.installation.importer()
+        tally, problems = importer.tally_of(otlp_http.read(body, importer.context()))
+        if tally.rows or problems:
+            now = self.installation.clock()
+            importer.store(f"otlp_{EVENTS[body.kind]}", tally, problems, RECEIVED, now, is_stream=True)
+        return problems
 
     def _metrics(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """How feeds and deliveries are doing, for Prometheus."""
         if not otlp_http.is_authorized(environ, self.token):
             return _plain(start_response, HTTPStatus.UNAUTHORIZED, HTTPStatus.UNAUTHORIZED.phrase)
-        text = metrics_page(self.installation, self.installation.clock())
+        try:
+            text = metrics_page(self.installation, self.installation.clock())
+        except database_errors() as error:
+            logger.warning("the metrics cannot be told: %s", str(error).partition("\n")[0])
+            said = "The database cannot be asked; try again."
+            return _plain(start_response, HTTPStatus.SERVICE_UNAVAILABLE, said, is_head=_is_head(environ))
         return _answer(start_response, HTTPStatus.OK, METRICS_TYPE, text, is_head=_is_head(environ))
 
 

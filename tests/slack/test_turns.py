@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import select
 
 from bot.app import Installation
 from bot.doctor import examine
@@ -28,11 +29,12 @@ from bot.spend.records import ORGANIZATION, Actor, Member, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
-from bot.store.feeds import feed_failed, feed_states, feed_succeeded
+from bot.store.feeds import feed_failed, feed_states, feed_succeeded, last_arrival
 from bot.store.identity import BY_ADMIN, erase_person, link_actor, unassigned
 from bot.store.people import AmbiguousName, all_people
 from bot.store.recording import FileTally, record
 from bot.store.retention import delete_before
+from bot.store.tables import imports
 from bot.store.tally import Tally
 from bot.store.teams import Team
 from tests.usage import DANA, DAY, POLICY, crowded_team, opus_for, request, store, used, utc_policy
@@ -472,6 +474,18 @@ class TestWhatIsStillToCome:
         self.come(database, "otlp_events", self.EVENING, used(opus_for(10), request=request("1")), path=RECEIVED)
         assert self.digest(database, book, self.EVENING + timedelta(hours=1)).is_partial
         assert not self.digest(database, book).is_partial
+
+    def test_a_stream_came_when_its_last_body_came(self, database: Database, book: PriceBook) -> None:
+        """Each ten minutes of it are one arrival: those from 17:00 and from 17:10."""
+        for minute in (0, 4, 9, 12):
+            at = self.EVENING + timedelta(minutes=minute)
+            self.come(database, "otlp_events", at, used(opus_for(1), request=request(str(minute))), path=RECEIVED)
+            came = last_arrival(database, RECEIVED)
+            assert came is not None
+            assert came.at == at
+        with database.read() as connection:
+            logged = connection.execute(select(imports.c.accepted).order_by(imports.c.id)).scalars()
+            assert list(logged) == [3, 1]
 
     def test_the_last_hour_of_an_api_that_is_an_hour_late_is_still_to_come(
         self, database: Database, book: PriceBook

@@ -3,12 +3,15 @@
 import gzip
 import io
 import json
+import sqlite3
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from threading import Event, Semaphore
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,11 +23,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from bot.app import Installation
 from bot.doctor import examine
+from bot.imports import Importer
 from bot.playground.server import served
 from bot.settings import Settings
 from bot.sources.otlp_http import MAX_BODY, Refused, accept
 from bot.store.deliveries import all_deliveries
-from bot.web import WebApp
+from bot.web import RECEIVING, THREADS, WebApp
 from tests.conftest import SAMPLES
 
 TOKEN = "a-token-of-more-than-16-characters"
@@ -176,6 +180,47 @@ def test_what_cannot_be_stored_now_is_asked_for_again(url: str, monkeypatch: pyt
     monkeypatch.setattr("bot.imports.Importer.store", fail)
     status, said = send(url, "/v1/logs", LOGS.read_bytes())
     assert (status, json.loads(said)["message"]) == (503, "It could not be stored; try again.")
+
+
+def test_usage_that_waits_for_the_database_keeps_nobody_else_waiting(
+    url: str, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while a large file is imported: so many bodies wait, more are asked to come again."""
+    store, may_store, waiting = Importer.store, Event(), Semaphore(0)
+
+    def wait(*given: Any, **more: Any) -> Any:
+        waiting.release()
+        assert may_store.wait(10)
+        return store(*given, **more)
+
+    monkeypatch.setattr(Importer, "store", wait)
+    with ThreadPoolExecutor(RECEIVING) as senders:
+        sent = [senders.submit(send, url, "/v1/logs", LOGS.read_bytes()) for _ in range(RECEIVING)]
+        assert all(waiting.acquire(timeout=10) for _ in range(RECEIVING))
+        status, said = send(url, "/v1/logs", LOGS.read_bytes())
+        assert (status, json.loads(said)["message"]) == (503, "Too much comes in at once; try again.")
+        with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:
+            assert answer.read() == b"ok"
+        may_store.set()
+        assert [one.result()[0] for one in sent] == [200] * RECEIVING
+    assert send(url, "/v1/logs", LOGS.read_bytes())[0] == 200
+    assert RECEIVING < THREADS
+
+
+def test_while_the_database_is_gone_a_line_says_so(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("the server closed the connection\nand more of it")
+
+    monkeypatch.setattr(Importer, "store", fail)
+    monkeypatch.setattr("bot.web.metrics_page", fail)
+    assert send(url, "/v1/logs", LOGS.read_bytes())[0] == 503
+    request = urllib.request.Request(f"{url}/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(request, timeout=10)
+    assert [one.getMessage().partition(": ")[2] for one in caplog.records] == ["the server closed the connection"] * 2
+    assert not any(one.exc_info for one in caplog.records)
 
 
 def environ(data: bytes, **more: str) -> dict[str, Any]:

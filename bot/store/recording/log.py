@@ -1,7 +1,7 @@
 """The log of imports: what each file did."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from bot.store.tally import Tally
 from bot.store.values import day_number
 
 ONE_ARRIVAL = timedelta(minutes=10)
+"""Of an hour: what a stream brings within each of these is logged as one arrival, at the time of the last of it."""
 
 
 class DayChange(NamedTuple):
@@ -79,14 +80,15 @@ def log_files(
 def _is_logged_as_one(source: Source, file: FileTally, now: datetime, recorded: Recorded) -> bool:
     """Add to what came from the same place a moment ago: a stream of small bodies is one arrival, not thousands."""
     table = tables.imports.c
+    start = datetime.fromtimestamp(now.timestamp() // ONE_ARRIVAL.total_seconds() * ONE_ARRIVAL.total_seconds(), UTC)
     query = (
         sa.select(table.id, table.first_day, table.last_day)
         .where(
             table.workspace_id == source.workspace_id,
             table.source_id == source.id,
             table.path == file.path,
-            table.imported_at > now - ONE_ARRIVAL,
-            table.imported_at < now + ONE_ARRIVAL,  # and not what a clock that was ahead has put there
+            table.imported_at >= start,
+            table.imported_at < start + ONE_ARRIVAL,  # and not what a clock that was ahead has put there
         )
         .order_by(table.id.desc())
         .limit(1)
@@ -99,6 +101,7 @@ def _is_logged_as_one(source: Source, file: FileTally, now: datetime, recorded: 
         sa.update(tables.imports)
         .where(table.id == last.id)
         .values(
+            imported_at=now,
             accepted=table.accepted + recorded.accepted,
             unchanged=table.unchanged + recorded.unchanged,
             restated=table.restated + recorded.restated,
