@@ -9,7 +9,16 @@ from statistics import median
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.exports.formats import CONTINUOUS, LAGS, RECEIVED, has_utc_days, knows_everybody, source_reader, source_title
+from bot.exports.formats import (
+    CONTINUOUS,
+    LAGS,
+    RECEIVED,
+    has_utc_days,
+    knows_claude,
+    knows_everybody,
+    source_reader,
+    source_title,
+)
 from bot.policy import MIN_GROUP, Policy
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.alerts import Alert, step_reached
@@ -649,7 +658,8 @@ class Ledger:
     def _is_told_by_source(self) -> dict[str, bool]:
         """Of each source that knows days, whether it also tells of days without usage."""
         found = {name: knows_everybody(name) for name in day_source_names(self.database)}
-        return dict.fromkeys(found, True) if not any(found.values()) and is_one_person(self.database) else found
+        is_alone = not any(found.values()) and is_one_person(self.database)
+        return {name: knows_claude(name) for name in found} if is_alone else found
 
     def _arrivals(self, day: date, members: set[int] | None) -> list[Arrival]:
         """When the sources that speak for somebody's day last brought it."""

@@ -111,8 +111,8 @@ class AnalyticsApi:
     names_people = True
 
     def recognises(self, head: bytes) -> bool:
-        is_empty = has_keys(head, "data", "has_more") and len(head) < 300 and b'"data":[]' in head.replace(b" ", b"")
-        return has_keys(head, "actor", "model_breakdown") or has_keys(head, "actor", "core_metrics") or is_empty
+        is_usage = has_keys(head, "actor", "model_breakdown") or has_keys(head, "actor", "core_metrics")
+        return is_usage or (has_keys(head, "data", "has_more") and _is_empty(head))
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per entry of each record's model_breakdown; ``row`` counts the records over all pages from 1."""
@@ -135,6 +135,12 @@ class AnalyticsApi:
                     yield Problem(row, f"Record {row} repeats record {first} and was counted once.")
                     continue
                 yield from _read_record(row, raw)
+
+
+def _is_empty(head: bytes) -> bool:
+    """Whether it holds pages, and nothing in them, as of a weekend."""
+    bare = b"".join(head.split())
+    return bare.count(b'"data":[]') == bare.count(b'"data":')
 
 
 def _sound_pages(text: bytes) -> list[_SoundPage] | None:

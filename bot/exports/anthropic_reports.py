@@ -23,7 +23,6 @@ from bot.exports.reader import (
     as_geography,
     as_instant,
     as_name,
-    decoded,
     decoded_pages,
     email_actor,
     has_keys,
@@ -239,10 +238,10 @@ class SpendLimits:
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per person: what the current day, week or month came to when the page was saved."""
-        page = decoded(export.document(), _Page, self.title)
-        yield from more_pages([page])
+        pages = decoded_pages(export.document(), _Page, self.title)
+        yield from more_pages(pages)
         first_seen: dict[bytes, int] = {}
-        for number, raw in enumerate(page.data, start=1):
+        for number, raw in enumerate((raw for page in pages for raw in page.data), start=1):
             first = first_seen.setdefault(bytes(raw), number)
             if first != number:
                 yield Problem(number, f"Entry {number} repeats entry {first} and was counted once.")

@@ -104,6 +104,7 @@ class Ccusage:
         start = head.lstrip()
         return start[:1] == b"{" and (
             has_keys(head, "modelBreakdowns")
+            or has_keys(head, "cacheCreationTokens", "totalCost")
             or has_keys(head, "tokenCounts", "startTime")
             or _EMPTY.match(start) is not None
         )
@@ -277,11 +278,13 @@ class _ModelUse(Struct, rename="camel"):
 
 
 class _Run(Struct):
-    model_usage: dict[str, Raw] = msgspec.field(name="modelUsage")
+    model_usage: dict[str, Raw] | None = msgspec.field(default=None, name="modelUsage")
     session_id: str | None = None
     uuid: str | None = None
 
 
+_MODEL_USAGE = b'"modelUsage"'
+_NO_MODEL_USAGE = "no modelUsage; update Claude Code, whose newer versions write it"
 _STARTS = re.compile(rb"^(?=[{\[])", re.MULTILINE)
 
 
@@ -299,19 +302,25 @@ class ClaudePrint:
         text = export.document()
         # One run a line, or over several that are indented, as jq writes them.
         runs = [text] if _is_one(text) else _STARTS.split(text)
-        number = 0
-        for line in filter(None, map(bytes.strip, runs)):
-            for raw in decoded(line, list[Raw], self.title) if line[:1] == b"[" else [Raw(line)]:
-                if b'"modelUsage"' in bytes(raw):
-                    number += 1
-                    try:
-                        run = msgspec.json.decode(raw, type=_Run)
-                    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-                        yield Problem(number, f"Run {number} was left out: {why(error, raw)}.")
-                    else:
-                        yield from _read_run(number, run, bytes(raw), export, context)
-        if not number:
-            raise UnreadableExport("it has no modelUsage; update Claude Code, whose newer versions write it")
+        lines = filter(None, map(bytes.strip, runs))
+        found = [
+            raw for line in lines for raw in (decoded(line, list[Raw], self.title) if line[:1] == b"[" else [line])
+        ]
+        if not any(_MODEL_USAGE in bytes(raw) for raw in found):
+            raise UnreadableExport(f"it has {_NO_MODEL_USAGE}")
+        # What a run says while it goes on tells no cost.
+        told = (
+            raw for raw in map(bytes, found) if _MODEL_USAGE in raw or b'"total_cost_usd"' in raw or not _is_one(raw)
+        )
+        for number, raw in enumerate(told, start=1):
+            try:
+                run = msgspec.json.decode(raw, type=_Run)
+                if run.model_usage is None:
+                    raise ValueError(f"it has {_NO_MODEL_USAGE}")
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                yield Problem(number, f"Run {number} was left out: {why(error, raw)}.")
+            else:
+                yield from _read_run(number, run.model_usage, run.uuid or run.session_id, raw, export, context)
 
 
 def _is_one(text: bytes) -> bool:
@@ -322,10 +331,12 @@ def _is_one(text: bytes) -> bool:
     return True
 
 
-def _read_run(number: int, run: _Run, raw: bytes, export: Export, context: ReadingContext) -> Reading:
-    key = run.uuid or run.session_id or hashlib.blake2b(raw, digest_size=16).hexdigest()
+def _read_run(
+    number: int, usage: dict[str, Raw], known_as: str | None, raw: bytes, export: Export, context: ReadingContext
+) -> Reading:
+    key = known_as or hashlib.blake2b(raw, digest_size=16).hexdigest()
     day = spend_day(export.written_at, context.zone)
-    for name, entry in run.model_usage.items():
+    for name, entry in usage.items():
         try:
             used = msgspec.json.decode(entry, type=_ModelUse)
             model = as_name(re.sub(r"\[1m\]$", "", name), "model")

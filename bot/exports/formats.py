@@ -91,6 +91,11 @@ def knows_everybody(source: str) -> bool:
     return not any(f"{source}_".startswith(f"{name}_") for name in _OF_SOME)
 
 
+def knows_claude(source: str) -> bool:
+    """Whether a source tells usage of Claude, and not of another vendor alone."""
+    return not any(f"{source}_".startswith(f"{name}_") for name in (Copilot.name, Cursor.name))
+
+
 def source_reader(source: str) -> str:
     """The name of a source's reader: the source's own, unless it is a view of what the reader reads."""
     return next((reader.name for reader in READERS if f"{source}_".startswith(f"{reader.name}_")), source)

@@ -26,7 +26,18 @@ from bot.exports.reader import (
 )
 from bot.pricing import TokenUsage
 from bot.spend.days import milliseconds, spend_day
-from bot.spend.records import API, CURSOR, GITHUB, SUBSCRIPTION, Actor, Problem, Request, UsageRecord, request_key
+from bot.spend.records import (
+    API,
+    CURSOR,
+    GITHUB,
+    SUBSCRIPTION,
+    Actor,
+    MorePages,
+    Problem,
+    Request,
+    UsageRecord,
+    request_key,
+)
 
 _COPILOT = ("date", "username", "sku", "model", "quantity", "gross_amount", "net_amount")
 
@@ -89,8 +100,13 @@ class _Event(Struct, rename="camel"):
     charged_cents: Decimal | None = None
 
 
-class _Events(Struct):
-    usage_events: list[Raw] = msgspec.field(name="usageEvents")
+class _Pagination(Struct, rename="camel"):
+    has_next_page: bool | None = None
+
+
+class _Events(Struct, rename="camel"):
+    usage_events: list[Raw]
+    pagination: _Pagination | None = None
 
 
 class Cursor:
@@ -111,6 +127,8 @@ class Cursor:
                 yield _cursor_record(number, msgspec.json.decode(raw, type=_Event), bytes(raw), context)
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 yield Problem(number, f"Event {number} was left out: {why(error, raw)}.")
+        if pages and (last := pages[-1].pagination) is not None and last.has_next_page:
+            yield MorePages()
 
 
 def _cursor_record(number: int, event: _Event, raw: bytes, context: ReadingContext) -> UsageRecord:

@@ -126,11 +126,17 @@ class Page(Struct, kw_only=True):
     """What every page of an API has, whatever it holds."""
 
     has_more: Any = None
+    next_page: Any = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it names no other page."""
+        return self.has_more is not True and (self.has_more is False or not self.next_page)
 
 
 def more_pages(pages: Sequence[Page]) -> Iterator[MorePages]:
     """Says it where the last page of a file names another one: the first of an answer is easily taken for all of it."""
-    if pages and pages[-1].has_more is True:
+    if pages and not pages[-1].is_last:
         yield MorePages()
 
 

@@ -22,6 +22,7 @@ from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.feeds import feed_states
 from bot.store.tables import imports
+from tests.conftest import SAMPLES
 from tests.exports.test_samples import NOW, imported, importer, ledger_of
 
 CONSOLE = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
@@ -499,6 +500,68 @@ def test_a_table_of_nothing_but_bad_or_empty_rows_is_refused(
     path.write_text(header + rows, encoding="utf-8")
     (report,) = importer(database, book).import_files([path], NOW)
     assert said in str(report.refused)
+
+
+def test_a_run_without_its_models_or_its_end_is_named(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """Beside a sound one: what the same run said while it went on is no run."""
+    said = {"type": "result", "session_id": "s", "total_cost_usd": 1}
+    models = {"claude-opus-5": {"inputTokens": 10, "outputTokens": 5, "costUSD": 1}}
+    runs = [
+        {"type": "system", "session_id": "s"},
+        {**said, "uuid": "a", "modelUsage": models},
+        {**said, "uuid": "b"},
+        {**said, "uuid": "c", "modelUsage": models},
+    ]
+    path = tmp_path / "runs.jsonl"
+    path.write_text("\n".join(map(json.dumps, runs))[:-30], encoding="utf-8")
+    os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+    (report,) = importer(database, book).import_files([path], NOW)
+    assert report.rows == 1
+    assert [problem.problem[:30] for problem in report.problems] == [
+        "Run 2 was left out: it has no ",
+        "Run 3 was left out: Input data",
+    ]
+
+
+def test_empty_pages_of_many_days_are_a_quiet_time(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    page = json.dumps({"data": [], "has_more": False, "next_page": None})
+    path = tmp_path / "pages.json"
+    for text in ("\n".join([page] * 40), f"[{','.join([page] * 40)}]"):
+        path.write_text(text, encoding="utf-8")
+        (report,) = importer(database, book).import_files([path], NOW)
+        assert (report.format, report.rows, report.refused) == ("claude_code_analytics_api", 0, None)
+
+
+def test_ccusage_without_models_says_how_to_get_them(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    row = {"date": "2026-11-05", "inputTokens": 10, "cacheCreationTokens": 0, "totalCost": 0.1, "modelsUsed": ["x"]}
+    path = tmp_path / "daily.json"
+    path.write_text(json.dumps({"daily": [row]}), encoding="utf-8")
+    (report,) = importer(database, book).import_files([path], NOW)
+    assert report.problems[0].problem == "Row 1 was left out: it has no modelBreakdowns; run ccusage with --breakdown."
+
+
+def test_spend_limits_come_page_after_page(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    entries = [
+        {"period": "monthly", "period_to_date_spend": "150", "actor": {"type": "user_actor", "email_address": name}}
+        for name in ("dana@example.com", "kim@example.com")
+    ]
+    pages = [{"data": [entries[0]], "next_page": "page_2"}, {"data": [entries[1]], "next_page": None}]
+    path = tmp_path / "limits.json"
+    for text in ("\n".join(map(json.dumps, pages)), json.dumps(pages)):
+        path.write_text(text, encoding="utf-8")
+        (report,) = importer(database, book).import_files([path], NOW)
+        assert (report.rows, report.problems, report.has_more) == (2, [], False)
+
+
+def test_pages_of_cursor_say_that_more_follow(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    (sample,) = (SAMPLES / "cursor_json").glob("*.json")
+    page = json.loads(sample.read_text(encoding="utf-8"))
+    path = tmp_path / "events.json"
+    for has_next in (True, False):
+        page["pagination"]["hasNextPage"] = has_next
+        path.write_text(json.dumps(page), encoding="utf-8")
+        (report,) = importer(database, book).import_files([path], NOW)
+        assert report.has_more == has_next
 
 
 @pytest.mark.parametrize("value", ["1", "{}", '""'])

@@ -1220,7 +1220,15 @@ def test_a_page_that_more_follow_is_not_taken_for_all(
     page = json.loads((SAMPLES / sample).read_text(encoding="utf-8"))
     where = page.get("metadata", page)
     where.pop("has_more", None)
-    for said, has_more in (({}, False), ({"has_more": False}, False), ({"has_more": True}, True)):
+    where.pop("next_page", None)
+    named = {"next_page": "page_2"}
+    for said, has_more in (
+        ({}, False),
+        (named, True),
+        ({"has_more": False}, False),
+        ({"has_more": True}, True),
+        ({"next_page": None}, True),
+    ):
         where.update(said)
         (report,) = load(database, book, write(tmp_path, "page.json", page))
         assert (report.refused, report.has_more) == (None, has_more)

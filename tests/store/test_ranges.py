@@ -98,7 +98,8 @@ def most(totals: list[Fuller]) -> list[Fuller]:
 
     every = (chosen for count in range(len(totals) + 1) for chosen in combinations(totals, count))
     apart = (chosen for chosen in every if all(a[1] <= b[0] or b[1] <= a[0] for a, b in combinations(chosen, 2)))
-    return list(max(apart, key=size))
+    best: tuple[Fuller, ...] = max(apart, key=size)
+    return list(best)
 
 
 def added(before: Said | None, said: Said) -> Said:
