@@ -84,6 +84,7 @@ from bot.store.ranges import (
     fuller_ranges,
     has_ranges,
     range_shares,
+    total_across,
     totals_around,
 )
 from bot.store.settings import read_setting
@@ -120,7 +121,8 @@ class SpendReport(NamedTuple):
     """Spend of a period, half-open; ``rows`` add up to ``total``. ``period`` is None while nothing is stored.
 
     ``undated_usd`` is the part of the total that is known for several days together only; ``others`` is what was used
-    of other vendors' products, in no other figure.
+    of other vendors' products, in no other figure. ``across`` are the days of a total that lies in the period only in
+    part, so that it is not in these figures.
     """
 
     period: Period | None
@@ -128,6 +130,7 @@ class SpendReport(NamedTuple):
     rows: list[SpendRow]
     undated_usd: Decimal = ZERO
     others: tuple[VendorSpend, ...] = ()
+    across: Period | None = None
 
 
 class Burst(NamedTuple):
@@ -268,7 +271,8 @@ class Ledger:
             undated += cost.usd if is_undated else ZERO
         whole = reduce(Amount.plus, found.values(), Amount())
         rows = [SpendRow(group, found[group]) for group in sorted(found)]
-        return SpendReport(period, whole, rows, undated, tuple(vendor_spend(self.database, period)))
+        others, across = tuple(vendor_spend(self.database, period)), total_across(self.database, period)
+        return SpendReport(period, whole, rows, undated, others, across)
 
     def _by_day(self, period: Period, fuller: list[FullerRange]) -> list[Told]:
         """What everybody used together, day by day, without the days that totals stand for."""

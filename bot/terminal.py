@@ -13,6 +13,7 @@ from bot.pricing.usage import TOKEN_KINDS
 from bot.slack.blocks.explanation import NOT_COUNTED, rule_of, totals_in_lines
 from bot.slack.blocks.labels import counted_unpriced, list_label, unpriced
 from bot.spend.amounts import ZERO, Amount
+from bot.spend.days import Period
 from bot.store.identity import Unassigned
 from bot.store.people import Person
 
@@ -29,14 +30,18 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
     """The total first, then what it is made of; ``basis`` says whose days and which prices."""
     total = report.total
     if report.period is not None and report.others and not (total.usage.tokens or total.usd):
-        _say(f"No usage of Claude from {report.period.start} to {report.period.end} (that day not counted).")
+        _say(f"No usage of Claude from {_days(report.period)}.")
         _print_others(report)
+        _print_across(report)
+        return
+    if report.across is not None and not (total.usage.tokens or total.usd):
+        _say(f"Of these days alone nothing is told. A total of {_days(report.across)} holds some of them: ask for all.")
         return
     if report.period is None or not (total.usage.tokens or total.usd or total.unpriced_searches or report.others):
         _say("Nothing is stored for that period. Import an export first: claudecost import FILE")
         return
     whole = "No price" if total.told_usd is None else rounded(total.usd)
-    _console.print(f"{whole} from {report.period.start} to {report.period.end} (that day not counted)")
+    _console.print(f"{whole} from {_days(report.period)}")
     if by:
         table = Table(box=None, header_style="bold", pad_edge=False)
         for name in by:
@@ -53,6 +58,7 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
     )
     if report.undated_usd != ZERO:
         _say(f"{rounded(report.undated_usd)} of it is told as a total of several days, which makes no alert by itself.")
+    _print_across(report)
     _print_others(report)
     for line in unpriced(total):
         _say(f"{line}.")
@@ -62,6 +68,15 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
         _console.print(
             f"{rounded(total.covered_usd)} of it was used under a subscription: API-equivalent, not an invoice."
         )
+
+
+def _days(period: Period) -> str:
+    return f"{period.start} to {period.end} (that day not counted)"
+
+
+def _print_across(report: SpendReport) -> None:
+    if report.across is not None:
+        _say(f"Not in it: what is told of more days together, such as the total of {_days(report.across)}.")
 
 
 def _print_others(report: SpendReport) -> None:

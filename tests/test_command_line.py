@@ -586,6 +586,28 @@ def test_the_day_of_prices_in_any_iso_form(shell: Shell, on: str, said: str | No
     assert (said or "") in done.stderr
 
 
+def test_spend_of_some_days_says_that_a_total_of_more_is_not_in_it(shell: Shell, tmp_path: Path) -> None:
+    used = {"modelName": "claude-opus-5", "inputTokens": 1_000_000, "outputTokens": 0, "cost": 5}
+    path = tmp_path / "usage.json"
+    path.write_text(json.dumps({"monthly": [{"month": "2026-10", "modelBreakdowns": [used]}]}), encoding="utf-8")
+    shell.run("import", str(path))
+    total = "total of 2026-10-01 to 2026-11-01 (that day not counted)"
+    some = ("spend", "--from", "2026-10-05", "--to", "2026-10-20")
+    assert (
+        f"Of these days alone nothing is told. A {total} holds some of them: ask for all.\n" in shell.run(*some).stdout
+    )
+    path.write_text(json.dumps({"daily": [{"date": "2026-10-07", "modelBreakdowns": [used]}]}), encoding="utf-8")
+    shell.run("import", str(path))
+    said = shell.run(*some).stdout
+    assert "$5.00 from 2026-10-05" in said
+    assert "Not in it" not in said  # the day says as much as the month
+    used["inputTokens"] = 2_000_000
+    path.write_text(json.dumps({"monthly": [{"month": "2026-10", "modelBreakdowns": [used]}]}), encoding="utf-8")
+    shell.run("import", str(path))
+    assert f"Not in it: what is told of more days together, such as the {total}.\n" in shell.run(*some).stdout
+    assert "Not in it" not in shell.run("spend").stdout
+
+
 def test_import_asks_whose_usage_is_that_names_nobody(shell: Shell, tmp_path: Path) -> None:
     used = {"modelName": "claude-opus-5", "inputTokens": 1_000_000, "outputTokens": 0, "cost": 5}
     path = tmp_path / "daily.json"

@@ -21,6 +21,7 @@ from unicodedata import normalize
 
 from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
+from bot.spend.days import Period
 from bot.spend.records import NOBODYS_OWN, ORGANIZATION, Actor, Member
 from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.answers import forget_answers
@@ -32,7 +33,7 @@ from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.deliveries import NOTICE
 from bot.store.people import ERASED, normalised_email
-from bot.store.ranges import refresh_ranges, spans_of
+from bot.store.ranges import fuller_ranges, refresh_ranges, spans_of
 from bot.store.read_files import forget_read_files
 from bot.store.rollups import Rollups
 from bot.store.settings import read_setting_in, write_setting_in
@@ -209,6 +210,10 @@ def unassigned(database: Database, since: date) -> list[Unassigned]:
     )
     with database.read() as connection:
         rows = [Unassigned(Actor(kind, name), who, usd or ZERO) for kind, name, who, usd in connection.execute(query)]
+    more: dict[int, Decimal] = defaultdict(Decimal)
+    for one in fuller_ranges(database, Period(since, date.max)) if rows else ():
+        more[one.of.person_id] += one.more_usd
+    rows = [row._replace(usd=row.usd + more[row.person_id]) for row in rows]
     return sorted(rows, key=lambda entry: (-entry.usd, entry.actor))
 
 

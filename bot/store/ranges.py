@@ -85,6 +85,17 @@ def has_ranges(database: Database, period: Period | None = None) -> bool:
         return bool(_within(connection, database.workspace_id, period))
 
 
+def total_across(database: Database, period: Period) -> Period | None:
+    """The days of some total that says more than its people's days and lies only in part within a period."""
+    start, end = map(day_number, period)
+    with database.read() as connection:
+        for span in _spans(connection, database.workspace_id, start):
+            is_across = span.start < end and (span.start < start or span.until > end)
+            if is_across and select_rows(connection, f"{_FULLER} LIMIT 1", (database.workspace_id, *span)):
+                return Period(number_day(span.start), number_day(span.until))
+    return None
+
+
 def fuller_ranges(database: Database, period: Period) -> list[FullerRange]:
     """The totals within a period that say more than their people's days: of thousands of people in no time.
 

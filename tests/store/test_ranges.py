@@ -15,7 +15,7 @@ from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.records import ORGANIZATION, Actor, UsageRecord
 from bot.store.database import Database
-from bot.store.identity import link_actor
+from bot.store.identity import link_actor, unassigned
 from bot.store.recording import rebuild_rollups
 from bot.store.retention import delete_before
 from bot.store.tables import person_ranges
@@ -221,3 +221,7 @@ def test_a_longer_total_of_what_is_known_takes_nothing_away(database: Database, 
     more = replace(used(opus_for(37), date(2026, 10, 1), CI), until=date(2026, 11, 1))
     store(database, more, source="ccusage_monthly")
     assert spent(first, first + 5 * week, ()).total.usd == 37
+    assert [(entry.actor, entry.usd) for entry in unassigned(database, first)] == [(CI, Decimal(37))]
+    assert spent(first, first + 5 * week, ()).across is None
+    assert spent(first, date(2026, 10, 2), ()).across == (first, first + week)
+    assert spent(date(2026, 10, 30), NOW.date(), ()).across == (date(2026, 10, 1), date(2026, 11, 1))
