@@ -13,7 +13,7 @@ from bot.exports.containers import DamagedMember, opened
 from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
 from bot.pricing import PriceBook
 from bot.spend.days import ONE_DAY
-from bot.spend.records import Problem, RequestRows, Sessions, UsageRecord, UsageRows
+from bot.spend.records import Member, Problem, RequestRows, Sessions, UsageRecord, UsageRows
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.identity import is_erased, names_erased
@@ -366,11 +366,12 @@ class Importer:
             if recorded is None:
                 yield _refused(one.path, f"{one.path} was not imported: {TOO_LARGE}.")
                 continue
-            problems = [*one.problems, *_outdated(recorded.outdated)]
+            problems = [*one.problems, *_outdated(recorded.outdated), *_moved(recorded.moved)]
             not_kept, has_more = one.tally.not_kept, one.tally.has_more
             report = FileReport(one.path, one.format, recorded, problems, not_kept=not_kept, has_more=has_more)
             if one.state and keep:
-                read = ReadFile(one.format, report.rows, report.recorded.days, report.first_problem)
+                # What the stored usage makes of it may be settled without the file.
+                read = ReadFile(one.format, report.rows, report.recorded.days, one.first_problem)
                 remembered.append((one.state, read))
             yield report
         remember_read_files(self.database, remembered)
@@ -423,6 +424,19 @@ def _outdated(rows: int) -> list[Problem]:
     """That some rows do not count, which are among the unchanged: none was left out."""
     what = "1 row says" if rows == 1 else f"{rows:,} rows say"
     return [Problem(0, f"{what} less than a newer export of the same days, which counts.", 0)] if rows else []
+
+
+def _moved(members: Iterable[tuple[Member, str]]) -> list[Problem]:
+    """What to do about addresses that have changed, so that nobody is counted under both."""
+    return [
+        Problem(
+            member.row,
+            f"Account {member.account} of {member.email} is {before}'s here. If that is the same person, run: "
+            f"claudecost link {before} {member.email}",
+            0,
+        )
+        for member, before in members
+    ]
 
 
 def is_overflow(error: Exception) -> bool:

@@ -93,15 +93,26 @@ def actor_ids(
     return found
 
 
+class Learned(NamedTuple):
+    """How much of a directory was new, and those of its members whose account was another address's, with that one.
+
+    An account is one person's, whose address may have changed; but who has the other address now only people know.
+    """
+
+    new: int
+    moved: list[tuple[Member, str]]
+
+
 def learn_members(
     connection: Connection, workspace_id: int, members: Iterable[Member], book: PriceBook, moved: PersonDays
-) -> int:
-    """Remember the names, seats and account ids of a directory; returns how many of them were new.
+) -> Learned:
+    """Remember the names, seats and account ids of a directory.
 
     Days of which usage becomes somebody's by that are added to ``moved``.
     """
     new = 0
     told = list(members)
+    elsewhere: list[tuple[Member, int]] = []
     for member in told:
         person_id = _person_of_email(connection, workspace_id, member.email)
         if person_id is None:
@@ -118,11 +129,12 @@ def learn_members(
         changed = {name: value for name, value in said.items() if value and value != getattr(stored, name)}
         if changed:
             connection.execute(sa.update(tables.people).where(tables.people.c.id == person_id).values(**changed))
-        linked = _learn_account(connection, workspace_id, member, person_id, book, moved)
+        linked = _learn_account(connection, workspace_id, member, person_id, book, moved, elsewhere)
         new += bool(changed) or linked
     if told:
         _follow_rule(connection, workspace_id, book, moved)
-    return new
+    emails: dict[int, str | None] = dict(select_in(connection, _EMAILS, (), sorted({owner for _, owner in elsewhere})))
+    return Learned(new, [(member, email) for member, owner in elsewhere if (email := emails[owner]) is not None])
 
 
 def link_actor(
@@ -599,9 +611,15 @@ def _person_of_email(connection: Connection, workspace_id: int, email: str) -> i
 
 
 def _learn_account(
-    connection: Connection, workspace_id: int, member: Member, person_id: int, book: PriceBook, moved: PersonDays
+    connection: Connection,
+    workspace_id: int,
+    member: Member,
+    person_id: int,
+    book: PriceBook,
+    moved: PersonDays,
+    elsewhere: list[tuple[Member, int]],
 ) -> bool:
-    """Remember whose an account is; returns whether that was new."""
+    """Remember whose an account is; returns whether that was new. One that is somebody's is added to ``elsewhere``."""
     if member.account is None:
         return False
     actor = Actor(member.kind, member.account)
@@ -623,9 +641,14 @@ def _learn_account(
         _move(connection, workspace_id, known.id, nobody, CONTESTED, book, moved)
         return True
     if known.linked_by is not None:
+        if known.linked_by == BY_EXPORT and known.person_id != person_id and member.kind == "account":
+            elsewhere.append((member, known.person_id))
         return False
     _move(connection, workspace_id, known.id, person_id, BY_EXPORT, book, moved)
     return True
+
+
+_EMAILS = "SELECT id, email FROM people WHERE id IN"
 
 
 def _hide_account(
@@ -636,7 +659,7 @@ def _hide_account(
         return False
     (owner,) = _erased_ids(connection, workspace_id, [Actor("email", member.email)]).values()
     person_id = connection.execute(sa.select(tables.actors.c.person_id).where(tables.actors.c.id == owner)).scalar_one()
-    if not _learn_account(connection, workspace_id, member, person_id, book, moved):
+    if not _learn_account(connection, workspace_id, member, person_id, book, moved, []):
         return False
     account = Actor(member.kind, member.account)
     named = (

@@ -301,6 +301,22 @@ def test_both_addresses_wishes_answers_and_alerts_are_erased(database: Database,
         assert connection.execute(select(people.c.hides_name)).scalars().all() == [None, None]
 
 
+def test_an_account_with_another_address_than_before_is_told(database: Database, book: PriceBook) -> None:
+    """Once it is said that both are one person's, it is not told again."""
+
+    def moved(*members: Member) -> list[tuple[str, str]]:
+        (recorded,) = record(database, "admin_users", [FileTally("m", Tally(members), [])], NOW, POLICY, book)
+        return [(str(member.account), before) for member, before in recorded.moved]
+
+    ann, new = Member(1, A.name, account="user_1"), Member(1, "ann.new@example.com", account="user_1")
+    device = Member(2, A.name, account="phone", is_device=True)
+    assert moved(ann, device, Member(3, B.name)) == []
+    assert moved(ann._replace(row=4)) == []
+    assert moved(new, device._replace(email=B.name)) == [("user_1", A.name)]
+    link(database, book, A.name, new.email)
+    assert moved(new) == moved(ann) == []
+
+
 def test_a_key_that_could_be_two_peoples_is_nobodys(database: Database) -> None:
     store(database, used(opus_for(1)), used(opus_for(1), actor=Actor("email", "dana@other.com")))
     store(database, used(opus_for(5), actor=KEY))

@@ -91,12 +91,14 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
         counted = counts[place].plus(dailies.store(part)).plus(totals.store(part))
         if not (part.tally.actors or part.tally.is_of_usage or counted.new):
             # A directory; exports of usage that also teach who is who count their usage alone.
-            counted = Counted(learned[place], len(part.tally.members) - learned[place])
+            new = learned[place].new
+            counted = Counted(new, len(part.tally.members) - new)
         counts[place] = counted
         _store_sessions(source, part)
     refresh_ranges(source.rollups, source.spans)
     recorded = [
-        Recorded(*counted, tally.days, [], tally.periods) for counted, tally in zip(counts, tallies, strict=True)
+        Recorded(*counted, tally.days, [], tally.periods, moved=who.moved)
+        for counted, tally, who in zip(counts, tallies, learned, strict=True)
     ]
     before, after = source.before, {day: source.rollups.day_usd(day) for day in source.before}
     changes = [DayChange(day, before[day], after[day]) for day in sorted(after) if before[day] != after[day]]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from bot.spend.days import ONE_DAY
-from bot.spend.records import Problem
+from bot.spend.records import Member, Problem
 from bot.store.builder import sa, tables
 from bot.store.bulk import Row, insert_rows, select_rows
 from bot.store.columns import IMPORT_PROBLEMS
@@ -41,6 +41,9 @@ class Recorded(NamedTuple):
     ranges: list[tuple[date, date]]
     outdated: int = 0
     """Rows among the unchanged that say less than a newer export, and do not count."""
+
+    moved: Sequence[tuple[Member, str]] = ()
+    """Whose account was another address's before, with that address: see ``identity.Learned``."""
 
 
 class FileTally(NamedTuple):
