@@ -675,13 +675,24 @@ def manifest(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    old: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL", help="Then copy everything from this database, if it is still empty."),
+    ] = None,
+) -> None:
     """Bring the database's schema up to date (every other command does so too)."""
+    from bot.progress import track
     from bot.settings import load_settings
     from bot.store.database import migrate as bring_up_to_date
     from bot.store.database import open_database
 
     database = open_database(load_settings().database)
+    if old is not None:
+        from bot.store.moving import copy_everything
+
+        copied = copy_everything(old, database, track("Copying"))
+        print(f"{copied:,} rows were copied to {database.shown_url}.")
     print(f"The schema is at revision {bring_up_to_date(database)}.")
 
 

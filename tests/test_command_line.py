@@ -586,6 +586,25 @@ def test_the_day_of_prices_in_any_iso_form(shell: Shell, on: str, said: str | No
     assert (said or "") in done.stderr
 
 
+def test_everything_moves_to_another_database(stored: Shell, tmp_path: Path) -> None:
+    stored.run("import", str(SAMPLES / "console_usage_csv"))
+    old = stored.environment["DATABASE_URL"]
+    new = {"DATABASE_URL": f"sqlite:///{tmp_path}/new.db"}
+    done = stored.run("migrate", "--from", old, **new)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"[\d,]+ rows were copied to .*new\.db\.\nThe schema is at revision \d{4}\.\n", done.stdout)
+    assert stored.run("spend", "--json", **new).stdout == stored.run("spend", "--json").stdout
+    for url, said in (
+        (old, "is in use already: it has people. Nothing was copied"),
+        (new["DATABASE_URL"], "is the database of the settings itself"),
+        (f"sqlite:///{tmp_path}/none.db", "There is no database at"),
+        ("mysql://x/y", "SQLite and PostgreSQL are supported"),
+    ):
+        done = stored.run("migrate", "--from", url, **new)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+
+
 def test_spend_of_some_days_says_that_a_total_of_more_is_not_in_it(shell: Shell, tmp_path: Path) -> None:
     used = {"modelName": "claude-opus-5", "inputTokens": 1_000_000, "outputTokens": 0, "cost": 5}
     path = tmp_path / "usage.json"
