@@ -30,6 +30,7 @@ from bot.exports.reader import (
     has_keys,
     money,
     shortened,
+    whole_characters,
     why,
 )
 from bot.pricing import PriceConditions, TokenUsage
@@ -98,12 +99,12 @@ class OtlpMetrics:
 
 def decode_events(body: bytes, *, is_json: bool) -> list[Event | Problem]:
     """The events of one request body. Raises UnreadableExport."""
-    return list(_json_events(body) if is_json else _protobuf_events(body))
+    return list(_json_events(whole_characters(body)) if is_json else _protobuf_events(body))
 
 
 def decode_points(body: bytes, *, is_json: bool) -> list[Point | Problem]:
     """The data points of one request body. Raises UnreadableExport."""
-    return list(_json_points(body) if is_json else _protobuf_points(body))
+    return list(_json_points(whole_characters(body)) if is_json else _protobuf_points(body))
 
 
 def event_records(found: Iterable[Event | Point | Problem], context: ReadingContext) -> Reading:
@@ -272,6 +273,7 @@ def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | P
     if text[:1] not in (b"{", b"["):
         yield from decode_events(content, is_json=False) if kind == LOGS else decode_points(content, is_json=False)
         return
+    text = whole_characters(text)
     key = b'"resourceLogs"' if kind == LOGS else b'"resourceMetrics"'
     passed_over = False
     bodies = list(_json_bodies(text, title))

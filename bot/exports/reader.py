@@ -83,8 +83,8 @@ class Export(NamedTuple):
         return data
 
     def document(self) -> bytes:
-        """All of a text, without a byte order mark and outer blanks."""
-        return self.content().removeprefix(BOM).strip()
+        """All of a JSON text, without a byte order mark and outer blanks, and with whole characters."""
+        return whole_characters(self.content().removeprefix(BOM).strip())
 
 
 class ReadingContext(NamedTuple):
@@ -138,6 +138,19 @@ def more_pages(pages: Sequence[Page]) -> Iterator[MorePages]:
     """Says it where the last page of a file names another one: the first of an answer is easily taken for all of it."""
     if pages and not pages[-1].is_last:
         yield MorePages()
+
+
+_ESCAPES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+
+
+def whole_characters(json: bytes) -> bytes:
+    """JSON in which half a character, as programs leave where they cut a text in two, is a replacement character."""
+    if b"\\ud" not in json and b"\\uD" not in json:
+        return json
+    return _ESCAPES.sub(lambda escape: b"\\ufffd" if escape["half"] else escape[0], json)
 
 
 def check_values(document: bytes) -> None:

@@ -24,6 +24,7 @@ from bot.exports.reader import (
     as_name,
     money,
     of_this_age,
+    whole_characters,
     why,
 )
 from bot.exports.response_lines import is_of_user, response_lines
@@ -117,6 +118,7 @@ _ANY_LINES = msgspec.json.Decoder(_AnyLine)
 _OWN_LINES = msgspec.json.Decoder(_OwnLine)
 _LINES = msgspec.json.Decoder(_Line)
 _HEADS = msgspec.json.Decoder(_Head)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError)
 
 
 class Transcripts:
@@ -145,11 +147,23 @@ class Transcripts:
                 continue
             try:
                 lines.add(row, line)
-            except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-                text = bytes(line)
-                if text.strip() and not is_of_user(text) and not _is_no_response(text):
-                    yield Problem(row, f"Line {row} was left out: {why(error, text)}.")
+            except _UNREADABLE as error:
+                yield from _read_again(lines, row, bytes(line), error)
         yield from lines.days()
+
+
+def _read_again(lines: "_Lines", row: int, line: bytes, error: Exception) -> Iterator[Problem]:
+    """Take a line once more with whole characters; say what is wrong with one that may be a response all the same."""
+    whole = whole_characters(line)
+    if whole != line:
+        try:
+            lines.add(row, memoryview(whole))
+        except _UNREADABLE as again:
+            error = again
+        else:
+            return
+    if whole.strip() and not is_of_user(whole) and not _is_no_response(whole):
+        yield Problem(row, f"Line {row} was left out: {why(error, whole)}.")
 
 
 class _Response(Struct, gc=False):

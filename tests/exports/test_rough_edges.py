@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.exports.containers import files_below
+from bot.exports.reader import whole_characters
 from bot.feeds import Feeds, folder_feed
 from bot.imports import FileReport, Importer
 from bot.pricing import PriceBook
@@ -678,3 +679,32 @@ def test_events_that_only_their_time_tells_apart_all_count(database: Database, b
         (report,) = imported(database, book, path)
         assert report.problems == []
         assert usd(database, book) == 15
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"\uDC00", r"\\\ud83d", r"\ud83d\ud83d\ude00", r"\uDE00\uD83D"])
+def test_half_a_character_in_what_was_said_costs_nothing(
+    database: Database, book: PriceBook, tmp_path: Path, half: str
+) -> None:
+    """As where a program cuts a text within one: JSON.stringify writes what is left as an escape."""
+    message = {"id": "m", "role": "assistant", "model": "claude-opus-5", "usage": {"input_tokens": 10**6}}
+    line = {"type": "assistant", "sessionId": "s", "timestamp": "2026-11-05T10:00:00Z", "message": message}
+    page = analytics(tokens={"input": 5})
+    page["data"][0]["terminal_type"] = "HALF"
+    files = {
+        "said.jsonl": json.dumps({**line, "requestId": "r", "cwd": "HALF"}),
+        "events.json": event(7, prompt="HALF"),
+        "page.json": json.dumps(page),
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.write_text(text.replace("HALF", half), encoding="utf-8")
+        (report,) = importer(database, book).import_files([path], NOW)
+        assert (report.refused, report.problems) == (None, [])
+        assert report.rows == 1
+
+
+@pytest.mark.parametrize("sound", [r"\ud83d\ude00", r"\\ud83d", r"\\\\ud83d x", r"\u00e9", "é", r"\"\\"])
+def test_whole_characters_stay_as_they_are(sound: str) -> None:
+    said = f'"{sound}"'.encode()
+    assert json.loads(whole_characters(said)) == json.loads(said)
+    assert whole_characters(said) == said
