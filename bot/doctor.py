@@ -14,9 +14,10 @@ from bot.pricing.money import rounded
 from bot.slack.errors import Meaning, classify
 from bot.slack.scopes import SCOPES
 from bot.slack.subscribing import in_words
+from bot.spend.days import ONE_DAY
 from bot.store.database import DatabaseProblem
 from bot.store.deliveries import Delivery, all_deliveries
-from bot.store.feeds import feed_states, last_arrival
+from bot.store.feeds import feed_states, last_arrival, last_problem
 from bot.store.quantities import last_import
 from bot.store.subscriptions import all_subscriptions
 
@@ -122,7 +123,9 @@ def _feeds(installation: Installation) -> Iterator[Check]:
         if arrival is not None:
             newest = f", newest day {arrival.newest_day}" if arrival.newest_day else ""
             came = f"last came {arrival.at.astimezone(zone):%Y-%m-%d %H:%M %Z}{newest}"
-        yield Check(RECEIVED, f"{came}; taken at {installation.settings.address}, /v1/logs and /v1/metrics")
+        problem = last_problem(installation.database, RECEIVED, now - ONE_DAY)
+        said = f"{came}; taken at {installation.settings.address}, /v1/logs and /v1/metrics"
+        yield Check(RECEIVED, said, f"since yesterday some was not taken: {problem}" if problem else "")
 
 
 def _slack(installation: Installation) -> Iterator[Check]:

@@ -206,6 +206,21 @@ def last_arrival(database: Database, path: str) -> Arrival | None:
     return None if at is None else Arrival(at, newest_day)
 
 
+def last_problem(database: Database, path: str, since: datetime) -> str | None:
+    """What was wrong last with what came under a path since a moment; None where nothing was."""
+    imports, problems = tables.imports.c, tables.import_problems.c
+    query = (
+        sa.select(problems.problem)
+        .join_from(tables.import_problems, tables.imports, problems.import_id == imports.id)
+        .where(imports.workspace_id == database.workspace_id, imports.path == path, imports.imported_at > since)
+        .order_by(imports.imported_at.desc(), problems.id.desc())
+        .limit(1)
+    )
+    with database.read() as connection:
+        found: str | None = connection.execute(query).scalar()
+    return found
+
+
 def feed_states(database: Database) -> list[FeedState]:
     """Every feed that ever ran, by name."""
     query = (

@@ -166,6 +166,11 @@ def test_metrics_of_the_installation_need_the_token_too(url: str, installation: 
         assert ('claudecost_feed_lag_days{feed="OpenTelemetry"}' in text) is came
         (check,) = (one for one in examine(installation, installation.clock()) if one.name == "OpenTelemetry")
         assert said in check.said
+        assert not check.todo
+    bad = LOGS.read_bytes().replace(b'"intValue":', b'"intValue":-')
+    assert send(url, "/v1/logs", bad)[0] == 200
+    (check,) = (one for one in examine(installation, installation.clock()) if one.name == "OpenTelemetry")
+    assert check.todo.startswith("since yesterday some was not taken: Event 7 was left out: it counts -")
     assert "claudecost_newest_day_age_days" in text
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{url}/metrics", timeout=10)
