@@ -85,6 +85,16 @@ class FileReport(NamedTuple):
         """Days whose team total moved, with the total before and after."""
         return self.recorded.changes
 
+    @property
+    def moved(self) -> list[DayChange]:
+        """Those with a total before: by rows that changed, or down, as another source speaks for the day now."""
+        return [one for one in self.changes if one.before and (self.recorded.restated or one.after < one.before)]
+
+    @property
+    def why_moved(self) -> str:
+        """The end of a sentence about days that moved though none of their rows changed."""
+        return "" if self.recorded.restated else ", as another source speaks for the day now"
+
 
 class FileRead(NamedTuple):
     """A file that was read and is to be stored. ``state`` is set where it need not be read again while unchanged."""

@@ -10,7 +10,7 @@ from bot.pricing.usage import TOKEN_KINDS
 
 if TYPE_CHECKING:
     # Each command has but one of these at hand.
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import date
 
     from bot.ask import Answer, Refusal
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bot.spend.digest import DigestFacts
     from bot.store.identity import Unassigned
     from bot.store.people import Person
+    from bot.store.recording import DayChange
 
 Json = dict[str, Any]
 """Whole numbers, strings, lists and objects; never a float."""
@@ -206,16 +207,16 @@ def _file(report: FileReport) -> Json:
         "days": [day.isoformat() for day in recorded.days],
         "problems": problems,
         **_if_any("ranges", [{"from": start.isoformat(), "to": until.isoformat()} for start, until in recorded.ranges]),
-        **_if_any("changes", _changes(report) if recorded.restated else []),
+        **_if_any("changes", _changes(report.changes if recorded.restated else report.moved)),
         **_if_any("not_kept", report.not_kept),
         **_if_any("has_more", report.has_more),
     }
 
 
-def _changes(report: FileReport) -> list[Json]:
+def _changes(changes: Iterable[DayChange]) -> list[Json]:
     return [
         {"day": change.day.isoformat(), "before_usd": exact(change.before), "after_usd": exact(change.after)}
-        for change in report.changes
+        for change in changes
     ]
 
 

@@ -106,9 +106,8 @@ def print_import(report: FileReport) -> None:
         if report.changes:
             alone = f"; {len(report.changes):,} of its days are known by themselves, the last {report.changes[-1].day}"
         _say(f"  {start} to {until} (that day not counted) as a whole: counts in month totals{alone}")
-    for change in report.changes:
-        if recorded.restated and change.before:
-            _say(f"  {change.day}: {rounded(change.before)} → {rounded(change.after)}")
+    for change in report.moved:
+        _say(f"  {change.day}: {rounded(change.before)} → {rounded(change.after)}{report.why_moved}")
     if report.not_kept:
         _say(f"  {report.not_kept:,} rows are older than usage is kept, and were left out")
     if report.has_more:

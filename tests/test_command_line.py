@@ -586,6 +586,23 @@ def test_the_day_of_prices_in_any_iso_form(shell: Shell, on: str, said: str | No
     assert (said or "") in done.stderr
 
 
+def test_a_source_that_takes_a_day_from_another_is_told(shell: Shell, tmp_path: Path) -> None:
+    """$100 that a report states for the organization, and then $5 of one person: people's usage is known now."""
+    bucket = {"starting_at": "2026-11-05T00:00:00Z", "ending_at": "2026-11-06T00:00:00Z"}
+    cost = {"amount": "10000", "currency": "USD", "description": "all", "model": "claude-opus-5"}
+    report, daily = tmp_path / "cost.json", tmp_path / "daily.json"
+    report.write_text(json.dumps({"data": [{**bucket, "results": [cost]}], "has_more": False}), encoding="utf-8")
+    used = {"modelName": "claude-opus-5", "inputTokens": 1_000_000, "outputTokens": 0, "cost": 5}
+    daily.write_text(json.dumps({"daily": [{"date": "2026-11-05", "modelBreakdowns": [used]}]}), encoding="utf-8")
+    assert "another source" not in shell.run("import", str(report)).stdout
+    words = ("import", str(daily), "--person", "dana@example.com")
+    (dry,) = shell.json(*words, "--dry-run")["files"]
+    assert dry["changes"] == [{"day": "2026-11-05", "before_usd": "100.00", "after_usd": "5.00"}]
+    said = shell.run(*words).stdout
+    assert "  2026-11-05: $100.00 → $5.00, as another source speaks for the day now\n" in said
+    assert "another source" not in shell.run(*words).stdout
+
+
 def test_everything_moves_to_another_database(stored: Shell, tmp_path: Path) -> None:
     stored.run("import", str(SAMPLES / "console_usage_csv"))
     old = stored.environment["DATABASE_URL"]

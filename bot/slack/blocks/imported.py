@@ -62,9 +62,9 @@ def imported_message(reports: list[FileReport]) -> Message:
             f"*{escape(report.path, 120)}* ({escape(report.format or '')}): {recorded.accepted:,} accepted, "
             f"{report.rejected:,} rejected, {recorded.unchanged:,} unchanged, {recorded.restated:,} restated{days}"
         ]
-        moved = [change for change in report.changes if recorded.restated and change.before]
+        moved = report.moved
         lines += [
-            f"• {short_day(change.day)}: {rounded(change.before)} → {rounded(change.after)}"
+            f"• {short_day(change.day)}: {rounded(change.before)} → {rounded(change.after)}{report.why_moved}"
             for change in moved[:MAX_LINES]
         ]
         lines += [f"• {report.not_kept:,} rows are older than usage is kept"] if report.not_kept else []
