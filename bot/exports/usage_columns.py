@@ -11,7 +11,7 @@ from datetime import date
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from bot.exports.reader import MAX_DIGITS, MAX_LINE, as_day
+from bot.exports.reader import MAX_CSV_LINE, MAX_DIGITS, as_day
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.records import Actor, Problem, UsageRecord, UsageRows
 
@@ -81,13 +81,24 @@ def usage_rows(
     table = _Table(polars, layout, read_name, read_row)
     try:
         while body := file.read(_CHUNK):
-            rest = file.readline(MAX_LINE)
-            if len(rest) == MAX_LINE:
-                return None  # a line without an end
-            number += table.add(number, body + rest)
+            body += file.readline(MAX_CSV_LINE)
+            if _has_long_line(body):
+                return None
+            number += table.add(number, body)
         return [*sorted(table.problems), *table.days()]
     except (_Doubt, UnicodeDecodeError, polars.exceptions.PolarsError):
         return None
+
+
+def _has_long_line(body: bytes) -> bool:
+    """Whether a line is longer than those that are read row by row."""
+    start = 0
+    while len(body) - start > MAX_CSV_LINE:
+        end = body.rfind(b"\n", start, start + MAX_CSV_LINE) + 1
+        if not end:
+            return True
+        start = end
+    return False
 
 
 class _Doubt(Exception):

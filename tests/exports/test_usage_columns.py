@@ -227,6 +227,17 @@ def test_many_lines_that_are_no_rows_are_told_one_by_one(
     assert not is_read_by_column(content, book)
 
 
+@pytest.mark.parametrize(("longest", "is_by_column"), [(200, True), (100, False)])
+def test_a_line_that_is_too_long_row_by_row_is_so_by_column(
+    book: PriceBook, monkeypatch: pytest.MonkeyPatch, longest: int, is_by_column: bool
+) -> None:
+    monkeypatch.setattr(usage_columns, "MAX_CSV_LINE", longest)
+    lines = [",".join([f"2026-11-0{day}", *GOOD[1:]]) for day in (1, 2, 3)]
+    lines[1] = lines[1].replace(",ci,", f",{'c' * 60},")
+    assert max(map(len, lines)) in range(101, 150)
+    assert is_read_by_column("\n".join([",".join(HEADER), *lines]), book) is is_by_column
+
+
 def test_without_polars_it_is_read_row_by_row(book: PriceBook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "polars", None)
     content = "\n".join([",".join(HEADER), ",".join(GOOD)])
