@@ -271,7 +271,7 @@ class Ledger:
             undated += cost.usd if is_undated else ZERO
         whole = reduce(Amount.plus, found.values(), Amount())
         rows = [SpendRow(group, found[group]) for group in sorted(found)]
-        others, across = tuple(vendor_spend(self.database, period)), total_across(self.database, period)
+        others, across = tuple(vendor_spend(self.database, period)), total_across(self.database, period, fuller)
         return SpendReport(period, whole, rows, undated, others, across)
 
     def _by_day(self, period: Period, fuller: list[FullerRange]) -> list[Told]:

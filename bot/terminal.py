@@ -34,7 +34,7 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
         _print_others(report)
         _print_across(report)
         return
-    if report.across is not None and not (total.usage.tokens or total.usd):
+    if report.across is not None and not (total.usage.tokens or total.usd or total.unpriced_searches):
         _say(f"Of these days alone nothing is told. A total of {_days(report.across)} holds some of them: ask for all.")
         return
     if report.period is None or not (total.usage.tokens or total.usd or total.unpriced_searches or report.others):

@@ -2,10 +2,10 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from bot.pricing import PriceBook, TokenUsage
 from bot.pricing.cost import UNITS_PER_NANO, units
@@ -22,6 +22,7 @@ from bot.store.rollups import MANY_PEOPLE, Rollups
 from bot.store.values import day_number, from_nano, number_day
 
 _FAR = day_number(date.max)
+_Total = TypeVar("_Total")
 
 
 class Span(NamedTuple):
@@ -85,14 +86,25 @@ def has_ranges(database: Database, period: Period | None = None) -> bool:
         return bool(_within(connection, database.workspace_id, period))
 
 
-def total_across(database: Database, period: Period) -> Period | None:
-    """The days of some total that says more than its people's days and lies only in part within a period."""
-    start, end = map(day_number, period)
+def total_across(database: Database, period: Period, fuller: Collection[FullerRange]) -> Period | None:
+    """The days of some person's total that lies only in part within a period and says more than what is counted there.
+
+    ``fuller`` are the totals that count in it: where one of the person's overlaps, most of it is told already.
+    """
+    mine, (start, end) = database.workspace_id, map(day_number, period)
+    told: dict[int, list[RangeOf]] = defaultdict(list)
+    for one in fuller:
+        told[one.of.person_id].append(one.of)
     with database.read() as connection:
-        for span in _spans(connection, database.workspace_id, start):
-            is_across = span.start < end and (span.start < start or span.until > end)
-            if is_across and select_rows(connection, f"{_FULLER} LIMIT 1", (database.workspace_id, *span)):
-                return Period(number_day(span.start), number_day(span.until))
+        nobody = {row[0] for row in select_rows(connection, _NOBODY, (mine, ORGANIZATION, GATEWAY))}
+        for span in _spans(connection, mine, start):
+            if span.start >= end or (span.start >= start and span.until <= end):
+                continue
+            first, after = number_day(span.start), number_day(span.until)
+            for person_id, *_ in select_rows(connection, _FULLER, (mine, *span)):
+                is_told = any(of.start < after and first < of.until for of in told[person_id])
+                if person_id not in nobody and not is_told:
+                    return Period(first, after)
     return None
 
 
@@ -162,7 +174,7 @@ def _of_sessions(
         for person_id, *size in select_rows(connection, _SIZES, (workspace_id, *span)):
             of_people[person_id].append((span, tuple(size)))
     for person_id, said in of_people.items():
-        for parts in _overlapping(said):
+        for parts in _overlapping(said, lambda one: (one[0].start, one[0].until)):
             start, until = min(span.start for span, _ in parts), max(span.until for span, _ in parts)
             whole = Span(until, start, parts[0][0].source_id)
             tokens, usd = sum(size[0] for _, size in parts), sum(size[1] for _, size in parts)
@@ -176,16 +188,18 @@ def _of_sessions(
                 yield one._replace(total=one.total._replace(parts=sessions))
 
 
-def _overlapping(said: list[tuple[Span, Row]]) -> list[list[tuple[Span, Row]]]:
-    """Totals of a person in groups, of which each overlaps with the next."""
-    groups: list[list[tuple[Span, Row]]] = []
-    end = 0
-    for one in sorted(said, key=lambda one: one[0].start):
-        if groups and one[0].start < end:
+def _overlapping(totals: Iterable[_Total], span_of: Callable[[_Total], tuple[Any, Any]]) -> list[list[_Total]]:
+    """Totals of a person, by their first days and those after their last, in groups of which none overlaps another."""
+    groups: list[list[_Total]] = []
+    end: Any = None
+    for one in sorted(totals, key=lambda one: span_of(one)[0]):
+        start, until = span_of(one)
+        if groups and start < end:
             groups[-1].append(one)
+            end = max(end, until)
         else:
             groups.append([one])
-        end = max(end, one[0].until)
+            end = until
     return groups
 
 
@@ -204,13 +218,18 @@ def _without_overlaps(found: list[_Sized]) -> list[_Sized]:
     of_people: dict[int, list[_Sized]] = defaultdict(list)
     for one in found:
         of_people[one.total.of.person_id].append(one)
-    return [one for mine in of_people.values() for one in (_fullest_apart(mine) if len(mine) > 1 else mine)]
+    groups = (group for mine in of_people.values() for group in _overlapping(mine, _days_of))
+    return [one for group in groups for one in (_fullest_apart(group) if len(group) > 1 else group)]
+
+
+def _days_of(one: _Sized) -> tuple[date, date]:
+    return one.total.of.start, one.total.of.until
 
 
 def _fullest_apart(totals: list[_Sized]) -> list[_Sized]:
     """Those that say more tokens than the days and the other totals in their place, then dollars, then are fewer.
 
-    Totals of dollars alone, and what they overlap, compare by dollars: as of a day, by more than rounding.
+    Totals of dollars alone, and those in one group with them, compare by dollars: as of a day, by more than rounding.
     """
     by_dollars = any(not one.tokens for one in totals)
     ordered = sorted(totals, key=lambda one: (one.total.of.until, one.total.of))

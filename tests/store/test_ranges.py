@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import combinations
+from itertools import combinations, pairwise
 from random import Random
 
 import pytest
@@ -87,8 +87,15 @@ class Stored:
 def most(totals: list[Fuller]) -> list[Fuller]:
     """Of all that can be chosen without an overlap what says most tokens, then dollars, then is fewest.
 
-    Where some know dollars alone, dollars decide, and 5 cents of each of those are rounding.
+    Where some that hang together know dollars alone, dollars decide, and 5 cents of each of those are rounding.
     """
+    days = sorted({day for start, until, *_ in totals for day in (start, until)})
+    cuts = [day for day in days if not any(start < day < until for start, until, *_ in totals)]
+    parts = [[one for one in totals if a <= one[0] < b] for a, b in pairwise([*cuts, date.max])]
+    return [one for part in parts if part for one in (_most(part) if len(part) > 1 else part)]
+
+
+def _most(totals: list[Fuller]) -> list[Fuller]:
     by_dollars = any(not tokens for _, _, tokens, _, _ in totals)
 
     def size(chosen: tuple[Fuller, ...]) -> tuple[Decimal, Decimal, int]:
@@ -225,3 +232,34 @@ def test_a_longer_total_of_what_is_known_takes_nothing_away(database: Database, 
     assert spent(first, first + 5 * week, ()).across is None
     assert spent(first, date(2026, 10, 2), ()).across == (first, first + week)
     assert spent(date(2026, 10, 30), NOW.date(), ()).across == (date(2026, 10, 1), date(2026, 11, 1))
+
+
+def test_a_total_of_dollars_decides_nothing_about_others_far_from_it(database: Database, book: PriceBook) -> None:
+    """In November 100M tokens of Haiku, $10, say more than 50M for which $200 are stated, whatever October says."""
+    october, november, end = date(2026, 10, 1), date(2026, 11, 1), date(2026, 11, 20)
+    haiku = TokenUsage(100 * 10**6)
+    ours = replace(used(haiku, november, KIM, "claude-haiku-5-5"), until=date(2026, 11, 15))
+    theirs = replace(used(TokenUsage(50 * 10**6), date(2026, 11, 8), KIM, reported="200"), until=end)
+    store(database, ours, source="ccusage_monthly")
+    store(database, theirs, source="spend_report_csv")
+    spent = Ledger(database, book, utc_policy).spend
+    assert spent(october, end, ()).total.usd == 10
+    store(
+        database,
+        replace(used(TokenUsage(), october, KIM, reported="20"), until=november),
+        source="console_claude_code_csv",
+    )
+    assert spent(october, end, ()).total.usd == 30
+    # What nobody has a price for stays, though the day within it cost a dollar.
+    day = used(opus_for(1), november, DANA)
+    unknown = replace(used(haiku, november, DANA, "someone-elses-model"), until=date(2026, 11, 15))
+    store(database, day)
+    store(database, unknown, source="ccusage_monthly")
+    store(
+        database,
+        replace(used(TokenUsage(), october, DANA, reported="20"), until=november),
+        source="console_claude_code_csv",
+    )
+    whole = spent(october, end, ()).total
+    assert whole.usd == 30 + 20
+    assert whole.unpriced_tokens == 100 * 10**6
