@@ -612,7 +612,7 @@ def test_everything_moves_to_another_database(stored: Shell, tmp_path: Path) -> 
     assert re.fullmatch(r"[\d,]+ rows were copied to .*new\.db\.\nThe schema is at revision \d{4}\.\n", done.stdout)
     assert stored.run("spend", "--json", **new).stdout == stored.run("spend", "--json").stdout
     for url, said in (
-        (old, "is in use already: it has people. Nothing was copied"),
+        (old, "is in use already (there is something in "),
         (new["DATABASE_URL"], "is the database of the settings itself"),
         (f"sqlite:///{tmp_path}/none.db", "There is no database at"),
         ("mysql://x/y", "SQLite and PostgreSQL are supported"),

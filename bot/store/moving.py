@@ -1,5 +1,6 @@
 """Copying everything from one database into another that is still empty, as when a team outgrows SQLite."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -7,11 +8,11 @@ from bot.store.builder import sa, tables
 from bot.store.bulk import Row, insert_rows, run_sql, select_rows
 from bot.store.columns import Columns
 from bot.store.connection import Connection
-from bot.store.database import Database, DatabaseProblem, connect, migrate, open_database
+from bot.store.database import Database, DatabaseProblem, connect, database_errors, migrate, open_database
 
 _AT_ONCE = 10_000
-_USED = ("people", "imports", "deliveries", "subscriptions", "feeds", "slack_installations")
-"""Tables of which any row says that a database is in use."""
+_MADE = ("settings",)
+"""Of these any command makes some where there are none: they do not say that somebody uses a database."""
 
 _SLACKS = ("slack_bots", "slack_installations")
 """Slack's own tables of installations, whose columns only the database describes."""
@@ -23,7 +24,8 @@ Track = Callable[[Sequence[str]], Iterable[str]]
 def copy_everything(url: str, target: Database, track: Track = lambda names: names) -> int:
     """Copy all rows of the database at ``url``, of all workspaces, into ``target``; returns how many those are.
 
-    All of them or none. Raises DatabaseProblem where there is nothing to copy, or somebody uses the target already.
+    The source is brought up to date first. All of them or none. Raises DatabaseProblem where there is nothing to copy
+    from, or somebody uses the target already.
     """
     source = _existing(url)
     migrate(target)
@@ -31,15 +33,15 @@ def copy_everything(url: str, target: Database, track: Track = lambda names: nam
         raise DatabaseProblem(f"{source.shown_url} is the database of the settings itself; name the one to copy from.")
     try:
         with source.read() as old, target.write() as new:
-            used = [name for name in _USED if select_rows(new, f"SELECT 1 FROM {name} LIMIT 1", ())]  # noqa: S608
-            if used:
-                raise DatabaseProblem(
-                    f"{target.shown_url} is in use already: it has {used[0].replace('_', ' ')}. Nothing was copied; "
-                    "name an empty database in DATABASE_URL."
-                )
             ours = [table.name for table in tables.metadata.sorted_tables]
-            for name in reversed(ours):
-                run_sql(new, f"DELETE FROM {name}", ())  # noqa: S608 - as a workspace that a migration made
+            found = [name for name in (*ours, *_SLACKS) if select_rows(new, f"SELECT 1 FROM {name} LIMIT 1", ())]  # noqa: S608
+            if used := [name for name in found if name not in _MADE]:
+                raise DatabaseProblem(
+                    f"{target.shown_url} is in use already (there is something in {used[0]}). Nothing was copied; name "
+                    "an empty database in DATABASE_URL."
+                )
+            for name in _MADE:
+                run_sql(new, f"DELETE FROM {name}", ())  # noqa: S608
             count = 0
             for name in track([*ours, *_SLACKS]):
                 count += _copy_slacks(old, new, name) if name in _SLACKS else _copy(old, new, name)
@@ -51,12 +53,22 @@ def copy_everything(url: str, target: Database, track: Track = lambda names: nam
 
 
 def _existing(url: str) -> Database:
-    """The database to copy from, brought up to date. Raises DatabaseProblem, also where there is none yet."""
-    found = connect(url)
-    if found.is_sqlite and not Path(found.shown_url.removeprefix("sqlite:///")).is_file():
-        raise DatabaseProblem(f"There is no database at {found.shown_url} to copy from.")
-    found.close()
-    return open_database(url)
+    """The database to copy from, brought up to date. Raises DatabaseProblem, also where there is none of ours."""
+    named = re.fullmatch(r"sqlite:///(?P<file>[^?]*)(\?.*)?", url)
+    if named and not (Path(named["file"]).is_file() and Path(named["file"]).stat().st_size):
+        raise DatabaseProblem(f"There is no database at {url} to copy from.")
+    try:
+        found = connect(url)
+        try:
+            with found.read() as connection:
+                select_rows(connection, "SELECT version_num FROM alembic_version", ())
+        except database_errors() as error:
+            raise DatabaseProblem(f"There is no database of claudecost at {found.shown_url} to copy from.") from error
+        finally:
+            found.close()
+        return open_database(url)
+    except DatabaseProblem as error:
+        raise DatabaseProblem(str(error).replace("DATABASE_URL", "--from")) from error
 
 
 def _copy(old: Connection, new: Connection, name: str) -> int:
@@ -75,7 +87,8 @@ def _copy(old: Connection, new: Connection, name: str) -> int:
 
 def _batches(connection: Connection, columns: Columns) -> Iterator[list[Row]]:
     names = ", ".join(f'"{name}"' for name in columns.names)
-    cursor = connection.driver.cursor()
+    # Of PostgreSQL only a cursor with a name leaves the rows there until they are asked for.
+    cursor = connection.driver.cursor() if connection.is_sqlite else connection.driver.cursor("copied")
     cursor.execute(f"SELECT {names} FROM {columns.table}")  # noqa: S608
     while rows := cursor.fetchmany(_AT_ONCE):
         yield rows

@@ -1,5 +1,6 @@
 """Everything from SQLite to another database: figures, people and what was sent already."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,9 @@ from bot.spend.records import Actor
 from bot.store.database import Database, DatabaseProblem, open_database
 from bot.store.identity import BY_ADMIN, erase_person, link_actor
 from bot.store.moving import copy_everything
+from bot.store.settings import write_setting
 from bot.store.tables import metadata
+from bot.store.teams import all_teams, set_team
 from tests.exports.test_samples import importer
 from tests.usage import NOW, POLICY, opus_for, store, used, utc_policy
 
@@ -78,15 +81,33 @@ def test_everything_is_copied_and_goes_on(database: Database, old_url: str, book
 def test_a_database_in_use_is_not_copied_into(database: Database, old_url: str) -> None:
     store(database, used(opus_for(1)))
     before = contents(database)
-    with pytest.raises(DatabaseProblem, match="is in use already: it has people. Nothing was copied"):
+    with pytest.raises(DatabaseProblem, match="in use already \\(there is something in sources\\). Nothing was copied"):
         copy_everything(old_url, database)
     assert contents(database) == before
 
 
-def test_what_is_not_there_is_not_made(database: Database, tmp_path: Path) -> None:
-    with pytest.raises(DatabaseProblem, match="There is no database at sqlite:///.*none.db to copy from"):
-        copy_everything(f"sqlite:///{tmp_path}/none.db", database)
-    assert not (tmp_path / "none.db").exists()
+def test_a_team_alone_is_not_written_over(database: Database, old_url: str) -> None:
+    write_setting(database, "usual_limit", "12.00")  # as any command does
+    set_team(database, "core", [])
+    with pytest.raises(DatabaseProblem, match="is in use already \\(there is something in teams\\)"):
+        copy_everything(old_url, database)
+    assert [team.name for team, _ in all_teams(database)] == ["core"]
+
+
+@pytest.mark.parametrize("name", ["none.db", "new/none.db", "empty.db", "other.db"])
+def test_what_is_no_database_of_ours_is_refused_and_left(database: Database, tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty.db").touch()
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE others (a)")
+    before = {path: path.stat().st_size for path in tmp_path.rglob("*")}
+    with pytest.raises(DatabaseProblem, match=f"There is no database.* at sqlite:///.*{name} to copy from"):
+        copy_everything(f"sqlite:///{tmp_path}/{name}", database)
+    assert {path: path.stat().st_size for path in tmp_path.rglob("*")} == before
+
+
+def test_an_address_that_is_none_is_told_as_what_was_said(database: Database) -> None:
+    with pytest.raises(DatabaseProblem, match="^--from names mysql"):
+        copy_everything("mysql://x/y", database)
 
 
 def test_a_copy_that_ends_midway_leaves_nothing(database: Database, old_url: str) -> None:
