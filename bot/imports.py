@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
+from shlex import quote
 from stat import S_ISREG
 from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
@@ -442,7 +443,7 @@ def _moved(members: Iterable[tuple[Member, str]]) -> list[Problem]:
         Problem(
             member.row,
             f"Account {member.account} of {member.email} is {before}'s here. If that is the same person, run: "
-            f"claudecost link {before} {member.email}",
+            f"claudecost link {quote(before)} {quote(member.email)}",
             0,
         )
         for member, before in members

@@ -140,7 +140,7 @@ class AnalyticsApi:
 def _is_empty(head: bytes) -> bool:
     """Whether it holds pages, and nothing in them, as of a weekend."""
     bare = b"".join(head.split())
-    return bare.count(b'"data":[]') == bare.count(b'"data":')
+    return 0 < bare.count(b'"data":[]') == bare.count(b'"data":')
 
 
 def _sound_pages(text: bytes) -> list[_SoundPage] | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -281,6 +282,7 @@ class _Run(Struct):
     model_usage: dict[str, Raw] | None = msgspec.field(default=None, name="modelUsage")
     session_id: str | None = None
     uuid: str | None = None
+    total_cost_usd: Any = None
 
 
 _MODEL_USAGE = b'"modelUsage"'
@@ -315,6 +317,8 @@ class ClaudePrint:
         for number, raw in enumerate(told, start=1):
             try:
                 run = msgspec.json.decode(raw, type=_Run)
+                if run.model_usage is None and run.total_cost_usd is None:
+                    continue  # what a run says while it goes on, of which the words are in it somewhere
                 if run.model_usage is None:
                     raise ValueError(f"it has {_NO_MODEL_USAGE}")
             except (msgspec.DecodeError, ValueError, RecursionError) as error:

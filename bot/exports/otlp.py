@@ -25,6 +25,7 @@ from bot.exports.reader import (
     UnreadableExport,
     as_instant,
     as_name,
+    check_values,
     decoded,
     email_actor,
     has_keys,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 LOGS, METRICS = "logs", "metrics"
+VALUE_BYTES = 4
+"""For ``check_values``: of other programs' histograms a value may take 5 bytes."""
 REQUEST_EVENT = "api_request"
 TOKENS, COST = "claude_code.token.usage", "claude_code.cost.usage"
 CUMULATIVE = 2
@@ -273,6 +276,7 @@ def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | P
     if text[:1] not in (b"{", b"["):
         yield from decode_events(content, is_json=False) if kind == LOGS else decode_points(content, is_json=False)
         return
+    check_values(text, VALUE_BYTES)
     text = whole_characters(text)
     key = b'"resourceLogs"' if kind == LOGS else b'"resourceMetrics"'
     passed_over = False

@@ -28,8 +28,8 @@ MAX_DOCUMENT = 224 * 1024 * 1024
 """A JSON document is decoded as a whole, so its size bounds the memory; line by line formats have no limit."""
 
 _VALUE_BYTES, _FEW_VALUES = 8, 100_000
-"""What a value takes on the average with its name, at least, in a document of more than a few: what is made of smaller
-ones is no export, and takes many times its size in memory."""
+"""Bytes that a value takes on the average with its name, at least, in a document of more than a few (Claude's exports
+have 24 to 29): what is made of smaller ones is no export, and takes many times its size in memory."""
 
 HEAD_BYTES = 65536
 MAX_LINE = 64 * 1024 * 1024
@@ -79,12 +79,13 @@ class Export(NamedTuple):
         data = self.file.read(MAX_DOCUMENT + 1)
         if len(data) > MAX_DOCUMENT:
             raise UnreadableExport(f"it is one document of over {MAX_DOCUMENT // 2**20} MB; export fewer days")
-        check_values(data)
         return data
 
     def document(self) -> bytes:
         """All of a JSON text, without a byte order mark and outer blanks, and with whole characters."""
-        return whole_characters(self.content().removeprefix(BOM).strip())
+        content = self.content()
+        check_values(content)
+        return whole_characters(content.removeprefix(BOM).strip())
 
 
 class ReadingContext(NamedTuple):
@@ -153,9 +154,9 @@ def whole_characters(json: bytes) -> bytes:
     return _ESCAPES.sub(lambda escape: b"\\ufffd" if escape["half"] else escape[0], json)
 
 
-def check_values(document: bytes) -> None:
-    """Raises UnreadableExport for one that holds so many values that they can be none of an export."""
-    if (values := document.count(b",")) > _FEW_VALUES + len(document) // _VALUE_BYTES:
+def check_values(document: bytes, each: int = _VALUE_BYTES) -> None:
+    """Raises UnreadableExport for one whose values take so few bytes ``each`` that they can be none of an export."""
+    if (values := document.count(b",")) > _FEW_VALUES + len(document) // each:
         raise UnreadableExport(f"it holds {values:,} values in {len(document):,} bytes, as no export does")
 
 

@@ -7,7 +7,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from bot.exports.otlp import LOGS, METRICS, decode_events, decode_points, event_records, point_records
+from bot.exports.otlp import LOGS, METRICS, VALUE_BYTES, decode_events, decode_points, event_records, point_records
 from bot.exports.reader import Reading, ReadingContext, UnreadableExport, check_values, shortened
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ MAX_UNPACKED = 16 * 1024 * 1024
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 _INVALID_ARGUMENT = 3
 _UNAUTHENTICATED = 16
+_UNAVAILABLE = 14
 
 
 class Refused(Exception):
@@ -94,7 +95,7 @@ def _read_up_to(file: BinaryIO, size: int) -> bytes | None:
 def read(body: Body, context: ReadingContext) -> Reading:
     """The usage in a body. Raises Refused for one that cannot be decoded."""
     try:
-        check_values(body.data)
+        check_values(body.data, VALUE_BYTES)
         if body.kind == LOGS:
             return event_records(decode_events(body.data, is_json=body.is_json), context)
         return point_records(decode_points(body.data, is_json=body.is_json), context)
@@ -126,7 +127,7 @@ def success(kind: str, rejected: int, sentence: str, *, is_json: bool) -> bytes:
 
 def failure(refused: Refused, *, is_json: bool) -> bytes:
     """The body of an error: google.rpc.Status, which protobuf writes as a code and a message."""
-    code = _UNAUTHENTICATED if refused.status == 401 else _INVALID_ARGUMENT
+    code = {401: _UNAUTHENTICATED, 503: _UNAVAILABLE}.get(refused.status, _INVALID_ARGUMENT)
     if is_json:
         return json.dumps({"code": code, "message": str(refused)}, ensure_ascii=False).encode()
     text = str(refused).encode()

@@ -503,6 +503,20 @@ def test_a_table_of_nothing_but_bad_or_empty_rows_is_refused(
     assert said in str(report.refused)
 
 
+def test_histograms_of_other_programs_are_no_reason_to_refuse(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """A collector's file: 1,000 points of 160 buckets, 5 bytes for each, beside one event of Claude Code."""
+    point = {"timeUnixNano": "1", "positive": {"offset": 1, "bucketCounts": ["10"] * 160}}
+    body = json.loads(event(1))
+    metric = {"name": "http", "exponentialHistogram": {"dataPoints": [point] * 1_000}}
+    body["resourceMetrics"] = [{"scopeMetrics": [{"metrics": [metric]}]}]
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps(body, separators=(",", ":")), encoding="utf-8")
+    (report,) = importer(database, book).import_files([path], NOW)
+    assert (report.refused, report.rows) == (None, 1)
+
+
 def test_a_run_without_its_models_or_its_end_is_named(database: Database, book: PriceBook, tmp_path: Path) -> None:
     """Beside a sound one: what the same run said while it went on is no run."""
     said = {"type": "result", "session_id": "s", "total_cost_usd": 1}

@@ -85,7 +85,7 @@ def _is_logged_as_one(source: Source, file: FileTally, now: datetime, recorded: 
     table = tables.imports.c
     start = datetime.fromtimestamp(now.timestamp() // ONE_ARRIVAL.total_seconds() * ONE_ARRIVAL.total_seconds(), UTC)
     query = (
-        sa.select(table.id, table.first_day, table.last_day)
+        sa.select(table.id, table.first_day, table.last_day, table.imported_at)
         .where(
             table.workspace_id == source.workspace_id,
             table.source_id == source.id,
@@ -104,7 +104,7 @@ def _is_logged_as_one(source: Source, file: FileTally, now: datetime, recorded: 
         sa.update(tables.imports)
         .where(table.id == last.id)
         .values(
-            imported_at=now,
+            imported_at=max(now, last.imported_at),
             accepted=table.accepted + recorded.accepted,
             unchanged=table.unchanged + recorded.unchanged,
             restated=table.restated + recorded.restated,
