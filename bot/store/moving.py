@@ -63,7 +63,10 @@ def _existing(url: str) -> Database:
             with found.read() as connection:
                 select_rows(connection, "SELECT version_num FROM alembic_version", ())
         except database_errors() as error:
-            raise DatabaseProblem(f"There is no database of claudecost at {found.shown_url} to copy from.") from error
+            why = str(error).strip().partition("\n")[0].rstrip(".")
+            raise DatabaseProblem(
+                f"There is no database of claudecost at {found.shown_url} to copy from: {why}."
+            ) from error
         finally:
             found.close()
         return open_database(url)
