@@ -125,7 +125,9 @@ def _feeds(installation: Installation) -> Iterator[Check]:
             came = f"last came {arrival.at.astimezone(zone):%Y-%m-%d %H:%M %Z}{newest}"
         problem = last_problem(installation.database, RECEIVED, now - ONE_DAY)
         said = f"{came}; taken at {installation.settings.address}, /v1/logs and /v1/metrics"
-        yield Check(RECEIVED, said, f"since yesterday some was not taken: {problem}" if problem else "")
+        yield Check(
+            RECEIVED, said, f"since yesterday some was not taken; look at what sends it: {problem}" if problem else ""
+        )
 
 
 def _slack(installation: Installation) -> Iterator[Check]:

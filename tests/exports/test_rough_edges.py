@@ -2,8 +2,9 @@
 
 import json
 import os
+import shlex
 import zipfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from errno import EACCES
 from functools import partial
@@ -523,6 +524,7 @@ def test_a_run_without_its_models_or_its_end_is_named(database: Database, book: 
     models = {"claude-opus-5": {"inputTokens": 10, "outputTokens": 5, "costUSD": 1}}
     runs = [
         {"type": "system", "session_id": "s"},
+        {"type": "assistant", "input": {"total_cost_usd": 9, "modelUsage": {}}},
         {**said, "uuid": "a", "modelUsage": models},
         {**said, "uuid": "b"},
         {**said, "uuid": "c", "modelUsage": models},
@@ -533,9 +535,37 @@ def test_a_run_without_its_models_or_its_end_is_named(database: Database, book: 
     (report,) = importer(database, book).import_files([path], NOW)
     assert report.rows == 1
     assert [problem.problem[:30] for problem in report.problems] == [
-        "Run 2 was left out: it has no ",
-        "Run 3 was left out: Input data",
+        "Run 3 was left out: it has no ",
+        "Run 4 was left out: Input data",
     ]
+
+
+def test_an_address_in_a_proposed_command_is_one_word_of_a_shell(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    path = tmp_path / "users.json"
+    for email in ("o'brien@example.com", "obrien@example.com"):
+        user = {"id": "user_1", "email": email, "role": "user", "added_at": "2026-01-01T00:00:00Z", "type": "user"}
+        path.write_text(json.dumps({"data": [user], "first_id": "user_1", "has_more": False}), encoding="utf-8")
+        (report,) = importer(database, book).import_files([path], NOW)
+        assert report.refused is None
+    (problem,) = report.problems
+    words = shlex.split(problem.problem.partition("run: ")[2])
+    assert words == ["claudecost", "link", "o'brien@example.com", "obrien@example.com"]
+
+
+def test_a_lone_persons_use_of_cursor_says_nothing_of_claude(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """No digest may say that nobody used Claude: nothing is known of it."""
+    (sample,) = (SAMPLES / "cursor_json").glob("*.json")
+    page = json.loads(sample.read_text(encoding="utf-8"))
+    page["usageEvents"] = [{**page["usageEvents"][0], "timestamp": "1762336800000"}]  # 2025-11-05 10:00 UTC
+    path = tmp_path / "events.json"
+    path.write_text(json.dumps(page), encoding="utf-8")
+    (report,) = importer(database, book).import_files([path], NOW)
+    assert report.recorded.days == [date(2025, 11, 5)]
+    assert not ledger_of(database, book).digest(date(2025, 11, 5)).is_idle
 
 
 def test_empty_pages_of_many_days_are_a_quiet_time(database: Database, book: PriceBook, tmp_path: Path) -> None:

@@ -483,9 +483,13 @@ class TestWhatIsStillToCome:
             came = last_arrival(database, RECEIVED)
             assert came is not None
             assert came.at == at
+        # One that waited for its turn was there before the last.
+        earlier = self.EVENING + timedelta(minutes=11)
+        self.come(database, "otlp_events", earlier, used(opus_for(1), request=request("late")), path=RECEIVED)
+        assert last_arrival(database, RECEIVED) == came
         with database.read() as connection:
             logged = connection.execute(select(imports.c.accepted).order_by(imports.c.id)).scalars()
-            assert list(logged) == [3, 1]
+            assert list(logged) == [3, 2]
 
     def test_the_last_hour_of_an_api_that_is_an_hour_late_is_still_to_come(
         self, database: Database, book: PriceBook

@@ -170,7 +170,9 @@ def test_metrics_of_the_installation_need_the_token_too(url: str, installation: 
     bad = LOGS.read_bytes().replace(b'"intValue":', b'"intValue":-')
     assert send(url, "/v1/logs", bad)[0] == 200
     (check,) = (one for one in examine(installation, installation.clock()) if one.name == "OpenTelemetry")
-    assert check.todo.startswith("since yesterday some was not taken: Event 7 was left out: it counts -")
+    assert check.todo.startswith(
+        "since yesterday some was not taken; look at what sends it: Event 7 was left out: it counts -"
+    )
     assert "claudecost_newest_day_age_days" in text
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{url}/metrics", timeout=10)
@@ -203,7 +205,7 @@ def test_usage_that_waits_for_the_database_keeps_nobody_else_waiting(
         sent = [senders.submit(send, url, "/v1/logs", LOGS.read_bytes()) for _ in range(RECEIVING)]
         assert all(waiting.acquire(timeout=10) for _ in range(RECEIVING))
         status, said = send(url, "/v1/logs", LOGS.read_bytes())
-        assert (status, json.loads(said)["message"]) == (503, "Too much comes in at once; try again.")
+        assert (status, json.loads(said)) == (503, {"code": 14, "message": "Too much comes in at once; try again."})
         with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:
             assert answer.read() == b"ok"
         may_store.set()
