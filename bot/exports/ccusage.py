@@ -25,6 +25,7 @@ from bot.exports.reader import (
     as_day,
     as_instant,
     as_name,
+    canonical,
     decoded,
     has_keys,
     money,
@@ -321,10 +322,12 @@ class ClaudePrint:
                     continue  # what a run says while it goes on, of which the words are in it somewhere
                 if run.model_usage is None:
                     raise ValueError(f"it has {_NO_MODEL_USAGE}")
+                # A session that goes on is several runs, each with usage of its own.
+                keys = run.uuid or _digest(canonical(raw)), None if run.uuid else run.session_id or _digest(raw)
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 yield Problem(number, f"Run {number} was left out: {why(error, raw)}.")
             else:
-                yield from _read_run(number, run.model_usage, run.uuid or run.session_id, raw, export, context)
+                yield from _read_run(number, run.model_usage, keys, export, context)
 
 
 def _is_one(text: bytes) -> bool:
@@ -335,16 +338,25 @@ def _is_one(text: bytes) -> bool:
     return True
 
 
+def _digest(raw: bytes) -> str:
+    return hashlib.blake2b(raw, digest_size=16).hexdigest()
+
+
 def _read_run(
-    number: int, usage: dict[str, Raw], known_as: str | None, raw: bytes, export: Export, context: ReadingContext
+    number: int, usage: dict[str, Raw], keys: tuple[str, str | None], export: Export, context: ReadingContext
 ) -> Reading:
-    key = known_as or hashlib.blake2b(raw, digest_size=16).hexdigest()
+    """``keys`` are what tells the run from others, and what told it apart in older versions, if that is another."""
+    key, former = keys
     day = spend_day(export.written_at, context.zone)
     for name, entry in usage.items():
         try:
             used = msgspec.json.decode(entry, type=_ModelUse)
             model = as_name(re.sub(r"\[1m\]$", "", name), "model")
-            request = Request(request_key(f"{key}\0{name}".encode()), milliseconds(export.written_at))
+            request = Request(
+                request_key(f"{key}\0{name}".encode()),
+                milliseconds(export.written_at),
+                former=None if former is None else request_key(f"{former}\0{name}".encode()),
+            )
             yield UsageRecord(
                 row=number,
                 day=day,

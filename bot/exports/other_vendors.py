@@ -16,6 +16,7 @@ from bot.exports.reader import (
     as_dollars,
     as_milliseconds,
     as_name,
+    canonical,
     cents,
     csv_dicts,
     decoded_pages,
@@ -146,11 +147,6 @@ def _cursor_record(number: int, event: _Event, raw: bytes, context: ReadingConte
         ),
         billing=SUBSCRIPTION if event.kind.startswith("Included") else API,
         reported_usd=None if event.charged_cents is None else cents(event.charged_cents, "chargedCents"),
-        request=Request(request_key(repr(told_apart).encode()), milliseconds(at), former=request_key(_canonical(raw))),
+        request=Request(request_key(repr(told_apart).encode()), milliseconds(at), former=request_key(canonical(raw))),
         vendor=CURSOR,
     )
-
-
-def _canonical(raw: bytes) -> bytes:
-    """The event without the white space of its page, by which older versions told it apart."""
-    return msgspec.json.encode(msgspec.json.decode(raw), order="sorted")

@@ -175,6 +175,11 @@ def decoded_pages(data: bytes, kind: type[_T], what: str) -> list[_T]:
     return [decoded(page, kind, what) for page in documents(data)]
 
 
+def canonical(json: bytes) -> bytes:
+    """JSON without white space and in one order, which is the same however it was written. Raises DecodeError."""
+    return msgspec.json.encode(msgspec.json.decode(json), order="sorted")
+
+
 def documents(data: bytes) -> list[bytes]:
     """The JSON objects that follow one another: between two of one document there is always a comma."""
     try:

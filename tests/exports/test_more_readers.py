@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import zipfile
 from datetime import date
 from decimal import Decimal
@@ -109,6 +110,21 @@ def test_a_run_of_claude_print(book: PriceBook, text: str) -> None:
         ("claude-zephyr-9", TokenUsage(5, 5), None),  # Claude Code took another model's price
     ]
     assert {record.actor.name for record in records} == {"dana@x.com"}
+
+
+def test_a_session_that_goes_on_is_several_runs(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    # Before runs had ids: 10 + 11 input tokens of the session, of which the first run is saved twice.
+    model = {"inputTokens": 10, "outputTokens": 20, "costUSD": 0.05}
+    first = {"session_id": "s1", "total_cost_usd": 0.05, "modelUsage": {"claude-opus-5-5": model}}
+    second = {**first, "modelUsage": {"claude-opus-5-5": {**model, "inputTokens": 11}}}
+    texts = [json.dumps(first), json.dumps(first, indent=1, sort_keys=True), json.dumps(second)]
+    for number, text in enumerate(texts):
+        path = tmp_path / f"{number}.json"
+        path.write_text(text)
+        os.utime(path, (DAY_ONE, DAY_ONE))
+        imported(database, book, path)
+    (row,) = ledger_of(database, book).spend(None, None, ("model",)).rows
+    assert row.amount.usage.input == 21
 
 
 def metrics(value: int, at: int, temporality: int, start: int = 1_795_300_000) -> str:
