@@ -22,6 +22,9 @@ SINGLE_WORKSPACE = 1
 REVISION = "0009"
 """The newest migration in bot/store/migrations/versions."""
 
+_OF_OUTAGES = frozenset({"OperationalError", "InterfaceError", "TimeoutError"})
+"""What the drivers and SQLAlchemy call errors of the connection, and not of what was asked."""
+
 _READING: ContextVar[tuple[Connections, Connection] | None] = ContextVar("reading", default=None)
 _MIGRATION_LOCK = 7_204_117
 _ANOTHER = "Name another database in DATABASE_URL."
@@ -154,6 +157,13 @@ def database_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     if "psycopg" in sys.modules:
         raised.append(sys.modules["psycopg"].Error)
     return tuple(raised)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database does not answer, in which case to ask again later may help."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    is_silent = isinstance(error, database_errors()) and not names.isdisjoint(_OF_OUTAGES)
+    return is_silent or isinstance(error, DatabaseProblem)
 
 
 def open_database(url: str) -> Database:

@@ -19,10 +19,11 @@ from bot.playground.dispatch import send_command, send_event, send_interaction, 
 from bot.playground.generate_export import MAIN_FILE
 from bot.slack.access import NOT_ADMIN, NOT_TEAM
 from bot.slack.listeners import commands
-from bot.store.database import Database
+from bot.store.database import Database, connect
 from bot.store.identity import unassigned
 from bot.store.subscriptions import all_subscriptions
 from bot.store.teams import all_teams, set_team
+from tests.ports import free_port
 from tests.usage import crowded_team
 
 
@@ -426,3 +427,21 @@ class TestFailures:
         answer = whispered(stage)[0]
         assert answer["text"].startswith("Something went wrong on my side, and nothing was changed.")
         assert "boom" in caplog.text
+
+    def test_a_database_that_does_not_answer(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        gone = connect(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+
+        def asking(*_: object) -> None:
+            with gone.connections.transaction():
+                pass
+
+        monkeypatch.setattr(Ledger, "own_spend", asking)
+        assert ask(stage, "me") is None
+        answer = whispered(stage)[0]
+        assert answer["text"].startswith("My database does not answer, so nothing was changed. Try again in a minute;")
+        reference = answer["text"].rstrip(".").split()[-1]
+        (logged,) = [record for record in caplog.records if reference in record.getMessage()]
+        assert logged.exc_info is None
+        assert "refused" in logged.getMessage()

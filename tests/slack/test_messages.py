@@ -13,7 +13,7 @@ from bot.ledger import OwnDay, OwnSpend
 from bot.pricing import STANDARD, PriceBook, TokenUsage
 from bot.slack.blocks.answer import answer_message, refusal_message
 from bot.slack.blocks.digest import digest_message
-from bot.slack.blocks.help import failure_message, help_message
+from bot.slack.blocks.help import failure_message, help_message, no_database_message
 from bot.slack.blocks.message import Message, escape, percent, section
 from bot.slack.blocks.personal import alert_message, no_own_spend_message, own_spend_message
 from bot.slack.blocks.plain import as_text
@@ -232,6 +232,7 @@ def every_message(book: PriceBook, name: str) -> list[Message]:
         refusal_message(Refusal(f"I could not read “{name}”.", name)),
         help_message(),
         failure_message("abcd1234"),
+        no_database_message("abcd1234"),
     ]
 
 

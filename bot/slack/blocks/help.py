@@ -1,4 +1,4 @@
-"""The help of the slash command, and the two sentences for when something went wrong."""
+"""The help of the slash command, and the sentences for when something went wrong."""
 
 from bot.ask.question import FORMS
 from bot.slack.blocks.answer import COMMAND
@@ -58,6 +58,15 @@ def help_message(topic: str = "", *, is_terminal: bool = False) -> Message:
 def no_answer_message() -> Message:
     """Slack itself did not say who somebody is."""
     sentence = "Slack did not answer my question, so I did nothing; try again in a minute."
+    return Message(sentence, [section(sentence)])
+
+
+def no_database_message(reference: str) -> Message:
+    """The database does not answer; ``reference`` is in the log."""
+    sentence = (
+        "My database does not answer, so nothing was changed. Try again in a minute; "
+        f"if it stays, tell an admin: {reference}."
+    )
     return Message(sentence, [section(sentence)])
 
 

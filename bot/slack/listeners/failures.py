@@ -10,9 +10,10 @@ from slack_bolt import BoltRequest, BoltResponse, Respond
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.blocks.answer import answer_view
-from bot.slack.blocks.help import failure_message, no_answer_message
+from bot.slack.blocks.help import failure_message, no_answer_message, no_database_message
 from bot.slack.blocks.message import Message
 from bot.slack.errors import Meaning, classify
+from bot.store.database import is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,9 @@ def failed_message(what: str, error: Exception) -> Message:
         logger.warning("%s: Slack did not answer: %s", what, classify(error).code)
         return no_answer_message()
     reference = secrets.token_hex(4)
+    if is_outage(error):
+        logger.warning("%s failed, reference %s: %s", what, reference, str(error).partition("\n")[0])
+        return no_database_message(reference)
     logger.error("%s failed, reference %s", what, reference, exc_info=error)
     return failure_message(reference)
 
