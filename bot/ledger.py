@@ -38,7 +38,7 @@ from bot.spend.digest import (
     model_name,
     needed_period,
 )
-from bot.spend.precedence import SourceDay, fullest
+from bot.spend.precedence import ROUNDED_USD, SourceDay, fullest
 from bot.spend.workdays import WorkCalendar
 from bot.store import deliveries
 from bot.store.audit import Look, looks_at
@@ -72,6 +72,7 @@ from bot.store.quantities import (
     quantities,
     quantities_of,
     session_history,
+    set_aside,
     shares,
     stored_everything,
     stored_period,
@@ -117,12 +118,19 @@ Told = tuple[str, str, str, Quantity, bool]
 """When it was used, by whom, which source says so, how much, and whether it is of several days together."""
 
 
+class Beyond(NamedTuple):
+    """By how many US dollars reports of the organization as a whole say more than its people used on ``days``."""
+
+    usd: Decimal
+    days: list[date]
+
+
 class SpendReport(NamedTuple):
     """Spend of a period, half-open; ``rows`` add up to ``total``. ``period`` is None while nothing is stored.
 
     ``undated_usd`` is the part of the total that is known for several days together only; ``others`` is what was used
     of other vendors' products, in no other figure. ``across`` are the days of a total that lies in the period only in
-    part, so that it is not in these figures.
+    part, so that it is not in these figures; nor is ``beyond``.
     """
 
     period: Period | None
@@ -131,6 +139,7 @@ class SpendReport(NamedTuple):
     undated_usd: Decimal = ZERO
     others: tuple[VendorSpend, ...] = ()
     across: Period | None = None
+    beyond: Beyond | None = None
 
 
 class Burst(NamedTuple):
@@ -272,7 +281,23 @@ class Ledger:
         whole = reduce(Amount.plus, found.values(), Amount())
         rows = [SpendRow(group, found[group]) for group in sorted(found)]
         others, across = tuple(vendor_spend(self.database, period)), total_across(self.database, period, fuller)
-        return SpendReport(period, whole, rows, undated, others, across)
+        return SpendReport(period, whole, rows, undated, others, across, self._beyond(period))
+
+    def _beyond(self, period: Period, *, is_same_zone: bool = False) -> Beyond | None:
+        """What reports of the organization say over what counts in their place, where that is over TOLERANCE of it.
+
+        Of all days together: theirs and people's may begin at different hours, if not ``is_same_zone``.
+        """
+        said, known, days = ZERO, ZERO, []
+        for day, (sources, people_usd) in set_aside(self.database, period).items():
+            zone = self.zone_of(day) if is_same_zone else ""
+            comparable = [name for name in sources if not zone or self._zone_of([name]) == zone]
+            if comparable:
+                said += max(total(sources[name], self.book).usd for name in comparable)
+                known += people_usd
+                days.append(day)
+        more = said - known
+        return Beyond(more, days) if more > max(ROUNDED_USD, TOLERANCE * known) else None
 
     def _by_day(self, period: Period, fuller: list[FullerRange]) -> list[Told]:
         """What everybody used together, day by day, without the days that totals stand for."""
@@ -361,11 +386,14 @@ class Ledger:
             )
 
         facts = facts_of(used, people)
+        if members is None:
+            beyond = self._beyond(Period(first, day + ONE_DAY), is_same_zone=True)
+            facts = facts._replace(beyond_usd=beyond.usd if beyond else ZERO)
         if untold and reported.issuperset(covered):
             facts = facts._replace(is_idle=True)
         if facts.anomaly is not None:
             expected = [when for when in covered if read_setting(self.database, expected_key(when, facts.team))]
-            facts = facts_of(used, people, expected) if expected else facts
+            facts = facts_of(used, people, expected)._replace(beyond_usd=facts.beyond_usd) if expected else facts
         if members is not None or not has_ranges(self.database):
             return facts
         facts = facts._replace(has_totals=True)
@@ -382,7 +410,7 @@ class Ledger:
                 known = [Period(one.of.start, one.of.until).days for one in fuller]
                 missing = tuple(when for when in told.freshness.missing if not any(when in days for days in known))
                 told = told._replace(freshness=told.freshness._replace(missing=missing))
-            return told._replace(trend=facts.trend, has_totals=True, is_idle=is_idle)
+            return told._replace(trend=facts.trend, has_totals=True, is_idle=is_idle, beyond_usd=facts.beyond_usd)
         fuller = fuller_ranges(self.database, month_to_date(day))
         if not fuller:
             return facts

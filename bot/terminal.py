@@ -12,6 +12,7 @@ from bot.pricing.money import rounded
 from bot.pricing.usage import TOKEN_KINDS
 from bot.slack.blocks.explanation import NOT_COUNTED, rule_of, totals_in_lines
 from bot.slack.blocks.labels import counted_unpriced, list_label, unpriced
+from bot.slack.blocks.message import counted
 from bot.spend.amounts import ZERO, Amount
 from bot.spend.days import Period
 from bot.store.identity import Unassigned
@@ -59,6 +60,12 @@ def print_spend(report: SpendReport, by: Sequence[str], basis: str) -> None:
     if report.undated_usd != ZERO:
         _say(f"{rounded(report.undated_usd)} of it is told as a total of several days, which makes no alert by itself.")
     _print_across(report)
+    if report.beyond is not None:
+        more, (*_, last) = rounded(report.beyond.usd), report.beyond.days
+        _say(
+            f"Not in it: {more} that reports of the organization as a whole say more than is known of its people on "
+            f"{counted(len(report.beyond.days), 'day')}. claudecost explain organization {last} shows the last of them."
+        )
     _print_others(report)
     for line in unpriced(total):
         _say(f"{line}.")
@@ -171,8 +178,8 @@ def print_explanation(explanation: Explanation, label: str) -> None:
             _say(line)
         return
     cost = explanation.sources[explanation.taken]
-    counted = "" if explanation.is_counted else NOT_COUNTED
-    _say(f"{person} on {day} ({explanation.zone} day): {_cost(cost)}, from {explanation.taken}{counted}")
+    not_counted = "" if explanation.is_counted else NOT_COUNTED
+    _say(f"{person} on {day} ({explanation.zone} day): {_cost(cost)}, from {explanation.taken}{not_counted}")
     _say(rule_of(explanation))
     for source, of in sorted(explanation.sources.items(), key=lambda item: -item[1].usage.tokens):
         mark = "→" if source == explanation.taken else " "

@@ -601,6 +601,14 @@ def test_a_source_that_takes_a_day_from_another_is_told(shell: Shell, tmp_path: 
     said = shell.run(*words).stdout
     assert "  2026-11-05: $100.00 → $5.00, as another source speaks for the day now\n" in said
     assert "another source" not in shell.run(*words).stdout
+    said = shell.run("spend").stdout
+    assert "$5.00 from 2026-11-05" in said
+    assert (
+        "Not in it: $95.00 that reports of the organization as a whole say more than is known of its people on 1 day. "
+        "claudecost explain organization 2026-11-05 shows the last of them.\n"
+    ) in said
+    assert "$100.00, from admin_cost_report" in shell.run("explain", "organization", "2026-11-05").stdout
+    assert "Not in it" not in shell.run("spend", "--from", "2026-11-06", "--to", "2026-11-07").stdout
 
 
 def test_everything_moves_to_another_database(stored: Shell, tmp_path: Path) -> None:

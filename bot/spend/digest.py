@@ -173,6 +173,9 @@ class DigestFacts(NamedTuple):
     has_totals: bool = False
     """Whether totals of several days were imported, of which no single day is known."""
 
+    beyond_usd: Decimal = ZERO
+    """What reports of the organization as a whole say more than is known of its people; it is in no other figure."""
+
     @property
     def told_usd(self) -> Decimal | None:
         """The total that is told; None without data, and where nothing has a price, so that $0 would be wrong."""

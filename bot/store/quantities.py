@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.amounts import Quantity
 from bot.spend.days import ONE_DAY, Period
-from bot.spend.records import ANTHROPIC, API, SUBSCRIPTION
+from bot.spend.records import ANTHROPIC, API, GATEWAY, ORGANIZATION, SUBSCRIPTION
 from bot.store.builder import sa, tables
 from bot.store.bulk import select_in, select_rows
 from bot.store.columns import COUNTS, LINE
@@ -460,6 +461,51 @@ _DAY_SOURCES = (
     "WHERE imports.workspace_id = ? AND last_day >= ? GROUP BY sources.id, sources.name "
     "HAVING EXISTS (SELECT 1 FROM person_days WHERE workspace_id = ? AND day = ? AND source_id = sources.id{})"
 )
+
+
+class SetAside(NamedTuple):
+    """What sources say of an organization's day as a whole while people speak for it, who used ``people_usd``."""
+
+    sources: dict[str, list[Quantity]]
+    people_usd: Decimal
+
+
+def set_aside(database: Database, period: Period) -> dict[date, SetAside]:
+    """The days of a period that people speak for, of which something is known of the organization as a whole."""
+    found: dict[date, SetAside] = {}
+    with database.read() as connection:
+        whole = [row[0] for row in select_rows(connection, _ORGANIZATION, (database.workspace_id, ORGANIZATION))]
+        if not whole:
+            return found
+        table, spent = tables.usage_daily.c, tables.person_days.c
+        by = (table.day, tables.sources.c.name, *line_columns())
+        query = (
+            sa.select(*by, *summed(tables.usage_daily))
+            .join(tables.sources, table.source_id == tables.sources.c.id)
+            .join(tables.usage_lines, table.line_id == tables.usage_lines.c.id)
+            .where(
+                table.workspace_id == database.workspace_id,
+                tables.usage_lines.c.vendor == ANTHROPIC,
+                *_rows_of(tables.usage_daily, database, period, whole),
+            )
+            .group_by(*by, table.reported_usd.is_not(None))
+            .order_by(*by)
+        )
+        rows = connection.execute(query).all()
+        days = (spent.workspace_id == database.workspace_id, spent.day.in_({day for day, *_ in rows}))
+        gateways = sa.select(tables.actors.c.person_id).where(tables.actors.c.kind == GATEWAY)
+        people = sa.select(spent.day, sa.cast(sa.func.sum(spent.usd), spent.usd.type)).group_by(spent.day)
+        people = people.where(*days, spent.person_id.not_in(gateways), spent.person_id.not_in(whole))
+        usd: dict[date, Decimal] = dict(connection.execute(people).all())
+        told = set(connection.execute(sa.select(spent.day).where(*days, spent.person_id.in_(whole))).scalars())
+    for day, source, *rest in rows:
+        if day in usd and day not in told:
+            of_day = found.setdefault(day, SetAside(defaultdict(list), usd[day]))
+            of_day.sources[source].append(read_quantity(day, rest))
+    return found
+
+
+_ORGANIZATION = "SELECT DISTINCT person_id FROM actors WHERE workspace_id = ? AND kind = ?"
 
 
 def people_of_sources(database: Database, day: date, names: Iterable[str], members: Collection[int] | None) -> set[int]:

@@ -16,9 +16,10 @@ from bot.doctor import examine
 from bot.exports.formats import RECEIVED
 from bot.feeds import Feeds, folder_feed
 from bot.imports import Importer
-from bot.ledger import Ledger
+from bot.ledger import Beyond, Ledger
 from bot.playground.demo import Stage
 from bot.playground.workspace import User
+from bot.policy import Policy
 from bot.pricing import PriceBook, TokenUsage, default_price_book
 from bot.slack.blocks.digest import digest_message
 from bot.slack.blocks.explanation import explanation_message
@@ -399,6 +400,28 @@ def test_explain_takes_the_source_that_counts(database: Database, book: PriceBoo
     assert said[1].startswith(f"{who} Thu 19 Nov (UTC day): $50.00, from admin_cost_report, and not counted\n")
     assert "counts only on days of which nobody's own usage is known" in said[1]
     assert said[2].startswith(f"{who} Wed 18 Nov (UTC day): $50.00, from admin_cost_report\n")
+
+
+def test_what_an_organization_used_beyond_its_people_is_said(database: Database, book: PriceBook) -> None:
+    """$50 and $6 of the organization beside Dana's $4 and $9: 50 - 4, none beside $9, and 56 - 13 of both days.
+
+    Where people's days begin at another hour than the report's, one day is not compared.
+    """
+    company, earlier = Actor(ORGANIZATION, "default"), DAY - timedelta(days=1)
+    store(database, used(opus_for(4)), used(opus_for(9), earlier), source="otlp_metrics")
+    store(database, used(opus_for(50), DAY, company), used(opus_for(6), earlier, company), source="admin_cost_report")
+    utc, paris = (Policy(timezone=ZoneInfo(zone), limit_usd=Decimal(12)) for zone in ("UTC", "Europe/Paris"))
+    ledgers = {"utc": Ledger(database, book, lambda: utc), "paris": Ledger(database, book, lambda: paris)}
+    digests = {(name, day): ledger.digest(day) for name, ledger in ledgers.items() for day in (DAY, earlier)}
+    assert {key: facts.beyond_usd for key, facts in digests.items()} == {
+        ("utc", DAY): 46,
+        ("utc", earlier): 0,
+        ("paris", DAY): 0,
+        ("paris", earlier): 0,
+    }
+    said = as_text(digest_message(digests["utc", DAY]))
+    assert "• Reports of the organization as a whole say $46.00 more than its people's usage" in said
+    assert ledgers["paris"].spend(None, None, ()).beyond == Beyond(Decimal(43), [earlier, DAY])
 
 
 def test_explain_of_who_had_two_addresses_and_was_erased(database: Database, book: PriceBook) -> None:

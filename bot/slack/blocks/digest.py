@@ -197,6 +197,11 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
         keys = counted(facts.people.unassigned_actors, "key or machine", "keys or machines")
         usd = f"{rounded(facts.people.unassigned_usd)} is from " if facts.people.unassigned_usd else ""
         lines.append(f"{usd}{keys} that no person is assigned to{'' if usd else ', without a price'}")
+    if facts.beyond_usd:
+        lines.append(
+            f"Reports of the organization as a whole say {rounded(facts.beyond_usd)} more than its people's usage, "
+            "which is in no figure here"
+        )
     return lines
 
 
