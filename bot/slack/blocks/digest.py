@@ -199,8 +199,8 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
         lines.append(f"{usd}{keys} that no person is assigned to{'' if usd else ', without a price'}")
     if facts.beyond_usd:
         lines.append(
-            f"Reports of the organization as a whole say {rounded(facts.beyond_usd)} more than its people's usage, "
-            "which is in no figure here"
+            f"Reports of the organization as a whole say {rounded(facts.beyond_usd)} more than its people's usage; "
+            "that is in no figure here"
         )
     return lines
 
