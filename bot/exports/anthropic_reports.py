@@ -49,6 +49,9 @@ _FINER = ("api_key_id", "session_id", "slack_channel_id", "teams_channel_id")
 _CONDITIONS = ("context_window", "inference_geo", "service_tier", "speed")
 """Dimensions that split usage by what its price depends on; a split by kind has them without being asked."""
 
+_BATCHES = "message_batches_api"
+"""The product whose usage is all of the batch tier, also where rows are not grouped by that."""
+
 
 class _CacheCreation(Struct):
     ephemeral_1h_input_tokens: Count = 0
@@ -374,7 +377,7 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
         conditions=PriceConditions(
             speed=said.speed or "standard",
             inference_geo=as_geography(said.inference_geo),
-            service_tier=said.service_tier or "standard",
+            service_tier=said.service_tier or ("batch" if said.product == _BATCHES else "standard"),
             prompt_tier="long" if (said.context_window or "").startswith((">", "200k-")) else "unknown",
         ),
         part=_part(said),

@@ -38,6 +38,9 @@ from bot.spend.records import Problem, Request, UsageRecord, View, request_key
 _SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
 """Finest first; "projects" holds daily rows by project."""
 
+_ALL_AGENTS = "all"
+"""Which agent a row says it is of that adds up those of its metadata."""
+
 _EMPTY = re.compile(
     rb'\{\s*(?:"totals"\s*:\s*\{[^{}]*\}\s*,\s*)?'
     rb'"(?:daily|weekly|monthly|sessions?|blocks|projects)"\s*:\s*[\[{]\s*[\]}]'
@@ -165,15 +168,17 @@ def _read_row(number: int, section: str, project: str, raw: Raw, written: date, 
     row = msgspec.json.decode(raw, type=_Row)
     day, until = _days(row, section, written, context)
     part = " ".join(as_name(word, "name") for word in (project, row.session_id or _session(row, section)) if word)
-    others = sorted({agent.agent for agent in row.agents} - {"claude"})
+    others, is_told_apart = sorted({agent.agent for agent in row.agents} - {"claude"}), bool(row.agents)
     if row.agents:
         breakdowns = [entry for agent in row.agents if agent.agent == "claude" for entry in agent.model_breakdowns]
     else:
-        others = sorted(set(row.metadata.agents if row.metadata else []) - {"claude"})
+        is_told_apart = row.agent not in (None, _ALL_AGENTS)
+        named = [row.agent] if row.agent and is_told_apart else row.metadata.agents if row.metadata else []
+        others = sorted(set(named) - {"claude"})
         breakdowns = [] if others else row.model_breakdowns
-    if row.agents and not breakdowns and others:
+    if is_told_apart and not breakdowns and others:
         yield Problem(number, f"Row {number} was left out: it is of {', '.join(others)} alone.")
-    elif others and not row.agents:
+    elif others and not is_told_apart:
         said = f"it mixes in {', '.join(others)}; run ccusage claude {section} --json, or add --by-agent"
         yield Problem(number, f"Row {number} was left out: {said}.")
     if not breakdowns and not others:

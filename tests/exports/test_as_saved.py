@@ -115,6 +115,22 @@ def test_what_is_told_by_agent_mixes_nothing(database: Database, book: PriceBook
     assert usd(database, book) == 5
 
 
+@pytest.mark.parametrize(("section", "period"), [("session", "s1"), ("weekly", "2026-11-02"), ("daily", "2026-11-05")])
+def test_a_row_of_another_agent_is_left_out(
+    database: Database, book: PriceBook, tmp_path: Path, section: str, period: str
+) -> None:
+    used = [{"modelName": MODEL, "inputTokens": 10**6, "cost": 5}]
+    row = {"period": period, "metadata": {"lastActivity": "2026-11-05T10:00:00.000Z"}, "modelBreakdowns": used}
+    rows = [{**row, "agent": agent} for agent in ("codex", "claude", "opencode")]
+    (report,) = imported(database, book, write(tmp_path, "c.json", {section: rows, "totals": {}}))
+    assert [problem.problem for problem in report.problems] == [
+        "Row 1 was left out: it is of codex alone.",
+        "Row 3 was left out: it is of opencode alone.",
+    ]
+    assert report.recorded.accepted == 1
+    assert usd(database, book) == 5
+
+
 @pytest.mark.parametrize(
     ("result", "said"),
     [

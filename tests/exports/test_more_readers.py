@@ -53,6 +53,21 @@ def test_a_usage_row_of_the_beta(book: PriceBook) -> None:
     assert (record.day, record.until) == (date(2026, 11, 1), None)
 
 
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [
+        ({"product": "message_batches_api"}, "batch"),
+        ({"product": "message_batches_api", "service_tier": "standard"}, "standard"),
+        ({"product": "messages_api"}, "standard"),
+        ({}, "standard"),
+    ],
+)
+def test_usage_of_batches_is_of_their_tier(book: PriceBook, said: dict[str, str], tier: str) -> None:
+    row = {**beta("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z", usage=USAGE), "group": {**GROUP, **said}}
+    (record,), _ = read(rows_page(row), book)
+    assert record.conditions.service_tier == tier
+
+
 def test_a_row_without_a_day_is_a_range(book: PriceBook) -> None:
     (record,), _ = read(rows_page(beta("2026-11-01T00:00:00Z", "2026-11-20T00:00:00Z", usage=USAGE)), book)
     assert (record.day, record.until) == (date(2026, 11, 1), date(2026, 11, 20))
