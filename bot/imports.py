@@ -10,7 +10,7 @@ from stat import S_ISREG
 from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.exports.containers import DamagedMember, opened
+from bot.exports.containers import STDIN, DamagedMember, opened
 from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
 from bot.pricing import PriceBook
 from bot.spend.days import ONE_DAY
@@ -328,7 +328,7 @@ class Importer:
                         is_done = not read.problems or (is_remembered and not read.tally.is_ahead)
                         yield read._replace(state=read.state if is_done else None, is_packed=is_packed)
                     except UnreadableExport as error:
-                        where = f"{shown} in {_shown(path)}" if is_packed else shown
+                        where = f"{shown} in {_shown(path)}" if is_packed and path != STDIN else shown
                         yield _refused(shown, f"{where} was not imported: {error}.")
         except OSError as error:
             yield _refused(_shown(path), f"{_shown(path)} cannot be read: {error.strerror or error}. {_UNREADABLE}")

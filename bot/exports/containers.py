@@ -1,7 +1,6 @@
 """From a path to the files to read: folders, gzip, zip and standard input, with a bound on what is unpacked."""
 
 import gzip
-import lzma
 import os
 import re
 import sys
@@ -106,12 +105,12 @@ def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file)
     if path == STDIN:
         if sys.stdin is None:
             raise UnreadableExport("standard input is closed; name a file, or pipe one in")
-        with _spooled(sys.stdin.buffer, "standard input") as file:
+        with _spooled(sys.stdin.buffer, "standard input", _too_long) as file:
             yield _inside(Export("standard input", file, datetime.now(UTC)))
         return
     with path.open("rb", buffering=HEAD_BYTES) as plain:  # the first bytes are looked at more than once
         if not plain.seekable():  # a pipe
-            with _spooled(plain, path.name) as file:
+            with _spooled(plain, path.name, _too_long) as file:
                 yield _inside(Export(path.name, file, datetime.now(UTC)))
             return
         yield _inside(Export(path.name, wrap(plain), datetime.fromtimestamp(path.stat().st_mtime, UTC)))
@@ -120,7 +119,7 @@ def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file)
 def _inside(export: Export) -> Exports:
     start = _start(export.file)
     if start.startswith(_GZIP):
-        with gzip.open(export.file) as stream, _spooled(stream, export.name) as file:
+        with gzip.open(export.file) as stream, _spooled(stream, export.name, _too_large) as file:
             yield _flat(Export(export.name.removesuffix(".gz"), file, export.written_at))
     elif start.startswith((_ZIP, _EMPTY_ZIP)):
         yield from _members(export)
@@ -128,26 +127,49 @@ def _inside(export: Export) -> Exports:
         yield export
 
 
-_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
+_DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
+_IS_ENCRYPTED = 1
+"""The bit of a member's flags."""
 
 
 def _members(export: Export) -> Exports:
     try:
         with zipfile.ZipFile(export.file) as archive:
             members = [
-                member for member in archive.infolist() if not (member.is_dir() or _is_of_a_mac(member.filename))
+                member
+                for member in archive.infolist()
+                if not (member.filename.endswith("/") or _is_of_a_mac(member.filename))
             ]
             _check_members(members)
             for member in members:
+                name = member.filename or "a file without a name"
+                why = _why_unread(member)
+                if why is not None:
+                    yield DamagedMember(name, why)
+                    continue
+                # Asked for more than the file is said to have, Python unpacks more than that, only to drop it.
+                chunk = min(_CHUNK, member.file_size + 1)
                 try:
-                    with archive.open(member) as stream, _spooled(stream, member.filename) as file:
-                        yield _flat(Export(member.filename, file, _written_at(member, export.written_at)))
+                    with archive.open(member) as stream, _spooled(stream, name, _too_large, chunk) as file:
+                        yield _flat(Export(name, file, _written_at(member, export.written_at)))
                 except UnreadableExport as error:
-                    yield DamagedMember(member.filename, str(error))
+                    yield DamagedMember(name, str(error))
                 except _DAMAGED as error:
-                    yield DamagedMember(member.filename, f"it is damaged or encrypted, so pack it again ({error})")
+                    yield DamagedMember(name, f"it is damaged, so pack it again ({error})")
     except _DAMAGED as error:
-        raise UnreadableExport(f"it is a damaged or encrypted zip archive: {error}") from error
+        raise UnreadableExport(f"it is a damaged zip archive: {error}") from error
+
+
+def _why_unread(member: zipfile.ZipInfo) -> str | None:
+    """Why a file in an archive is not unpacked at all, if so.
+
+    Of other methods than deflate Python unpacks as much as there is at once, whatever it is asked for.
+    """
+    if member.flag_bits & _IS_ENCRYPTED:
+        return "it is encrypted; unpack it, or pack it again without a password"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return f"it is packed by method {member.compress_type}, not by deflate; pack it again as an ordinary zip"
+    return None
 
 
 def _written_at(member: zipfile.ZipInfo, otherwise: datetime) -> datetime:
@@ -183,17 +205,22 @@ def _flat(export: Export) -> Export:
 
 
 @contextmanager
-def _spooled(stream: IO[bytes] | gzip.GzipFile, name: str) -> Iterator[BinaryIO]:
-    """A copy that can seek, in memory while it is small; counted while it unpacks, whatever its header promises."""
+def _spooled(
+    stream: IO[bytes] | gzip.GzipFile, name: str, too_large: Callable[[str], str], chunk_size: int = _CHUNK
+) -> Iterator[BinaryIO]:
+    """A copy that can seek, in memory while it is small; counted while it unpacks, whatever its header promises.
+
+    Raises UnreadableExport, with what ``too_large`` says, for one of more than MAX_UNPACKED bytes.
+    """
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         size = 0
         try:
-            while chunk := stream.read(_CHUNK):
+            while chunk := stream.read(chunk_size):
                 size += len(chunk)
                 if size > MAX_UNPACKED:
-                    raise UnreadableExport(_too_large(f"more than {MAX_UNPACKED // 2**20} MB"))
+                    raise UnreadableExport(too_large(f"more than {MAX_UNPACKED // 2**20} MB"))
                 file.write(chunk)
-        except (*_DAMAGED[:3], gzip.BadGzipFile) as error:
+        except (*_DAMAGED[:2], gzip.BadGzipFile) as error:
             raise UnreadableExport(f"{name} is a damaged archive: {error}") from error
         file.seek(0)
         yield file  # type: ignore[misc]  # typeshed calls it IO[bytes], which is what a BinaryIO is
@@ -201,6 +228,10 @@ def _spooled(stream: IO[bytes] | gzip.GzipFile, name: str) -> Iterator[BinaryIO]
 
 def _too_large(size: str) -> str:
     return f"it unpacks to {size}; at most {MAX_UNPACKED // 2**20} MB are read from one archive: unpack it by hand"
+
+
+def _too_long(size: str) -> str:
+    return f"it is {size}, the most that is read of what can be read once only: import it as a file"
 
 
 def _start(file: BinaryIO) -> bytes:

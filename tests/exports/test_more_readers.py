@@ -324,9 +324,34 @@ class TestContainers:
         (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(self.CSV)[:-12])
         (tmp_path / "empty.zip").write_bytes(b"PK\x05\x06" + bytes(18))
         assert "holds another archive, inner.zip" in self.refused(database, book, tmp_path / "nested.zip")
-        assert "damaged or encrypted zip" in self.refused(database, book, tmp_path / "cut.zip")
+        assert "a damaged zip archive" in self.refused(database, book, tmp_path / "cut.zip")
         assert "is a damaged archive" in self.refused(database, book, tmp_path / "cut.csv.gz")
         assert "no file in it" in self.refused(database, book, tmp_path / "empty.zip")
+
+    @pytest.mark.parametrize(
+        ("method", "flags", "name", "said"),
+        [
+            (zipfile.ZIP_BZIP2, 0, "bad.csv", "packed by method 12, not by deflate; pack it again as an ordinary zip"),
+            (zipfile.ZIP_LZMA, 0, "bad.csv", "packed by method 14, not by deflate; pack it again as an ordinary zip"),
+            (zipfile.ZIP_STORED, 1, "bad.csv", "bad.csv in {} was not imported: it is encrypted; unpack it, or"),
+            (zipfile.ZIP_STORED, 0, "\0bad.csv", "a file without a name in {} was not imported: it starts with"),
+        ],
+    )
+    def test_a_file_that_cannot_be_unpacked_costs_itself_alone(
+        self, database: Database, book: PriceBook, tmp_path: Path, method: int, flags: int, name: str, said: str
+    ) -> None:
+        path = tmp_path / "two.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name.replace("\0", "0"), bytes(2**20), method)
+            archive.writestr("good.csv", self.CSV)
+        data = path.read_bytes().replace(name.replace("\0", "0").encode(), name.encode())
+        if flags:
+            entry = data.index(b"PK\x01\x02") + 8
+            data = data[:entry] + bytes([flags]) + data[entry + 1 :]
+        path.write_bytes(data)
+        bad, good = imported(database, book, path)
+        assert said.format(path) in (bad.refused or "")
+        assert good.recorded.accepted == 1
 
 
 def test_errors_of_an_api_are_told_from_usage(database: Database, book: PriceBook) -> None:
