@@ -13,11 +13,11 @@ from bot.exports.reader import BOM, MAX_LINE
 _BUFFER = 256 * 1024
 _NAME = b'"usage"'
 _USAGE = BytesAhoCorasick([_NAME])
-_BRACE = ord("{")
+_BRACE, _CLOSED = ord("{"), ord("}")
 
 
 def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
-    """Line numbers from 1, with the lines that name a usage and those that are no JSON object.
+    """Line numbers from 1, with the lines that name a usage and those that are no whole JSON object.
 
     Each line is valid until the next one is asked for. A key in quotes cannot stand inside a JSON string, where its
     quotes would be escaped: without it there is no usage, whatever else the line says. What is no object is for the
@@ -44,7 +44,7 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
                 hit = next(hits, end)
                 while hit < stop:
                     hit = next(hits, end)
-            elif buffer[start] != _BRACE:
+            elif buffer[start] != _BRACE or (buffer[stop - 1] != _CLOSED and not _is_closed(view[start:stop])):
                 yield row, view[start:stop]
             start = stop + 1
         if not got:
@@ -60,6 +60,10 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
             kept = _next_line(file, buffer)
         else:
             buffer[:kept] = buffer[end:filled]
+
+
+def _is_closed(line: memoryview) -> bool:
+    return bytes(line).rstrip().endswith(b"}")
 
 
 def _usages(view: memoryview, end: int) -> Iterator[int]:

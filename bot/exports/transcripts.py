@@ -27,7 +27,7 @@ from bot.exports.reader import (
     whole_characters,
     why,
 )
-from bot.exports.response_lines import is_of_user, response_lines
+from bot.exports.response_lines import response_lines
 from bot.pricing import PriceConditions
 from bot.spend.days import SpendDays, milliseconds
 from bot.spend.records import Problem, Request, RequestRows, request_key
@@ -113,6 +113,7 @@ class _OwnLine(Struct, gc=False):
     session: str | None = field(default=None, name="sessionId")
 
 
+_SAID_TYPE = re.compile(rb'"type"\s*:\s*"([^"]*)"')
 _INNER = re.compile(rb'"\s*:\s*(?:\[\s*)?\{')
 _ANY_LINES = msgspec.json.Decoder(_AnyLine)
 _OWN_LINES = msgspec.json.Decoder(_OwnLine)
@@ -162,7 +163,7 @@ def _read_again(lines: "_Lines", row: int, line: bytes, error: Exception) -> Ite
             error = again
         else:
             return
-    if whole.strip() and not is_of_user(whole) and not _is_no_response(whole):
+    if whole.strip() and not _is_no_response(whole):
         yield Problem(row, f"Line {row} was left out: {why(error, whole)}.")
 
 
@@ -311,8 +312,7 @@ def _may_be_own_line(line: bytes) -> bool:
     try:
         found = _ANY_LINES.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        inner = _INNER.search(line)
-        outer = line[: inner.start()] if inner else line
+        outer = _outer(line)
         has_usage = b'"message"' in line and b'"usage"' in line
         return b'"sessionId"' in outer or _TYPE.search(outer) is not None or has_usage
     has_usage = isinstance(found.message, dict) and "usage" in found.message
@@ -329,18 +329,27 @@ def _is_own_line(line: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     # The last of the first bytes is cut: of that one, what stands before any object in it.
-    inner = _INNER.search(line)
-    outer = line[: inner.start()] if inner else line
+    outer = _outer(line)
     own = [name for name in (b'"sessionId"', b'"parentUuid"', b'"isSidechain"') if name in outer]
     return len(own) > 1 or (len(own) == 1 and own[0] == b'"sessionId"' and b'"type"' in outer)
 
 
 def _is_no_response(line: bytes) -> bool:
-    """Whether a line that cannot be read as a response is none, such as another one with a usage of its own."""
+    """Whether a line that cannot be read as a response is none: a whole one with a usage of its own, or a cut one.
+
+    Onto a cut line the next one may be glued, which says its usage.
+    """
     try:
         return _HEADS.decode(line).type not in (None, "assistant")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
+        said = _SAID_TYPE.search(_outer(line))
+        return b'"usage"' not in line and said is not None and said[1] != b"assistant"
+
+
+def _outer(line: bytes) -> bytes:
+    """What an object says before any object in it."""
+    inner = _INNER.search(line)
+    return line[: inner.start()] if inner else line
 
 
 def _is_response(entry: _Line, message: _Message) -> bool:

@@ -390,12 +390,22 @@ class TestTranscripts:
                 "Line 1 was left out: message.usage.input_tokens is “-4”: expected int >= 0.",
             ),
             (line(message={"usage": {"input_tokens": 4}}), "Line 1 was left out: it has no model."),
+            # As a crash while a line is written leaves it, and the next session goes on where it ended.
+            ('{"type":"user","message":{"content":"hel' + line(), "Line 1 was left out: JSON is malformed"),
+            ('{"type":"user","message":{}}\r' + line(), "Line 1 was left out: JSON is malformed: trailing characters"),
+            (line()[: line().index('"usage"')], "Line 1 was left out: Input data was truncated."),
         ],
     )
     def test_what_is_wrong_costs_its_line_alone(self, book: PriceBook, text: str, said: str) -> None:
         records, problems = read(f"{text}\n{line()}", book)
         assert len(records) == 1
         assert problems[0].problem.startswith(said)
+
+
+def test_a_cut_line_that_says_it_is_no_response_is_passed_over(book: PriceBook) -> None:
+    cut = '{"parentUuid":null,"type":"user","message":{"content":[{"text":"hel'
+    records, problems = read(f"{cut}\n{line()}", book)
+    assert (len(records), problems) == (1, [])
 
 
 def test_formats_are_told_from_content(tmp_path: Path) -> None:

@@ -16,17 +16,32 @@ LATE = b'{"message":{"usage":{"input_tokens":5}},"type":"user"}'
 OTHER = b'{"type":"summary","summary":"done"}'
 CUT = b'sage":{"input_tokens":1}}}'
 kinds = st.sampled_from(
-    [RESPONSE, PROMPT, RESULT, LATE, OTHER, CUT, b"", b"   ", b"[1]", b'"usage"', b"\xef\xbb\xbf{}", b"{"]
+    [
+        RESPONSE,
+        PROMPT,
+        RESULT,
+        LATE,
+        OTHER,
+        CUT,
+        b"",
+        b"   ",
+        b"[1]",
+        b'"usage"',
+        b"\xef\xbb\xbf{}",
+        b"{",
+        b"{}\r",
+        b"{\r",
+    ]
 )
 
 
 def plainly(data: bytes) -> list[tuple[int, bytes]]:
-    """Every line that names a usage or is no object."""
+    """Every line that names a usage or is no whole object."""
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     return [
         (row, line)
         for row, line in enumerate(lines, start=1)
-        if (b'"usage"' in line or not line.startswith(b"{"))
+        if (b'"usage"' in line or not (line.startswith(b"{") and line.endswith((b"}", b"}\r"))))
         and (line or row < len(lines))  # what follows the last line break is no line
     ]
 
