@@ -238,13 +238,23 @@ _NOTHING_NOW = (
 def _usage_days(taking: Importer, now: datetime) -> list[date]:
     """The last days, newest first, so that a limit holds back the oldest: all that may still be restated or never came.
 
-    A day is settled once it was fetched so late that it is not revisited any more.
+    A day is settled once all of it was fetched so late that it is not revisited any more. One without usage only if
+    usage came with it or since: the key may be another organization's, or see nothing.
     """
     days = recent_days(now.astimezone(UTC).date(), BACKFILLED_DAYS)[::-1]
     # No day was fetched before it began, nor, but by a clock that was ahead, after now.
     came = last_imports(taking.database, _USAGE, _USAGE_OF, now - BACKFILLED_DAYS * ONE_DAY, now)
-    settled = {path for path, at in came.items() if (at.date() - _day_of(path)).days >= REVISITED_DAYS}
-    return [day for day in days if day >= taking.first_kept and f"{_USAGE_OF}{day}" not in settled]
+    told_at = max((one.told_at for one in came.values() if one.told_at), default=None)
+    settled = {
+        path
+        for path, one in came.items()
+        if one.whole_at is not None
+        and (one.whole_at.date() - _day_of(path)).days >= REVISITED_DAYS
+        and (one.told_at is not None or (told_at is not None and one.whole_at <= told_at))
+    }
+    open_days = [day for day in days if day >= taking.first_kept and f"{_USAGE_OF}{day}" not in settled]
+    # What came once, without usage or with problems, is asked for again after what never came.
+    return sorted(open_days, key=lambda day: day < days[REVISITED_DAYS - 1] and f"{_USAGE_OF}{day}" in came)
 
 
 def _day_of(path: str) -> date:
@@ -252,10 +262,12 @@ def _day_of(path: str) -> date:
 
 
 def _days_to_fetch(now: datetime, before: FeedState | None) -> list[date]:
-    """The last days, oldest first: since three before the last success, or the last 90 where there was none."""
+    """The last days, oldest first: the last 90, or since three before all came and there was any usage."""
     today = now.astimezone(UTC).date()
-    last = before.succeeded_at if before is not None else None
-    paused = BACKFILLED_DAYS if last is None else max(0, (today - last.astimezone(UTC).date()).days)
+    last = before.succeeded_at.astimezone(UTC).date() if before is not None and before.succeeded_at else None
+    if before is None or last is None or before.newest_day is None or before.problem is not None:
+        return recent_days(today, BACKFILLED_DAYS)
+    paused = max(0, (today - min(last, before.newest_day)).days)
     return recent_days(today, min(paused + REVISITED_DAYS, BACKFILLED_DAYS))
 
 

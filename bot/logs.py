@@ -3,7 +3,7 @@
 import logging
 import re
 
-_SECRETS = re.compile(r"xox[a-z]-[\w-]+|xapp-[\w-]+|sk-ant-[\w-]+|https://hooks\.slack\.com/\S+")
+_SECRETS = re.compile(r"xox[a-z]-[\w-]+|xapp-[\w-]+|sk-ant-[\w-]{8,}|https://hooks\.slack\.com/\S+")
 
 
 class _WithoutSecrets(logging.Formatter):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from time import monotonic
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import (
@@ -133,7 +133,16 @@ class AdminApi:
             raise_on_status=False,
         )
         self.waiting.stopped = self.stopped
+        self.is_failing = False
+        """Whether the last answer failed for all the waiting: for the next one nothing is waited but its limits."""
+
         self.pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=10, read=60))
+
+    @property
+    def shown_url(self) -> str:
+        """The address without a password that may stand in it."""
+        address = urlsplit(self.base_url)
+        return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
 
     def claude_code_usage(self, day: date) -> Iterator[bytes]:
         """The pages of one UTC day."""
@@ -176,10 +185,15 @@ class AdminApi:
             answer, body = self._read(url, {**self.headers, **headers}, most)
         except (HTTPError, MaxRetryError) as error:
             if isinstance(_innermost(error), (NewConnectionError, NameResolutionError, ConnectTimeoutError, SSLError)):
-                raise FeedProblem(f"{self.base_url} cannot be reached: {_reason(error)}. It is tried again.") from error
+                raise FeedProblem(
+                    f"{self.shown_url} cannot be reached: {_reason(error)}. It is tried again."
+                ) from error
+            self.is_failing = True
             raise AnswerProblem(f"{path} did not answer whole: {_reason(error)}. It is tried again.") from error
+        self.is_failing = answer.status >= 500
         if answer.status != 200:
             said = _refusal(path, answer.status, body, answer.headers.get("request-id"))
+            said = said.replace(self.headers["x-api-key"], "[the key]")
             # Of one day alone the API may say that; of its key or its limits it is for all of them.
             raise (AnswerProblem if answer.status == 400 or answer.status >= 500 else FeedProblem)(said)
         if len(body) > most:
@@ -188,7 +202,7 @@ class AdminApi:
 
     def _read(self, url: str, headers: dict[str, str], most: int) -> tuple[BaseHTTPResponse, bytes]:
         """An answer and its body, of little more than ``most`` bytes. What breaks off is asked for again."""
-        waiting = self.waiting
+        waiting = self.waiting.new(status_forcelist=(429,), read=0, other=0) if self.is_failing else self.waiting
         while True:
             # Not to where an answer points: the key would go there as well.
             answer = self.pool.request(

@@ -162,11 +162,25 @@ def is_brought_otherwise(database: Database, source: str, path: str) -> bool:
         return connection.execute(query).first() is not None
 
 
-def last_imports(database: Database, source: str, path: str, since: datetime, until: datetime) -> dict[str, datetime]:
-    """When each of the paths of a source that begin like this one was imported last, between two moments."""
+class Came(NamedTuple):
+    """When a path was imported last without any row left out, and when last with any row; None where never."""
+
+    whole_at: datetime | None
+    told_at: datetime | None
+
+
+def last_imports(database: Database, source: str, path: str, since: datetime, until: datetime) -> dict[str, Came]:
+    """How each of the paths of a source that begin like this one came between two moments."""
     table = tables.imports.c
+    is_whole, has_rows = table.rejected == 0, table.accepted + table.unchanged + table.restated > 0
     query = (
-        sa.select(table.path, sa.func.max(table.imported_at).label("at"))
+        sa.select(
+            table.path,
+            *(
+                sa.func.max(sa.case((what, table.imported_at))).label(name)
+                for what, name in zip((is_whole, has_rows), Came._fields, strict=True)
+            ),
+        )
         .join(tables.sources, table.source_id == tables.sources.c.id)
         .where(
             table.workspace_id == database.workspace_id,
@@ -177,7 +191,7 @@ def last_imports(database: Database, source: str, path: str, since: datetime, un
         .group_by(table.path)
     )
     with database.read() as connection:
-        return {row.path: row.at for row in connection.execute(query)}
+        return {path: Came(*moments) for path, *moments in connection.execute(query)}
 
 
 class Arrival(NamedTuple):

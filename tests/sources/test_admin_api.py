@@ -21,7 +21,7 @@ from bot.imports import Importer
 from bot.ledger import Ledger
 from bot.playground.server import served
 from bot.pricing import PriceBook
-from bot.sources.admin_api import AdminApi, FeedProblem, Stopped
+from bot.sources.admin_api import AdminApi, FeedProblem, Stopped, recent_days
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.feeds import feed_states
@@ -41,6 +41,7 @@ class Console:
         self.asked: list[dict[str, str]] = []
         self.costs: list[Any] = []
         self.limit = 1000
+        self.broken: set[str] = set()
 
     def app(self) -> Flask:
         app = Flask("console")
@@ -54,6 +55,8 @@ class Console:
                 return self.first.popleft()
             if len(self.asked) > self.limit:
                 return error(429, "rate_limit_error", "too many", **{"retry-after": "1800"})
+            if request.args["starting_at"] in self.broken:
+                return error(500, "api_error", "internal")
             pages = self.days.get(request.args["starting_at"], [[]])
             number = int(request.args.get("page", "p0")[1:])
             more = number + 1 < len(pages)
@@ -254,6 +257,7 @@ def test_after_a_pause_all_days_since_are_fetched(
     database: Database, book: PriceBook, url: str, console: Console
 ) -> None:
     """Ten days after the last success: the day of it, three before that, and the ten since."""
+    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
     feeds = feeds_of(database, book, api_at(url))
     feeds.collect(NOW)
     console.asked.clear()
@@ -267,6 +271,7 @@ def test_a_limit_holds_back_the_oldest_days_and_the_next_run_goes_on_from_there(
 ) -> None:
     """Forty answers an hour: 40, then 36 new ones beside the last four, then the other 14."""
     seen: set[str] = set()
+    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
     for hour, reached in enumerate((40, 76, 90)):
         console.asked.clear()
         console.limit = 40
@@ -276,6 +281,85 @@ def test_a_limit_holds_back_the_oldest_days_and_the_next_run_goes_on_from_there(
         seen |= set(asked[:40])
         assert len(seen) == reached
         assert feed_states(database)[1].is_failing is (hour < 2)
+
+
+def test_a_key_that_saw_nothing_settles_no_day(database: Database, book: PriceBook, url: str, console: Console) -> None:
+    """All 90 days answer that nobody used anything, as another organization's key does; then there is $7 of October."""
+    early = TODAY - timedelta(days=40)
+    feeds = feeds_of(database, book, api_at(url))
+    feeds.collect(NOW)
+    console.days |= {str(day): [[used("dana@x.com", 700, day)]] for day in (early, TODAY)}
+    feeds.collect(NOW + timedelta(hours=1))
+    assert spent(database, book, early) == 7
+    console.asked.clear()
+    feeds.collect(NOW + timedelta(hours=2))
+    assert [asked["starting_at"] for asked in console.asked] == [str(day) for day in recent_days(TODAY, 4)[::-1]]
+
+
+def test_cost_of_before_is_asked_for_until_there_is_any(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    early = TODAY - timedelta(days=40)
+    group = {"actor": {"type": "user_actor", "email_address": "dana@x.com"}, "model": "claude-opus-5-5"}
+    feeds = feeds_of(database, book, api_at(url))
+    feeds.collect(NOW)
+    span = {"starting_at": f"{early}T00:00:00Z", "ending_at": f"{early + timedelta(days=1)}T00:00:00Z"}
+    console.costs.append({**span, "group": group, "cost": {"amount": "700", "currency": "USD"}})
+    feeds.collect(NOW + timedelta(hours=5))
+    assert spent(database, book, early) == 7
+
+
+def test_what_came_without_usage_waits_for_what_never_came(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    """Nobody used anything in the last 50 days, and only 40 answers come in an hour: $7 of before are there in time."""
+    early = TODAY - timedelta(days=60)
+    console.days[str(early)] = [[used("dana@x.com", 700, early)]]
+    for hour in range(2):
+        console.asked.clear()
+        console.limit = 40
+        feeds_of(database, book, AdminApi(KEY, url, retries=0)).collect(NOW + timedelta(hours=hour))
+    assert spent(database, book, early) == 7
+
+
+def test_a_day_of_which_rows_were_left_out_is_asked_for_again(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    """$7 and $5 of a day, of which the first answer says the $5 in a way that cannot be read."""
+    early = TODAY - timedelta(days=40)
+    good, bad = used("dana@x.com", 700, early), used("bo@x.com", 500, early)
+    broken = {**bad, "model_breakdown": "all of them"}
+    console.days |= {str(TODAY): [[used("dana@x.com", 700, TODAY)]], str(early): [[good, broken]]}
+    feeds = feeds_of(database, book, api_at(url))
+    feeds.collect(NOW)
+    for hour in (1, 2):  # as long as it is wrong, it is told
+        feeds.collect(NOW + timedelta(hours=hour))
+        assert "usage of 2026-10-15" in str(feed_states(database)[1].problem)
+    console.days[str(early)] = [[good, bad]]
+    feeds.collect(NOW + timedelta(hours=3))
+    assert spent(database, book, early) == 12
+    assert feed_states(database)[1].problem is None
+
+
+def test_days_that_keep_failing_keep_no_other_back(
+    database: Database, book: PriceBook, url: str, console: Console
+) -> None:
+    """The newest four days answer 500 for ever: the first is asked for four times, all the others once."""
+    early = TODAY - timedelta(days=40)
+    console.days[str(early)] = [[used("dana@x.com", 700, early)]]
+    console.broken |= {str(day) for day in recent_days(TODAY, 4)}
+    feeds_of(database, book, api_at(url)).collect(NOW)
+    assert spent(database, book, early) == 7
+    assert len(console.asked) == 3 + BACKFILLED_DAYS
+    assert str(feed_states(database)[1].problem).startswith("86 of 90 answers came; 2026-11-24: ")
+
+
+def test_neither_a_password_nor_the_key_is_told(url: str, console: Console) -> None:
+    with pytest.raises(FeedProblem, match=r"^http://127\.0\.0\.1:9 cannot be reached: "):
+        list(AdminApi(KEY, "http://me:secret@127.0.0.1:9", retries=0).claude_code_usage(TODAY))
+    console.first.append(error(403, "permission_error", f"{KEY} is not allowed to"))
+    with pytest.raises(FeedProblem, match=r"“permission_error: \[the key\] is not allowed to”"):
+        list(api_at(url).claude_code_usage(TODAY))
 
 
 def test_an_answer_without_anybody_takes_nothing_away_and_is_told(
