@@ -379,13 +379,17 @@ def link(
 ) -> None:
     """Say whose a key, an account or another address is; its whole history moves along."""
     from bot.store.identity import BY_ADMIN, link_actor
+    from bot.store.people import similar_address
 
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", person):
         _refuse(f"PERSON is “{person}”; expected an e-mail address such as dana@example.com.")
     installation = _installation()
     policy = installation.alert_policy()
+    similar = similar_address(installation.database, person)
     link_actor(installation.database, name, person, BY_ADMIN, installation.book, policy, installation.clock())
     print(f"{name} is {person} from now on, with all its history.")
+    if similar is not None:
+        print(f"Nobody had that address before. If you meant {similar}, link it to that.")
 
 
 @app.command()

@@ -659,5 +659,8 @@ def test_import_asks_whose_usage_is_that_names_nobody(shell: Shell, tmp_path: Pa
     asked = "What names nobody is counted for “this machine”, as one person's. Say whose it is"
     assert asked in shell.run("import", str(path)).stdout
     assert asked not in shell.run("import", str(path), "--json").stdout
-    assert shell.run("link", "this machine", "dana@example.com").returncode == 0
+    linked = "this machine is {} from now on, with all its history.\n"
+    assert shell.run("link", "this machine", "dana@example.com").stdout == linked.format("dana@example.com")
     assert asked not in shell.run("import", str(path)).stdout
+    meant = "Nobody had that address before. If you meant dana@example.com, link it to that.\n"
+    assert shell.run("link", "this machine", "dana@exmaple.com").stdout == linked.format("dana@exmaple.com") + meant

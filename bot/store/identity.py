@@ -182,9 +182,34 @@ def link_actor(
         for actor_id in found:
             whose = BY_EXPORT if actor_id in said else by
             _move(connection, database.workspace_id, actor_id, person_id, whose, book, moved)
+        before -= {one for one in before if _forget_linked(connection, one, person_id)}
         _follow_rule(connection, database.workspace_id, book, moved)
         owe_alerts(connection, database.workspace_id, moved, policy, now)
     return before
+
+
+def _forget_linked(connection: Connection, before: int, person_id: int) -> bool:
+    """Remove whom only a link has named, such as by a slip of the pen, once nothing is theirs; returns if so.
+
+    They would stand in the way of whoever really has such an address.
+    """
+    person = connection.execute(sa.select(tables.people).where(tables.people.c.id == before)).mappings().one()
+    actors = connection.execute(
+        sa.select(tables.actors.c.id, tables.actors.c.name).where(tables.actors.c.person_id == before)
+    ).all()
+    is_known = person["name"] != person["email"] or any(person[name] is not None for name in _KEPT)
+    if is_known or [name for _, name in actors] != [person["email"]]:
+        return False
+    ((actor_id, _),) = actors
+    for table in (tables.usage_daily, tables.usage_ranges, tables.session_days):
+        if connection.execute(sa.select(table.c.actor_id).where(table.c.actor_id == actor_id).limit(1)).first():
+            return False
+    # Who looked at the name's figures has looked at those of whose it is now.
+    looks = sa.update(tables.audit).where(tables.audit.c.person_id == before)
+    connection.execute(looks.values(person_id=person_id))
+    connection.execute(sa.delete(tables.actors).where(tables.actors.c.id == actor_id))
+    connection.execute(sa.delete(tables.people).where(tables.people.c.id == before))
+    return True
 
 
 def unassigned(database: Database, since: date) -> list[Unassigned]:

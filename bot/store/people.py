@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
@@ -12,6 +13,9 @@ from bot.store.builder import sa, tables
 from bot.store.bulk import select_in, select_rows
 from bot.store.connection import Connection
 from bot.store.database import Database
+
+_ALIKE = 0.85
+"""From 0 to 1, as difflib counts: a letter more, less or in another place of an address of ten."""
 
 ERASED = "erased person"
 """How the name of somebody begins whose data were removed."""
@@ -97,6 +101,17 @@ def person_by_email(database: Database, email: str) -> Person | None:
         # Of an address that was linked to another, the other person speaks.
         rows = [Person(*row) for row in connection.execute(query)]
     return next((row for row in rows if row.email != address), rows[0] if rows else None)
+
+
+def similar_address(database: Database, email: str) -> str | None:
+    """The known address that looks most like one that nobody has; None where somebody has it, or none does."""
+    wanted = normalised_email(email)
+    query = sa.select(tables.actors.c.name).where(
+        tables.actors.c.workspace_id == database.workspace_id, tables.actors.c.kind == "email"
+    )
+    with database.read() as connection:
+        known = list(connection.execute(query).scalars())
+    return None if wanted in known else next(iter(get_close_matches(wanted, known, 1, _ALIKE)), None)
 
 
 def person_by_name(database: Database, name: str) -> Person | None:

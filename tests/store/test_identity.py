@@ -50,6 +50,7 @@ from bot.store.people import (
     person_by_id,
     remember_slack_user,
     set_wishes,
+    similar_address,
     wishes_of,
 )
 from bot.store.quantities import people_on, quantities
@@ -339,6 +340,30 @@ def test_an_admin_moves_a_name_with_its_history(database: Database, book: PriceB
     assert [names for _, _, names in all_people(database)] == [["ci"]]
     link_actor(database, "ci", "emil@example.com", BY_ADMIN, book, POLICY, NOW)
     assert spenders(database) == {"emil@example.com": Decimal(3), "dana@example.com": Decimal(1)}
+
+
+def test_a_slip_of_the_pen_in_a_link_can_be_undone(database: Database, book: PriceBook) -> None:
+    """Dana's $1, her key's $5 by the rule, and $3 of ci, which is linked to an address that nobody has."""
+    ci, wrong = Actor("api_key", "ci"), "dana@exmaple.com"
+    store(database, used(opus_for(1)), used(opus_for(5), actor=KEY), used(opus_for(3), actor=ci))
+    assert similar_address(database, wrong) == "dana@example.com"
+    assert [similar_address(database, name) for name in ("Dana@Example.com", "zoe@elsewhere.org")] == [None, None]
+    link(database, book, "ci", wrong)
+    assert spenders(database) == {"dana@example.com": 1, wrong: 3, f"unassigned ({KEY.name})": 5}
+    assert link_actor(database, "ci", "dana@example.com", BY_ADMIN, book, POLICY, NOW) == set()
+    assert spenders(database) == {"dana@example.com": 9}
+    assert [person.email for person, _, _ in all_people(database)] == ["dana@example.com"]
+    # Whoever has usage of their own, or a wish, is nobody's slip.
+    for email, usage in (("bo@example.com", opus_for(2)), ("cy@example.com", None)):
+        if usage is not None:
+            store(database, used(usage, actor=Actor("email", email)))
+        link(database, book, "ci", email)
+        person = person_by_email(database, email)
+        assert person is not None
+        if usage is None:
+            set_wishes(database, person.id, limit_usd=Decimal(20))
+        assert link_actor(database, "ci", "dana@example.com", BY_ADMIN, book, POLICY, NOW) == {person.id}
+        assert person_by_email(database, email) is not None
 
 
 @pytest.mark.parametrize("order", [("dana@a.com", "key", "dana@b.com"), ("dana@a.com", "dana@b.com", "key")])

@@ -17,7 +17,7 @@ from bot.store.audit import note_change, note_look
 from bot.store.database import Database
 from bot.store.deliveries import owe_notice
 from bot.store.identity import BY_ADMIN, UnknownIdentity, link_actor
-from bot.store.people import Person, person_by_id
+from bot.store.people import Person, person_by_id, similar_address
 
 EXAMPLE = "link claude_code_key_dana_ab12 dana@example.com"
 
@@ -53,12 +53,16 @@ class Identities:
             what = f"“{' '.join(words)}” is no name and person" if words else "Say a name and whose it is"
             say(reply, refusal_message(Refusal(f"{what}.", EXAMPLE)))
             return
+        similar = similar_address(self.database, email)
         try:
             self.give(name, email, command["user_id"])
         except UnknownIdentity as error:
             say(reply, refusal_message(Refusal(str(error), EXAMPLE)))
             return
-        say_lines(reply, f"{name} is {email} from now on, with all its history.")
+        lines = [f"{name} is {email} from now on, with all its history."]
+        if similar is not None:
+            lines.append(f"Nobody had that address before. If you meant {similar}, link it to that.")
+        say_lines(reply, *lines)
 
     def give(self, name: str, email: str, who: str, kind: str | None = None) -> None:
         """Link a name to an address, keep who said so, and tell whoever had it. Raises UnknownIdentity."""
