@@ -49,6 +49,7 @@ TOKENS, COST = "claude_code.token.usage", "claude_code.cost.usage"
 CUMULATIVE = 2
 _KINDS = {"input": "input", "output": "output", "cacheRead": "cache_read", "cacheCreation": "cache_write_5m"}
 _MICRO = Decimal("0.000001")
+_NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,40})?([eE][+-]?\d{1,3})?", re.ASCII)
 _SCOPE = b"com.anthropic.claude_code"
 
 Attributes = dict[str, Any]
@@ -376,7 +377,7 @@ class _DataPoint(Struct, rename="camel"):
     attributes: list[_KeyValue] | None = None
     start_time_unix_nano: int | str | None = 0
     time_unix_nano: int | str | None = 0
-    as_double: Decimal | None = None
+    as_double: Raw = Raw(b"null")
     as_int: int | str | None = None
 
 
@@ -456,7 +457,7 @@ def _json_points(body: bytes) -> Iterator[Point | Problem]:
                     yield Problem(number, f"Point {number} was left out: {why(error, raw)}.")
                     continue
                 said = shared | _attributes(point.attributes)
-                value = _decimal(point.as_int) if point.as_double is None else point.as_double
+                value = _decimal(point.as_int) if bytes(point.as_double) == b"null" else _double(point.as_double)
                 at, started = point.time_unix_nano or 0, point.start_time_unix_nano or 0
                 yield _point(number, metric.name, at, started, value, cumulative, said)
 
@@ -464,6 +465,12 @@ def _json_points(body: bytes) -> Iterator[Point | Problem]:
 def _decimal(value: int | str | None) -> Decimal:
     """A whole number in JSON; what is none becomes NaN, which no count accepts."""
     return Decimal(str(value)) if re.fullmatch(r"-?\d{1,20}", str(value), re.ASCII) else Decimal("NaN")
+
+
+def _double(value: Raw) -> Decimal:
+    """A number in JSON, or in quotes as JSON has it; what is none becomes NaN, which no count accepts."""
+    text = bytes(value).decode("utf-8", "replace").strip('"')
+    return Decimal(text) if _NUMBER.fullmatch(text) else Decimal("NaN")
 
 
 def _resource_attributes(resource: _Resource | None) -> Attributes:

@@ -155,6 +155,31 @@ def metrics(value: int, at: int, temporality: int, start: int = 1_795_300_000) -
     return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]})
 
 
+@pytest.mark.parametrize(
+    ("said", "tokens"),
+    [
+        ("12", 12),
+        ('"12"', 12),
+        ("1.2e1", 12),
+        ('"1_000"', None),
+        ('"\N{FULLWIDTH DIGIT ONE}2"', None),
+        ('"\N{ARABIC-INDIC DIGIT ONE}2"', None),
+        ('" 12 "', None),
+        ('"+5"', None),
+        ('"NaN"', None),
+        ('"Infinity"', None),
+        ("-1", None),
+        ("1.5", None),
+        ('null,"asInt":"7"', 7),
+        ('null,"asInt":"1_0"', None),
+    ],
+)
+def test_numbers_of_points_are_plain(book: PriceBook, said: str, tokens: int | None) -> None:
+    records, problems = read(metrics(0, DAY_ONE, 1).replace('"asDouble": 0', f'"asDouble": {said}'), book)
+    assert [record.usage.input for record in records] == ([] if tokens is None else [tokens])
+    assert len(problems) == (tokens is None)
+
+
 DAY_ONE, DAY_TWO = 1_795_300_800, 1_795_392_000  # 2026-11-22 and 2026-11-23, both at noon-ish UTC
 
 
