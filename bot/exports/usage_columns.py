@@ -157,8 +157,16 @@ class _Table:
             for at, values in zip(part.filter(~good)["number"], frame.filter(~good).iter_rows(), strict=True):
                 self._take_alone(at, ",".join(values))
             part = part.filter(good)
+        if not self._are_apart(part):
+            raise _Doubt  # here already, before a file of nothing else is in memory
         self.parts.append(part.drop("is_plain", "blank"))
         return count
+
+    def _are_apart(self, table: "DataFrame") -> bool:
+        """Whether no row repeats another one; False as well if two that differ have the same hash."""
+        day, name = (self.pl.col(column).to_physical() for column in ("day", "name"))
+        identity = (day.cast(self.pl.UInt64) * 2**32 + name).hash() ^ self.pl.col("others")
+        return bool(table.select(identity).to_series().n_unique() == table.height)
 
     def _joined(self, places: list[int]) -> "Expr":
         columns = [self.pl.col(str(place)) for place in places]
@@ -260,11 +268,10 @@ class _Table:
         if not self.parts:
             return
         pl, has_others = self.pl, bool(self.layout.others)
-        table: DataFrame = pl.concat(self.parts).with_columns(pl.col("day", "name").to_physical())
-        identity = (pl.col("day").cast(pl.UInt64) * 2**32 + pl.col("name")).hash() ^ pl.col("others")
-        if table.select(identity).to_series().n_unique() != table.height:
-            raise _Doubt  # some row repeats another one, unless two that differ have the same hash
-        table = table.drop("others")
+        table: DataFrame = pl.concat(self.parts)
+        if not self._are_apart(table):
+            raise _Doubt
+        table = table.with_columns(pl.col("day", "name").to_physical()).drop("others")
         # In the order of names, as rows are stored.
         known = sorted((*name[1:], code) for code, name in self.name_of.items() if name is not None)
         places = {name[-1]: place for place, name in enumerate(known)}
