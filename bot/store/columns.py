@@ -26,6 +26,7 @@ _USED = (*COUNTS, "reported_usd")
 
 SETTINGS = Columns("settings", ("workspace_id", "name"), ("value",))
 PEOPLE = Columns("people", ("workspace_id", "email"), ("name", "is_organization"))
+MEMBERS = Columns("people", ("workspace_id", "email"), ("name", "is_organization", "seat"))
 ACTORS = Columns("actors", ("workspace_id", "kind", "name"), ("person_id", "linked_by"))
 SOURCES = Columns("sources", ("workspace_id", "name"))
 USAGE_LINES = Columns("usage_lines", (*LINE, "part", "vendor"))

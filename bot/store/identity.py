@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from html import escape
@@ -27,8 +27,8 @@ from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.answers import forget_answers
 from bot.store.audit import write_audit
 from bot.store.builder import sa, tables
-from bot.store.bulk import insert_missing, select_in, select_rows
-from bot.store.columns import ACTORS, PEOPLE
+from bot.store.bulk import insert_missing, replace_rows, select_in, select_rows
+from bot.store.columns import ACTORS, MEMBERS, PEOPLE
 from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.deliveries import NOTICE
@@ -103,6 +103,14 @@ class Learned(NamedTuple):
     moved: list[tuple[Member, str]]
 
 
+class _Listed(NamedTuple):
+    """What directories say of a person."""
+
+    email: str
+    name: str
+    seat: str | None
+
+
 def learn_members(
     connection: Connection, workspace_id: int, members: Iterable[Member], book: PriceBook, moved: PersonDays
 ) -> Learned:
@@ -110,27 +118,43 @@ def learn_members(
 
     Days of which usage becomes somebody's by that are added to ``moved``.
     """
-    new = 0
-    told = list(members)
+    new, told = 0, list(members)
+    addresses = {Actor("email", member.email) for member in told}
+    accounts = {Actor(member.kind, member.account) for member in told if member.account is not None}
+    erased = _erased_ids(connection, workspace_id, sorted(addresses | accounts))
+    person_of = _people_of_emails(connection, workspace_id, {one.name for one in addresses - erased.keys()})
+    listed = {row[0]: _Listed(*row[1:]) for row in select_in(connection, _PEOPLE, (), sorted({*person_of.values()}))}
+    owners = _owners(connection, workspace_id, accounts)
+    # Of accounts that nothing has named before, the first who has one is its owner.
+    claims = [
+        (Actor(one.kind, one.account), person_of[one.email]) for one in told if one.account and one.email in person_of
+    ]
+    first = {account: who for account, who in reversed(claims) if account not in owners and account not in erased}
+    rows = [(workspace_id, *account, person_id, BY_EXPORT) for account, person_id in sorted(first.items())]
+    insert_missing(connection, ACTORS, rows)
+    owners |= _owners(connection, workspace_id, first)
+    changed: set[int] = set()
     elsewhere: list[tuple[Member, int]] = []
     for member in told:
-        person_id = _person_of_email(connection, workspace_id, member.email)
+        person_id = person_of.get(member.email)
         if person_id is None:
             # Erased; a list of members does not bring anybody back, and an account that it names is theirs.
-            new += _hide_account(connection, workspace_id, member, book, moved)
+            new += _hide_account(connection, workspace_id, member, erased, book, moved)
             continue
-        stored = connection.execute(
-            sa.select(tables.people.c.name, tables.people.c.seat, tables.people.c.email).where(
-                tables.people.c.id == person_id
-            )
-        ).one()
-        # What a list says of the other address of one person is not said of that person.
-        said = {"name": member.name, "seat": member.seat} if stored.email == member.email else {}
-        changed = {name: value for name, value in said.items() if value and value != getattr(stored, name)}
-        if changed:
-            connection.execute(sa.update(tables.people).where(tables.people.c.id == person_id).values(**changed))
-        linked = _learn_account(connection, workspace_id, member, person_id, book, moved, elsewhere)
-        new += bool(changed) or linked
+        before = listed[person_id]
+        if before.email == member.email:  # what is said of another address of one person is not said of that person
+            listed[person_id] = _Listed(before.email, member.name or before.name, member.seat or before.seat)
+        is_new = listed[person_id] != before
+        changed |= {person_id} if is_new else set()
+        owner = None if member.account is None else owners.get(account := Actor(member.kind, member.account))
+        if owner is not None:
+            owners[account] = now = _claimed(connection, workspace_id, member, person_id, owner, book, moved)
+            is_new = is_new or now is not owner or first.pop(account, None) is not None
+            if now is owner and now.person_id != person_id and (now.linked_by, member.kind) == (BY_EXPORT, "account"):
+                elsewhere.append((member, now.person_id))
+        new += is_new
+    people = sorted((listed[one] for one in changed), key=lambda one: one.email)
+    replace_rows(connection, MEMBERS, [(workspace_id, one.email, one.name, False, one.seat) for one in people])
     if told:
         _follow_rule(connection, workspace_id, book, moved)
     emails: dict[int, str | None] = dict(select_in(connection, _EMAILS, (), sorted({owner for _, owner in elsewhere})))
@@ -622,81 +646,92 @@ def _add_person(connection: Connection, workspace_id: int, name: str, *, is_orga
 
 def _person_of_email(connection: Connection, workspace_id: int, email: str) -> int | None:
     """Whoever an address is of, made where it is nobody's; None where that person was erased."""
-    actor = Actor("email", email)
-    if _erased_ids(connection, workspace_id, [actor]):
+    if _erased_ids(connection, workspace_id, [Actor("email", email)]):
         return None
-    query = sa.select(tables.actors.c.person_id).where(
-        tables.actors.c.workspace_id == workspace_id, tables.actors.c.kind == "email", tables.actors.c.name == email
-    )
-    found = connection.execute(query).scalar()
-    if found is None:
-        _add_actors(connection, workspace_id, [actor])
-        found = connection.execute(query).scalar_one()
-    return int(found)
+    return _people_of_emails(connection, workspace_id, {email})[email]
 
 
-def _learn_account(
+def _people_of_emails(connection: Connection, workspace_id: int, emails: set[str]) -> dict[str, int]:
+    """The same of many addresses, none of which is an erased person's."""
+
+    def known() -> dict[str, int]:
+        return dict(select_in(connection, _OF_EMAILS, (workspace_id,), sorted(emails)))
+
+    found = known()
+    missing = sorted(emails - found.keys())
+    if missing:
+        _add_actors(connection, workspace_id, [Actor("email", email) for email in missing])
+        found = known()
+    return found
+
+
+class _Owner(NamedTuple):
+    """Whose an actor is, and who said so."""
+
+    actor_id: int
+    person_id: int
+    linked_by: str | None
+
+
+def _owners(connection: Connection, workspace_id: int, actors: Collection[Actor]) -> dict[Actor, _Owner]:
+    """The owners of those of some actors that are known."""
+    names = sorted({actor.name for actor in actors})
+    found = {
+        Actor(kind, name): _Owner(*who) for kind, name, *who in select_in(connection, _OWNERS, (workspace_id,), names)
+    }
+    return {actor: owner for actor, owner in found.items() if actor in actors}
+
+
+def _claimed(
     connection: Connection,
     workspace_id: int,
     member: Member,
     person_id: int,
+    owner: _Owner,
     book: PriceBook,
     moved: PersonDays,
-    elsewhere: list[tuple[Member, int]],
-) -> bool:
-    """Remember whose an account is; returns whether that was new. One that is somebody's is added to ``elsewhere``."""
-    if member.account is None:
-        return False
-    actor = Actor(member.kind, member.account)
-    if _erased_ids(connection, workspace_id, [actor]):
-        return False
-    query = sa.select(tables.actors.c.id, tables.actors.c.linked_by, tables.actors.c.person_id).where(
-        tables.actors.c.workspace_id == workspace_id,
-        tables.actors.c.kind == actor.kind,
-        tables.actors.c.name == actor.name,
-    )
-    known = connection.execute(query).first()
-    if known is None:
-        row = {"workspace_id": workspace_id, **actor._asdict(), "person_id": person_id, "linked_by": BY_EXPORT}
-        connection.execute(sa.insert(tables.actors).values(**row))
-        return True
-    if member.is_device and known.linked_by == BY_EXPORT and known.person_id != person_id:
+) -> _Owner:
+    """Whose an account is once a directory says that it is a person's; ``owner`` itself where that changes nothing."""
+    if member.is_device and owner.linked_by == BY_EXPORT and owner.person_id != person_id:
         # As with keys: in whatever order exports come, they end in the same.
-        ((_, nobody),) = _nobodies(connection, workspace_id, [actor])
-        _move(connection, workspace_id, known.id, nobody, CONTESTED, book, moved)
-        return True
-    if known.linked_by is not None:
-        if known.linked_by == BY_EXPORT and known.person_id != person_id and member.kind == "account":
-            elsewhere.append((member, known.person_id))
-        return False
-    _move(connection, workspace_id, known.id, person_id, BY_EXPORT, book, moved)
-    return True
+        ((_, nobody),) = _nobodies(connection, workspace_id, [Actor(member.kind, str(member.account))])
+        _move(connection, workspace_id, owner.actor_id, nobody, CONTESTED, book, moved)
+        return _Owner(owner.actor_id, nobody, CONTESTED)
+    if owner.linked_by is not None:
+        return owner
+    _move(connection, workspace_id, owner.actor_id, person_id, BY_EXPORT, book, moved)
+    return _Owner(owner.actor_id, person_id, BY_EXPORT)
 
 
 _EMAILS = "SELECT id, email FROM people WHERE id IN"
+_PEOPLE = "SELECT id, email, name, seat FROM people WHERE id IN"
+_OF_EMAILS = "SELECT name, person_id FROM actors WHERE workspace_id = ? AND kind = 'email' AND name IN"
+_OWNERS = "SELECT kind, name, id, person_id, linked_by FROM actors WHERE workspace_id = ? AND name IN"
 
 
 def _hide_account(
-    connection: Connection, workspace_id: int, member: Member, book: PriceBook, moved: PersonDays
+    connection: Connection,
+    workspace_id: int,
+    member: Member,
+    erased: Mapping[Actor, int],
+    book: PriceBook,
+    moved: PersonDays,
 ) -> bool:
-    """Give an account that is an erased person's to them, under its hidden name."""
-    if member.account is None:
+    """Give an account that is an erased person's to them, under its hidden name; returns whether that was new."""
+    if member.account is None or (account := Actor(member.kind, member.account)) in erased:
         return False
-    (owner,) = _erased_ids(connection, workspace_id, [Actor("email", member.email)]).values()
-    person_id = connection.execute(sa.select(tables.actors.c.person_id).where(tables.actors.c.id == owner)).scalar_one()
-    if not _learn_account(connection, workspace_id, member, person_id, book, moved, []):
-        return False
-    account = Actor(member.kind, member.account)
-    named = (
-        tables.actors.c.workspace_id == workspace_id,
-        tables.actors.c.kind == account.kind,
-        tables.actors.c.name == account.name,
-    )
+    whose = sa.select(tables.actors.c.person_id).where(tables.actors.c.id == erased[Actor("email", member.email)])
+    person_id = connection.execute(whose).scalar_one()
     hidden = _hidden(_salt(connection, workspace_id), account)
-    connection.execute(
-        sa.update(tables.actors).where(*named, tables.actors.c.person_id == person_id).values(name=hidden)
-    )
-    return True
+    owner = _owners(connection, workspace_id, [account]).get(account)
+    if owner is None:
+        insert_missing(connection, ACTORS, [(workspace_id, account.kind, hidden, person_id, BY_EXPORT)])
+        return True
+    now = _claimed(connection, workspace_id, member, person_id, owner, book, moved)
+    if now is not owner and now.person_id == person_id:
+        renamed = sa.update(tables.actors).where(tables.actors.c.id == now.actor_id)
+        connection.execute(renamed.values(name=hidden))
+    return now is not owner
 
 
 def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook, moved: PersonDays) -> None:
