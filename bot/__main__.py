@@ -1,15 +1,20 @@
 """``python -m bot``, the same as the ``claudecost`` command."""
 
 import gc
+import sys
 
 
 def main() -> None:
     """Run the command line."""
-    # What a command loads stays to its end: to look for garbage in it meanwhile took a fifth of its time.
-    gc.set_threshold(100_000)
-    from bot.cli import main as run
+    try:
+        # What a command loads stays to its end: to look for garbage in it meanwhile took a fifth of its time.
+        gc.set_threshold(100_000)
+        from bot.cli import main as run
 
-    run()
+        run()
+    except KeyboardInterrupt:  # before there is a command that says so
+        print("Interrupted before anything began.", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

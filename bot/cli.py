@@ -89,7 +89,7 @@ def main() -> None:
             sys.exit(REFUSED)
         command = error.ctx.command_path if error.ctx else "claudecost"
         _refuse(f"{error.format_message().rstrip('.')}. {command} --help says what it takes.")
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except BrokenPipeError:
         _drop_output()
@@ -99,6 +99,8 @@ def main() -> None:
             _refuse(str(error))
         if sys.flags.dev_mode:
             raise
+        if _is_of_interrupt(error):
+            _refuse(_INTERRUPTED)
         if isinstance(error, OSError) and error.strerror:
             if error.filename is None:
                 _drop_output()
@@ -110,8 +112,18 @@ def main() -> None:
         what = f"{type(error).__name__}: {error}"
         _refuse(f"This should not happen: {what}. Please report it; python -X dev -m bot … shows where.")
     if code == INTERRUPTED:
-        _refuse("Interrupted. What was finished before is kept.")
+        _refuse(_INTERRUPTED)
     sys.exit(code)
+
+
+_INTERRUPTED = "Interrupted. What was finished before is kept."
+
+
+def _is_of_interrupt(error: BaseException | None) -> bool:
+    """Whether an error came of a Ctrl-C, such as one of a module that is there in part only."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _drop_output() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from bot.__main__ import main
 from bot.playground.generate_export import LAST_DAY, MAIN_FILE, RESTATED_FILE
 from bot.store.bulk import run_sql
 from bot.store.database import connect
@@ -541,6 +542,38 @@ def test_an_interrupted_import_says_so_and_keeps_what_was_done(shell: Shell, tmp
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (2, "Interrupted. What was finished before is kept.\n")
     assert shell.json("spend")["total_usd"] == "1.25"
+
+
+def _interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _interrupted_while_a_module_loads(*_: object, **__: object) -> None:
+    try:
+        raise KeyboardInterrupt
+    finally:
+        raise AttributeError("module 'sqlalchemy' has no attribute 'exc'")
+
+
+@pytest.mark.parametrize(
+    ("broken", "what", "said"),
+    [
+        ("bot.cli.app", _interrupted, "Interrupted. What was finished before is kept.\n"),
+        ("bot.cli.app", _interrupted_while_a_module_loads, "Interrupted. What was finished before is kept.\n"),
+        ("bot.cli.main", _interrupted, "Interrupted before anything began.\n"),
+    ],
+)
+def test_an_interrupted_start_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str, what: Any, said: str
+) -> None:
+    monkeypatch.setattr("gc.set_threshold", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["claudecost", "spend"])
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "reconfigure", lambda **_: None, raising=False)
+    monkeypatch.setattr(broken, what)
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err == said
 
 
 def test_a_database_that_another_process_holds_is_said(shell: Shell, tmp_path: Path) -> None:
