@@ -281,12 +281,15 @@ class Ledger:
         whole = reduce(Amount.plus, found.values(), Amount())
         rows = [SpendRow(group, found[group]) for group in sorted(found)]
         others, across = tuple(vendor_spend(self.database, period)), total_across(self.database, period, fuller)
-        return SpendReport(period, whole, rows, undated, others, across, self._beyond(period))
+        return SpendReport(period, whole, rows, undated, others, across, self._beyond(period, fuller))
 
-    def _beyond(self, period: Period, *, is_same_zone: bool = False) -> Beyond | None:
+    def _beyond(
+        self, period: Period, fuller: Collection[FullerRange] = (), *, is_same_zone: bool = False
+    ) -> Beyond | None:
         """What reports of the organization say over what counts in their place, where that is over TOLERANCE of it.
 
-        Of all days together: theirs and people's may begin at different hours, if not ``is_same_zone``.
+        Of all days together: theirs and people's may begin at different hours, if not ``is_same_zone``. Totals of
+        people may count in the place of its days as well.
         """
         said, known, days = ZERO, ZERO, []
         for day, (sources, people_usd) in set_aside(self.database, period).items():
@@ -296,8 +299,13 @@ class Ledger:
                 said += max(total(sources[name], self.book).usd for name in comparable)
                 known += people_usd
                 days.append(day)
+        replaced = {one.of.start: -one.more_usd for one in fuller if not one.parts}
+        said += sum(replaced.values(), ZERO)
+        totals = (one for one in fuller if one.parts and any(one.of.start <= day < one.of.until for day in replaced))
+        known += sum((one.more_usd for one in totals), ZERO)
+        days += replaced
         more = said - known
-        return Beyond(more, days) if more > max(ROUNDED_USD, TOLERANCE * known) else None
+        return Beyond(more, sorted(days)) if more > max(ROUNDED_USD, TOLERANCE * known) else None
 
     def _by_day(self, period: Period, fuller: list[FullerRange]) -> list[Told]:
         """What everybody used together, day by day, without the days that totals stand for."""

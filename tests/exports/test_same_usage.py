@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 
 from bot.exports.reader import Export
 from bot.imports import FileReport
+from bot.ledger import Beyond
 from bot.pricing import PriceBook
 from bot.store.database import Database
 from bot.store.identity import BY_ADMIN, erase_person, link_actor
@@ -826,6 +827,14 @@ def test_a_months_total_of_people_stands_for_the_organizations_days(
     assert november.amount is not None
     assert november.amount.usd == 25
     assert (november.people.active, november.people.unassigned_actors) == (2, 0)
+    assert ledger.spend(None, None, ()).beyond is None
+    said = {"amount": "1500", "currency": "USD", "description": "API", "cost_type": "tokens", "model": MODEL}
+    report = bucket("2026-11-15T00:00:00Z", "2026-11-16T00:00:00Z", said)
+    load(database, book, write(tmp_path, "cost.json", report))
+    assert by_person(database, book) == people
+    # 20 + 5 + 15 of the report beside people's 25
+    days = [date(2026, 11, day) for day in (5, 6, 15)]
+    assert ledger.spend(None, None, ()).beyond == Beyond(Decimal(15), days)
 
 
 def analytics_row(person: str, on: str) -> dict[str, Any]:

@@ -281,6 +281,15 @@ class TestSituations:
         found = facts(book, sunday, opus(20, friday), start=friday, budget_usd=Decimal(1000))
         assert lines(found)[2] == "November so far: nothing of $1,000 budget (0 %) · 0 of 21 working days"
 
+    def test_a_month_of_which_nothing_is_known_yet_has_no_forecast(self, book: PriceBook) -> None:
+        """Friday to Sunday 1 November, and nothing has come since Friday."""
+        sunday, friday = date(2026, 11, 1), date(2026, 10, 30)
+        found = facts(book, sunday, opus(20, friday), start=friday, budget_usd=Decimal(1000))
+        assert found.freshness is not None
+        found = found._replace(freshness=found.freshness._replace(last_day=friday))
+        assert lines(found)[2] == "November so far: no data yet"
+        assert "Forecast" not in "".join(lines(found))
+
     def test_longer_than_a_week_is_compared_with_nothing(self, book: PriceBook) -> None:
         every = [opus(10, FRIDAY - timedelta(days=back)) for back in range(60)]
         found = facts(book, FRIDAY, *every, start=FRIDAY - timedelta(days=9))

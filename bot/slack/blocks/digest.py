@@ -116,6 +116,8 @@ def _month(facts: DigestFacts) -> list[str]:
     share = percent(facts.month_usd / month.budget_usd) if month.budget_usd else ""
     if facts.edition == MONTHLY:
         return [f"{share} of the budget ({rounded(month.budget_usd)})"] if month.budget_usd else []
+    if not facts.month_usd and facts.freshness and facts.freshness.last_day < facts.day.replace(day=1):
+        return [f"{facts.day:%B} so far: no data yet"]
     lines = [f"{facts.day:%B} so far: {rounded(facts.month_usd) if facts.month_usd else 'nothing'}"]
     if month.budget_usd:
         lines[0] += f" of {rounded(month.budget_usd)} budget ({share})"
