@@ -31,18 +31,22 @@ def import_bar(files: Sequence[Path]) -> "Iterator[Wrap]":
 
     spans = dict(zip(files, zip(accumulate(sizes, initial=0), sizes, strict=False), strict=False))
     shown = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*shown, TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task, owner = progress.add_task("Importing", total=sum(sizes)), os.getpid()
+    console = Console(stderr=True)
+    try:
+        with Progress(*shown, TransferSpeedColumn(), TimeRemainingColumn(), console=console) as progress:
+            task, owner = progress.add_task("Importing", total=sum(sizes)), os.getpid()
 
-        def wrap(path: Path, file: BinaryIO) -> BinaryIO:
-            if os.getpid() != owner:
-                return file  # the bar is the parent's, which knows by its own files how far both are
-            before, size = spans[path]
-            # The first bytes of a file are read more than once, and of an archive the last ones first.
-            return counted(file, lambda read: progress.update(task, completed=before + min(read, size)))
+            def wrap(path: Path, file: BinaryIO) -> BinaryIO:
+                if os.getpid() != owner:
+                    return file  # the bar is the parent's, which knows by its own files how far both are
+                before, size = spans[path]
+                # The first bytes of a file are read more than once, and of an archive the last ones first.
+                return counted(file, lambda read: progress.update(task, completed=before + min(read, size)))
 
-        yield wrap
-        progress.update(task, completed=sum(sizes))
+            yield wrap
+            progress.update(task, completed=sum(sizes))
+    finally:
+        console.show_cursor()  # a Ctrl-C while the bar begins would leave it hidden
 
 
 def track(description: str) -> "Track":

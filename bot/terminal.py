@@ -122,7 +122,9 @@ def print_import(report: FileReport) -> None:
     for problem in report.problems[:MAX_PROBLEMS]:
         _say(f"  {problem.problem}")
     if len(report.problems) > MAX_PROBLEMS:
-        _console.print(f"  … and {report.rejected - MAX_PROBLEMS:,} more; --json lists them")
+        listed = len(report.problems)
+        which = "them" if report.rejected <= listed else f"the first {listed - 1:,}"
+        _console.print(f"  … and {report.rejected - MAX_PROBLEMS:,} more; --json lists {which}")
 
 
 def print_prices(document: dict[str, Any]) -> None:
