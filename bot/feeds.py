@@ -172,6 +172,8 @@ def usage_feed(api: AdminApi, importer: Callable[[], Importer]) -> Feed:
         days = _usage_days(importer(), now)
         brought = _fetched(fetch, progress(days))
         told = before.newest_day if before is not None else None
+        if told is None and brought.newest_day is None and brought.failure is None:
+            return brought._replace(wrong=[_NOTHING_YET.format(min(days)), *brought.wrong])
         if told in days and brought.failure is None and (brought.newest_day is None or brought.newest_day < told):
             return brought._replace(wrong=[_NOTHING_NOW.format(told), *brought.wrong])
         return brought
@@ -229,6 +231,9 @@ def _is_settled(path: Path, now: datetime) -> bool:
         return True
 
 
+_NOTHING_YET = (
+    "It answers that nobody used anything on {0} or later. See that ANTHROPIC_ADMIN_KEY is your organization's."
+)
 _NOTHING_NOW = (
     "It answers that nobody used anything on {0} or later, where it told of usage before: what is stored stays. "
     "See that ANTHROPIC_ADMIN_KEY is still your organization's."

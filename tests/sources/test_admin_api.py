@@ -288,9 +288,13 @@ def test_a_key_that_saw_nothing_settles_no_day(database: Database, book: PriceBo
     early = TODAY - timedelta(days=40)
     feeds = feeds_of(database, book, api_at(url))
     feeds.collect(NOW)
+    assert str(feed_states(database)[1].problem).startswith(
+        "It answers that nobody used anything on 2026-08-27 or later. See"
+    )
     console.days |= {str(day): [[used("dana@x.com", 700, day)]] for day in (early, TODAY)}
     feeds.collect(NOW + timedelta(hours=1))
     assert spent(database, book, early) == 7
+    assert feed_states(database)[1].problem is None
     console.asked.clear()
     feeds.collect(NOW + timedelta(hours=2))
     assert [asked["starting_at"] for asked in console.asked] == [str(day) for day in recent_days(TODAY, 4)[::-1]]
@@ -623,7 +627,14 @@ def test_a_run_that_is_stopped_is_due_again_at_once(
     importer = Importer(database, ZoneInfo("UTC"), book, AlertPolicy(Decimal(12), TODAY))
     console.first.append(error(429, "rate_limit_error", "slow down", **{"retry-after": "50"}))
     start = datetime.now(UTC)
-    threading.Timer(0.3, stopped.set).start()
+
+    def stop_once_asked() -> None:
+        while not console.asked:
+            time.sleep(0.01)
+        time.sleep(0.2)  # by then it waits
+        stopped.set()
+
+    threading.Thread(target=stop_once_asked, daemon=True).start()
     assert feeds().collect(NOW) == 1
     assert datetime.now(UTC) - start < timedelta(seconds=10)
     assert len(console.asked) == 1
