@@ -331,7 +331,9 @@ def forget_ranges_before(connection: Connection, workspace_id: int, day: date) -
         if span not in kept:
             run_sql(connection, _DELETE, (workspace_id, *span))
         elif span.start < day_number(day):
-            _compare(connection, workspace_id, span, None)
+            # A total that said no more than all of its days says no more than those of them that are kept.
+            fuller = [row[0] for row in select_rows(connection, _FULLER, (workspace_id, *span))]
+            _compare(connection, workspace_id, span, fuller)
 
 
 def spans_of(rollups: Rollups, person_id: int) -> list[Span]:

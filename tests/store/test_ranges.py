@@ -196,6 +196,19 @@ def test_what_the_retention_deletes_is_in_no_total_any_more(database: Database, 
     assert rolled_up(database) == []
 
 
+def test_a_total_does_not_become_the_fuller_one_as_its_days_are_deleted(database: Database, book: PriceBook) -> None:
+    """$4 on each of 1 to 5 October beside a report of $12: once three of the days are gone, the other two are $8."""
+    for day in range(1, 6):
+        store(database, used(opus_for(4), date(2026, 10, day)))
+    october = replace(used(opus_for(12), date(2026, 10, 1)), until=date(2026, 11, 1))
+    store(database, october, source="spend_report_csv")
+    spent = Ledger(database, book, utc_policy).spend
+    assert spent(None, None, ()).total.usd == 20
+    delete_before(database, date(2026, 10, 4), NOW)
+    assert spent(None, None, ()).total.usd == 8
+    assert [row.group for row in spent(None, None, ("day",)).rows] == [("2026-10-04",), ("2026-10-05",)]
+
+
 @pytest.mark.parametrize("tokens", [1, 3, 999_999])
 def test_a_total_of_the_same_usage_says_no_more_than_its_days(database: Database, book: PriceBook, tokens: int) -> None:
     """A token read from the cache of Haiku 5.5 is $0.01 per million, in the US x 1.1: a fraction of a nanodollar."""
