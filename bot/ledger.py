@@ -292,12 +292,18 @@ class Ledger:
         people may count in the place of its days as well.
         """
         said, known, days = ZERO, ZERO, []
-        for day, (sources, people_usd) in set_aside(self.database, period).items():
+        found = set_aside(self.database, period)
+        used: dict[date, list[Quantity]] = defaultdict(list)
+        for quantity in quantities(self.database, period) if found else ():
+            used[quantity.day].append(quantity)
+        for day, (sources, gateways_usd) in found.items():
             zone = self.zone_of(day) if is_same_zone else ""
             comparable = [name for name in sources if not zone or self._zone_of([name]) == zone]
             if comparable:
                 said += max(total(sources[name], self.book).usd for name in comparable)
-                known += people_usd
+                people = total(used[day], self.book)
+                # Neither what seats cover nor what gateways bill is in an organization's reports.
+                known += people.usd - people.covered_usd - gateways_usd
                 days.append(day)
         replaced = {one.of.start: -one.more_usd for one in fuller if not one.parts}
         said += sum(replaced.values(), ZERO)

@@ -377,7 +377,7 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
         conditions=PriceConditions(
             speed=said.speed or "standard",
             inference_geo=as_geography(said.inference_geo),
-            service_tier=said.service_tier or ("batch" if said.product == _BATCHES else "standard"),
+            service_tier=said.service_tier or "standard",
             prompt_tier="long" if (said.context_window or "").startswith((">", "200k-")) else "unknown",
         ),
         part=_part(said),
@@ -391,6 +391,9 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
     former = _key(row, _formerly_told_apart(row, actor))
     key = former if row.group is None else _key(row, _told_apart(row, actor))
     if until is None:
+        if said.product == _BATCHES and not said.service_tier:
+            # Only here, where a row that is stored as another tier's is replaced.
+            record = replace(record, conditions=record.conditions._replace(service_tier="batch"))
         return replace(record, request=Request(key, milliseconds(row.start), restates=True, former=former))
     is_finer = any(value for name, value in (row.group or {}).items() if name in _FINER or name in _newer(row))
     return replace(record, part=f"{record.part} {former.hex()}".strip()) if is_finer else record

@@ -25,6 +25,19 @@ REVISION = "0009"
 _OF_OUTAGES = frozenset({"OperationalError", "InterfaceError", "TimeoutError"})
 """What the drivers and SQLAlchemy call errors of the connection, and not of what was asked."""
 
+_SILENT_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
 _READING: ContextVar[tuple[Connections, Connection] | None] = ContextVar("reading", default=None)
 _MIGRATION_LOCK = 7_204_117
 _ANOTHER = "Name another database in DATABASE_URL."
@@ -161,6 +174,10 @@ def database_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
 
 def is_outage(error: Exception) -> bool:
     """Whether the database does not answer, in which case to ask again later may help."""
+    said = getattr(error, "orig", None) or error
+    if isinstance(said, sqlite3.Error):
+        # What SQLite calls an OperationalError may be a wrong question as well.
+        return getattr(said, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _SILENT_CODES
     names = {kind.__name__ for kind in type(error).__mro__}
     is_silent = isinstance(error, database_errors()) and not names.isdisjoint(_OF_OUTAGES)
     return is_silent or isinstance(error, DatabaseProblem)

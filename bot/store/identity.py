@@ -27,7 +27,7 @@ from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.answers import forget_answers
 from bot.store.audit import write_audit
 from bot.store.builder import sa, tables
-from bot.store.bulk import insert_missing, replace_rows, select_in, select_rows
+from bot.store.bulk import analyze_grown, insert_missing, replace_rows, run_in, run_sql, select_in, select_rows
 from bot.store.columns import ACTORS, MEMBERS, PEOPLE
 from bot.store.connection import Connection
 from bot.store.database import Database
@@ -39,6 +39,9 @@ from bot.store.rollups import Rollups
 from bot.store.settings import read_setting_in, write_setting_in
 
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
+BY_LINK = "link"
+"""Of an address that no export has named, but a link alone."""
+
 CONTESTED = "contested"
 """Of a device that exports tell beside two people, and a key that Slack knows two for: nobody's until an admin says."""
 
@@ -123,15 +126,19 @@ def learn_members(
     accounts = {Actor(member.kind, member.account) for member in told if member.account is not None}
     erased = _erased_ids(connection, workspace_id, sorted(addresses | accounts))
     person_of = _people_of_emails(connection, workspace_id, {one.name for one in addresses - erased.keys()})
+    run_in(connection, _NAMED_IN, (BY_EXPORT, workspace_id, BY_LINK), sorted(person_of))
     listed = {row[0]: _Listed(*row[1:]) for row in select_in(connection, _PEOPLE, (), sorted({*person_of.values()}))}
     owners = _owners(connection, workspace_id, accounts)
     # Of accounts that nothing has named before, the first who has one is its owner.
-    claims = [
-        (Actor(one.kind, one.account), person_of[one.email]) for one in told if one.account and one.email in person_of
-    ]
-    first = {account: who for account, who in reversed(claims) if account not in owners and account not in erased}
+    claims = {Actor(one.kind, one.account): person_of.get(one.email) for one in reversed(told) if one.account}
+    first = {
+        account: who
+        for account, who in claims.items()
+        if who is not None and account not in owners and account not in erased
+    }
     rows = [(workspace_id, *account, person_id, BY_EXPORT) for account, person_id in sorted(first.items())]
     insert_missing(connection, ACTORS, rows)
+    analyze_grown(connection)
     owners |= _owners(connection, workspace_id, first)
     changed: set[int] = set()
     elsewhere: list[tuple[Member, int]] = []
@@ -149,7 +156,7 @@ def learn_members(
         owner = None if member.account is None else owners.get(account := Actor(member.kind, member.account))
         if owner is not None:
             owners[account] = now = _claimed(connection, workspace_id, member, person_id, owner, book, moved)
-            is_new = is_new or now is not owner or first.pop(account, None) is not None
+            is_new |= (first.pop(account, None) is not None) or now is not owner
             if now is owner and now.person_id != person_id and (now.linked_by, member.kind) == (BY_EXPORT, "account"):
                 elsewhere.append((member, now.person_id))
         new += is_new
@@ -182,9 +189,12 @@ def link_actor(
         if not found:
             raise UnknownIdentity(f"No export has named “{name}”. claudecost people lists the names that are known.")
         address = normalised_email(email)
+        is_new = not known_actors(connection, database.workspace_id, {Actor("email", address)})
         person_id = _person_of_email(connection, database.workspace_id, address)
         if person_id is None:
             raise UnknownIdentity(f"The data of {email} were erased; nothing is linked to that address any more.")
+        if is_new:
+            run_sql(connection, _NAMED_BY, (BY_LINK, database.workspace_id, address))
         named = found
         found, person_id = _meant(connection, database.workspace_id, named, address, person_id)
         _take_along(connection, database.workspace_id, named, person_id)
@@ -213,26 +223,25 @@ def link_actor(
 
 
 def _forget_linked(connection: Connection, before: int, person_id: int) -> bool:
-    """Remove whom only a link has named, such as by a slip of the pen, once nothing is theirs; returns if so.
+    """Let go of an address that only a link has named, such as by a slip of the pen, once nothing is its own.
 
-    They would stand in the way of whoever really has such an address.
+    It would stand in the way of whoever really has such a name. Returns whether it went; the person without a name
+    stays, as another one with the same id would take over what was told to them.
     """
     person = connection.execute(sa.select(tables.people).where(tables.people.c.id == before)).mappings().one()
-    actors = connection.execute(
-        sa.select(tables.actors.c.id, tables.actors.c.name).where(tables.actors.c.person_id == before)
-    ).all()
+    actors = connection.execute(sa.select(tables.actors).where(tables.actors.c.person_id == before)).mappings().all()
     is_known = person["name"] != person["email"] or any(person[name] is not None for name in _KEPT)
-    if is_known or [name for _, name in actors] != [person["email"]]:
+    if is_known or [(one["name"], one["linked_by"]) for one in actors] != [(person["email"], BY_LINK)]:
         return False
-    ((actor_id, _),) = actors
-    for table in (tables.usage_daily, tables.usage_ranges, tables.session_days):
+    actor_id = actors[0]["id"]
+    for table in (tables.usage_daily, tables.usage_ranges, tables.session_days, tables.seen_requests):
         if connection.execute(sa.select(table.c.actor_id).where(table.c.actor_id == actor_id).limit(1)).first():
             return False
     # Who looked at the name's figures has looked at those of whose it is now.
     looks = sa.update(tables.audit).where(tables.audit.c.person_id == before)
     connection.execute(looks.values(person_id=person_id))
     connection.execute(sa.delete(tables.actors).where(tables.actors.c.id == actor_id))
-    connection.execute(sa.delete(tables.people).where(tables.people.c.id == before))
+    connection.execute(sa.update(tables.people).where(tables.people.c.id == before).values(email=None, name=""))
     return True
 
 
@@ -661,6 +670,7 @@ def _people_of_emails(connection: Connection, workspace_id: int, emails: set[str
     missing = sorted(emails - found.keys())
     if missing:
         _add_actors(connection, workspace_id, [Actor("email", email) for email in missing])
+        analyze_grown(connection)
         found = known()
     return found
 
@@ -704,6 +714,8 @@ def _claimed(
 
 
 _EMAILS = "SELECT id, email FROM people WHERE id IN"
+_NAMED_BY = "UPDATE actors SET linked_by = ? WHERE workspace_id = ? AND kind = 'email' AND name = ?"
+_NAMED_IN = "UPDATE actors SET linked_by = ? WHERE workspace_id = ? AND kind = 'email' AND linked_by = ? AND name IN"
 _PEOPLE = "SELECT id, email, name, seat FROM people WHERE id IN"
 _OF_EMAILS = "SELECT name, person_id FROM actors WHERE workspace_id = ? AND kind = 'email' AND name IN"
 _OWNERS = "SELECT kind, name, id, person_id, linked_by FROM actors WHERE workspace_id = ? AND name IN"

@@ -464,10 +464,13 @@ _DAY_SOURCES = (
 
 
 class SetAside(NamedTuple):
-    """What sources say of an organization's day as a whole while people speak for it, who used ``people_usd``."""
+    """What sources say of an organization's day as a whole while people speak for it.
+
+    ``gateways_usd`` is what gateways bill on top of it.
+    """
 
     sources: dict[str, list[Quantity]]
-    people_usd: Decimal
+    gateways_usd: Decimal
 
 
 def set_aside(database: Database, period: Period) -> dict[date, SetAside]:
@@ -493,14 +496,13 @@ def set_aside(database: Database, period: Period) -> dict[date, SetAside]:
         )
         rows = connection.execute(query).all()
         days = (spent.workspace_id == database.workspace_id, spent.day.in_({day for day, *_ in rows}))
-        gateways = sa.select(tables.actors.c.person_id).where(tables.actors.c.kind == GATEWAY)
-        people = sa.select(spent.day, sa.cast(sa.func.sum(spent.usd), spent.usd.type)).group_by(spent.day)
-        people = people.where(*days, spent.person_id.not_in(gateways), spent.person_id.not_in(whole))
-        usd: dict[date, Decimal] = dict(connection.execute(people).all())
         told = set(connection.execute(sa.select(spent.day).where(*days, spent.person_id.in_(whole))).scalars())
+        gateways = sa.select(tables.actors.c.person_id).where(tables.actors.c.kind == GATEWAY)
+        usd = sa.select(spent.day, sa.cast(sa.func.sum(spent.usd), spent.usd.type)).group_by(spent.day)
+        billed: dict[date, Decimal] = dict(connection.execute(usd.where(*days, spent.person_id.in_(gateways))).all())
     for day, source, *rest in rows:
-        if day in usd and day not in told:
-            of_day = found.setdefault(day, SetAside(defaultdict(list), usd[day]))
+        if day not in told:
+            of_day = found.setdefault(day, SetAside(defaultdict(list), billed.get(day, Decimal(0))))
             of_day.sources[source].append(read_quantity(day, rest))
     return found
 

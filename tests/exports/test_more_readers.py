@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from bot.exports.containers import MAX_UNPACKED
 from bot.exports.formats import has_utc_days, recognise
@@ -20,13 +21,13 @@ from bot.exports.reader import ReadingContext, UnreadableExport, email_actor
 from bot.imports import FileReport
 from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
-from bot.spend.records import Actor, Covered, Member, UsageRecord
+from bot.spend.records import Actor, Covered, Member, Request, UsageRecord, request_key
 from bot.store.database import Database
 from bot.store.people import normalised_email
 from tests.conftest import SAMPLES
 from tests.exports.test_readers import HEADER, ROW, read
 from tests.exports.test_samples import imported, ledger_of
-from tests.usage import as_export
+from tests.usage import as_export, store
 
 USAGE = {
     "uncached_input_tokens": 1,
@@ -140,6 +141,25 @@ def test_a_session_that_goes_on_is_several_runs(database: Database, book: PriceB
         imported(database, book, path)
     (row,) = ledger_of(database, book).spend(None, None, ("model",)).rows
     assert row.amount.usage.input == 21
+
+
+def test_runs_beside_those_that_an_older_version_stored(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """It kept one of a session, the fullest of those with 10 and 12 input tokens: that one stays one, and 10 come."""
+
+    def run(count: int) -> str:
+        used = {"claude-opus-5-5": {"inputTokens": count, "outputTokens": 20, "costUSD": 0.05}}
+        return json.dumps({"session_id": "s1", "total_cost_usd": 0.05, "modelUsage": used})
+
+    (stored,), _ = read(run(12), book)
+    formerly = Request(request_key(b"s1\0claude-opus-5-5"), DAY_ONE * 1000)
+    store(database, replace(stored, day=date(2026, 11, 22), request=formerly), source="claude_print")
+    path = tmp_path / "runs.json"
+    for counts in ((10, 12), (12, 10, 11), (11,)):
+        path.write_text("\n".join(map(run, counts)))
+        os.utime(path, (DAY_ONE, DAY_ONE))
+        imported(database, book, path)
+    (row,) = ledger_of(database, book).spend(None, None, ("model",)).rows
+    assert row.amount.usage.input == 10 + 11 + 12
 
 
 def metrics(value: int, at: int, temporality: int, start: int = 1_795_300_000) -> str:

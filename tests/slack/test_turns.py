@@ -26,7 +26,7 @@ from bot.slack.blocks.explanation import explanation_message
 from bot.slack.blocks.plain import as_text
 from bot.slack.directory import Directory
 from bot.spend.digest import DigestFacts
-from bot.spend.records import ORGANIZATION, Actor, Member, UsageRecord
+from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Member, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
@@ -422,6 +422,18 @@ def test_what_an_organization_used_beyond_its_people_is_said(database: Database,
     said = as_text(digest_message(digests["utc", DAY]))
     assert "• Reports of the organization as a whole say $46.00 more than its people's usage" in said
     assert ledgers["paris"].spend(None, None, ()).beyond == Beyond(Decimal(43), [earlier, DAY])
+
+
+def test_an_organization_s_reports_hold_neither_seats_nor_gateways(database: Database, book: PriceBook) -> None:
+    """$96 beside Dana's $10, her $100 under a seat and a gateway's $30: 96 - 10. Beside a gateway alone it speaks."""
+    company, gateway, earlier = Actor(ORGANIZATION, "default"), Actor(GATEWAY, "LiteLLM"), DAY - timedelta(days=1)
+    store(database, used(opus_for(10)), used(opus_for(100), billing="subscription"), source="otlp_metrics")
+    store(database, *(used(opus_for(30), day, gateway) for day in (DAY, earlier)), source="litellm_activity")
+    store(database, *(used(opus_for(96), day, company) for day in (DAY, earlier)), source="admin_cost_report")
+    ledger = Ledger(database, book, utc_policy)
+    assert ledger.spend(DAY, DAY + timedelta(days=1), ()).beyond == Beyond(Decimal(86), [DAY])
+    assert ledger.spend(earlier, DAY, ()).beyond is None
+    assert ledger.spend(earlier, DAY, ()).total.usd == 126
 
 
 def test_explain_of_who_had_two_addresses_and_was_erased(database: Database, book: PriceBook) -> None:

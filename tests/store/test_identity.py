@@ -366,6 +366,27 @@ def test_a_slip_of_the_pen_in_a_link_can_be_undone(database: Database, book: Pri
         assert person_by_email(database, email) is not None
 
 
+def test_whom_an_export_named_stays_though_nothing_is_theirs(database: Database, book: PriceBook) -> None:
+    """Ann's key may be two Anns' as long as a list of members names both, whichever came first: the list or a link."""
+    ann, other = "ann@a.com", "ann@b.com"
+    store(database, used(opus_for(1), actor=Actor("email", ann)), used(opus_for(3), actor=Actor("api_key", "ci")))
+    link(database, book, "ci", other)
+    files = [FileTally("members.csv", Tally([Member(1, other, account="user_1")]), [])]
+    record(database, "members_csv", files, NOW, POLICY, book)
+    store(database, used(opus_for(50), actor=ANN_KEY))
+    link(database, book, "ci", "cy@c.com")
+    link(database, book, "user_1", "cy@c.com")
+    assert spenders(database) == {ann: 1, "cy@c.com": 3, f"unassigned ({ANN_KEY.name})": 50}
+    assert other in [person.email for person, _, _ in all_people(database)]
+
+
+def test_a_directory_counts_each_thing_that_it_says_once(database: Database, book: PriceBook) -> None:
+    member = Member(1, "dana@example.com", "Dana", "user_1", "premium")
+    files = [FileTally("members.csv", Tally([member, member._replace(row=2)]), [])]
+    (recorded,) = record(database, "members_csv", files, NOW, POLICY, book)
+    assert (recorded.accepted, recorded.unchanged) == (1, 1)
+
+
 @pytest.mark.parametrize("order", [("dana@a.com", "key", "dana@b.com"), ("dana@a.com", "dana@b.com", "key")])
 def test_a_key_of_two_possible_owners_is_nobody_s_in_any_order(database: Database, order: tuple[str, ...]) -> None:
     for name in order:

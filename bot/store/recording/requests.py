@@ -94,7 +94,7 @@ class Requests:
             request, day, actor_id, values = one.request, one.day, actor_of[one.actor], as_stored(one.values)
             key, name = request.key, _name(request)
             if key in existing or request.former is not None or self._further:
-                key = self._kept_under(request, actor_id, name)
+                key = self._kept_under(request, actor_id, name, values)
             self._said.add(key)
             line_id, at, series = line_of[one.line], request.at, request.series
             row = (*source, key, at, request.sidechain, series, name, day, actor_id, line_id, *values)
@@ -121,11 +121,16 @@ class Requests:
                 self._touched[day].add(actor_id)
         return Counted(new, same, len(tally.requests) - new - same)
 
-    def _kept_under(self, request: Request, actor_id: int, name: int | None) -> bytes:
-        """The key under which a request is or will be stored."""
+    def _kept_under(self, request: Request, actor_id: int, name: int | None, values: Row) -> bytes:
+        """The key under which a request is or will be stored.
+
+        Under a former key several may have been one: of those that never change it is the one that says the same.
+        """
         key, former, existing = request.key, request.former, self._existing
-        if former is not None and key not in existing and former in existing and existing[former][_ACTOR] == actor_id:
-            return former
+        if former is not None and key not in existing and former in existing:
+            before = existing[former]
+            if before[_ACTOR] == actor_id and (request.restates or before[_LINE + 1 :] == values):
+                return former
         if request.name is not None and key not in existing:
             return self._further.get(request.name, key)
         if request.name is not None and _is_other(existing[key], name):
