@@ -89,7 +89,9 @@ def _costs(installation: Installation) -> Iterator[Check]:
     if found is not None:
         stated, listed = rounded(found.stated_usd), rounded(found.list_usd)
         said = f"over the 30 days to {found.last} sources stated {stated} for what is {listed} at list price"
-        todo = "put a contract's discount into CLAUDECOST_PRICES, or find what is wrong by claudecost spend --by source"
+        look = "find what is wrong by claudecost spend --by source"
+        is_less = found.stated_usd < found.list_usd
+        todo = f"put a contract's discount into CLAUDECOST_PRICES, or {look}" if is_less else look
         yield Check("stated cost", said, todo)
 
 

@@ -36,6 +36,9 @@ THREADS = 8
 RECEIVING = 5
 """Threads that may store usage at once: while it waits for the database, the others answer Slack and health checks."""
 
+RETRY_AFTER = "1"
+"""Seconds after which to come again where too much comes in, or the database does not answer."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -238,6 +241,8 @@ def _answer(
     start_response: "StartResponse", status: HTTPStatus, content_type: str, body: bytes, *, is_head: bool = False
 ) -> Iterable[bytes]:
     headers = [("content-type", content_type), ("content-length", str(len(body)))]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append(("retry-after", RETRY_AFTER))
     start_response(f"{status.value} {status.phrase}", headers)
     return [] if is_head else [body]
 

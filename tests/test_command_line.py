@@ -388,6 +388,21 @@ class TestSettings:
         said = f"over the 30 days to 2026-11-05 sources stated ${stated} for what is $5.00 at list price"
         assert (said in shell.run("doctor").stdout) is is_told
 
+    @pytest.mark.parametrize(("cents", "is_told"), [(1125, False), (1500, False), (1530, False), (1531, True)])
+    def test_doctor_knows_that_cache_writes_may_have_been_for_an_hour(
+        self, shell: Shell, tmp_path: Path, cents: int, is_told: bool
+    ) -> None:
+        """A million tokens of Opus 5 input are $5, and written to the cache $6.25 or, for an hour, $10: 11.25 to 15."""
+        tokens = {"input": 10**6, "output": 0, "cache_read": 0, "cache_creation": 10**6}
+        used = {"model": "claude-opus-5", "tokens": tokens, "estimated_cost": {"currency": "USD", "amount": cents}}
+        actor = {"type": "user_actor", "email_address": "dana@example.com"}
+        row = {"date": "2026-11-05T00:00:00Z", "actor": actor, "customer_type": "api", "model_breakdown": [used]}
+        path = tmp_path / "page.json"
+        path.write_text(json.dumps({"data": [row], "has_more": False}), encoding="utf-8")
+        shell.run("import", str(path))
+        said = shell.run("doctor").stdout
+        assert ("for what is $11.25 at list price\n     to do: find what is wrong by" in said) is is_told
+
     def test_migrate_says_the_revision(self, shell: Shell) -> None:
         assert shell.run("migrate").stdout == "The schema is at revision 0009.\n"
 

@@ -65,6 +65,14 @@ def send(url: str, path: str, data: bytes, **headers: str) -> tuple[int, bytes]:
         return error.code, error.read()
 
 
+def later(url: str) -> str | None:
+    """After how many seconds a refused body is to come again."""
+    headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(f"{url}/v1/logs", data=b"{}", headers=headers), timeout=10)
+    return refused.value.headers["retry-after"]
+
+
 def usage(installation: Installation) -> Any:
     return installation.ledger.spend(None, None, ()).total
 
@@ -206,6 +214,7 @@ def test_usage_that_waits_for_the_database_keeps_nobody_else_waiting(
         assert all(waiting.acquire(timeout=10) for _ in range(RECEIVING))
         status, said = send(url, "/v1/logs", LOGS.read_bytes())
         assert (status, json.loads(said)) == (503, {"code": 14, "message": "Too much comes in at once; try again."})
+        assert later(url) == "1"
         with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:
             assert answer.read() == b"ok"
         may_store.set()
