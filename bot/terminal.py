@@ -125,7 +125,8 @@ def print_import(report: FileReport) -> None:
     for start, until in recorded.ranges:
         alone = ", never makes an alert"
         if report.changes:
-            alone = f"; {len(report.changes):,} of its days are known by themselves, the last {report.changes[-1].day}"
+            more = counted(len(report.changes), "more day")
+            alone = f"; {more} told apart from what was known before, the last {report.changes[-1].day}"
         _say(f"  {start} to {until} (that day not counted) as a whole: counts in month totals{alone}")
     for change in report.moved:
         _say(f"  {change.day}: {rounded(change.before)} → {rounded(change.after)}{report.why_moved}")
