@@ -111,3 +111,21 @@ def test_a_terminal_shows_the_bar_and_a_pipe_does_not(tmp_path: Path) -> None:
     sizes = re.findall(r"([\d.]+)/6\.0 MB", said.decode())
     assert sizes[-1] == "6.0"
     assert sizes == sorted(sizes, key=float)
+
+
+def test_a_bar_that_is_interrupted_as_it_begins_leaves_no_hidden_cursor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SHOWN_FROM", 1)
+    monkeypatch.setenv("TERM", "xterm")
+
+    def begin(self: Progress) -> None:
+        self.console.show_cursor(False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "start", begin)
+    (tmp_path / "a.csv").write_text("some")
+    terminal = Terminal()
+    with contextlib.redirect_stderr(terminal), pytest.raises(KeyboardInterrupt), import_bar([tmp_path / "a.csv"]):
+        pass
+    assert terminal.getvalue() == "\x1b[?25l\x1b[?25h"

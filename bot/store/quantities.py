@@ -163,12 +163,25 @@ def _rows_of(
     return [table.c.day.in_(period.days), table.c.source_id.in_(of_sources), is_who]
 
 
+def _claude_usage(database: Database, by: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:
+    """Sums of what was used of Claude in groups, those with a stated cost apart; ``read_quantity`` reads each."""
+    table = tables.usage_daily.c
+    return (
+        sa.select(*by, *summed(tables.usage_daily))
+        .select_from(tables.usage_daily)
+        .join(tables.usage_lines, table.line_id == tables.usage_lines.c.id)
+        .where(table.workspace_id == database.workspace_id, tables.usage_lines.c.vendor == ANTHROPIC)
+        .group_by(*by, table.reported_usd.is_not(None))
+        .order_by(*by)
+    )
+
+
 def quantities_of(database: Database, period: Period, people_ids: Collection[int]) -> list[Quantity]:
     """What some people used in a period, from the fullest source of each, by day, model, conditions and billing."""
     table, winner = tables.usage_daily.c, tables.person_days.c
     by = (table.day, *line_columns())
     query = (
-        sa.select(*by, *summed(tables.usage_daily))
+        _claude_usage(database, by)
         .join(tables.actors, table.actor_id == tables.actors.c.id)
         .join(
             tables.person_days,
@@ -179,13 +192,6 @@ def quantities_of(database: Database, period: Period, people_ids: Collection[int
                 winner.source_id == table.source_id,
             ),
         )
-        .join(tables.usage_lines, table.line_id == tables.usage_lines.c.id)
-        .where(
-            table.workspace_id == database.workspace_id,
-            tables.usage_lines.c.vendor == ANTHROPIC,
-        )
-        .group_by(*by, table.reported_usd.is_not(None))
-        .order_by(*by)
     )
     with database.read() as connection:
         query = query.where(*_rows_of(tables.usage_daily, database, period, people_ids))
@@ -482,19 +488,8 @@ def set_aside(database: Database, period: Period) -> dict[date, SetAside]:
             return found
         table, spent = tables.usage_daily.c, tables.person_days.c
         by = (table.day, tables.sources.c.name, *line_columns())
-        query = (
-            sa.select(*by, *summed(tables.usage_daily))
-            .join(tables.sources, table.source_id == tables.sources.c.id)
-            .join(tables.usage_lines, table.line_id == tables.usage_lines.c.id)
-            .where(
-                table.workspace_id == database.workspace_id,
-                tables.usage_lines.c.vendor == ANTHROPIC,
-                *_rows_of(tables.usage_daily, database, period, whole),
-            )
-            .group_by(*by, table.reported_usd.is_not(None))
-            .order_by(*by)
-        )
-        rows = connection.execute(query).all()
+        query = _claude_usage(database, by).join(tables.sources, table.source_id == tables.sources.c.id)
+        rows = connection.execute(query.where(*_rows_of(tables.usage_daily, database, period, whole))).all()
         days = (spent.workspace_id == database.workspace_id, spent.day.in_({day for day, *_ in rows}))
         told = set(connection.execute(sa.select(spent.day).where(*days, spent.person_id.in_(whole))).scalars())
         gateways = sa.select(tables.actors.c.person_id).where(tables.actors.c.kind == GATEWAY)
@@ -621,18 +616,10 @@ def day_details(database: Database, person_id: int, day: date) -> list[tuple[str
     table = tables.usage_daily.c
     by = (tables.sources.c.name, tables.actors.c.name, *line_columns())
     query = (
-        sa.select(*by, *summed(tables.usage_daily))
+        _claude_usage(database, by)
         .join(tables.actors, table.actor_id == tables.actors.c.id)
         .join(tables.sources, table.source_id == tables.sources.c.id)
-        .join(tables.usage_lines, table.line_id == tables.usage_lines.c.id)
-        .where(
-            table.workspace_id == database.workspace_id,
-            table.day == day,
-            tables.actors.c.person_id == person_id,
-            tables.usage_lines.c.vendor == ANTHROPIC,
-        )
-        .group_by(*by, table.reported_usd.is_not(None))
-        .order_by(*by)
+        .where(table.day == day, tables.actors.c.person_id == person_id)
     )
     with database.read() as connection:
         return [(source, actor, read_quantity(day, rest)) for source, actor, *rest in connection.execute(query)]

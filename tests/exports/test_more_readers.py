@@ -398,6 +398,24 @@ class TestContainers:
         assert said.format(path) in (bad.refused or "")
         assert good.recorded.accepted == 1
 
+    def test_of_a_file_in_a_zip_no_more_is_unpacked_than_it_is_said_to_have(
+        self, database: Database, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Asked for a megabyte of what its entry calls a small file, Python unpacks one, only to drop it."""
+        read, asked = zipfile.ZipExtFile.read, list[int]()
+
+        def noted(self: zipfile.ZipExtFile, size: int | None = -1) -> bytes:
+            asked.append(size or 0)
+            return read(self, size)
+
+        monkeypatch.setattr(zipfile.ZipExtFile, "read", noted)
+        with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+            archive.writestr("good.csv", self.CSV)
+        (report,) = imported(database, book, tmp_path / "one.zip")
+        assert report.recorded.accepted == 1
+        assert asked
+        assert max(asked) <= len(self.CSV) + 1
+
 
 def test_errors_of_an_api_are_told_from_usage(database: Database, book: PriceBook) -> None:
     (report,) = imported(database, book, SAMPLES / "claude_code_analytics_api" / "errors.json")

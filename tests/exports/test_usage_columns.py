@@ -227,6 +227,20 @@ def test_many_lines_that_are_no_rows_are_told_one_by_one(
     assert not is_read_by_column(content, book)
 
 
+def test_a_file_of_rows_that_repeat_each_other_is_left_before_all_of_it_is_in_memory(book: PriceBook) -> None:
+    content = "\n".join([",".join(HEADER), *[",".join(GOOD)] * 1000]).encode()
+    asked: list[int] = []
+
+    class File(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(self.tell())
+            return super().read(size)
+
+    reading = ConsoleUsage().read(Export("usage.csv", File(content), NOW), context(book))
+    assert next(one for one in reading if not isinstance(one, View)) is not None
+    assert max(asked) < len(content) / 10
+
+
 @pytest.mark.parametrize(("longest", "is_by_column"), [(200, True), (100, False)])
 def test_a_line_that_is_too_long_row_by_row_is_so_by_column(
     book: PriceBook, monkeypatch: pytest.MonkeyPatch, longest: int, is_by_column: bool

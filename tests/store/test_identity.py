@@ -20,7 +20,7 @@ from bot.spend.days import Period
 from bot.spend.digest import MONTHLY
 from bot.spend.records import GATEWAY, ORGANIZATION, THIS_MACHINE, Actor, Member, Problem
 from bot.store.answers import Answered, Answers
-from bot.store.audit import note_change
+from bot.store.audit import looks_at, note_change, note_look
 from bot.store.database import Database, open_database
 from bot.store.deliveries import (
     Told,
@@ -350,9 +350,14 @@ def test_a_slip_of_the_pen_in_a_link_can_be_undone(database: Database, book: Pri
     assert [similar_address(database, name) for name in ("Dana@Example.com", "zoe@elsewhere.org")] == [None, None]
     link(database, book, "ci", wrong)
     assert spenders(database) == {"dana@example.com": 1, wrong: 3, f"unassigned ({KEY.name})": 5}
+    ghost, dana = person_by_email(database, wrong), person_by_email(database, "dana@example.com")
+    assert ghost is not None
+    assert dana is not None
+    note_look(database, NOW, "U1", ghost.id, "the usage of ci")
     assert link_actor(database, "ci", "dana@example.com", BY_ADMIN, book, POLICY, NOW) == set()
     assert spenders(database) == {"dana@example.com": 9}
     assert [person.email for person, _, _ in all_people(database)] == ["dana@example.com"]
+    assert [look.who for look in looks_at(database, dana.id)] == ["U1"]
     # Whoever has usage of their own, or a wish, is nobody's slip.
     for email, usage in (("bo@example.com", opus_for(2)), ("cy@example.com", None)):
         if usage is not None:

@@ -202,7 +202,7 @@ def _worth_a_look(facts: DigestFacts, amount: Amount) -> list[str]:
     if facts.beyond_usd:
         lines.append(
             f"Reports of the organization as a whole say {rounded(facts.beyond_usd)} more than its people's usage; "
-            "that is in no figure here"
+            "that is in no figure here until their own usage comes in"
         )
     return lines
 
