@@ -390,7 +390,8 @@ def link(
     person: Annotated[str, typer.Argument(metavar="PERSON", help="The e-mail address of the person it is.")],
 ) -> None:
     """Say whose a key, an account or another address is; its whole history moves along."""
-    from bot.store.identity import BY_ADMIN, link_actor
+    from bot.store.identity import BY_ADMIN
+    from bot.store.linking import link_actor
     from bot.store.people import similar_address
 
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", person):
@@ -410,7 +411,7 @@ def erase(
     is_sure: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
 ) -> None:
     """Forget who a person is; team totals stay, under a name that says nothing. It cannot be undone."""
-    from bot.store.identity import erase_person
+    from bot.store.erasure import erase_person
 
     installation = _installation()
     if not is_sure and not typer.confirm(f"Forget who {person} is, for good?"):

@@ -17,7 +17,7 @@ from bot.spend.days import ONE_DAY
 from bot.spend.records import Member, Problem, RequestRows, Sessions, UsageRecord, UsageRows
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
-from bot.store.identity import is_erased, names_erased
+from bot.store.hidden_names import is_erased, names_erased
 from bot.store.read_files import FileState, ReadFile, find_read_files, remember_read_files
 from bot.store.recording import DayChange, FileTally, Recorded, record
 from bot.store.tally import Tally

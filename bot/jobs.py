@@ -30,7 +30,8 @@ from bot.spend.digest import DAILY, MONTHLY, DigestFacts, is_correction
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import ALERT, NOTICE, SILENT, TOO_LATE, Delivery, Scope
-from bot.store.identity import BY_SLACK, contest_key, link_actor, possible_addresses
+from bot.store.identity import BY_SLACK, contest_key, possible_addresses
+from bot.store.linking import link_actor
 from bot.store.people import Person, addresses_of_team, person_by_email, person_by_id, wishes_of
 from bot.store.quantities import last_day_before
 from bot.store.settings import read_setting, write_setting

@@ -1,6 +1,7 @@
 """One line of a usage export, in our words, and what could not be read."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -31,6 +32,21 @@ class Actor(NamedTuple):
 
     kind: str
     name: str
+
+
+_CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
+"""Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
+
+
+def is_claude_code_key(actor: Actor) -> bool:
+    """Whether it is a key that Claude Code made, and named after its user."""
+    return bool(key_user(actor))
+
+
+def key_user(actor: Actor) -> str:
+    """The user after whom Claude Code named a key, in small letters; nothing for other actors."""
+    match = _CLAUDE_CODE_KEY.fullmatch(actor.name) if actor.kind == "api_key" else None
+    return match["user"].lower() if match else ""
 
 
 THIS_MACHINE = Actor(MACHINE, "this machine")

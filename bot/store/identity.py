@@ -1,4 +1,4 @@
-"""Who is who: which person is behind the names that exports use, and how one is forgotten.
+"""Who is who: which person is behind the names that exports use.
 
 Exports name people by e-mail address, API key, account id or login. An address is a person. Other names find theirs
 through an export that gives both, through the rule for Claude Code's keys, through Slack, or through an admin; until
@@ -7,56 +7,33 @@ then what they spend is *unassigned*. Whoever moves to another person takes all 
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-import secrets
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import date, datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
 from decimal import Decimal
-from html import escape
-from typing import Any, NamedTuple
-from unicodedata import normalize
+from typing import NamedTuple
 
 from bot.pricing import PriceBook
 from bot.spend.amounts import ZERO
 from bot.spend.days import Period
-from bot.spend.records import NOBODYS_OWN, ORGANIZATION, Actor, Member
-from bot.store.alerting import AlertPolicy, owe_alerts
-from bot.store.answers import forget_answers
-from bot.store.audit import write_audit
+from bot.spend.records import ORGANIZATION, Actor, Member, key_user
 from bot.store.builder import sa, tables
-from bot.store.bulk import analyze_grown, insert_missing, replace_rows, run_in, run_sql, select_in, select_rows
+from bot.store.bulk import analyze_grown, insert_missing, replace_rows, run_in, select_in, select_rows
 from bot.store.columns import ACTORS, MEMBERS, PEOPLE
 from bot.store.connection import Connection
 from bot.store.database import Database
-from bot.store.deliveries import NOTICE
-from bot.store.people import ERASED, normalised_email
+from bot.store.hidden_names import erased_ids, erased_users, erasure_salt, hidden_name, hide_new_keys
+from bot.store.people import ERASED
 from bot.store.ranges import fuller_ranges, refresh_ranges, spans_of
-from bot.store.read_files import forget_read_files
 from bot.store.rollups import Rollups
-from bot.store.settings import read_setting_in, write_setting_in
 
 BY_EXPORT, BY_RULE, BY_SLACK, BY_ADMIN = "export", "rule", "slack", "admin"
+
 BY_LINK = "link"
 """Of an address that no export has named, but a link alone."""
 
 CONTESTED = "contested"
 """Of a device that exports tell beside two people, and a key that Slack knows two for: nobody's until an admin says."""
-
-CLAUDE_CODE_KEY = re.compile(r"claude_code_key_(?P<user>.+)_[A-Za-z0-9]{4}")
-"""Claude Code makes a key of its own for each user of a Console organisation and names it like this."""
-
-_SALT = "erasure_salt"
-_BETWEEN = re.compile(r"[^a-z0-9]", re.IGNORECASE)
-_ADDRESS = re.compile(r"[^\s/\\,;:<>()\[\]\"']+@[^\s/\\,;:<>()\[\]\"']+")
-_PLAIN = re.compile(r"[\w.@+-]+", re.ASCII)
-CUT_FROM = 20
-"""Messages show so many letters of a long name at least."""
-
-KEY_USER = "key_user"
-"""The kind of what is kept, hidden, of the name in an erased person's keys."""
 
 
 class UnknownIdentity(Exception):
@@ -86,13 +63,13 @@ def actor_ids(
     found = known_actors(connection, workspace_id, wanted)
     missing = sorted(wanted - found.keys())
     if missing:
-        erased = _erased_ids(connection, workspace_id, missing)
+        erased = erased_ids(connection, workspace_id, missing)
         added = [actor for actor in missing if actor not in erased]
         _add_actors(connection, workspace_id, added)
-        hidden = _hide_new_keys(connection, workspace_id, erased)
+        hidden = hide_new_keys(connection, workspace_id, erased)
         found = known_actors(connection, workspace_id, wanted) | erased | hidden
         if any(actor.kind == "email" for actor in added):
-            _follow_rule(connection, workspace_id, book, moved)
+            follow_rule(connection, workspace_id, book, moved)
     return found
 
 
@@ -124,7 +101,7 @@ def learn_members(
     new, told = 0, list(members)
     addresses = {Actor("email", member.email) for member in told}
     accounts = {Actor(member.kind, member.account) for member in told if member.account is not None}
-    erased = _erased_ids(connection, workspace_id, sorted(addresses | accounts))
+    erased = erased_ids(connection, workspace_id, sorted(addresses | accounts))
     person_of = _people_of_emails(connection, workspace_id, {one.name for one in addresses - erased.keys()})
     run_in(connection, _NAMED_IN, (BY_EXPORT, workspace_id, BY_LINK), sorted(person_of))
     listed = {row[0]: _Listed(*row[1:]) for row in select_in(connection, _PEOPLE, (), sorted({*person_of.values()}))}
@@ -163,86 +140,9 @@ def learn_members(
     people = sorted((listed[one] for one in changed), key=lambda one: one.email)
     replace_rows(connection, MEMBERS, [(workspace_id, one.email, one.name, False, one.seat) for one in people])
     if told:
-        _follow_rule(connection, workspace_id, book, moved)
+        follow_rule(connection, workspace_id, book, moved)
     emails: dict[int, str | None] = dict(select_in(connection, _EMAILS, (), sorted({owner for _, owner in elsewhere})))
     return Learned(new, [(member, email) for member, owner in elsewhere if (email := emails[owner]) is not None])
-
-
-def link_actor(
-    database: Database,
-    name: str,
-    email: str,
-    by: str,
-    book: PriceBook,
-    policy: AlertPolicy,
-    now: datetime,
-    kind: str | None = None,
-) -> set[int]:
-    """Say that a key, account or address is a person's, who may reach a limit by that; of one kind only if said.
-
-    What was kept of an address, such as its team and limit, is the person's from then on where they have none of their
-    own. An address that goes its own way again has it as before; the person keeps it, but for the Slack user.
-    Returns the ids of people whose it was. Raises UnknownIdentity for a name that no export has used.
-    """
-    with database.write_usage() as connection:
-        found = _actors_named(connection, database.workspace_id, name, kind)
-        if not found:
-            raise UnknownIdentity(f"No export has named “{name}”. claudecost people lists the names that are known.")
-        address = normalised_email(email)
-        is_new = not known_actors(connection, database.workspace_id, {Actor("email", address)})
-        person_id = _person_of_email(connection, database.workspace_id, address)
-        if person_id is None:
-            raise UnknownIdentity(f"The data of {email} were erased; nothing is linked to that address any more.")
-        if is_new:
-            run_sql(connection, _NAMED_BY, (BY_LINK, database.workspace_id, address))
-        named = found
-        found, person_id = _meant(connection, database.workspace_id, named, address, person_id)
-        _take_along(connection, database.workspace_id, named, person_id)
-        moved: PersonDays = set()
-        owners = sa.select(tables.people.c.id).join(tables.actors, tables.actors.c.person_id == tables.people.c.id)
-        owners = owners.where(
-            tables.actors.c.id.in_(found), tables.people.c.email.is_not(None), tables.people.c.id != person_id
-        )
-        before = set(connection.execute(owners).scalars())
-        # Of keys that only come along, what an export said of their owner still tells which export is the newer one.
-        is_said = (
-            tables.actors.c.kind == "api_key",
-            tables.actors.c.linked_by == BY_EXPORT,
-            tables.actors.c.id.not_in(named),
-        )
-        said = set(
-            connection.execute(sa.select(tables.actors.c.id).where(tables.actors.c.id.in_(found), *is_said)).scalars()
-        )
-        for actor_id in found:
-            whose = BY_EXPORT if actor_id in said else by
-            _move(connection, database.workspace_id, actor_id, person_id, whose, book, moved)
-        before -= {one for one in before if _forget_linked(connection, one, person_id)}
-        _follow_rule(connection, database.workspace_id, book, moved)
-        owe_alerts(connection, database.workspace_id, moved, policy, now)
-    return before
-
-
-def _forget_linked(connection: Connection, before: int, person_id: int) -> bool:
-    """Let go of an address that only a link has named, such as by a slip of the pen, once nothing is its own.
-
-    It would stand in the way of whoever really has such a name. Returns whether it went; the person without a name
-    stays, as another one with the same id would take over what was told to them.
-    """
-    person = connection.execute(sa.select(tables.people).where(tables.people.c.id == before)).mappings().one()
-    actors = connection.execute(sa.select(tables.actors).where(tables.actors.c.person_id == before)).mappings().all()
-    is_known = person["name"] != person["email"] or any(person[name] is not None for name in _KEPT)
-    if is_known or [(one["name"], one["linked_by"]) for one in actors] != [(person["email"], BY_LINK)]:
-        return False
-    actor_id = actors[0]["id"]
-    for table in (tables.usage_daily, tables.usage_ranges, tables.session_days, tables.seen_requests):
-        if connection.execute(sa.select(table.c.actor_id).where(table.c.actor_id == actor_id).limit(1)).first():
-            return False
-    # Who looked at the name's figures has looked at those of whose it is now.
-    looks = sa.update(tables.audit).where(tables.audit.c.person_id == before)
-    connection.execute(looks.values(person_id=person_id))
-    connection.execute(sa.delete(tables.actors).where(tables.actors.c.id == actor_id))
-    connection.execute(sa.update(tables.people).where(tables.people.c.id == before).values(email=None, name=""))
-    return True
 
 
 def unassigned(database: Database, since: date) -> list[Unassigned]:
@@ -310,8 +210,8 @@ def possible_addresses(database: Database, limit: int) -> dict[str, list[str]]:
                 sa.select(tables.people.c.email).where(mine, tables.people.c.email.is_not(None))
             ).scalars()
         )
-        nobodys = {entry.actor: _key_user(entry.actor) for entry in unassigned(database, date.max)}
-        others = _erased_users(connection, database.workspace_id, set(nobodys.values()))
+        nobodys = {entry.actor: key_user(entry.actor) for entry in unassigned(database, date.max)}
+        others = erased_users(connection, database.workspace_id, set(nobodys.values()))
     others |= {email.split("@")[0] for email in known}
     domains = [domain for domain, _ in Counter(email.split("@")[-1] for email in known).most_common(limit)]
     asked = {actor.name: user for actor, user in nobodys.items() if domains and user and user not in others}
@@ -326,96 +226,14 @@ def contest_key(database: Database, name: str) -> None:
         connection.execute(sa.update(tables.actors).where(*key, table.linked_by.is_(None)).values(linked_by=CONTESTED))
 
 
-def erase_person(database: Database, email: str, who: str, now: datetime) -> int:
-    """Forget who somebody is. Totals stay, under a name that says nothing; returns that person's id.
-
-    The names are kept as keyed hashes, so that a later export of the same usage is not counted as somebody else's.
-    Raises UnknownIdentity where nobody has that address.
-    """
-    with database.write_usage() as connection:
-        main = _main_address(connection, database.workspace_id, normalised_email(email))
-        if main not in (None, normalised_email(email)):
-            raise UnknownIdentity(f"“{email}” was linked to {main}, and both are one person here: erase {main}.")
-        person_id = connection.execute(_own_row(database.workspace_id, normalised_email(email))).scalar()
-        if person_id is None:
-            raise UnknownIdentity(f"Nobody here has the address “{email}”, so there is nothing to erase.")
-        salt = _salt(connection, database.workspace_id)
-        rows = connection.execute(
-            sa.select(tables.actors.c.id, tables.actors.c.kind, tables.actors.c.name, tables.actors.c.linked_by).where(
-                tables.actors.c.person_id == person_id
-            )
-        )
-        addresses, names = {normalised_email(email)}, {normalised_email(email)}
-        for actor_id, kind, name, linked_by in rows.all():
-            # What an export said of a key's owner still tells which of two exports is the newer one.
-            by = BY_EXPORT if linked_by == BY_EXPORT else None
-            # A key that was hidden as it was taken for another erased person's stays so.
-            hidden = name if name.startswith(ERASED) else _hidden(salt, Actor(kind, name))
-            # What comes later under a name that nobody bears is another actor's, and unassigned again.
-            hidden += f" {person_id}" if kind in NOBODYS_OWN else ""
-            connection.execute(
-                sa.update(tables.actors).where(tables.actors.c.id == actor_id).values(name=hidden, linked_by=by)
-            )
-            names |= {name} if kind == "email" or _key_user(Actor(kind, name)) else set()
-            addresses |= {name} if kind == "email" else set()
-        for address in addresses:
-            # Keys bear their owner's name as well, and may come in a later export.
-            owner = _hidden(salt, Actor(KEY_USER, address.split("@")[0]))
-            insert_missing(connection, ACTORS, [(database.workspace_id, KEY_USER, owner, person_id, None)])
-        nobody = {
-            "email": None,
-            "name": f"{ERASED} {person_id}",
-            "slack_user_id": None,
-            "limit_usd": None,
-            "seat": None,
-            "muted_until": None,
-            "planned_day": None,
-            "planned_before": None,
-            "quiet_hours": None,
-            "hides_name": None,
-        }
-        # An address that was linked to another has a row of its own still.
-        mine = (tables.people.c.workspace_id == database.workspace_id, tables.people.c.email.in_(addresses))
-        theirs = connection.execute(sa.select(tables.people.c.id, tables.people.c.slack_user_id).where(*mine)).all()
-        for row_id, user in theirs:
-            if user is not None:
-                forget_answers(connection, database.workspace_id, user)
-            connection.execute(sa.update(tables.people).where(tables.people.c.id == row_id).values(**nobody))
-            _forget_messages(connection, database.workspace_id, row_id)
-        names |= _hide_nobodys_keys(connection, database.workspace_id, salt, addresses)
-        for name in sorted(names, key=len, reverse=True):  # one may be a part of another
-            _forget_mentions(connection, database.workspace_id, name, f"{ERASED} {person_id}")
-        write_audit(connection, database.workspace_id, now, who, "erased a person's data", person_id)
-    database.write_out()
-    return int(person_id)
-
-
-def _hide_nobodys_keys(connection: Connection, workspace_id: int, salt: str, addresses: set[str]) -> set[str]:
-    """Hide keys that bear the name of erased people alone, and were nobody's as several had it; returns their names."""
-    users = {address.split("@")[0] for address in addresses}
-    users -= _known_users(connection, workspace_id, users)
-    found = set()
-    for actor_id, name, person_id in connection.execute(_waiting_keys(workspace_id)).all():
-        key = Actor("api_key", name)
-        if _key_user(key) in users:
-            found.add(name)
-            connection.execute(
-                sa.update(tables.actors).where(tables.actors.c.id == actor_id).values(name=_hidden(salt, key))
-            )
-            connection.execute(
-                sa.update(tables.people).where(tables.people.c.id == person_id).values(name=f"{ERASED} {person_id}")
-            )
-    return found
-
-
-def _own_row(workspace_id: int, address: str) -> sa.Select[int]:
+def person_of_address(workspace_id: int, address: str) -> sa.Select[int]:
     """The person who is known by an address."""
     return sa.select(tables.people.c.id).where(
         tables.people.c.workspace_id == workspace_id, tables.people.c.email == address
     )
 
 
-def _main_address(connection: Connection, workspace_id: int, address: str) -> str | None:
+def main_address(connection: Connection, workspace_id: int, address: str) -> str | None:
     """The address by which the person is known whose an address is; None where no export has named it."""
     query = (
         sa.select(tables.people.c.email)
@@ -429,164 +247,9 @@ def _main_address(connection: Connection, workspace_id: int, address: str) -> st
     return connection.execute(query).scalar()
 
 
-def _meant(
-    connection: Connection, workspace_id: int, named: list[int], address: str, person_id: int
-) -> tuple[list[int], int]:
-    """Which actors are to move, and to whom: ``person_id``, whose ``address`` is, or the one who is known by it.
-
-    An address that is linked to itself goes its own way again. Where both are one person already, but known by another
-    address, that one gives way. An address that is linked to somebody else's takes along what was known to be theirs.
-    """
-    rows = connection.execute(
-        sa.select(
-            tables.actors.c.id,
-            tables.actors.c.kind,
-            tables.actors.c.name,
-            tables.actors.c.person_id,
-            tables.people.c.email,
-        )
-        .join(tables.people, tables.actors.c.person_id == tables.people.c.id)
-        .where(tables.actors.c.id.in_(named))
-    ).all()
-    mains = {row.person_id for row in rows if row.kind == "email" and row.name == row.email}
-    # Keys that the rule gave them follow the rule afterwards.
-    is_given = tables.actors.c.linked_by.is_distinct_from(BY_RULE)
-    theirs = (
-        connection.execute(sa.select(tables.actors.c.id).where(tables.actors.c.person_id.in_(mains), is_given))
-        .scalars()
-        .all()
-    )
-    is_itself = [(row.kind, row.name) for row in rows] == [("email", address)]
-    if is_itself or person_id in mains:
-        person_id = connection.execute(_own_row(workspace_id, address)).scalar() or person_id
-    return sorted({*named, *theirs}), person_id
-
-
-def _take_along(connection: Connection, workspace_id: int, named: list[int], person_id: int) -> None:
-    """Give a person what is kept of the address among some actors; see ``link_actor``."""
-    is_own = sa.and_(
-        tables.people.c.workspace_id == tables.actors.c.workspace_id, tables.people.c.email == tables.actors.c.name
-    )
-    query = sa.select(tables.people, tables.actors.c.person_id.label("before")).join(tables.actors, is_own)
-    query = query.where(
-        tables.people.c.workspace_id == workspace_id, tables.actors.c.kind == "email", tables.actors.c.id.in_(named)
-    )
-    kept = connection.execute(query).mappings().first()
-    if kept is None or kept["before"] == person_id:
-        return
-    if kept["before"] != kept["id"]:
-        # Whom it leaves, Slack is asked for anew, and of others who took its Slack user along.
-        user = sa.and_(
-            tables.people.c.workspace_id == workspace_id, tables.people.c.slack_user_id == kept["slack_user_id"]
-        )
-        left = sa.or_(tables.people.c.id == kept["before"], sa.and_(user, tables.people.c.id != kept["id"]))
-        connection.execute(sa.update(tables.people).where(left).values(slack_user_id=None))
-    person = connection.execute(sa.select(tables.people).where(tables.people.c.id == person_id)).mappings().one()
-    if person_id != kept["id"] and kept["slack_user_id"] == person["slack_user_id"]:
-        # It has that from the person, and not the other way round.
-        connection.execute(sa.update(tables.people).where(tables.people.c.id == kept["id"]).values(slack_user_id=None))
-    lacking = {name: kept[name] for name in _KEPT if person[name] is None}
-    if person["name"] == person["email"] and kept["name"] != kept["email"]:
-        lacking["name"] = kept["name"]
-    if lacking:
-        connection.execute(sa.update(tables.people).where(tables.people.c.id == person_id).values(**lacking))
-
-
-_KEPT = (
-    "slack_user_id",
-    "limit_usd",
-    "seat",
-    "team_id",
-    "muted_until",
-    "planned_day",
-    "planned_before",
-    "quiet_hours",
-    "hides_name",
-)
-"""What is kept of a person beside their names."""
-
-
-def _forget_messages(connection: Connection, workspace_id: int, person_id: int) -> None:
-    table = tables.deliveries.c
-    own = (table.workspace_id == workspace_id, table.kind == "alert", table.target == str(person_id))
-    connection.execute(
-        sa.update(tables.deliveries).where(*own).values(payload=None, channel=None, ts=None, problem=None)
-    )
-    waiting = table.state.in_(("due", "sending", "held", "failed"))
-    connection.execute(sa.update(tables.deliveries).where(*own, waiting).values(state="expired"))
-
-
-def _forget_mentions(connection: Connection, workspace_id: int, name: str, instead: str) -> None:
-    """Put other words in the place of a name wherever it was written down, in whatever letters, and forget messages."""
-    without = _without(connection, workspace_id, name, instead)
-    # SQLite knows the letter case of ASCII alone, and JSON spells other letters in its own way.
-    plain = max(_PLAIN.findall(name[:CUT_FROM].lower()), key=len, default="")
-    forget_read_files(connection, workspace_id, plain, lambda said: without(said) != said)
-    of_imports = tables.import_problems.c.import_id.in_(
-        sa.select(tables.imports.c.id).where(tables.imports.c.workspace_id == workspace_id)
-    )
-    columns = (
-        tables.audit.c.what,
-        tables.settings.c.value,
-        tables.feeds.c.problem,
-        tables.read_files.c.problem,
-        tables.imports.c.path,
-    )
-    places = [(column, column.table.c.workspace_id == workspace_id) for column in columns]
-    for column, is_mine in [*places, (tables.import_problems.c.problem, of_imports)]:
-        may_be_named = sa.func.lower(column).contains(plain, autoescape=True)
-        for (said,) in connection.execute(sa.select(column).where(is_mine, may_be_named).distinct()).all():
-            if without(said) != said:
-                connection.execute(
-                    sa.update(column.table).where(is_mine, column == said).values({column: without(said)})
-                )
-    sent = tables.deliveries.c
-    may_be_named = sa.or_(
-        *(sa.func.lower(column).contains(plain, autoescape=True) for column in (sent.key, sent.payload))
-    )
-    told = sa.select(sent.id, sent.kind, sent.key, sent.payload).where(sent.workspace_id == workspace_id, may_be_named)
-    nothing = {"key": sa.literal("erased:") + sa.cast(sent.id, sa.Text), "payload": None, "problem": None}
-    state = sa.case((sent.state.in_(("due", "sending", "held")), "expired"), else_=sent.state)
-    for message_id, kind, key, payload in connection.execute(told).all():
-        said = json.loads(payload or "null")
-        spared = _in_texts(said, without)
-        if kind == NOTICE and (spared != said or without(key) != key):
-            connection.execute(sa.update(tables.deliveries).where(sent.id == message_id).values(**nothing, state=state))
-        elif spared != said:
-            connection.execute(
-                sa.update(tables.deliveries).where(sent.id == message_id).values(payload=json.dumps(spared))
-            )
-
-
-def _without(connection: Connection, workspace_id: int, name: str, instead: str) -> Callable[[str], str]:
-    """What takes a name out of a text: all of it, and not where it is a part of another name that is known."""
-    is_longer = (tables.actors.c.name.contains(name, autoescape=True), tables.actors.c.name != name)
-    query = sa.select(tables.actors.c.name).where(tables.actors.c.workspace_id == workspace_id, *is_longer).distinct()
-    others = sorted(connection.execute(query).scalars(), key=len, reverse=True)
-    kept, gone = ("|".join(spelling for one in some for spelling in _spelt(one)) for some in (others, [name]))
-    found = re.compile(rf"(?<![^\W_])(?:({kept or '(?!)'})|{gone})(?![^\W_])", re.IGNORECASE)
-    return lambda text: found.sub(lambda match: match[1] or instead, text)
-
-
-def _spelt(name: str) -> list[str]:
-    """Patterns of a name as texts have it: with accents by themselves, safe for Slack, and cut where it is long."""
-    whole = dict.fromkeys(escape(normalize(form, name), quote=False) for form in ("NFC", "NFD")) | {name: None}
-    cut = [f"{one[:end]}…" for one in whole for end in range(len(one) - 1, CUT_FROM - 1, -1)]
-    return [re.escape(one) for one in (*whole, *cut)]
-
-
-def _in_texts(said: Any, change: Callable[[str], str]) -> Any:
-    """The same message with all its texts changed."""
-    if isinstance(said, dict):
-        return {key: _in_texts(value, change) for key, value in said.items()}
-    if isinstance(said, list):
-        return [_in_texts(one, change) for one in said]
-    return change(said) if isinstance(said, str) else said
-
-
 def stored_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) -> dict[Actor, int]:
     """The ids of those of some actors that an export has named, erased people's among them."""
-    return _erased_ids(connection, workspace_id, sorted(wanted)) | known_actors(connection, workspace_id, wanted)
+    return erased_ids(connection, workspace_id, sorted(wanted)) | known_actors(connection, workspace_id, wanted)
 
 
 def known_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) -> dict[Actor, int]:
@@ -595,24 +258,6 @@ def known_actors(connection: Connection, workspace_id: int, wanted: set[Actor]) 
     rows = select_in(connection, sql, [workspace_id], sorted({actor.name for actor in wanted}))
     found = {Actor(kind, name): int(actor_id) for kind, name, actor_id in rows}
     return {actor: actor_id for actor, actor_id in found.items() if actor in wanted}
-
-
-def _actors_named(connection: Connection, workspace_id: int, name: str, kind: str | None) -> list[int]:
-    """Actors by name as an export has it, else in any letter case."""
-    bare = name.strip()
-    for is_named in (tables.actors.c.name == bare, sa.func.lower(tables.actors.c.name) == bare.lower()):
-        query = sa.select(tables.actors.c.id).where(tables.actors.c.workspace_id == workspace_id, is_named)
-        query = query if kind is None else query.where(tables.actors.c.kind == kind)
-        found = list(connection.execute(query).scalars())
-        if found:
-            return found
-    # A key that is known by its hash, as whoever it was taken for was erased.
-    salt = _known_salt(connection, workspace_id)
-    hidden = [] if salt is None else [_hidden(salt, Actor("api_key", bare))]
-    query = sa.select(tables.actors.c.id).where(
-        tables.actors.c.workspace_id == workspace_id, tables.actors.c.name.in_(hidden)
-    )
-    return list(connection.execute(query).scalars())
 
 
 def _add_actors(connection: Connection, workspace_id: int, missing: list[Actor]) -> None:
@@ -628,7 +273,7 @@ def _add_actors(connection: Connection, workspace_id: int, missing: list[Actor])
             behind[actor] = person_of[actor.name], BY_EXPORT
         elif actor.kind == ORGANIZATION:
             behind[actor] = _organization(connection, workspace_id), None
-        elif (owner := by_user.get(_key_user(actor))) is not None:
+        elif (owner := by_user.get(key_user(actor))) is not None:
             behind[actor] = owner, BY_RULE
         else:
             strangers.append(actor)
@@ -653,9 +298,9 @@ def _add_person(connection: Connection, workspace_id: int, name: str, *, is_orga
     return int(select_rows(connection, sql, (workspace_id, name, is_organization))[0][0])
 
 
-def _person_of_email(connection: Connection, workspace_id: int, email: str) -> int | None:
+def person_of_email(connection: Connection, workspace_id: int, email: str) -> int | None:
     """Whoever an address is of, made where it is nobody's; None where that person was erased."""
-    if _erased_ids(connection, workspace_id, [Actor("email", email)]):
+    if erased_ids(connection, workspace_id, [Actor("email", email)]):
         return None
     return _people_of_emails(connection, workspace_id, {email})[email]
 
@@ -705,16 +350,15 @@ def _claimed(
     if member.is_device and owner.linked_by == BY_EXPORT and owner.person_id != person_id:
         # As with keys: in whatever order exports come, they end in the same.
         ((_, nobody),) = _nobodies(connection, workspace_id, [Actor(member.kind, str(member.account))])
-        _move(connection, workspace_id, owner.actor_id, nobody, CONTESTED, book, moved)
+        move_actor(connection, workspace_id, owner.actor_id, nobody, CONTESTED, book, moved)
         return _Owner(owner.actor_id, nobody, CONTESTED)
     if owner.linked_by is not None:
         return owner
-    _move(connection, workspace_id, owner.actor_id, person_id, BY_EXPORT, book, moved)
+    move_actor(connection, workspace_id, owner.actor_id, person_id, BY_EXPORT, book, moved)
     return _Owner(owner.actor_id, person_id, BY_EXPORT)
 
 
 _EMAILS = "SELECT id, email FROM people WHERE id IN"
-_NAMED_BY = "UPDATE actors SET linked_by = ? WHERE workspace_id = ? AND kind = 'email' AND name = ?"
 _NAMED_IN = "UPDATE actors SET linked_by = ? WHERE workspace_id = ? AND kind = 'email' AND linked_by = ? AND name IN"
 _PEOPLE = "SELECT id, email, name, seat FROM people WHERE id IN"
 _OF_EMAILS = "SELECT name, person_id FROM actors WHERE workspace_id = ? AND kind = 'email' AND name IN"
@@ -734,7 +378,7 @@ def _hide_account(
         return False
     whose = sa.select(tables.actors.c.person_id).where(tables.actors.c.id == erased[Actor("email", member.email)])
     person_id = connection.execute(whose).scalar_one()
-    hidden = _hidden(_salt(connection, workspace_id), account)
+    hidden = hidden_name(erasure_salt(connection, workspace_id), account)
     owner = _owners(connection, workspace_id, [account]).get(account)
     if owner is None:
         insert_missing(connection, ACTORS, [(workspace_id, account.kind, hidden, person_id, BY_EXPORT)])
@@ -746,25 +390,25 @@ def _hide_account(
     return now is not owner
 
 
-def _follow_rule(connection: Connection, workspace_id: int, book: PriceBook, moved: PersonDays) -> None:
+def follow_rule(connection: Connection, workspace_id: int, book: PriceBook, moved: PersonDays) -> None:
     """Give Claude Code's keys that nobody is behind to the one person whose address begins like the key's user.
 
     A key that was given to somebody by this rule, or by Slack, is nobody's again once a second person has such an
     address: in whatever order exports come, they end in the same.
     """
     _undo_rule(connection, workspace_id, book, moved)
-    waiting = connection.execute(_waiting_keys(workspace_id)).all()
+    waiting = connection.execute(waiting_keys(workspace_id)).all()
     by_user = _people_by_user(connection, workspace_id) if waiting else {}
-    users = {actor_id: _key_user(Actor("api_key", name)) for actor_id, name, _ in waiting}
+    users = {actor_id: key_user(Actor("api_key", name)) for actor_id, name, _ in waiting}
     # What waits may be of somebody who was erased since.
-    erased = _erased_users(connection, workspace_id, by_user.keys() & users.values())
+    erased = erased_users(connection, workspace_id, by_user.keys() & users.values())
     for actor_id, user in users.items():
         owner = by_user.get(user)
         if owner is not None and user not in erased:
-            _move(connection, workspace_id, actor_id, owner, BY_RULE, book, moved)
+            move_actor(connection, workspace_id, actor_id, owner, BY_RULE, book, moved)
 
 
-def _waiting_keys(workspace_id: int) -> sa.Select[int, str, int]:
+def waiting_keys(workspace_id: int) -> sa.Select[int, str, int]:
     """Claude Code's keys that nobody is behind: actor, name and the person that stands for it."""
     return (
         sa.select(tables.actors.c.id, tables.actors.c.name, tables.actors.c.person_id)
@@ -788,12 +432,12 @@ def _undo_rule(connection: Connection, workspace_id: int, book: PriceBook, moved
     given = connection.execute(query).all()
     by_user = _people_by_user(connection, workspace_id) if given else {}
     for actor_id, kind, name, person_id in given:
-        owner = by_user.get(_key_user(Actor(kind, name)))
+        owner = by_user.get(key_user(Actor(kind, name)))
         if owner is not None and owner != person_id:
-            _move(connection, workspace_id, actor_id, owner, BY_RULE, book, moved)
+            move_actor(connection, workspace_id, actor_id, owner, BY_RULE, book, moved)
         elif owner is None:
             added = tables.people.insert().values(workspace_id=workspace_id, name=name).returning(tables.people.c.id)
-            _move(connection, workspace_id, actor_id, connection.execute(added).scalar_one(), None, book, moved)
+            move_actor(connection, workspace_id, actor_id, connection.execute(added).scalar_one(), None, book, moved)
 
 
 def _people_by_user(connection: Connection, workspace_id: int) -> dict[str, int]:
@@ -813,17 +457,7 @@ def _people_by_user(connection: Connection, workspace_id: int) -> dict[str, int]
     return {user: next(iter(ids)) for user, ids in found.items() if len(ids) == 1}
 
 
-def is_claude_code_key(actor: Actor) -> bool:
-    """Whether it is a key that Claude Code made, and named after its user."""
-    return bool(_key_user(actor))
-
-
-def _key_user(actor: Actor) -> str:
-    match = CLAUDE_CODE_KEY.fullmatch(actor.name) if actor.kind == "api_key" else None
-    return match["user"].lower() if match else ""
-
-
-def _move(
+def move_actor(
     connection: Connection,
     workspace_id: int,
     actor_id: int,
@@ -865,123 +499,3 @@ def _move(
             )
             connection.execute(sa.delete(tables.people).where(tables.people.c.id == before))
     connection.execute(sa.update(tables.actors).where(tables.actors.c.id == actor_id).values(linked_by=by))
-
-
-def _erased_ids(connection: Connection, workspace_id: int, named: list[Actor]) -> dict[Actor, int]:
-    """Actors among these whose person was erased: they are known by their hash alone."""
-    salt = _known_salt(connection, workspace_id)
-    if salt is None:
-        return {}
-    named = [actor for actor in named if actor.kind not in NOBODYS_OWN]
-    hidden: dict[str, list[Actor]] = defaultdict(list)
-    users = {actor: _key_user(actor) for actor in named if _key_user(actor)}
-    living = _known_users(connection, workspace_id, set(users.values()))
-    for actor in named:
-        hidden[_hidden(salt, actor)].append(actor)
-        if actor in users and users[actor] not in living:  # else it may be theirs who is still here
-            hidden[_hidden(salt, Actor(KEY_USER, users[actor]))].append(actor)
-    sql = "SELECT name, id FROM actors WHERE workspace_id = ? AND name IN"
-    ids: dict[str, int] = dict(select_in(connection, sql, [workspace_id], sorted(hidden)))
-    found = {actor: int(ids[name]) for name, some in hidden.items() if name in ids for actor in some}
-    # Its own name says more than whose key it is.
-    own = {actor: int(ids[name]) for actor in named if (name := _hidden(salt, actor)) in ids}
-    return found | own
-
-
-def erased_names(connection: Connection, workspace_id: int, ids: Mapping[Actor, int]) -> dict[int, set[int]]:
-    """For machines, gateways and organizations among some actors, those of the same name that erased people had."""
-    named = [actor for actor in ids if actor.kind in NOBODYS_OWN]
-    salt = _known_salt(connection, workspace_id) if named else None
-    if salt is None:
-        return {}
-    query = sa.select(tables.actors.c.id, tables.actors.c.name).where(
-        tables.actors.c.workspace_id == workspace_id,
-        tables.actors.c.kind.in_(NOBODYS_OWN),
-        tables.actors.c.name.startswith(f"{ERASED} "),
-    )
-    found: dict[str, set[int]] = defaultdict(set)
-    for actor_id, name in connection.execute(query):
-        found[" ".join(name.split()[:3])].add(actor_id)
-    return {ids[actor]: found[hidden] for actor in named if (hidden := _hidden(salt, actor)) in found}
-
-
-def _erased_users(connection: Connection, workspace_id: int, users: set[str]) -> set[str]:
-    """Those of some names of users with which the address of an erased person began."""
-    salt = _known_salt(connection, workspace_id)
-    if salt is None:
-        return set()
-    hidden = {_hidden(salt, Actor(KEY_USER, user)): user for user in users}
-    sql = "SELECT name FROM actors WHERE workspace_id = ? AND kind = 'key_user' AND name IN"
-    return {hidden[name] for (name,) in select_in(connection, sql, [workspace_id], sorted(hidden))}
-
-
-def _known_users(connection: Connection, workspace_id: int, users: set[str]) -> set[str]:
-    """Those of some names of users with which the address of somebody here begins."""
-    found = set()
-    for user in users:
-        begins = tables.people.c.email.startswith(f"{user}@", autoescape=True)
-        query = sa.select(tables.people.c.id).where(tables.people.c.workspace_id == workspace_id, begins).limit(1)
-        if connection.execute(query).first() is not None:
-            found.add(user)
-    return found
-
-
-def _hide_new_keys(connection: Connection, workspace_id: int, erased: dict[Actor, int]) -> dict[Actor, int]:
-    """An actor of its own, under its hidden name, for each key that is an erased person's by its owner's name alone."""
-    keys = [actor for actor in erased if _key_user(actor)]
-    if not keys:
-        return {}
-    salt = _salt(connection, workspace_id)
-    whose = sa.select(tables.actors.c.id, tables.actors.c.person_id).where(
-        tables.actors.c.id.in_({erased[key] for key in keys})
-    )
-    person_of = {row.id: row.person_id for row in connection.execute(whose)}
-    rows = [(workspace_id, key.kind, _hidden(salt, key), person_of[erased[key]], None) for key in keys]
-    insert_missing(connection, ACTORS, rows)
-    sql = "SELECT name, id FROM actors WHERE workspace_id = ? AND kind = 'api_key' AND name IN"
-    ids: dict[str, int] = dict(select_in(connection, sql, [workspace_id], [row[2] for row in rows]))
-    return {key: int(ids[_hidden(salt, key)]) for key in keys}
-
-
-def is_erased(database: Database, address: str) -> bool:
-    """Whether the data of whoever has an address were erased."""
-    with database.read() as connection:
-        return bool(_erased_ids(connection, database.workspace_id, [Actor("email", normalised_email(address))]))
-
-
-def names_erased(database: Database, path: str) -> bool:
-    """Whether a path has the address of somebody whose data were erased in it."""
-    with database.read() as connection:
-        return without_erased(connection, database.workspace_id, path) != path
-
-
-def without_erased(connection: Connection, workspace_id: int, path: str) -> str:
-    """A path as it may be kept: without the addresses of people whose data were erased."""
-    for word in _ADDRESS.findall(path):
-        # An address may stand between other words, and end where the suffix of a file begins.
-        user, _, host = word.rpartition("@")
-        users = [user[start:] for start in (0, *(found.end() for found in _BETWEEN.finditer(user)))]
-        hosts = [host[:end] for end in (len(host), *(found.start() for found in _BETWEEN.finditer(host)))]
-        spelt = [f"{one}@{other}" for one in users[:20] for other in hosts[:20]]
-        actors_of = {Actor("email", normalised_email(one)): one for one in spelt}
-        for actor in _erased_ids(connection, workspace_id, list(actors_of)):
-            path = path.replace(actors_of[actor], ERASED)
-    return path
-
-
-def _known_salt(connection: Connection, workspace_id: int) -> str | None:
-    """What erased names are hashed with; None while nobody was erased."""
-    return read_setting_in(connection, workspace_id, _SALT)
-
-
-def _salt(connection: Connection, workspace_id: int) -> str:
-    found = _known_salt(connection, workspace_id)
-    if found is None:
-        found = secrets.token_hex(16)
-        write_setting_in(connection, workspace_id, _SALT, found)
-    return found
-
-
-def _hidden(salt: str, actor: Actor) -> str:
-    digest = hashlib.blake2b(f"{actor.kind}\0{actor.name}".encode(), key=bytes.fromhex(salt), digest_size=16)
-    return f"{ERASED} {digest.hexdigest()}"

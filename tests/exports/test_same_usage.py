@@ -20,7 +20,9 @@ from bot.imports import FileReport
 from bot.ledger import Beyond
 from bot.pricing import PriceBook
 from bot.store.database import Database
-from bot.store.identity import BY_ADMIN, erase_person, link_actor
+from bot.store.erasure import erase_person
+from bot.store.identity import BY_ADMIN
+from bot.store.linking import link_actor
 from bot.store.quantities import people_on
 from bot.store.recording import rebuild_rollups
 from bot.store.tables import read_files, session_days, usage_lines

@@ -21,7 +21,7 @@ from bot.spend.causes import Saving, best_saving, compared, largest_kind
 from bot.spend.records import Actor, Sessions
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
-from bot.store.identity import link_actor
+from bot.store.linking import link_actor
 from bot.store.people import Wishes, person_by_email, plan_day, set_wishes, wishes_of
 from bot.store.recording import FileTally, record
 from bot.store.tally import Tally

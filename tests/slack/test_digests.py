@@ -30,7 +30,8 @@ from bot.spend.workdays import WorkCalendar
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
 from bot.store.deliveries import all_deliveries
-from bot.store.identity import BY_ADMIN, link_actor
+from bot.store.identity import BY_ADMIN
+from bot.store.linking import link_actor
 from bot.store.recording import FileTally, record
 from bot.store.subscriptions import WORKDAYS, Subscription, subscribe, unsubscribe
 from bot.store.tables import imports

@@ -30,8 +30,10 @@ from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Member, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
+from bot.store.erasure import erase_person
 from bot.store.feeds import feed_failed, feed_states, feed_succeeded, last_arrival
-from bot.store.identity import BY_ADMIN, erase_person, link_actor, unassigned
+from bot.store.identity import BY_ADMIN, unassigned
+from bot.store.linking import link_actor
 from bot.store.people import AmbiguousName, all_people
 from bot.store.recording import FileTally, record
 from bot.store.retention import delete_before

@@ -32,16 +32,16 @@ from bot.store.deliveries import (
     owe_notice,
     start_sending,
 )
+from bot.store.erasure import erase_person
 from bot.store.feeds import feed_failed
 from bot.store.identity import (
     BY_ADMIN,
     UnknownIdentity,
-    erase_person,
     is_unassigned,
-    link_actor,
     possible_addresses,
     unassigned,
 )
+from bot.store.linking import link_actor
 from bot.store.people import (
     all_people,
     normalised_email,

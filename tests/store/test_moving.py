@@ -13,7 +13,9 @@ from bot.playground.generate_export import MAIN_FILE
 from bot.pricing import PriceBook
 from bot.spend.records import Actor
 from bot.store.database import Database, DatabaseProblem, open_database
-from bot.store.identity import BY_ADMIN, erase_person, link_actor
+from bot.store.erasure import erase_person
+from bot.store.identity import BY_ADMIN
+from bot.store.linking import link_actor
 from bot.store.moving import copy_everything
 from bot.store.settings import write_setting
 from bot.store.tables import metadata

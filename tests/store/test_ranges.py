@@ -15,7 +15,8 @@ from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
 from bot.spend.records import ORGANIZATION, Actor, UsageRecord
 from bot.store.database import Database
-from bot.store.identity import link_actor, unassigned
+from bot.store.identity import unassigned
+from bot.store.linking import link_actor
 from bot.store.recording import rebuild_rollups
 from bot.store.retention import delete_before
 from bot.store.tables import person_ranges

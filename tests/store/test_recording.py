@@ -17,7 +17,7 @@ from bot.spend.records import ORGANIZATION, THIS_MACHINE, Actor, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database, connect
 from bot.store.deliveries import all_deliveries
-from bot.store.identity import erase_person
+from bot.store.erasure import erase_person
 from bot.store.people import people_of_team
 from bot.store.quantities import (
     VendorSpend,

@@ -16,7 +16,8 @@ from bot.store.alerting import AlertPolicy
 from bot.store.audit import note_change, note_look
 from bot.store.database import Database
 from bot.store.deliveries import owe_notice
-from bot.store.identity import BY_ADMIN, UnknownIdentity, link_actor
+from bot.store.identity import BY_ADMIN, UnknownIdentity
+from bot.store.linking import link_actor
 from bot.store.people import Person, person_by_id, similar_address
 
 EXAMPLE = "link claude_code_key_dana_ab12 dana@example.com"

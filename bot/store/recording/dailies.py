@@ -4,11 +4,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.spend.records import Actor, Member
+from bot.spend.records import Actor, Member, is_claude_code_key
 from bot.store.bulk import Row, insert_rows, replace_rows, run_sql, select_in
 from bot.store.columns import USAGE_DAILY
 from bot.store.connection import Connection
-from bot.store.identity import BY_EXPORT, KEY_USER, erased_names, is_claude_code_key, stored_actors
+from bot.store.hidden_names import KEY_USER, erased_names
+from bot.store.identity import BY_EXPORT, stored_actors
 from bot.store.people import ERASED
 from bot.store.recording.source import DELETE_DAILY, Counted, Part, Source, summed
 from bot.store.tally import NOT_STATED

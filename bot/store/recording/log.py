@@ -10,7 +10,7 @@ from bot.spend.records import Member, Problem
 from bot.store.builder import sa, tables
 from bot.store.bulk import Row, insert_rows, select_rows
 from bot.store.columns import IMPORT_PROBLEMS
-from bot.store.identity import without_erased
+from bot.store.hidden_names import without_erased
 from bot.store.recording.source import Source
 from bot.store.tally import Tally
 from bot.store.values import day_number
