@@ -17,7 +17,7 @@ _BRACE, _CLOSED = ord("{"), ord("}")
 
 
 def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
-    """Line numbers from 1, with the lines that name a usage and those that are no whole JSON object.
+    """Line numbers from 1, with the lines that name a usage, those that are no whole JSON object, and an unended one.
 
     Each line is valid until the next one is asked for. A key in quotes cannot stand inside a JSON string, where its
     quotes would be escaped: without it there is no usage, whatever else the line says. What is no object is for the
@@ -44,7 +44,11 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
                 hit = next(hits, end)
                 while hit < stop:
                     hit = next(hits, end)
-            elif buffer[start] != _BRACE or (buffer[stop - 1] != _CLOSED and not _is_closed(view[start:stop])):
+            elif (
+                stop == end  # without a line break: it may have been cut behind a brace
+                or buffer[start] != _BRACE
+                or (buffer[stop - 1] != _CLOSED and not _is_closed(view[start:stop]))
+            ):
                 yield row, view[start:stop]
             start = stop + 1
         if not got:

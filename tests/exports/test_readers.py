@@ -402,6 +402,16 @@ class TestTranscripts:
         assert problems[0].problem.startswith(said)
 
 
+def test_a_last_line_that_is_cut_is_told_wherever_that_is(book: PriceBook) -> None:
+    content = [{"type": "tool_use", "input": {"path": "a"}}]
+    message = {"content": content, "id": "msg_2", "model": "claude-opus-5", "usage": {"input_tokens": 1}}
+    last = json.dumps({"message": message, "timestamp": "2026-09-01T10:00:00Z", "type": "assistant"})
+    for end in range(1, len(last)):
+        records, problems = read(f"{line()}\n{last[:end]}", book)
+        assert (len(records), [one.row for one in problems]) == (1, [2]), last[:end]
+    assert len(read(f"{line()}\n{last}", book)[0]) == 2
+
+
 def test_a_cut_line_that_says_it_is_no_response_is_passed_over(book: PriceBook) -> None:
     cut = '{"parentUuid":null,"type":"user","message":{"content":[{"text":"hel'
     records, problems = read(f"{cut}\n{line()}", book)

@@ -36,12 +36,12 @@ kinds = st.sampled_from(
 
 
 def plainly(data: bytes) -> list[tuple[int, bytes]]:
-    """Every line that names a usage or is no whole object."""
+    """Every line that names a usage, is no whole object, or has no line break."""
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     return [
         (row, line)
         for row, line in enumerate(lines, start=1)
-        if (b'"usage"' in line or not (line.startswith(b"{") and line.endswith((b"}", b"}\r"))))
+        if (b'"usage"' in line or not (line.startswith(b"{") and line.endswith((b"}", b"}\r"))) or row == len(lines))
         and (line or row < len(lines))  # what follows the last line break is no line
     ]
 
