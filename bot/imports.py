@@ -14,7 +14,7 @@ from bot.exports.containers import STDIN, DamagedMember, opened
 from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
 from bot.pricing import PriceBook
 from bot.spend.days import ONE_DAY
-from bot.spend.records import Member, Problem, RequestRows, Sessions, UsageRecord, UsageRows
+from bot.spend.records import AlsoHolds, Member, Problem, RequestRows, Sessions, UsageRecord, UsageRows
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.hidden_names import is_erased, names_erased
@@ -85,6 +85,13 @@ class FileReport(NamedTuple):
     def changes(self) -> list[DayChange]:
         """Days whose team total moved, with the total before and after."""
         return self.recorded.changes
+
+    @property
+    def outdated(self) -> str:
+        """That some of the unchanged rows do not count, which is no problem; nothing where all do."""
+        rows = self.recorded.outdated
+        what = "1 row says" if rows == 1 else f"{rows:,} rows say"
+        return f"{what} something else than a newer export of the same days, which counts" if rows else ""
 
     @property
     def moved(self) -> list[DayChange]:
@@ -323,6 +330,12 @@ class Importer:
                     shown = _printable(export.name) if is_packed else _shown(path)
                     try:
                         read = self._read(export, shown, None if is_packed else state, format_name, person)
+                        if (other := read.tally.also_holds) is not None and format_name:
+                            read.problems.append(_left_out(other, format_name))
+                        elif other is not None:
+                            yield read._replace(state=None, is_packed=is_packed)
+                            export.file.seek(0)
+                            read = self._read(export, shown, read.state, other.reader, person)
                         if format_name and not read.tally.rows:
                             _check_format(export, format_name)
                         is_done = not read.problems or (is_remembered and not read.tally.is_ahead)
@@ -377,7 +390,7 @@ class Importer:
             if recorded is None:
                 yield _refused(one.path, f"{one.path} was not imported: {TOO_LARGE}.")
                 continue
-            problems = [*one.problems, *_outdated(recorded.outdated), *_moved(recorded.moved)]
+            problems = [*one.problems, *_moved(recorded.moved)]
             not_kept, has_more = one.tally.not_kept, one.tally.has_more
             report = FileReport(one.path, one.format, recorded, problems, not_kept=not_kept, has_more=has_more)
             if one.state and keep:
@@ -431,10 +444,10 @@ _UNREADABLE = "Name a file or folder that is there and may be read."
 TOO_LARGE = "its figures add up to more than can be stored, so one of them is wrong; mend it or export it again"
 
 
-def _outdated(rows: int) -> list[Problem]:
-    """That some rows do not count, which are among the unchanged: none was left out."""
-    what = "1 row says" if rows == 1 else f"{rows:,} rows say"
-    return [Problem(0, f"{what} less than a newer export of the same days, which counts.", 0)] if rows else []
+def _left_out(other: AlsoHolds, format_name: str) -> Problem:
+    return Problem(
+        0, f"The {other.what} in it were left out: --format says {format_name}; without it they count too.", 0
+    )
 
 
 def _moved(members: Iterable[tuple[Member, str]]) -> list[Problem]:

@@ -208,6 +208,7 @@ def _file(report: FileReport) -> Json:
         "problems": problems,
         **_if_any("ranges", [{"from": start.isoformat(), "to": until.isoformat()} for start, until in recorded.ranges]),
         **_if_any("changes", _changes(report.changes if recorded.restated else report.moved)),
+        **_if_any("outdated", recorded.outdated),
         **_if_any("not_kept", report.not_kept),
         **_if_any("has_more", report.has_more),
     }

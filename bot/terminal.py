@@ -130,6 +130,8 @@ def print_import(report: FileReport) -> None:
         _say(f"  {start} to {until} (that day not counted) as a whole: counts in month totals{alone}")
     for change in report.moved:
         _say(f"  {change.day}: {rounded(change.before)} → {rounded(change.after)}{report.why_moved}")
+    if report.outdated:
+        _say(f"  {report.outdated}")
     if report.not_kept:
         _say(f"  {report.not_kept:,} rows are older than usage is kept, and were left out")
     if report.has_more:

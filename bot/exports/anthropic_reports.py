@@ -366,6 +366,8 @@ def _record(number: int, row: _Row, context: ReadingContext, is_by_person: bool)
         raise ValueError("it is grouped by RBAC group, and people may be in several; export without that grouping")
     if row.end <= row.start:
         raise ValueError("it ends before it starts")
+    if row.cost.amount is None and row.counts == _Counts():
+        raise ValueError("it has neither an amount nor tokens")
     day, until = _days(row, context)
     actor = _actor(said, is_by_person)
     record = UsageRecord(

@@ -29,6 +29,7 @@ from bot.exports.reader import (
     decoded,
     has_keys,
     money,
+    shortened,
     why,
 )
 from bot.pricing import PriceConditions, PricingError, TokenUsage
@@ -327,6 +328,8 @@ class ClaudePrint:
                     continue  # what a run says while it goes on, of which the words are in it somewhere
                 if run.model_usage is None:
                     raise ValueError(f"it has {_NO_MODEL_USAGE}")
+                if not run.model_usage and run.total_cost_usd:
+                    raise ValueError(f"it cost ${shortened(run.total_cost_usd)}, and its modelUsage names no model")
                 # A session that goes on is several runs, each with usage of its own.
                 keys = run.uuid or _digest(canonical(raw)), None if run.uuid else run.session_id or _digest(raw)
             except (msgspec.DecodeError, ValueError, RecursionError) as error:

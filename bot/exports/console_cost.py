@@ -15,7 +15,7 @@ from bot.exports.reader import (
     first_line,
 )
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.records import Actor, Problem, UsageRecord, View
+from bot.spend.records import NO_KEY, Actor, Problem, UsageRecord, View
 
 _OPTIONAL = {"speed", "inference_geo", "usage_type", "context_window", "cost_type", "token_type"}
 """Columns that some headers lack and that rows are told apart by."""
@@ -52,7 +52,7 @@ def _record(number: int, row: dict[str, str] | str) -> UsageRecord:
     return UsageRecord(
         row=number,
         day=as_day(row[_DAY], _DAY),
-        actor=Actor("api_key", as_name(row[_KEY] or "(no key)", _KEY)),
+        actor=Actor("api_key", as_name(row[_KEY] or NO_KEY, _KEY)),
         model=as_name(row[_MODEL] or row.get("cost_type") or "other", _MODEL),
         usage=TokenUsage(),
         conditions=PriceConditions(

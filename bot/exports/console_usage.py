@@ -28,7 +28,7 @@ from bot.exports.reader import (
 )
 from bot.exports.usage_columns import Layout, Name, is_large, usage_rows
 from bot.pricing import PriceConditions, TokenUsage
-from bot.spend.records import Actor, Problem, UsageRecord, UsageRows, View
+from bot.spend.records import NO_KEY, Actor, Problem, UsageRecord, UsageRows, View
 
 _DAY, _MODEL, _KEY, _WORKSPACE = "usage_date_utc", "model_version", "api_key", "workspace"
 _DEFAULT = "Default"
@@ -172,7 +172,7 @@ class _Rows:
     def _read_name(self, number: int, words: list[str]) -> Name:
         row = dict(zip((self.header[place] for place in self.named_at), words, strict=True))
         model = as_name(row[_MODEL], _MODEL)
-        actor = Actor("api_key", as_name(row[_KEY] or "(no key)", _KEY))
+        actor = Actor("api_key", as_name(row[_KEY] or NO_KEY, _KEY))
         workspace = row.get(_WORKSPACE, _DEFAULT)
         part = as_name(workspace, _WORKSPACE) if workspace not in ("", _DEFAULT) else ""
         return Name(number, actor, model, _conditions(row), part)

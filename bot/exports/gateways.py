@@ -36,7 +36,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import milliseconds, spend_day
-from bot.spend.records import ANTHROPIC, GATEWAY, Actor, Member, Problem, Request, UsageRecord, request_key
+from bot.spend.records import ANTHROPIC, GATEWAY, NO_KEY, Actor, Member, Problem, Request, UsageRecord, request_key
 
 _UNKNOWN_SIZE = PriceConditions(prompt_tier="unknown")
 
@@ -137,8 +137,7 @@ class LiteLlmActivity:
 def _model_records(number: int, day: date, name: str, raw: Raw, owners: _Owners) -> Reading:
     try:
         model = msgspec.json.decode(raw, type=_Model)
-        keys = model.api_key_breakdown or {"(no key)": _Key(model.metrics)}
-        for key, entry in keys.items():
+        for key, entry in (model.api_key_breakdown | _of_no_key(model)).items():
             usage = _usage(entry.metrics)
             spend = money(entry.metrics.spend or Decimal(0), "spend")
             actor = _key_actor(key, entry.metadata)
@@ -155,6 +154,17 @@ def _model_records(number: int, day: date, name: str, raw: Raw, owners: _Owners)
             )
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         yield Problem(number, f"A model of day {number} was left out: {why(error, raw)}.")
+
+
+def _of_no_key(model: _Model) -> dict[str, _Key]:
+    """What a model came to beyond the keys that are listed: LiteLLM lists no more of them than it was asked for."""
+    keys = [key.metrics for key in model.api_key_breakdown.values()]
+    left: dict[str, Any] = {name: getattr(model.metrics, name) or 0 for name in _Metrics.__struct_fields__}
+    for name in left:
+        left[name] = max(0, left[name] - sum(getattr(key, name) or 0 for key in keys))
+    # Sums of spend differ by less than can be stored.
+    left["spend"] = money(Decimal(left["spend"]), "spend")
+    return {NO_KEY: _Key(_Metrics(**left))} if any(left.values()) or not keys else {}
 
 
 def _usage(metrics: _Metrics) -> TokenUsage:
@@ -281,7 +291,7 @@ def _log_record(number: int, log: _Log, said: _LogMetadata, context: ReadingCont
         day=spend_day(at, context.zone),
         actor=email_actor(as_name(user, "user"))
         if "@" in user
-        else Actor("api_key", as_name(said.user_api_key_alias or user or log.api_key or "(no key)", "api_key")),
+        else Actor("api_key", as_name(said.user_api_key_alias or user or log.api_key or NO_KEY, "api_key")),
         model=_model_name(log.model),
         usage=usage,
         conditions=_UNKNOWN_SIZE,

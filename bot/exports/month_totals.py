@@ -5,8 +5,11 @@ in its file name alone. Successive reports that start on the same day are told a
 """
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from bot.exports.reader import (
     Export,
@@ -96,7 +99,7 @@ class SpendReport:
                 if actor.kind == "email" and actor.name not in known:
                     known.add(actor.name)
                     yield from _accounts(number, actor.name, row)
-                yield _record(number, row, actor, start, until, context.book)
+                yield from _records(number, row, actor, start, until, context.book)
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
 
@@ -112,27 +115,41 @@ def _accounts(number: int, email: str, row: dict[str, str]) -> list[Member]:
     return [Member(number, email, account=as_name(account or "", "account")) for account in sorted(map(str, ids))]
 
 
-def _record(number: int, row: dict[str, str], actor: Actor, start: date, until: date, book: PriceBook) -> UsageRecord:
+def _records(
+    number: int, row: dict[str, str], actor: Actor, start: date, until: date, book: PriceBook
+) -> Iterator[UsageRecord]:
+    """What a row says: usage that was paid for, usage that a seat covers, or both.
+
+    Seat plans state what they charge on top of what the seat covers, which is no cost of all the usage. Of that as
+    much is taken for paid as the dollars buy at list price; where there is none, they stand by themselves.
+    """
     usage = _usage(row)
     net = as_dollars(row[_NET] or "0", _NET, thousands=True)
     gross = as_dollars(row.get(_GROSS) or "0", _GROSS, thousands=True)
-    stated = net or gross
     channels = (row.get("slack_channel_id"), row.get("teams_channel_id"))
     model = as_name(row["model"] or "all models", "model")
-    least = _least_usd(row, usage, model, book.first_priced(model, start, until), book)
-    return UsageRecord(
+    day = book.first_priced(model, start, until)
+    record = UsageRecord(
         row=number,
         day=start,
         actor=actor,
         model=model,
         usage=usage,
         conditions=PriceConditions(prompt_tier="unknown" if _is_split(row) or not usage.input else UNSPLIT),
-        billing=API if net and _pays_for(net, least) else SUBSCRIPTION,
+        billing=API if net else SUBSCRIPTION,
         part=" ".join(as_name(word, "part") for word in (row[_PRODUCT] or "other", *channels) if word),
-        # Seat plans state only what they charge on top of what the seat covers: that is no cost of the usage.
-        reported_usd=stated if _pays_for(stated, least) and (stated or not usage.tokens) else None,
+        reported_usd=net or gross,
         until=until,
     )
+    if not usage.tokens or ((net or gross) and _pays_for(max(net, gross), _least_usd(row, usage, model, day, book))):
+        yield record
+        return
+    listed = _list_usd(usage, model, day, book) if _is_split(row) else None
+    paid = TokenUsage(*(int(count * net / listed) for count in usage)) if listed else TokenUsage()
+    covered = TokenUsage(*(count - part for count, part in zip(usage, paid, strict=True)))
+    if net:
+        yield replace(record, usage=paid)
+    yield replace(record, usage=covered, billing=SUBSCRIPTION, reported_usd=None)
 
 
 def _pays_for(usd: Decimal, least: Decimal) -> bool:

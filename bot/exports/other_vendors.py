@@ -70,7 +70,7 @@ def _copilot_records(number: int, row: dict[str, str]) -> Reading:
     record = UsageRecord(
         row=number,
         day=as_day(row["date"], "date"),
-        actor=Actor("login", as_name(row["username"], "username").lower()),
+        actor=Actor("login", as_name(row["username"] or "(nobody named)", "username").lower()),
         model=as_name(row["model"] or row["sku"], "model"),
         usage=TokenUsage(
             *(as_count(row.get(name) or "0", name) for name in ("input", "output", "cache_read", "cache_write"))

@@ -36,7 +36,7 @@ from bot.exports.reader import (
 )
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.days import milliseconds, spend_day
-from bot.spend.records import MACHINE, Actor, Member, Problem, Request, UsageRecord, request_key
+from bot.spend.records import MACHINE, Actor, AlsoHolds, Member, Problem, Request, UsageRecord, request_key
 
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -45,6 +45,7 @@ LOGS, METRICS = "logs", "metrics"
 VALUE_BYTES = 4
 """For ``check_values``: of other programs' histograms a value may take 5 bytes."""
 REQUEST_EVENT = "api_request"
+_PREFIX = "claude_code."
 TOKENS, COST = "claude_code.token.usage", "claude_code.cost.usage"
 CUMULATIVE = 2
 _KINDS = {"input": "input", "output": "output", "cacheRead": "cache_read", "cacheCreation": "cache_write_5m"}
@@ -111,11 +112,11 @@ def decode_points(body: bytes, *, is_json: bool) -> list[Point | Problem]:
     return list(_json_points(whole_characters(body)) if is_json else _protobuf_points(body))
 
 
-def event_records(found: Iterable[Event | Point | Problem], context: ReadingContext) -> Reading:
+def event_records(found: Iterable[Event | Point | Problem | AlsoHolds], context: ReadingContext) -> Reading:
     """The usage that events tell of; other events are passed over."""
     known: set[tuple[str, str]] = set()
     for number, event in enumerate(found, start=1):
-        if isinstance(event, Problem):
+        if isinstance(event, Problem | AlsoHolds):
             yield event
         elif isinstance(event, Event) and event.attributes.get("event.name") == REQUEST_EVENT:
             try:
@@ -125,11 +126,11 @@ def event_records(found: Iterable[Event | Point | Problem], context: ReadingCont
                 yield Problem(number, f"Event {number} was left out: {shortened(error, 200)}.")
 
 
-def point_records(found: Iterable[Event | Point | Problem], context: ReadingContext) -> Reading:
+def point_records(found: Iterable[Event | Point | Problem | AlsoHolds], context: ReadingContext) -> Reading:
     """The usage that data points tell of; other metrics are passed over."""
     known: set[tuple[str, str]] = set()
     for number, point in enumerate(found, start=1):
-        if isinstance(point, Problem):
+        if isinstance(point, Problem | AlsoHolds):
             yield point
         elif isinstance(point, Point) and (point.metric == TOKENS or (point.metric == COST and point.value)):
             try:
@@ -270,7 +271,7 @@ def _digest(value: object) -> bytes:
 # Files
 
 
-def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | Problem]:
+def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | Problem | AlsoHolds]:
     """What the bodies in a file hold: one body, a list of them, or one on each line."""
     content = export.content()
     text = content.removeprefix(BOM).strip()
@@ -294,8 +295,7 @@ def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | P
         elif b'"resource' in body:
             passed_over = True
     if passed_over:
-        other = "metrics" if kind == LOGS else "events"
-        yield Problem(0, f"The {other} in this file were passed over, as they count the same requests again.")
+        yield AlsoHolds("otlp_metrics", "metrics") if kind == LOGS else AlsoHolds("otlp_events", "events")
 
 
 def _json_bodies(text: bytes, title: str) -> Iterator[bytes]:
@@ -343,6 +343,8 @@ class _LogRecord(Struct, rename="camel"):
     time_unix_nano: int | str | None = 0
     observed_time_unix_nano: int | str | None = 0
     attributes: list[_KeyValue] | None = None
+    event_name: str | None = None
+    body: Raw = Raw(b"{}")
 
 
 class _ScopeLogs(Struct, rename="camel"):
@@ -422,7 +424,21 @@ def _json_events(body: bytes) -> Iterator[Event | Problem]:
                 yield Problem(number, f"Event {number} was left out: {why(error, raw)}.")
                 continue
             said = shared | _attributes(known.attributes)
+            if not said.get("event.name"):
+                said |= _name(known.event_name or _text(known.body))
             yield _event(number, known.time_unix_nano or known.observed_time_unix_nano or 0, said)
+
+
+def _name(said: str | None) -> Attributes:
+    """The name of an event as an attribute, which collectors may have left in the record or its body alone."""
+    return {"event.name": said.removeprefix(_PREFIX)} if said else {}
+
+
+def _text(body: Raw) -> str | None:
+    try:
+        return msgspec.json.decode(body, type=_Value).string_value
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _event(number: int, nanoseconds: int | str, said: Attributes) -> Event | Problem:
@@ -518,6 +534,8 @@ def _protobuf_events(body: bytes) -> Iterator[Event | Problem]:
         for record in (record for scope in resource.scope_logs for record in scope.log_records):
             number += 1
             said = shared | _protobuf_attributes(record.attributes)
+            if not said.get("event.name"):
+                said |= _name(record.event_name or record.body.string_value)
             yield _event(number, record.time_unix_nano or record.observed_time_unix_nano, said)
 
 

@@ -49,6 +49,9 @@ def key_user(actor: Actor) -> str:
     return match["user"].lower() if match else ""
 
 
+NO_KEY = "(no key)"
+"""The API key of usage of which an export names no key."""
+
 THIS_MACHINE = Actor(MACHINE, "this machine")
 """Whose usage is that names nobody, until it is said."""
 
@@ -189,7 +192,14 @@ class MorePages(NamedTuple):
     """Said once of a file whose last page says that more follow, which the file does not hold."""
 
 
-Record = UsageRecord | UsageRows | RequestRows | Sessions | Member | View | Covered | MorePages
+class AlsoHolds(NamedTuple):
+    """Said of a file in which there is more, that another reader reads: its name, and what people call that."""
+
+    reader: str
+    what: str
+
+
+Record = UsageRecord | UsageRows | RequestRows | Sessions | Member | View | Covered | MorePages | AlsoHolds
 """What a reader finds in a file, besides problems."""
 
 

@@ -36,6 +36,15 @@ class Span(NamedTuple):
         return self.start <= day < self.until
 
 
+def tells_days(source: str) -> bool:
+    """Whether successive totals of a source that start on the same day are told apart into days."""
+    return not source.startswith(_GOING_ON) and not source.endswith(f"_{SESSION}")
+
+
+_GOING_ON = ("console_claude_code_csv", "spend_limits", "ccusage")
+"""Sources whose last day may go on: what a later total of theirs says more was not used on the days after it alone."""
+
+
 class RangeOf(NamedTuple):
     """Whose total of several days it is, from ``start`` to before ``until``, and which source says it."""
 
@@ -397,10 +406,12 @@ def _write(
         run_in(connection, f"{_DELETE} AND person_id IN", fixed, sorted(people_ids))
     days = _day_totals(connection, workspace_id, span, [row[0] for row in said])
     ((_, name),) = select_in(connection, _NAMES, (), [span.source_id])
+    # Of one day it is the day itself, or what a later total has left of it.
+    is_told = tells_days(name) and number_day(span.start) + ONE_DAY == number_day(span.until)
     rows = []
     for person_id, tokens, usd in said:
         day_tokens, day_usd, count = days.get(person_id, (0, 0, 0))
-        is_fuller = _says_more(name, tokens, usd, (day_tokens, day_usd, count))
+        is_fuller = not is_told and _says_more(name, tokens, usd, (day_tokens, day_usd, count))
         rows.append((person_id, tokens, usd, count, day_tokens, day_usd, is_fuller))
     insert_rows(connection, PERSON_RANGES, rows, fixed)
 

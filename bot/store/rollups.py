@@ -20,7 +20,7 @@ from bot.store.columns import COUNTS, LINE, MODEL_DAYS, PERSON_DAYS
 from bot.store.connection import Connection
 from bot.store.values import day_number, number_day
 
-ROLLUP_RULE = 4
+ROLLUP_RULE = 5
 """Goes up when roll-ups are made in another way, so that those that are stored are made anew."""
 
 MANY_PEOPLE = 200

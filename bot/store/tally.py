@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from itertools import islice
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from bot.spend.records import (
     ANTHROPIC,
     API,
     Actor,
+    AlsoHolds,
     Covered,
     Member,
     MorePages,
@@ -84,6 +86,7 @@ class Tally:
         self.has_more = False
         """Whether the file says that more pages follow, which it does not hold."""
 
+        self.also_holds: AlsoHolds | None = None
         self.is_ahead = False
         """Whether rows were left out that are of days to come: read again then, they count."""
 
@@ -104,6 +107,7 @@ class Tally:
         self._whole: dict[int, DayRows] = {}
         """Days that were added column by column, and nothing else of them."""
 
+        self._unstated_of: dict[int, int] = {}
         self._named: tuple[object, dict[int, tuple[int, int]]] = (None, {})
         """The last names that came with columns, and the places of actor and line of each."""
 
@@ -124,6 +128,8 @@ class Tally:
             self.members.append(record)
         elif isinstance(record, MorePages):
             self.has_more = True
+        elif isinstance(record, AlsoHolds):
+            self.also_holds = record
         else:
             actor = self.actors.setdefault(record.actor, len(self.actors))
             self.sessions[day_number(record.day), actor] += record.sessions
@@ -138,8 +144,7 @@ class Tally:
         if record.request is not None:
             self._add_request(SingleRequest(record.request, day, actor, line, values))
         elif record.until is not None:
-            key = RangeKey(day, day_number(record.until), actor, line)
-            self.ranges[key] = _added(self.ranges[key], values) if key in self.ranges else values
+            self._add_range(RangeKey(day, day_number(record.until), actor, line), values)
         else:
             self._add_daily(day, actor, line, values)
 
@@ -213,7 +218,33 @@ class Tally:
             self._values.extend((*values, made_of))
             return
         *before, records = self._values[start : start + _WIDTH]
-        self._values[start : start + _WIDTH] = array("q", (*_added(tuple(before), values), records + made_of))
+        if _is_stated(values) == _is_stated(before):
+            added = (*_added(tuple(before), values), records + made_of)
+        elif _is_stated(before):
+            self._add_daily(day, actor, self._unstated(line), values, made_of)
+            return
+        else:
+            self._add_daily(day, actor, self._unstated(line), tuple(before), records)
+            added = (*values, made_of)
+        self._values[start : start + _WIDTH] = array("q", added)
+
+    def _add_range(self, key: RangeKey, values: Values) -> None:
+        before = self.ranges.setdefault(key, values)
+        if before is values:
+            return
+        if _is_stated(values) == _is_stated(before):
+            self.ranges[key] = _added(before, values)
+            return
+        stated, unstated = (values, before) if _is_stated(values) else (before, values)
+        self.ranges[key] = stated
+        self._add_range(key._replace(line=self._unstated(key.line)), unstated)
+
+    def _unstated(self, line: int) -> int:
+        """The line of what has no stated cost beside usage of ``line`` that has: it is priced by itself."""
+        if line not in self._unstated_of:
+            *said, part, vendor = next(islice(self.lines, line, None))
+            self._unstated_of[line] = self.lines.setdefault((*said, unstated(part), vendor), len(self.lines))
+        return self._unstated_of[line]
 
     def _add_requests(self, rows: RequestRows) -> None:
         day, places = day_number(rows.day), [self._places_of(rows.actor, *name) for name in rows.names]
@@ -240,7 +271,24 @@ def fullness(sidechain: bool, values: Values) -> tuple[bool, int, int, Values]:
     return not sidechain, sum(values[:5]), values[1], values
 
 
+def unstated(part: str) -> str:
+    """The part of usage without a stated cost, beside usage of ``part`` that has one."""
+    return f"{_UNSTATED}{part}"
+
+
+def with_cost(part: str) -> str:
+    """The part beside which ``unstated`` made another one; else ``part`` itself."""
+    return part.removeprefix(_UNSTATED)
+
+
+_UNSTATED = "unstated "
+
+
+def _is_stated(values: Sequence[int]) -> bool:
+    return values[-1] != NOT_STATED
+
+
 def _added(one: Values, other: Values) -> Values:
     counts = (mine + theirs for mine, theirs in zip(one[:-1], other[:-1], strict=True))
     # A cost that is stated for only some of the rows would pass for the cost of all of them.
-    return (*counts, one[-1] + other[-1] if min(one[-1], other[-1]) >= 0 else NOT_STATED)
+    return (*counts, one[-1] + other[-1] if _is_stated(one) and _is_stated(other) else NOT_STATED)

@@ -48,6 +48,14 @@ def assistant(
     return json.dumps(entry)
 
 
+SEATS = (
+    "user_email,account_uuid,product,model,total_requests,total_prompt_tokens,total_completion_tokens,"
+    "total_net_spend_usd,total_gross_spend_usd,user_id,total_uncached_input_tokens,total_cache_read_tokens,"
+    "total_cache_write_5m_tokens,total_cache_write_1h_tokens,total_web_search_count,slack_channel_id,teams_channel_id"
+)
+"""The header of a spend report."""
+
+
 def write(folder: Path, name: str, content: str | dict[str, Any]) -> Path:
     path = folder / name
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
@@ -289,16 +297,10 @@ def test_dollars_of_a_month_are_not_lost_to_one_token(database: Database, book: 
 def test_an_overage_does_not_stand_for_what_the_seat_covers(
     database: Database, book: PriceBook, tmp_path: Path
 ) -> None:
-    header = (
-        "user_email,account_uuid,product,model,total_requests,total_prompt_tokens,total_completion_tokens,"
-        "total_net_spend_usd,total_gross_spend_usd,user_id,total_uncached_input_tokens,total_cache_read_tokens,"
-        "total_cache_write_5m_tokens,total_cache_write_1h_tokens,total_web_search_count,slack_channel_id,"
-        "teams_channel_id"
-    )
     for last, tokens, spent in ((18, 1_000_000, "0"), (19, 2_000_000, "0"), (20, 2_100_000, "0.05")):
         row = f"ada@example.com,a1,Claude Code,{MODEL},1,{tokens},0,{spent},{spent},u1,{tokens},0,0,0,0,,"
         name = f"spend-report-2026-11-01-to-2026-11-{last}.csv"
-        load(database, book, write(tmp_path, name, f"{header}\n{row}\n"))
+        load(database, book, write(tmp_path, name, f"{SEATS}\n{row}\n"))
     ledger = ledger_of(database, book)
     assert ledger.spend(None, None, ()).total.usd == Decimal("10.5")  # 2.1M x $5
     explained = ledger.explain("ada@example.com", date(2026, 11, 19))
@@ -309,11 +311,12 @@ def test_an_overage_does_not_stand_for_what_the_seat_covers(
 @pytest.mark.parametrize(
     ("model", "split", "spent", "dollars", "unpriced"),
     [
-        ("claude-unheard-of", True, "0.01", "0", 1_000_000),  # an overage of a cent is no price of a million tokens
+        # An overage of a cent is charged, and is no price of a million tokens.
+        ("claude-unheard-of", True, "0.01", "0.01", 1_000_000),
         ("claude-unheard-of", True, "5.00", "5", 0),
-        (MODEL, True, "0.60", "5", 0),
+        (MODEL, True, "0.60", "5", 0),  # that is what 120,000 tokens cost; the others, which the seat covers, $4.40
         (MODEL, False, "0.60", "0.60", 0),  # at $0.50 per million tokens read from a cache
-        (MODEL, False, "0.01", "0", 1_000_000),
+        (MODEL, False, "0.01", "0.01", 1_000_000),
     ],
 )
 def test_dollars_of_a_report_are_believed_if_they_can_be_the_price(
@@ -333,6 +336,56 @@ def test_dollars_of_a_report_are_believed_if_they_can_be_the_price(
     load(database, book, write(tmp_path, "spend-report-2026-11-10-to-2026-11-10.csv", f"{header}\n{row}\n"))
     total = ledger_of(database, book).spend(None, None, ()).total
     assert (total.usd, total.unpriced_tokens) == (Decimal(dollars), unpriced)
+
+
+@pytest.mark.parametrize(
+    ("charged", "total", "day"),
+    [
+        # Of $40 in usage $19 was charged; of $50, $30, which is more than half and taken for the price of all.
+        ((19, 30), 30, 11),
+        ((0, 5), 50, 10),  # of which the seat covers the other $5, and $40 before
+        ((0, 0), 50, 10),
+        ((40, 50), 50, 10),
+    ],
+)
+def test_what_is_charged_on_top_of_a_seat_counts_on_its_day(
+    database: Database, book: PriceBook, tmp_path: Path, charged: tuple[int, int], total: int, day: int
+) -> None:
+    """Of a model at $5 per million tokens: 8M up to the 10th and 10M up to the 11th."""
+    for last, millions, usd in ((10, 8, charged[0]), (11, 10, charged[1])):
+        row = f"ada@example.com,a1,Claude Code,{MODEL},1,{millions}000000,0,{usd},{usd},u1,{millions}000000,0,0,0,0,,"
+        load(database, book, write(tmp_path, f"spend-report-2026-11-01-to-2026-11-{last}.csv", f"{SEATS}\n{row}\n"))
+    ledger = ledger_of(database, book)
+    assert ledger.spend(date(2026, 11, 1), date(2026, 11, 12), ()).total.usd == total
+    assert ledger.spend(date(2026, 11, 1), date(2026, 11, 12), ()).total.reported_usd == charged[1]
+    explained = ledger.explain("ada@example.com", date(2026, 11, 11))
+    assert explained is not None
+    assert explained.sources["spend_report_csv"].usd == day
+
+
+def test_what_is_charged_before_a_discount_tells_whether_a_seat_covers_it(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """A contract that takes 70 % off $5 leaves $1.50."""
+    row = f"ada@example.com,a1,Claude Code,{MODEL},1,1000000,0,1.50,5.00,u1,1000000,0,0,0,0,,"
+    load(database, book, write(tmp_path, "spend-report-2026-11-10-to-2026-11-10.csv", f"{SEATS}\n{row}\n"))
+    assert usd(database, book) == Decimal("1.50")
+
+
+def test_a_day_that_a_later_report_restates_says_that_in_all_periods(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """Ada's first day came to $50, and to $40 in the report of two days, which has nothing of Bo."""
+    rows = [
+        f"{who}@example.com,a1,Claude Code,{MODEL},1,0,0,{usd},{usd},u1,0,0,0,0,0,,"
+        for who, usd in (("ada", 50), ("bo", 2), ("ada", 40))
+    ]
+    for last, some in ((1, rows[:2]), (2, rows[2:])):
+        name = f"spend-report-2026-11-01-to-2026-11-0{last}.csv"
+        load(database, book, write(tmp_path, name, "\n".join([SEATS, *some, ""])))
+    ledger = ledger_of(database, book)
+    for end in (2, 3):
+        assert ledger.spend(date(2026, 11, 1), date(2026, 11, end), ()).total.usd == 40
 
 
 def test_a_sidechain_repeats_a_response_under_another_request(
@@ -869,12 +922,13 @@ def test_a_smaller_total_is_not_lost_to_a_larger_one_that_says_less_than_the_day
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 0, 1, 1), (1, 1, 0)])
-def test_an_older_export_takes_nothing_away(
-    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+@pytest.mark.parametrize("before", [1, 4])
+def test_an_older_export_changes_nothing_that_a_newer_one_says(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...], before: int
 ) -> None:
-    """Ten hours ago a day had come to $5, later to $15, with $10 of Bo's: files may come in any order."""
+    """Ten hours ago a day had come to $5, or $20, and later to $15, with $10 of Bo's: files may come in any order."""
     newer = {"data": [million("ada", 3), million("bo", 2)], "has_more": False}
-    older = {"data": [million("ada", 1)], "has_more": False}
+    older = {"data": [million("ada", before), million("cy", 1)], "has_more": False}
     files = [write(tmp_path, "usage (1).json", newer), write(tmp_path, "usage.json", older)]
     for path, hours in zip(files, (2, 10), strict=True):
         dated(path, hours)
@@ -882,15 +936,16 @@ def test_an_older_export_takes_nothing_away(
     for place in order:
         (report,) = load(database, book, files[place])
         is_late = place == 1 and 0 in seen
-        outdated = ["1 row says less than a newer export of the same days, which counts."] * is_late
-        assert [problem.problem for problem in report.problems] == outdated
-        assert report.rejected == 0  # it was read, and is among the unchanged
+        assert report.outdated == is_late * (
+            "1 row says something else than a newer export of the same days, which counts"
+        )
+        assert (report.problems, report.rejected) == ([], 0)  # it was read, and is among the unchanged
         seen.add(place)
-    assert usd(database, book) == 25
-    # What was written within the hour of the other is the last word, also where it says less.
+    assert usd(database, book) == 25 + 5  # of Cy the older one alone knows
+    # What was written within the hour of the other is the last word.
     dated(files[1], 2.5)
     load(database, book, files[1])
-    assert usd(database, book) == 15
+    assert usd(database, book) == 5 * before + 10 + 5
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0)])

@@ -67,6 +67,7 @@ def imported_message(reports: list[FileReport]) -> Message:
             f"• {short_day(change.day)}: {rounded(change.before)} → {rounded(change.after)}{report.why_moved}"
             for change in moved[:MAX_LINES]
         ]
+        lines += [f"• {report.outdated}"] if report.outdated else []
         lines += [f"• {report.not_kept:,} rows are older than usage is kept"] if report.not_kept else []
         lines += [f"• {MORE_PAGES}"] if report.has_more else []
         lines += [f"• {escape(problem.problem, 200)}" for problem in report.problems[:MAX_LINES]]

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.spend.records import Actor, Member, is_claude_code_key
+from bot.spend.records import NO_KEY, Actor, Member, is_claude_code_key
 from bot.store.bulk import Row, insert_rows, replace_rows, run_sql, select_in
 from bot.store.columns import USAGE_DAILY
 from bot.store.connection import Connection
@@ -45,6 +45,10 @@ class DailyRows:
         is_by_owner = source.name == _LITELLM  # under whose address a key's usage is told, once it has one
         self.keys_of = _keys_of(source, actors, members) if is_by_owner else {}
         """For addresses of a file the keys of which it says that they are theirs."""
+
+        named = {Actor("api_key", NO_KEY)} if is_by_owner else set()
+        self.no_key = set(stored_actors(source.connection, source.workspace_id, named).values())
+        """Of nobody's key, whose rows are what a file did not list by key."""
 
         self.owners_of = _owners_by_export(source, actors) if is_by_owner else {}
         """For keys of a file the addresses of whoever an export named as their owner, maybe a newer one."""
@@ -88,13 +92,13 @@ class DailyRows:
         for row in () if is_new else rows:
             key = row[:2]
             before = existing.pop(key, None)
-            if key in known and before != row:
+            if before == row:
+                same += more.get(key, 1)
+            elif key in known or (before is not None and self.source.is_older(day)):
                 same += more.get(key, 1)
                 self.source.outdated += 1
             elif before is None:
                 new.append(row)
-            elif before == row or self.source.is_outdated(row[2:], before[2:], day):
-                same += more.get(key, 1)
             else:
                 restated += more.get(key, 1)
                 changed.append(row)
@@ -130,17 +134,18 @@ class DailyRows:
         return {row[:2] for row in rows if any((who, kinds[row[1]]) in told for who in told_as.get(row[0], ()))}
 
     def _told_before(self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row]) -> list[Row]:
-        """The actors and lines of stored rows that a file says in another way, or under another name.
+        """The actors and lines of stored rows that a file says in another way, now with a cost, or under another name.
 
         ``existing`` are those of the file's actors that it does not have.
         """
         found: set[Row] = set()
         changing = _RETOLD.get(self.source.name, ())
-        if existing and changing and not self.source.is_older(day):
+        if existing and not self.source.is_older(day):
             kinds = self.source.kinds({key[1] for key in existing} | {row[1] for row in rows}, *changing)
             told = {(row[0], kinds[row[1]]) for row in rows}
             found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
         found |= self._told_by_key(day, rows)
+        found |= self._listed_by_key(day, rows)
         holders = {self.holders[row[0]] for row in rows if row[0] in self.holders}
         held = self.source.dailies(day, holders) if holders and new else []
         same = {(self.holders[row[0]], *row[1:]) for row in new if row[0] in self.holders}
@@ -158,6 +163,16 @@ class DailyRows:
         kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_LITELLM])
         told = {(row[0], kinds[row[1]]) for row in rows}
         return {row[:2] for row in stored if row[0] in owner_of and (owner_of[row[0]], kinds[row[1]]) in told}
+
+    def _listed_by_key(self, day: int, rows: list[Row]) -> set[Row]:
+        """The actors and lines of what older exports did not list by key, and this one does."""
+        if not self.no_key or self.source.is_older(day):
+            return set()
+        told = {row[:2] for row in rows}
+        stored = [row for row in self.source.dailies(day, self.no_key) if row[0] in self.no_key]
+        kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_LITELLM])
+        listed = {kinds[row[1]] for row in rows if row[0] not in self.no_key}
+        return {row[:2] for row in stored if row[:2] not in told and kinds[row[1]] in listed}
 
     def _old_blocks(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Stored rows of older versions, which added up the blocks of a day, that these blocks come to as well."""

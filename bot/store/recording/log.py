@@ -40,7 +40,7 @@ class Recorded(NamedTuple):
     changes: list[DayChange]
     ranges: list[tuple[date, date]]
     outdated: int = 0
-    """Rows among the unchanged that say less than a newer export, and do not count."""
+    """Rows among the unchanged that say something else than a newer export, and do not count."""
 
     moved: Sequence[tuple[Member, str]] = ()
     """Whose account was another address's before, with that address: see ``identity.Learned``."""

@@ -102,8 +102,9 @@ class Requests:
             if before is None:
                 new += 1
             else:
-                is_later = request.restates and not self.source.is_outdated(values, before[_LINE + 1 :], day)
-                figures = row if is_later or _is_fuller(one, before) else before
+                is_later = not self.source.is_older(day) if request.restates else _is_fuller(one, before)
+                figures = row if is_later else before
+                self.source.outdated += request.restates and not is_later and values != before[_LINE + 1 :]
                 has_owner = actor_id in people or (figures is row and actor_id not in nobody)
                 row = _together(row, before, figures, row if has_owner else before)
                 if row[_DAY:] == before[_DAY:] and row[_KEY:_REQUEST_OF] == before[_KEY:_REQUEST_OF]:

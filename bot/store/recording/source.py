@@ -12,11 +12,11 @@ from bot.store.connection import Connection
 from bot.store.ranges import Span
 from bot.store.recording.lines import source_id
 from bot.store.rollups import DayRollup, Rollups
-from bot.store.tally import NOT_STATED, Tally, Values
+from bot.store.tally import NOT_STATED, Tally, Values, with_cost
 from bot.store.values import instant, number_day
 
 OLDER_BY = timedelta(hours=1)
-"""An export that is so much older than another one of the same days cannot take away what that one says."""
+"""An export that is so much older than another one of the same days adds what that one lacks, and changes nothing."""
 
 FEW_ACTORS = 200
 COUNT_NAMES = ", ".join(COUNTS)
@@ -104,19 +104,13 @@ class Source:
         return sorted(select_in(self.connection, f"{_DAILY} AND actor_id IN", fixed, sorted(actors_of_file)))
 
     def kinds(self, line_ids: set[int], *without: str) -> dict[int, int]:
-        """For each line the first of those that differ in some columns alone."""
-        columns = [name for name in USAGE_LINES.names if name not in without]
-        sql = f"SELECT id, {', '.join(columns)} FROM usage_lines WHERE id IN"  # noqa: S608
+        """For each line the first of those that differ in some columns alone, or in whether their cost is stated."""
+        columns = [name for name in USAGE_LINES.names if name not in (*without, "part")]
+        part = "''" if "part" in without else "part"
+        sql = f"SELECT id, {part}, {', '.join(columns)} FROM usage_lines WHERE id IN"  # noqa: S608
         first: dict[Row, int] = {}
         found = sorted(select_in(self.connection, sql, (), sorted(line_ids)))
-        return {row[0]: first.setdefault(row[1:], row[0]) for row in found}
-
-    def is_outdated(self, values: Row, before: Row, day: int) -> bool:
-        """Whether an older export would take away from what is stored of a day; it is counted in ``outdated``."""
-        if _size(values) >= _size(before) or not self.is_older(day):
-            return False
-        self.outdated += 1
-        return True
+        return {row[0]: first.setdefault((with_cost(row[1]), *row[2:]), row[0]) for row in found}
 
     def is_older(self, day: int) -> bool:
         """Whether another export of the source, that was written long after this one, told of a day as well."""
@@ -140,11 +134,6 @@ def summed(rows: list[Row]) -> Row:
     *counts, reported = zip(*rows, strict=True)
     stated = [nano for nano in reported if nano is not None]
     return (*map(sum, counts), sum(stated) if stated else None)
-
-
-def _size(values: Row) -> tuple[int, int]:
-    """Tokens and stated nanodollars of six counts and a cost."""
-    return sum(values[:5]), values[6] or 0
 
 
 def as_stored(values: Values) -> Row:

@@ -9,7 +9,7 @@ from bot.spend.days import ONE_DAY
 from bot.spend.records import SESSION
 from bot.store.bulk import Row, insert_rows, replace_rows, run_in, run_sql, select_in, select_rows
 from bot.store.columns import USAGE_DAILY, USAGE_RANGES
-from bot.store.ranges import Span
+from bot.store.ranges import Span, tells_days
 from bot.store.recording.source import COUNT_NAMES, DELETE_RANGE, Counted, Part, Source, as_stored
 from bot.store.tally import NOT_STATED, Values
 from bot.store.values import day_number, number_day
@@ -41,7 +41,7 @@ class Totals:
             start, until, actor_id, line_id = row[2:6]
             before, others = stored[start, until].get((actor_id, line_id)), replaced[row[2:6]]
             is_known_later = any((other[1], other[0]) > (until, start) for other in others)
-            if is_known_later or before == row[6:]:
+            if is_known_later or (before == row[6:] and not others):
                 counted = counted.plus(Counted(same=1))
                 continue
             counted = counted.plus(Counted(restated=1) if before or others else Counted(new=1))
@@ -57,7 +57,7 @@ class Totals:
             self._tell_days_apart(start, {until})
         if new or changed:
             self.source.spans |= spans
-            if not self.source.name.startswith(_GOING_ON) and tally.view != SESSION:
+            if tells_days(self.source.name):
                 for start in sorted({span.start for span in spans}):
                     self._tell_days_apart(start)
         return counted
@@ -148,9 +148,6 @@ class Totals:
         insert_rows(self.connection, USAGE_DAILY, wanted, source_day)
         rollup.refresh()
 
-
-_GOING_ON = ("console_claude_code_csv", "spend_limits", "ccusage")
-"""Sources whose last day may go on: what a later total of theirs says more was not used on the days after it alone."""
 
 _RETOLD = ("billing", "prompt_tier")
 """In what a later report of the same usage may differ: what a seat covers is paid for then, or the prompt is split."""
