@@ -109,6 +109,9 @@ def main() -> None:
         kinds = {kind.__name__ for kind in type(error).__mro__}
         if kinds & _OF_DATABASES or type(error).__name__ == "DatabaseError":
             _refuse(_database_said(str(getattr(error, "orig", error))))
+        if isinstance(error, UnicodeEncodeError) and any(0xDC80 <= ord(each) <= 0xDCFF for each in error.object):
+            said = os.fsencode(error.object).decode("utf-8", "backslashreplace")
+            _refuse(f"“{said}” is not UTF-8 text, as names here are; write it in UTF-8.")
         what = f"{type(error).__name__}: {error}"
         _refuse(f"This should not happen: {what}. Please report it; python -X dev -m bot … shows where.")
     if code == INTERRUPTED:
@@ -206,7 +209,7 @@ def import_exports(
 ) -> None:
     """Import usage exports."""
     from bot.ahead import read_ahead
-    from bot.exports.containers import SUFFIXES, files_below
+    from bot.exports.containers import STDIN, SUFFIXES, files_below
     from bot.progress import import_bar
     from bot.store.bulk import uncollected
 
@@ -233,10 +236,10 @@ def import_exports(
         _print_reports(reports, dry_run)
         if person is None:
             _say_whose(installation, reports)
-    named = {str(path) for path in paths}
+    named = {"standard input" if path == STDIN else str(path) for path in paths}
     for report in reports:
         if report.refused:
-            print(report.refused, file=sys.stderr)
+            _print_error(report.refused)
     is_nothing_read = all(report.refused for report in reports)
     if is_nothing_read or any(report.refused and report.path in named for report in reports):
         raise typer.Exit(REFUSED)
@@ -802,7 +805,9 @@ def _print_reports(reports: "Iterable[FileReport]", dry_run: bool) -> None:
 
 
 def _print_json(document: dict[str, Any]) -> None:
-    print(json.dumps(document, ensure_ascii=False, indent=2))
+    # Where the output is in another encoding, which lacks letters, JSON's own way of writing them has them all.
+    is_utf_8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(document, ensure_ascii=not is_utf_8, indent=2))
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -812,5 +817,13 @@ def _refuse(sentence: str) -> NoReturn:
             sys.stdout.flush()
         except OSError:
             _drop_output()
-    print(sentence, file=sys.stderr)
+    _print_error(sentence)
     sys.exit(REFUSED)
+
+
+def _print_error(sentence: str) -> None:
+    """Say what is wrong, if anybody can hear it: that standard error cannot be written is no other end of a command."""
+    try:
+        print(sentence, file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -10,6 +10,7 @@ from slack_sdk.errors import SlackApiError
 from bot.app import Installation
 from bot.exports.formats import RECEIVED
 from bot.feeds import LEASE
+from bot.pricing.errors import PriceBookError
 from bot.pricing.money import rounded
 from bot.slack.errors import Meaning, classify
 from bot.slack.scopes import SCOPES
@@ -40,6 +41,10 @@ def examine(installation: Installation, now: datetime) -> Iterator[Check]:
     yield Check("time zone", f"{zone.key}, where it is {local:%Y-%m-%d %H:%M} now")
     warning = installation.book.age_warning(local.date())
     yield Check("price book", f"of {installation.book.as_of}", warning or "")
+    try:
+        yield Check("plan book", f"of {installation.plan_book.as_of}")
+    except PriceBookError as error:
+        yield Check("plan book", str(error), "mend the file that CLAUDECOST_PLANS names")
     yield from _database(installation)
     yield from _slack(installation)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import reduce
 from statistics import median
@@ -24,7 +24,7 @@ from bot.pricing import PriceBook, TokenUsage
 from bot.spend.alerts import Alert, step_reached
 from bot.spend.amounts import ZERO, Amount, Quantity, amount, total
 from bot.spend.causes import Comparison, Saving, best_saving, compared, largest_kind
-from bot.spend.days import ONE_DAY, Period, month_to_date
+from bot.spend.days import ONE_DAY, Period, due_at, month_to_date
 from bot.spend.digest import (
     DAILY,
     MONTHLY,
@@ -76,6 +76,7 @@ from bot.store.quantities import (
     shares,
     stored_everything,
     stored_period,
+    usd_by_source,
     vendor_spend,
 )
 from bot.store.ranges import (
@@ -99,6 +100,9 @@ MIN_USUAL_DAYS = 5
 
 BURST_TIMES, BURST_SESSIONS = 2, 3
 """Sessions are a cause where they are twice the usual number and so many more."""
+
+AWAITED_DAYS, AWAITED_SHARE = 5, Decimal("0.05")
+"""A source is waited for that told such a share of what was spent on the last so many working days."""
 
 COMPARED_DAYS = timedelta(days=30)
 TOLERANCE = Decimal("0.02")
@@ -220,6 +224,11 @@ class Explanation(NamedTuple):
 def expected_key(day: date, team: str | None) -> str:
     """The setting that says that a day which stood out was expected, of a team or of everybody."""
     return f"expected:{team or ''}:{day}"
+
+
+def _over_at(day: date, source: str, zone: ZoneInfo) -> datetime:
+    """When a day is over on the clock that a source knows."""
+    return due_at(day + ONE_DAY, time(0), ZoneInfo("UTC") if has_utc_days(source) else zone)
 
 
 def _written_for_an_hour(quantity: Quantity) -> Quantity:
@@ -385,7 +394,13 @@ class Ledger:
         unheard = {when for when in unused.intersection(covered) if policy.calendar.is_working(when)} - reported
         if unheard and not any(self._is_told_by_source().values()):
             unheard = set()  # of a day without usage nothing is ever heard then
+        usual = [when for when in reversed(period.days) if when < first and when not in unused]
+        usual = [when for when in usual if policy.calendar.is_working(when)][:AWAITED_DAYS]
         freshness = self._freshness(covered, set(covered) - unused, unheard, now, members)
+        if freshness is not None and usual:
+            # Of days of which nothing at all is known that is said by itself.
+            working = [when for when in covered if when not in unused and policy.calendar.is_working(when)]
+            freshness = freshness._replace(awaited=self._awaited(working, usual, members))
 
         def facts_of(used: Iterable[Quantity], people: PeopleCount, expected: Collection[date] = ()) -> DigestFacts:
             return digest_facts(
@@ -655,10 +670,14 @@ class Ledger:
         if len(late) < len(arrivals):  # where nothing is all there, nobody need be counted to say so
             for day in {day for day, _ in late}:
                 names = [one.source for when, one in late if when == day]
-                people |= people_of_sources(self.database, day, names, members)
+                theirs = people_of_sources(self.database, day, names, members)
+                people |= theirs
+                usd = usd_by_source(self.database, [day], members)
+                if not theirs and sum(usd[name] for name in names) < AWAITED_SHARE * sum(usd.values()):
+                    late = [one for one in late if one[0] != day]  # as of a single key, which somebody exports weekly
         missing = [day for day in unheard if day <= last_day and not day_sources(self.database, day, RECEIVED)]
         silent = [one for one in self.silent_sources(now) if not one.is_given_up(now)] if now else []
-        silent.sort(key=lambda one: one.last_at, reverse=True)
+        silent.sort(key=lambda one: (knows_everybody(one.name), one.last_at), reverse=True)
         return Freshness(
             last_day,
             min(one.at for _, one in late) if late else max(one.at for _, one in arrivals),
@@ -668,6 +687,28 @@ class Ledger:
             late_people=len(people),
             missing=tuple(sorted(missing)),
         )
+
+    def _awaited(self, days: list[date], usual: list[date], members: set[int] | None) -> tuple[str, ...]:
+        """What people call the sources that know everybody and have told nothing of one of some working days yet.
+
+        Those count that told AWAITED_SHARE of ``usual`` days, of people of whom nothing else is known on such a day.
+        """
+        readers = {source_reader(name) for name in day_source_names(self.database) if knows_everybody(name)}
+        told = {day: {source_reader(name) for name in self._spoke_of(day)} for day in days}
+        found: set[str] = set()
+        for day in [day for day in days if readers - told[day]]:
+            told[day] |= {source_reader(name) for name in usd_by_source(self.database, [day], members)}
+            usd: dict[str, Decimal] = defaultdict(lambda: ZERO)
+            for name, some in usd_by_source(self.database, usual, members, absent=day).items():
+                usd[source_reader(name)] += some
+            least = AWAITED_SHARE * sum(usd_by_source(self.database, usual, members).values())
+            found |= {reader for reader in readers - told[day] if usd[reader] and usd[reader] >= least}
+        return tuple(sorted(map(source_title, found)))
+
+    def _spoke_of(self, day: date) -> set[str]:
+        """The sources that brought a day once it was over."""
+        spans = import_spans(self.database, day, day)
+        return {one.source for one in spans if one.imported_at >= _over_at(day, one.source, self.zone)}
 
     def stated_beside_list(self, today: date) -> StatedCost | None:
         """What sources stated for the last COMPARED_DAYS, where list prices differ by more than TOLERANCE of them."""

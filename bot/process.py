@@ -44,13 +44,7 @@ def run(installation: Installation) -> None:
     """
     if installation.settings.slack_app_token is None:
         _check_http(installation, "SLACK_SIGNING_SECRET")
-        clock = installation.database.now
-        serve(
-            installation.settings,
-            lambda: WebApp(installation),
-            in_worker=lambda: start_scheduler(_turns(installation), clock),
-            at_exit=installation.feeds.stopped.set,
-        )
+        serve(installation.settings, lambda: WebApp(installation), in_worker=lambda: _start_jobs(installation))
         return
     if installation.settings.otlp_token is not None:
         _run_beside_http(installation)
@@ -58,6 +52,7 @@ def run(installation: Installation) -> None:
     stopped = _stop_signal()
     installation.settings.secret("SLACK_BOT_TOKEN")
     installation.database.now()
+    _read_books(installation)
     check_token(installation)
     handler = _socket_mode(installation)
     if not _connect(handler, stopped):
@@ -78,16 +73,29 @@ def _run_beside_http(installation: Installation) -> None:
         logger.warning("no connection to Slack (%s); trying again in %s s", code, RECONNECT_SECONDS)
     stopped = threading.Event()
 
-    def start() -> None:
+    def start() -> Callable[[], object]:
         handler = _socket_mode(installation)
         threading.Thread(target=_keep_connecting, args=(handler, stopped), name="Socket Mode", daemon=True).start()
-        start_scheduler(_turns(installation), installation.database.now)
+        stop_jobs = _start_jobs(installation)
+
+        def stop() -> None:
+            stopped.set()
+            stop_jobs()
+
+        return stop
+
+    serve(installation.settings, lambda: WebApp(installation), in_worker=start)
+
+
+def _start_jobs(installation: Installation) -> Callable[[], object]:
+    """Start the jobs beside a server; returns what stops them, and does not wait for a turn under way."""
+    scheduler = start_scheduler(_turns(installation), installation.database.now)
 
     def stop() -> None:
-        stopped.set()
         installation.feeds.stopped.set()
+        scheduler.shutdown(wait=False)
 
-    serve(installation.settings, lambda: WebApp(installation), in_worker=start, at_exit=stop)
+    return stop
 
 
 def _socket_mode(installation: Installation) -> SocketModeHandler:
@@ -133,6 +141,7 @@ def worker(installation: Installation) -> None:
     stopped = _stop_signal()
     installation.settings.secret("SLACK_BOT_TOKEN")
     installation.database.now()
+    _read_books(installation)
     check_token(installation)
     _tick_until(stopped, _turns(installation), installation.database, installation.feeds.stopped.set)
 
@@ -140,11 +149,12 @@ def worker(installation: Installation) -> None:
 def run_shared(workspaces: Workspaces, *, with_jobs: bool) -> None:
     """HTTP for several workspaces, with the jobs of all of them or without."""
     _check_address(workspaces.settings, ("SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET"))
-    serve(
-        workspaces.settings,
-        lambda: SharedWebApp(workspaces),
-        in_worker=(lambda: start_scheduler(_shared_turns(workspaces), workspaces.database.now)) if with_jobs else None,
-    )
+
+    def start() -> Callable[[], object]:
+        scheduler = start_scheduler(_shared_turns(workspaces), workspaces.database.now)
+        return lambda: scheduler.shutdown(wait=False)
+
+    serve(workspaces.settings, lambda: SharedWebApp(workspaces), in_worker=start if with_jobs else None)
 
 
 def work_shared(workspaces: Workspaces) -> None:
@@ -177,9 +187,15 @@ def _shared_turns(workspaces: Workspaces) -> dict[Turn, int]:
 def _check_http(installation: Installation, secret: str) -> None:
     """Refuse what would only fail inside the server's worker process, such as for want of a secret."""
     _check_address(installation.settings, ("SLACK_BOT_TOKEN", secret))
+    _read_books(installation)
     check_token(installation)
     # Opened to see that it can be; the worker process must have connections of its own, and closes them at its end.
     installation.database.connections.close()
+
+
+def _read_books(installation: Installation) -> None:
+    """Read the price and plan books, which a team may have changed. Raises PriceBookError."""
+    _ = installation.book, installation.plan_book
 
 
 def _check_address(settings: Settings, secrets: tuple[str, ...]) -> None:

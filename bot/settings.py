@@ -100,6 +100,20 @@ def _base_url(value: str) -> str:
     raise ValueError("it is no http or https address")
 
 
+def _database_url(value: str) -> str:
+    if re.fullmatch(r"sqlite(\+\w+)?:/{0,3}(:memory:)?(\?.*)?", value.strip()):
+        raise ValueError("it names no file, so nothing would be kept")
+    return value
+
+
+def _file(value: Path) -> Path:
+    try:
+        value.expanduser().open("rb").close()
+    except OSError as error:
+        raise ValueError(f"{value} cannot be read ({error.strerror})") from error
+    return value.expanduser()
+
+
 def _without_slash(value: str) -> str:
     return value.rstrip("/")
 
@@ -198,7 +212,7 @@ class Settings(BaseModel):
     client_id: str | None = _named("SLACK_CLIENT_ID", min_length=3)
     slack_client_secret: SecretStr | None = _named("SLACK_CLIENT_SECRET", min_length=4)
     slack_api_url: Annotated[str, AfterValidator(_base_url)] = _named("SLACK_API_URL", "https://slack.com/api/")
-    database_url: str | None = _named("DATABASE_URL")
+    database_url: Annotated[str, AfterValidator(_database_url)] | None = _named("DATABASE_URL")
     public_url: Annotated[str, AfterValidator(_base_url), AfterValidator(_without_slash)] | None = _named(
         "CLAUDECOST_URL"
     )
@@ -206,8 +220,8 @@ class Settings(BaseModel):
     timezone: Zone = _named("CLAUDECOST_TIMEZONE", ZoneInfo("UTC"))
     data_dir: Path = _named("CLAUDECOST_DATA_DIR", Path(user_data_dir("claudecost", appauthor=False)))
     limit_usd: Usd = _named("CLAUDECOST_LIMIT_USD", DEFAULT_LIMIT_USD)
-    prices: Path | None = _named("CLAUDECOST_PRICES")
-    plans: Path | None = _named("CLAUDECOST_PLANS")
+    prices: Annotated[Path, AfterValidator(_file)] | None = _named("CLAUDECOST_PRICES")
+    plans: Annotated[Path, AfterValidator(_file)] | None = _named("CLAUDECOST_PLANS")
     holidays: Country = _named("CLAUDECOST_HOLIDAYS", "")
     digest_channel: str | None = _named("CLAUDECOST_DIGEST_CHANNEL", pattern=CHANNEL_ID)
     digest_time: Annotated[time, AfterValidator(_clock_time)] = _named("CLAUDECOST_DIGEST_TIME", time(9))

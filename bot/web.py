@@ -193,14 +193,15 @@ def _unsigned(environ: "WSGIEnvironment", verifier: SignatureVerifier) -> HTTPSt
 def serve(
     settings: Settings,
     app: "Callable[[], WSGIApplication]",
-    in_worker: Callable[[], object] | None = None,
-    at_exit: Callable[[], object] = lambda: None,
+    in_worker: Callable[[], Callable[[], object]] | None = None,
 ) -> None:
     """Serve HTTP until the process is told to stop.
 
-    ``app``, ``in_worker`` and, when it ends, ``at_exit`` are called in the serving process.
+    ``app`` and ``in_worker`` are called in the serving process, and what the latter returns when that ends.
     """
     from gunicorn.app.base import BaseApplication
+
+    stops: list[Callable[[], object]] = []
 
     class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         def load_config(self) -> None:
@@ -210,8 +211,8 @@ def serve(
             self.cfg.set("worker_class", "gthread")
             self.cfg.set("control_socket_disable", True)
             if in_worker is not None:
-                self.cfg.set("post_worker_init", lambda _worker: in_worker())
-            self.cfg.set("worker_exit", lambda _server, _worker: at_exit())
+                self.cfg.set("post_worker_init", lambda _worker: stops.append(in_worker()))
+            self.cfg.set("worker_exit", lambda _server, _worker: [stop() for stop in stops])
 
         def load(self) -> Any:
             return app()

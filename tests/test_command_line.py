@@ -20,6 +20,7 @@ from bot.playground.generate_export import LAST_DAY, MAIN_FILE, RESTATED_FILE
 from bot.store.bulk import run_sql
 from bot.store.database import connect
 from tests.conftest import SAMPLES
+from tests.ports import free_port
 
 
 class Shell:
@@ -354,6 +355,10 @@ class TestSettings:
             ("CLAUDECOST_BIND", "127.0.0.1:99999", "CLAUDECOST_BIND is wrong: it is no address and port"),
             ("CLAUDECOST_DIGEST_TIME", "23:59:50", "CLAUDECOST_DIGEST_TIME is wrong: it is no time on the clock"),
             ("CLAUDECOST_DIGEST_TIME", "09:00+02:00", "CLAUDECOST_DIGEST_TIME is wrong: it is no time on the clock"),
+            ("DATABASE_URL", "sqlite://", "DATABASE_URL is wrong: it names no file, so nothing would be kept."),
+            ("DATABASE_URL", "sqlite:///:memory:?x=1", "DATABASE_URL is wrong: it names no file"),
+            ("CLAUDECOST_PLANS", "/no/plans", "CLAUDECOST_PLANS is wrong: /no/plans cannot be read (No such file or"),
+            ("CLAUDECOST_PRICES", "/no/prices", "CLAUDECOST_PRICES is wrong: /no/prices cannot be read (No such file"),
             ("DATABASE_URL", "mysql://x/y", "DATABASE_URL names mysql; SQLite and PostgreSQL are supported."),
         ],
     )
@@ -368,6 +373,17 @@ class TestSettings:
         assert done.returncode == 2
         assert "SLACK_BOT_TOKEN is not set. Example: SLACK_BOT_TOKEN=xoxb-" in done.stderr
         assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize("content", ["a=[[", "a=" + "[" * 50_000])
+    def test_a_book_that_cannot_be_read_stops_the_start(self, shell: Shell, tmp_path: Path, content: str) -> None:
+        path = tmp_path / "plans.toml"
+        path.write_text(content, encoding="utf-8")
+        settings = {"CLAUDECOST_PLANS": str(path), "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "0" * 32}
+        settings |= {"SLACK_API_URL": "http://127.0.0.1:1/", "CLAUDECOST_BIND": f"127.0.0.1:{free_port()}"}
+        for command in ("run", "web", "worker"):
+            done = shell.run(command, **settings)
+            assert (done.returncode, done.stderr.startswith(f"{path} is no TOML: ")) == (2, True)
+        assert f"TODO plan book: {path} is no TOML: " in shell.run("doctor", **settings).stdout
 
     def test_doctor_says_what_to_do(self, shell: Shell) -> None:
         done = shell.run("doctor")
@@ -404,7 +420,51 @@ class TestSettings:
         assert ("for what is $11.25 at list price\n     to do: find what is wrong by" in said) is is_told
 
     def test_migrate_says_the_revision(self, shell: Shell) -> None:
-        assert shell.run("migrate").stdout == "The schema is at revision 0009.\n"
+        assert shell.run("migrate").stdout == "The schema is at revision 0010.\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("spend", "--by", "colour"), ("ask", "bananas", "--json"), ("import", "/nope"), ("nonsense",)]
+)
+def test_a_refusal_stays_one_where_nobody_can_hear_it(shell: Shell, words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "bot", *words]
+        folder = Path(__file__).parents[1]
+        done = subprocess.run(
+            command, env=shell.environment, stdout=subprocess.DEVNULL, stderr=full, timeout=60, cwd=folder
+        )
+    assert done.returncode == 2
+
+
+def test_names_stay_apart_in_json_whatever_the_output_is_encoded_in(shell: Shell, tmp_path: Path) -> None:
+    rows = "".join(f"2026-11-05,claude-opus-5,{key},1000000,0\n" for key in ("zoé", "zoè"))
+    header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+    (tmp_path / "usage.csv").write_text(f"{header}\n{rows}", encoding="utf-8")
+    shell.run("import", str(tmp_path / "usage.csv"))
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        done = shell.run("spend", "--by", "person", "--json", PYTHONIOENCODING=encoding)
+        found = {row["person"] for row in json.loads(done.stdout)["rows"]}
+        assert found == {"unassigned (zoé)", "unassigned (zoè)"}
+
+
+@pytest.mark.parametrize("words", [("explain", "NAME", "2026-11-03"), ("link", "NAME", "bo@example.com")])
+def test_a_name_that_is_no_text_is_quoted(shell: Shell, words: tuple[str, ...]) -> None:
+    done = shell.run(*(os.fsdecode(b"zo\xe9@example.com") if word == "NAME" else word for word in words))
+    assert (done.returncode, done.stderr) == (
+        2,
+        "“zo\\xe9@example.com” is not UTF-8 text, as names here are; write it in UTF-8.\n",
+    )
+
+
+def test_standard_input_is_a_path_that_was_named(shell: Shell, tmp_path: Path) -> None:
+    """A refused file that was named makes the command a refusal, whatever else was taken."""
+    sample = SAMPLES / "console_claude_code_csv"
+    command = [sys.executable, "-m", "bot", "import", str(sample), "-"]
+    folder = Path(__file__).parents[1]
+    done = subprocess.run(
+        command, env=shell.environment, input="junk", capture_output=True, text=True, timeout=60, cwd=folder
+    )
+    assert (done.returncode, "accepted" in done.stdout) == (2, True)
 
 
 def test_demo_tells_the_whole_story(shell: Shell) -> None:

@@ -38,7 +38,7 @@ def crowded_team(database: Database, name: str, members: Sequence[str], **values
     return set_team(database, name, [*members, *idle], **values)
 
 
-def opus_for(usd: str | int) -> TokenUsage:
+def opus_for(usd: str | int | Decimal) -> TokenUsage:
     """Opus 5.5 input that costs this many dollars at $4 per million tokens."""
     tokens = Decimal(usd) / 4 * 10**6
     assert tokens == int(tokens)

@@ -258,7 +258,7 @@ def plan_book_with(path: Path) -> PlanBook:
         own = _Content.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise PriceBookError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PriceBookError(f"{path} is no TOML: {error}.") from error
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]

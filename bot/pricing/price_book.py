@@ -436,7 +436,7 @@ _Content = TypeVar("_Content", bound=_Row)
 def _validated(kind: type[_Content], text: str, where: str) -> _Content:
     try:
         return kind.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PriceBookError(f"{where} is not valid TOML: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]

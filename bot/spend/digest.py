@@ -132,6 +132,7 @@ class Freshness(NamedTuple):
     newest first.
     ``is_partial`` says that some came before the last day was over, of ``late_people`` people (0: of everybody), or
     that none has come of the last days yet. ``missing`` are working days before the last of which nothing is known.
+    ``awaited`` names sources that tell a good part of other days, and have told nothing of one of these.
     """
 
     last_day: date
@@ -141,6 +142,7 @@ class Freshness(NamedTuple):
     is_partial: bool = False
     late_people: int = 0
     missing: tuple[date, ...] = ()
+    awaited: tuple[str, ...] = ()
 
 
 class DigestFacts(NamedTuple):
@@ -188,9 +190,11 @@ class DigestFacts(NamedTuple):
 
     @property
     def is_partial(self) -> bool:
-        """Whether some of the data came before the last day was over, or working days are missing."""
+        """Whether some of the data came before the last day was over, or days of some or all sources are missing."""
         fresh = self.freshness
-        return fresh is not None and self.amount is not None and (fresh.is_partial or bool(fresh.missing))
+        if fresh is None or self.amount is None:
+            return False
+        return fresh.is_partial or bool(fresh.missing or fresh.awaited)
 
     @property
     def is_unfinished(self) -> bool:

@@ -19,7 +19,7 @@ from bot.store.connection import Connection, Connections, sqlite_engine
 from bot.store.schema import create_schema
 
 SINGLE_WORKSPACE = 1
-REVISION = "0009"
+REVISION = "0010"
 """The newest migration in bot/store/migrations/versions."""
 
 _OF_OUTAGES = frozenset({"OperationalError", "InterfaceError", "TimeoutError"})
@@ -159,7 +159,9 @@ def _make_folder(file: str) -> None:
     try:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DatabaseProblem(f"The folder of {file} cannot be made: {_reason(error)}") from error
+        raise DatabaseProblem(
+            f"The folder of {file} cannot be made: {_reason(error)} Let CLAUDECOST_DATA_DIR name one that can."
+        ) from error
 
 
 def database_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:

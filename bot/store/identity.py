@@ -19,7 +19,7 @@ from bot.spend.days import Period
 from bot.spend.records import ORGANIZATION, Actor, Member, key_user
 from bot.store.builder import sa, tables
 from bot.store.bulk import analyze_grown, insert_missing, replace_rows, run_in, select_in, select_rows
-from bot.store.columns import ACTORS, MEMBERS, PEOPLE
+from bot.store.columns import ACCOUNTS, ACTORS, MEMBERS, PEOPLE
 from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.hidden_names import erased_ids, erased_users, erasure_salt, hidden_name, hide_new_keys
@@ -137,12 +137,33 @@ def learn_members(
             if now is owner and now.person_id != person_id and (now.linked_by, member.kind) == (BY_EXPORT, "account"):
                 elsewhere.append((member, now.person_id))
         new += is_new
+    _stand_beside(connection, workspace_id, told, owners)
     people = sorted((listed[one] for one in changed), key=lambda one: one.email)
     replace_rows(connection, MEMBERS, [(workspace_id, one.email, one.name, False, one.seat) for one in people])
     if told:
         follow_rule(connection, workspace_id, book, moved)
     emails: dict[int, str | None] = dict(select_in(connection, _EMAILS, (), sorted({owner for _, owner in elsewhere})))
     return Learned(new, [(member, email) for member, owner in elsewhere if (email := emails[owner]) is not None])
+
+
+def _stand_beside(
+    connection: Connection, workspace_id: int, members: Iterable[Member], owners: Mapping[Actor, _Owner]
+) -> None:
+    """Remember the address beside which an export names an account, where that alone says whose it is."""
+    asked = {
+        account: Actor("email", member.email)
+        for member in members
+        if member.account is not None
+        for account in [Actor(member.kind, member.account)]
+        if account in owners and owners[account].linked_by == BY_EXPORT and owners[account].beside is None
+    }
+    addresses = known_actors(connection, workspace_id, set(asked.values())) if asked else {}
+    rows = [
+        (workspace_id, *account, owners[account].person_id, BY_EXPORT, addresses[address])
+        for account, address in sorted(asked.items())
+        if address in addresses
+    ]
+    replace_rows(connection, ACCOUNTS, rows)
 
 
 def unassigned(database: Database, since: date) -> list[Unassigned]:
@@ -326,6 +347,7 @@ class _Owner(NamedTuple):
     actor_id: int
     person_id: int
     linked_by: str | None
+    beside: int | None = None
 
 
 def _owners(connection: Connection, workspace_id: int, actors: Collection[Actor]) -> dict[Actor, _Owner]:
@@ -362,7 +384,7 @@ _EMAILS = "SELECT id, email FROM people WHERE id IN"
 _NAMED_IN = "UPDATE actors SET linked_by = ? WHERE workspace_id = ? AND kind = 'email' AND linked_by = ? AND name IN"
 _PEOPLE = "SELECT id, email, name, seat FROM people WHERE id IN"
 _OF_EMAILS = "SELECT name, person_id FROM actors WHERE workspace_id = ? AND kind = 'email' AND name IN"
-_OWNERS = "SELECT kind, name, id, person_id, linked_by FROM actors WHERE workspace_id = ? AND name IN"
+_OWNERS = "SELECT kind, name, id, person_id, linked_by, beside FROM actors WHERE workspace_id = ? AND name IN"
 
 
 def _hide_account(

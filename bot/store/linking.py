@@ -8,7 +8,7 @@ from bot.pricing import PriceBook
 from bot.spend.records import Actor
 from bot.store.alerting import AlertPolicy, owe_alerts
 from bot.store.builder import sa, tables
-from bot.store.bulk import run_sql
+from bot.store.bulk import run_in, run_sql
 from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.hidden_names import hidden_name, known_salt
@@ -39,6 +39,7 @@ _KEPT = (
 )
 """What is kept of a person beside their names."""
 
+_SAID_OTHERWISE = "UPDATE actors SET beside = NULL WHERE id IN"
 _NAMED_BY = "UPDATE actors SET linked_by = ? WHERE workspace_id = ? AND kind = 'email' AND name = ?"
 
 
@@ -78,9 +79,9 @@ def link_actor(
             tables.actors.c.id.in_(found), tables.people.c.email.is_not(None), tables.people.c.id != person_id
         )
         before = set(connection.execute(owners).scalars())
-        # Of keys that only come along, what an export said of their owner still tells which export is the newer one.
+        # Of what only comes along an export still says whose it is, and of keys so which export is the newer one.
         is_said = (
-            tables.actors.c.kind == "api_key",
+            tables.actors.c.kind != "email",
             tables.actors.c.linked_by == BY_EXPORT,
             tables.actors.c.id.not_in(named),
         )
@@ -90,6 +91,7 @@ def link_actor(
         for actor_id in found:
             whose = BY_EXPORT if actor_id in said else by
             move_actor(connection, database.workspace_id, actor_id, person_id, whose, book, moved)
+        run_in(connection, _SAID_OTHERWISE, (), named)
         before -= {one for one in before if _forget_linked(connection, one, person_id)}
         follow_rule(connection, database.workspace_id, book, moved)
         owe_alerts(connection, database.workspace_id, moved, policy, now)
@@ -143,7 +145,8 @@ def _meant(
     """Which actors are to move, and to whom: ``person_id``, whose ``address`` is, or the one who is known by it.
 
     An address that is linked to itself goes its own way again. Where both are one person already, but known by another
-    address, that one gives way. An address that is linked to somebody else's takes along what was known to be theirs.
+    address, that one gives way. An address that is linked to somebody else's takes along what was known to be theirs,
+    and wherever it goes, what exports name beside it.
     """
     rows = connection.execute(
         sa.select(
@@ -157,13 +160,12 @@ def _meant(
         .where(tables.actors.c.id.in_(named))
     ).all()
     mains = {row.person_id for row in rows if row.kind == "email" and row.name == row.email}
+    actor = tables.actors.c
+    is_beside = sa.and_(actor.beside.in_(named), actor.person_id.in_({row.person_id for row in rows}))
     # Keys that the rule gave them follow the rule afterwards.
-    is_given = tables.actors.c.linked_by.is_distinct_from(BY_RULE)
-    theirs = (
-        connection.execute(sa.select(tables.actors.c.id).where(tables.actors.c.person_id.in_(mains), is_given))
-        .scalars()
-        .all()
-    )
+    is_given = actor.linked_by.is_distinct_from(BY_RULE)
+    along = sa.select(actor.id).where(sa.or_(actor.person_id.in_(mains), is_beside), is_given)
+    theirs = connection.execute(along).scalars().all()
     is_itself = [(row.kind, row.name) for row in rows] == [("email", address)]
     if is_itself or person_id in mains:
         person_id = connection.execute(person_of_address(workspace_id, address)).scalar() or person_id

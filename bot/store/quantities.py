@@ -525,6 +525,28 @@ def people_of_sources(database: Database, day: date, names: Iterable[str], membe
         return set(connection.execute(query).scalars())
 
 
+def usd_by_source(
+    database: Database, days: Collection[date], members: Collection[int] | None, *, absent: date | None = None
+) -> dict[str, Decimal]:
+    """What was spent on some days by the source that speaks for it, of some people only where ``members`` are given.
+
+    With ``absent`` only what those spent of whom nothing is known on that day.
+    """
+    spent, mine = tables.person_days.c, tables.person_days.c.workspace_id == database.workspace_id
+    query = (
+        sa.select(tables.sources.c.name, sa.cast(sa.func.sum(spent.usd), spent.usd.type))
+        .join(tables.sources, spent.source_id == tables.sources.c.id)
+        .where(mine, spent.day.in_(days))
+        .group_by(tables.sources.c.name)
+    )
+    if members is not None:
+        query = query.where(spent.person_id.in_(members))
+    if absent is not None:
+        query = query.where(spent.person_id.not_in(sa.select(spent.person_id).where(mine, spent.day == absent)))
+    with database.read() as connection:
+        return dict(connection.execute(query).all())
+
+
 def _person_days(database: Database, *where: sa.ColumnElement[bool]) -> list[PersonDay]:
     spent = tables.person_days.c
     query = (

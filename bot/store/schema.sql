@@ -90,7 +90,7 @@ CREATE TABLE actors (
 	kind TEXT NOT NULL,
 	name TEXT NOT NULL,
 	person_id INTEGER NOT NULL,
-	linked_by TEXT,
+	linked_by TEXT, beside INTEGER,
 	CONSTRAINT pk_actors PRIMARY KEY (id),
 	CONSTRAINT fk_actors_person_id FOREIGN KEY(person_id) REFERENCES people (id),
 	CONSTRAINT uq_actors_workspace_id UNIQUE (workspace_id, kind, name)
@@ -404,4 +404,4 @@ CREATE TABLE person_ranges (
 )
  WITHOUT ROWID;
 
-INSERT INTO alembic_version (version_num) VALUES ('0009')
+INSERT INTO alembic_version (version_num) VALUES ('0010')

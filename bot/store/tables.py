@@ -171,6 +171,11 @@ actors = Table(
     Column("name", Text, nullable=False),
     Column("person_id", ForeignKey("people.id"), nullable=False, index=True),
     Column("linked_by", Text, comment="who said whose it is: an export, a rule, Slack, an admin; null for nobody"),
+    Column(
+        "beside",
+        Integer,
+        comment="the address, as an actor, that exports name beside it; null for none, or if an admin said otherwise",
+    ),
     UniqueConstraint("workspace_id", "kind", "name"),
 )
 

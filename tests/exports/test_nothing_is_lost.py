@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.exports.reader import Problem
 from bot.pricing import PriceBook
 from bot.spend.amounts import Amount
+from bot.spend.records import Problem
 from bot.store.database import Database
 from tests.exports.test_samples import NOW, imported, importer, ledger_of
 
@@ -60,7 +60,8 @@ class TestACostThatSomeRowsDoNotState:
         """$100 and $20 are stated; two million tokens at $5 are not."""
         for _ in range(2):
             assert load(database, book, tmp_path / "usage.json", analytics(*costs)) == []
-        assert (spent(database, book).usd, spent(database, book).reported_usd) == (130, 120)
+        assert spent(database, book).usd == 130
+        assert spent(database, book).reported_usd == 120
         assert spent(database, book).usage.input == 4_000_000
 
     def test_is_known_later(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
@@ -196,7 +197,9 @@ def test_a_row_of_a_cost_report_without_an_amount_is_no_zero(
 def test_a_run_that_cost_something_and_names_no_model_is_told(
     database: Database, book: PriceBook, tmp_path: Path
 ) -> None:
-    runs = [{"type": "result", "session_id": "s", "total_cost_usd": usd, "modelUsage": {}} for usd in (0.3, 0)]
+    runs: list[dict[str, Any]] = [
+        {"type": "result", "session_id": "s", "total_cost_usd": usd, "modelUsage": {}} for usd in (0.3, 0)
+    ]
     (problem,) = load(database, book, tmp_path / "runs.jsonl", "\n".join(map(json.dumps, runs)))
     assert problem.problem == "Run 1 was left out: it cost $0.3, and its modelUsage names no model."
 

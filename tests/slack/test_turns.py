@@ -26,7 +26,7 @@ from bot.slack.blocks.explanation import explanation_message
 from bot.slack.blocks.plain import as_text
 from bot.slack.directory import Directory
 from bot.spend.digest import DigestFacts
-from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Member, UsageRecord
+from bot.spend.records import GATEWAY, ORGANIZATION, Actor, Covered, Member, UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.deliveries import all_deliveries
@@ -568,3 +568,53 @@ class TestWhatIsStillToCome:
         assert "across 2 people, partial: 1 of 2 reported" in said
         teams = [crowded_team(database, name, [who]) for name, who in (("D", DANA.name), ("K", self.KIM.name))]
         assert [self.digest(database, book, team=team).is_partial for team in teams] == [True, False]
+
+    @pytest.mark.parametrize(
+        ("usual", "is_awaited"),
+        [(10, True), (Decimal("0.2"), False)],  # of $15 a day, and of $5.20: under 5 %
+    )
+    def test_a_source_that_tells_a_good_part_of_other_days_is_awaited(
+        self, database: Database, book: PriceBook, usual: Decimal, is_awaited: bool
+    ) -> None:
+        """Kim's Thursday is there; Dana's came by an API on the days before, and its key has expired since."""
+        for day in range(9, 19):
+            at = datetime(2026, 11, day + 1, 8, tzinfo=UTC)
+            self.come(database, "claude_code_analytics_api", at, used(opus_for(usual), date(2026, 11, day)))
+        kims = [
+            used(opus_for(5), date(2026, 11, day), actor=self.KIM, request=request(str(day))) for day in range(9, 20)
+        ]
+        self.come(database, "transcripts", self.MORNING, *kims)
+        facts = self.digest(database, book)
+        assert facts.is_partial is is_awaited
+        if not is_awaited:
+            return
+        message = digest_message(facts)
+        assert "across 1 person, so far · a usual weekday is $15.00" in message.blocks[1]["text"]["text"]
+        said = message.blocks[-2]["elements"][0]["text"]
+        assert "Usage to Thu 19 Nov, nothing of that day from Claude Code Analytics API yet, received" in said
+        # What others tell of Dana is enough, and so is an answer once the day is over, with no usage of it.
+        with_other = used(opus_for(1), self.DAY, request=request("d"))
+        self.come(database, "otlp_events", self.MORNING, with_other, path=RECEIVED)
+        assert not self.digest(database, book).is_partial
+
+    def test_an_answer_without_usage_of_a_day_speaks_of_it_once_it_is_over(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        days = [date(2026, 11, day) for day in range(9, 19)]
+        self.come(database, "claude_code_analytics_api", self.EVENING, *(used(opus_for(10), day) for day in days))
+        self.come(database, "transcripts", self.MORNING, used(opus_for(5), actor=self.KIM, request=request("1")))
+        for at, is_partial in ((self.EVENING, True), (self.MORNING, False)):
+            nobody = Tally([Covered(self.DAY, self.DAY + timedelta(days=1))])
+            record(database, "claude_code_analytics_api", [FileTally("p.json", nobody, [])], at, POLICY, book)
+            assert self.digest(database, book).is_partial is is_partial
+
+    def test_a_key_that_somebody_exports_weekly_is_not_waited_for(self, database: Database, book: PriceBook) -> None:
+        """A key's $0.40 so far are of Thursday evening, Dana's $10 of Friday morning."""
+        key = used(opus_for(Decimal("0.4")), actor=Actor("api_key", "ci"))
+        self.come(database, "console_usage_csv", self.EVENING, key)
+        self.come(database, "claude_code_analytics_api", self.MORNING, used(opus_for(10)))
+        facts = self.digest(database, book)
+        assert facts.freshness is not None
+        assert (facts.is_partial, facts.freshness.received_at) == (False, self.MORNING)
+        self.come(database, "console_usage_csv", self.EVENING, used(opus_for(1), actor=Actor("api_key", "ci")))
+        assert self.digest(database, book).is_partial  # $1 of $11 is over 5 %

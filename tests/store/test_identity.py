@@ -145,6 +145,44 @@ def test_a_link_is_undone_and_turned_round(database: Database, book: PriceBook) 
     assert spenders(database) == {A.name: Decimal(51)}
 
 
+DEVICE, ACCOUNT = Actor("account", "dev-ann"), Actor("account", "user_ANN")
+
+
+@pytest.mark.parametrize("is_told_again", [False, True])
+def test_a_link_that_is_undone_gives_back_what_exports_name_beside_the_address(
+    database: Database, book: PriceBook, is_told_again: bool
+) -> None:
+    """Ann's account spent $2, her device $4 and she herself $20; Bo $30, and an account of his $8."""
+    theirs = Actor("account", "user_BO")
+    told = [
+        Member(1, A.name, account=ACCOUNT.name),
+        Member(2, A.name, account=DEVICE.name, is_device=True),
+        Member(3, B.name, account=theirs.name),
+    ]
+
+    def tell() -> None:
+        record(database, "admin_users", [FileTally("users.json", Tally(told), [])], NOW, POLICY, book)
+
+    used_by = ((20, A), (30, B), (2, ACCOUNT), (4, DEVICE), (8, theirs))
+    store(database, *(used(opus_for(usd), actor=actor) for usd, actor in used_by))
+    tell()
+    apart = {A.name: Decimal(26), B.name: Decimal(38)}
+    assert spenders(database) == apart
+    for _ in range(2):
+        link(database, book, A.name, B.name)
+        assert spenders(database) == {B.name: Decimal(64)}
+        if is_told_again:
+            tell()
+        link(database, book, A.name, A.name)
+        assert spenders(database) == apart
+    # What an admin says of one of them holds, wherever the address goes.
+    link(database, book, A.name, B.name)
+    link(database, book, ACCOUNT.name, B.name)
+    tell()
+    link(database, book, A.name, A.name)
+    assert spenders(database) == {A.name: Decimal(24), B.name: Decimal(40)}
+
+
 def test_who_has_two_addresses_is_one_member_of_a_team(database: Database, book: PriceBook) -> None:
     """Ann, Dana and Bo's two addresses: a team of three, and with Dana's linked to Ann's of two."""
     store(database, *(used(opus_for(1), actor=who) for who in (A, B, Actor("email", "bo@old.example"), DANA)))

@@ -238,6 +238,9 @@ def _coverage(facts: DigestFacts) -> str:
     before = ", later days are not known yet" if fresh.last_day < facts.day else ", before all of the last day had come"
     before = before if facts.is_partial and fresh.is_partial else ""
     before += _missing(fresh) if facts.is_partial else ""
+    if facts.is_partial and fresh.awaited:
+        days = "that day" if facts.start == facts.day else "some of these days"
+        before += f", nothing of {days} from {escape(' and '.join(fresh.awaited))} yet"
     return f"Usage to {short_day(fresh.last_day)}{before}, received {_received(fresh, facts.zone)}{silent}"
 
 
