@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -39,9 +40,16 @@ from bot.spend.days import milliseconds, spend_day
 from bot.spend.records import MACHINE, Actor, AlsoHolds, Member, Problem, Request, UsageRecord, request_key
 
 if TYPE_CHECKING:
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 LOGS, METRICS = "logs", "metrics"
+_MAX_LINE = 32 * 1024 * 1024
+_MAX_PROTOBUF = 16 * 1024 * 1024
+_EMPTY_MESSAGES, _FEW_EMPTY = (b"\x0a\x00", b"\x12\x00", b"\x1a\x00"), 20_000
+"""How an empty record is written: what is made of its two bytes takes fifty times as much memory."""
+
 VALUE_BYTES = 4
 """For ``check_values``: of other programs' histograms a value may take 5 bytes."""
 REQUEST_EVENT = "api_request"
@@ -102,14 +110,14 @@ class OtlpMetrics:
         yield from point_records(_bodies(export, METRICS, self.title), context)
 
 
-def decode_events(body: bytes, *, is_json: bool) -> list[Event | Problem]:
-    """The events of one request body. Raises UnreadableExport."""
-    return list(_json_events(whole_characters(body)) if is_json else _protobuf_events(body))
+def decode_events(body: bytes, *, is_json: bool) -> Iterator[Event | Problem]:
+    """The events of one request body, of which each is made when it is asked for. Raises UnreadableExport at once."""
+    return _json_events(whole_characters(body)) if is_json else _protobuf_events(body)
 
 
-def decode_points(body: bytes, *, is_json: bool) -> list[Point | Problem]:
-    """The data points of one request body. Raises UnreadableExport."""
-    return list(_json_points(whole_characters(body)) if is_json else _protobuf_points(body))
+def decode_points(body: bytes, *, is_json: bool) -> Iterator[Point | Problem]:
+    """The same of the data points of one request body."""
+    return _json_points(whole_characters(body)) if is_json else _protobuf_points(body)
 
 
 def event_records(found: Iterable[Event | Point | Problem | AlsoHolds], context: ReadingContext) -> Reading:
@@ -273,22 +281,18 @@ def _digest(value: object) -> bytes:
 
 def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | Problem | AlsoHolds]:
     """What the bodies in a file hold: one body, a list of them, or one on each line."""
-    content = export.content()
-    text = content.removeprefix(BOM).strip()
-    if text[:1] not in (b"{", b"["):
+    if not export.head().lstrip().startswith((b"{", b"[")):
+        content = export.content()
         yield from decode_events(content, is_json=False) if kind == LOGS else decode_points(content, is_json=False)
         return
-    check_values(text, VALUE_BYTES)
-    text = whole_characters(text)
     key = b'"resourceLogs"' if kind == LOGS else b'"resourceMetrics"'
     passed_over = False
-    bodies = list(_json_bodies(text, title))
-    for number, body in enumerate(bodies, start=1):
+    for number, (body, is_alone) in enumerate(_json_bodies(export, title), start=1):
         if key in body or not (b'"resource' in body or _is_json(body)):
             try:
                 yield from decode_events(body, is_json=True) if kind == LOGS else decode_points(body, is_json=True)
             except UnreadableExport as error:
-                if len(bodies) == 1:
+                if is_alone:
                     raise
                 # As the last line of a file that is being written to.
                 yield Problem(number, f"Body {number} was left out: {error}.")
@@ -298,14 +302,24 @@ def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | P
         yield AlsoHolds("otlp_metrics", "metrics") if kind == LOGS else AlsoHolds("otlp_events", "events")
 
 
-def _json_bodies(text: bytes, title: str) -> Iterator[bytes]:
-    if text[:1] == b"[":
-        yield from map(bytes, decoded(text, list[Raw], title))
+def _json_bodies(export: Export, title: str) -> Iterator[tuple[bytes, bool]]:
+    """The bodies of a file, each with whether it is the only one; of one on each line there is one in memory."""
+    first = export.file.readline(_MAX_LINE).removeprefix(BOM).strip()
+    is_by_line = first.startswith(b"{") and _is_json(first)
+    if is_by_line and (second := export.file.readline(_MAX_LINE)):
+        lines = chain((first, second), iter(lambda: export.file.readline(_MAX_LINE), b""))
+        for line in filter(None, map(bytes.strip, lines)):
+            check_values(line, VALUE_BYTES)
+            yield line, False
         return
-    if _is_json(text):
-        yield text
+    export.file.seek(0)
+    text = export.content().removeprefix(BOM).strip()
+    check_values(text, VALUE_BYTES)
+    if text[:1] == b"[":
+        bodies = list(map(bytes, decoded(whole_characters(text), list[Raw], title)))
     else:
-        yield from filter(None, map(bytes.strip, text.splitlines()))
+        bodies = [text] if _is_json(text) else list(filter(None, map(bytes.strip, text.splitlines())))
+    yield from ((body, len(bodies) == 1) for body in bodies)
 
 
 def _is_json(text: bytes) -> bool:
@@ -348,7 +362,7 @@ class _LogRecord(Struct, rename="camel"):
 
 
 class _ScopeLogs(Struct, rename="camel"):
-    log_records: list[_LogRecord] | None = None
+    log_records: list[Raw] | None = None
 
 
 class _ResourceLogs(Struct, rename="camel"):
@@ -357,22 +371,9 @@ class _ResourceLogs(Struct, rename="camel"):
 
 
 class _Logs(Struct, rename="camel"):
+    """A body, of which a damaged record costs itself alone, and each is decoded when its turn comes."""
+
     resource_logs: list[_ResourceLogs] | None = None
-
-
-class _RawScopeLogs(Struct, rename="camel"):
-    log_records: list[Raw] | None = None
-
-
-class _RawResourceLogs(Struct, rename="camel"):
-    resource: _Resource | None = None
-    scope_logs: list[_RawScopeLogs] | None = None
-
-
-class _RawLogs(Struct, rename="camel"):
-    """The same, of which a damaged record costs itself alone."""
-
-    resource_logs: list[_RawResourceLogs] | None = None
 
 
 class _DataPoint(Struct, rename="camel"):
@@ -406,22 +407,23 @@ class _Metrics(Struct, rename="camel"):
     resource_metrics: list[_ResourceMetrics] | None = None
 
 
+_RECORDS, _POINTS = msgspec.json.Decoder(_LogRecord), msgspec.json.Decoder(_DataPoint)
+
+
 def _json_events(body: bytes) -> Iterator[Event | Problem]:
-    found: _Logs | _RawLogs
-    try:
-        found = msgspec.json.decode(body, type=_Logs)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = decoded(body, _RawLogs, "OTLP logs body")
+    return _events_of(decoded(body, _Logs, "OTLP logs body"))
+
+
+def _events_of(logs: _Logs) -> Iterator[Event | Problem]:
     number = 0
-    for resource in found.resource_logs or ():
+    for resource in logs.resource_logs or ():
         shared = _resource_attributes(resource.resource)
         for record in (record for scope in resource.scope_logs or () for record in scope.log_records or ()):
             number += 1
             try:
-                known = record if isinstance(record, _LogRecord) else msgspec.json.decode(record, type=_LogRecord)
+                known = _RECORDS.decode(record)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raw = b"" if isinstance(record, _LogRecord) else record
-                yield Problem(number, f"Event {number} was left out: {why(error, raw)}.")
+                yield Problem(number, f"Event {number} was left out: {why(error, record)}.")
                 continue
             said = shared | _attributes(known.attributes)
             if not said.get("event.name"):
@@ -458,8 +460,12 @@ def _point(
 
 
 def _json_points(body: bytes) -> Iterator[Point | Problem]:
+    return _points_of(decoded(body, _Metrics, "OTLP metrics body"))
+
+
+def _points_of(metrics: _Metrics) -> Iterator[Point | Problem]:
     number = 0
-    for resource in decoded(body, _Metrics, "OTLP metrics body").resource_metrics or ():
+    for resource in metrics.resource_metrics or ():
         shared = _resource_attributes(resource.resource)
         for metric in (metric for scope in resource.scope_metrics or () for metric in scope.metrics or ()):
             if metric.sum is None or metric.name not in (TOKENS, COST):
@@ -468,7 +474,7 @@ def _json_points(body: bytes) -> Iterator[Point | Problem]:
             for raw in metric.sum.data_points or ():
                 number += 1
                 try:
-                    point = msgspec.json.decode(raw, type=_DataPoint)
+                    point = _POINTS.decode(raw)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                     yield Problem(number, f"Point {number} was left out: {why(error, raw)}.")
                     continue
@@ -528,6 +534,10 @@ def _protobuf_events(body: bytes) -> Iterator[Event | Problem]:
 
     request = ExportLogsServiceRequest()
     _parse(request, body, "OTLP logs body")
+    return _protobuf_events_of(request)
+
+
+def _protobuf_events_of(request: "ExportLogsServiceRequest") -> Iterator[Event | Problem]:
     number = 0
     for resource in request.resource_logs:
         shared = _protobuf_attributes(resource.resource.attributes)
@@ -544,6 +554,10 @@ def _protobuf_points(body: bytes) -> Iterator[Point | Problem]:
 
     request = ExportMetricsServiceRequest()
     _parse(request, body, "OTLP metrics body")
+    return _protobuf_points_of(request)
+
+
+def _protobuf_points_of(request: "ExportMetricsServiceRequest") -> Iterator[Point | Problem]:
     number = 0
     for resource in request.resource_metrics:
         shared = _protobuf_attributes(resource.resource.attributes)
@@ -563,6 +577,11 @@ def _protobuf_points(body: bytes) -> Iterator[Point | Problem]:
 def _parse(request: Any, body: bytes, what: str) -> None:
     from google.protobuf.message import DecodeError
 
+    if len(body) > _MAX_PROTOBUF:
+        raise UnreadableExport(f"it is one protobuf body of over {_MAX_PROTOBUF // 2**20} MB; save each by itself")
+    nothing = sum(map(body.count, _EMPTY_MESSAGES))
+    if nothing > _FEW_EMPTY + len(body) // 32:
+        raise UnreadableExport(f"it holds {nothing:,} empty records in {len(body):,} bytes, as no export does")
     try:
         request.ParseFromString(body)
     except (DecodeError, InvalidOperation) as error:
