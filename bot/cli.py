@@ -351,7 +351,7 @@ def alerts(day: Annotated[date | None, Day] = None, as_json: Json = False) -> No
         newest = (
             f"the newest day stored is {stored.end.fromordinal(stored.end.toordinal() - 1)}"
             if stored
-            else "nothing is stored"
+            else "no usage of single days is stored"
         )
         print(f"Nobody reached their limit on {which} ({newest}).")
 

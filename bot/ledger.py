@@ -288,7 +288,7 @@ class Ledger:
                 "person": person,
                 "day": when,
                 "model": model_id(quantity.model, quantity.day, self.book),
-                "source": source,
+                "source": source_reader(source),
             }
             group = tuple(values[name] for name in groups)
             found[group] = found[group].plus(cost)

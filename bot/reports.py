@@ -207,6 +207,18 @@ def _file(report: FileReport) -> Json:
         "days": [day.isoformat() for day in recorded.days],
         "problems": problems,
         **_if_any("ranges", [{"from": start.isoformat(), "to": until.isoformat()} for start, until in recorded.ranges]),
+        **_if_any(
+            "range_changes",
+            [
+                {
+                    "from": one.start.isoformat(),
+                    "to": one.until.isoformat(),
+                    "before_usd": exact(one.before),
+                    "after_usd": exact(one.after),
+                }
+                for one in recorded.range_changes
+            ],
+        ),
         **_if_any("changes", _changes(report.changes if recorded.restated else report.moved)),
         **_if_any("outdated", recorded.outdated),
         **_if_any("not_kept", report.not_kept),

@@ -128,6 +128,9 @@ def print_import(report: FileReport) -> None:
             more = counted(len(report.changes), "more day")
             alone = f"; {more} told apart from what was known before, the last {report.changes[-1].day}"
         _say(f"  {start} to {until} (that day not counted) as a whole: counts in month totals{alone}")
+    for total in recorded.range_changes:
+        what = f"{total.start} to {total.until} (that day not counted)"
+        _say(f"  {what}: {rounded(total.before)} → {rounded(total.after)}")
     for change in report.moved:
         _say(f"  {change.day}: {rounded(change.before)} → {rounded(change.after)}{report.why_moved}")
     if report.outdated:

@@ -101,6 +101,12 @@ def source_reader(source: str) -> str:
     return next((reader.name for reader in READERS if f"{source}_".startswith(f"{reader.name}_")), source)
 
 
+def source_said(source: str) -> str:
+    """The name of a source's reader, and in brackets what tells a view of what it reads from others."""
+    view = source.removeprefix(source_reader(source)).strip("_")
+    return f"{source_reader(source)} ({view})" if view else source
+
+
 def source_title(source: str) -> str:
     """What people call a source; a view of it the same."""
     titles = (reader.title for reader in READERS if reader.name == source_reader(source))

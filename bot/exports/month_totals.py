@@ -121,14 +121,14 @@ def _records(
     """What a row says: usage that was paid for, usage that a seat covers, or both.
 
     Seat plans state what they charge on top of what the seat covers, which is no cost of all the usage. Of that as
-    much is taken for paid as the dollars buy at list price; where there is none, they stand by themselves.
+    much is taken for paid as the dollars before any discount buy at list price. Without a cliff: of successive reports
+    each day must come out as what was charged and used on it.
     """
     usage = _usage(row)
     net = as_dollars(row[_NET] or "0", _NET, thousands=True)
     gross = as_dollars(row.get(_GROSS) or "0", _GROSS, thousands=True)
     channels = (row.get("slack_channel_id"), row.get("teams_channel_id"))
     model = as_name(row["model"] or "all models", "model")
-    day = book.first_priced(model, start, until)
     record = UsageRecord(
         row=number,
         day=start,
@@ -141,20 +141,29 @@ def _records(
         reported_usd=net or gross,
         until=until,
     )
-    if not usage.tokens or ((net or gross) and _pays_for(max(net, gross), _least_usd(row, usage, model, day, book))):
+    if not usage.tokens:
         yield record
         return
-    listed = _list_usd(usage, model, day, book) if _is_split(row) else None
-    paid = TokenUsage(*(int(count * net / listed) for count in usage)) if listed else TokenUsage()
+    share = _paid_share(max(net, gross), usage, model, book.first_priced(model, start, until), book, row)
+    paid = TokenUsage(*(int(count * share) for count in usage))
     covered = TokenUsage(*(count - part for count, part in zip(usage, paid, strict=True)))
-    if net:
+    if net or (gross and share):
         yield replace(record, usage=paid)
-    yield replace(record, usage=covered, billing=SUBSCRIPTION, reported_usd=None)
+    if any(covered):
+        yield replace(record, usage=covered, billing=SUBSCRIPTION, reported_usd=None)
 
 
-def _pays_for(usd: Decimal, least: Decimal) -> bool:
-    """Whether dollars can be the price of usage: no contract takes off more than half."""
-    return usd * 2 >= least
+def _paid_share(
+    usd: Decimal, usage: TokenUsage, model: str, day: date, book: PriceBook, row: dict[str, str]
+) -> Decimal:
+    """How much of some usage dollars buy at API prices, from 0 to 1.
+
+    Where its price is not known, the dollars are taken for it if they can be: no contract takes off more than half of
+    what it costs at least.
+    """
+    if _is_split(row) and (listed := _list_usd(usage, model, day, book)):
+        return min(Decimal(1), usd / listed)
+    return Decimal(bool(usd) and usd * 2 >= _least_usd(row, usage, model, day, book))
 
 
 def _least_usd(row: dict[str, str], usage: TokenUsage, model: str, day: date, book: PriceBook) -> Decimal:

@@ -40,6 +40,9 @@ MAX_EMPTY = 1_000_000
 _BROKEN_LINES, _BROKEN_SIZE = 20, 65536
 """Lines and characters of one row, of a table whose values hold line breaks."""
 
+NOTHING = ", \t\r\n"
+"""Of what a line of a table consists in which no cell says anything, as spreadsheets leave them."""
+
 _UNCLOSED = "a quote in it does not end"
 
 NANO = Decimal("0.000000001")
@@ -192,8 +195,8 @@ def documents(data: bytes) -> list[bytes]:
 def csv_rows(export: Export) -> Iterator[tuple[int, list[str] | str]]:
     """Line numbers from 1 with their values, or with what is wrong with a line that is no CSV; the header first.
 
-    Empty lines are passed over. A row whose quotes hold line breaks goes on in the next lines, if it then has as
-    many columns as the header; so an unclosed quote costs its own line and not the rest of the file.
+    Lines of nothing but empty cells are passed over. A row whose quotes hold line breaks goes on in the next lines, if
+    it then has as many columns as the header; so an unclosed quote costs its own line and not the rest of the file.
     """
     lines = enumerate((line for raw in _lines(export.file) for line in raw.split("\r")), start=1)
     ahead: deque[tuple[int, str]] = deque()
@@ -202,7 +205,7 @@ def csv_rows(export: Export) -> Iterator[tuple[int, list[str] | str]]:
         number, line = found
         if number - last > MAX_EMPTY:
             raise UnreadableExport(f"after line {last:,} it has over {MAX_EMPTY:,} empty lines; export it again")
-        if not line.strip():
+        if not line.strip(NOTHING).strip():
             continue
         last = number
         try:
@@ -308,7 +311,7 @@ def _digest(values: list[str]) -> bytes:
 
 def first_line(head: bytes) -> set[str]:
     """The column names of a CSV's first bytes."""
-    line = head.lstrip(b"\r\n").split(b"\n", 1)[0].decode("utf-8", "replace")
+    line = head.lstrip(NOTHING.encode()).split(b"\n", 1)[0].decode("utf-8", "replace")
     return {name.strip().strip('"') for name in line.split(",")}
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from bot.exports.reader import MAX_CSV_LINE, MAX_DIGITS, as_day
+from bot.exports.reader import MAX_CSV_LINE, MAX_DIGITS, NOTHING, as_day
 from bot.pricing import PriceConditions, TokenUsage
 from bot.spend.records import Actor, Problem, UsageRecord, UsageRows
 
@@ -208,8 +208,7 @@ class _Table:
             regular.append(body[after:start])
             after = end + 1
             odd_line = body[start:end].decode()
-            if odd_line.strip():
-                self._take_alone(number + line, odd_line)
+            self._take_alone(number + line, odd_line)
         frame = self._parsed(b"".join((*regular, body[after:])))
         if frame.height != count - len(odd):
             raise _Doubt
@@ -228,6 +227,8 @@ class _Table:
         return frame
 
     def _take_alone(self, number: int, line: str) -> None:
+        if not line.strip(NOTHING).strip():
+            return
         found = self.read_row(number, line)
         if not isinstance(found, Problem):
             raise _Doubt  # it counts, whatever it looks like

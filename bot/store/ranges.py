@@ -333,6 +333,12 @@ def refresh_ranges(rollups: Rollups, said: Collection[Span] = (), people_ids: Co
             _compare(rollups.connection, rollups.workspace_id, span, of_days)
 
 
+def span_usd(connection: Connection, workspace_id: int, span: Span) -> Decimal:
+    """What the totals of a span say of everybody, in US dollars, as it is rolled up at this moment."""
+    ((usd,),) = select_rows(connection, _SPAN_USD, (workspace_id, *span))
+    return from_nano(int(usd or 0))
+
+
 def forget_ranges_before(connection: Connection, workspace_id: int, day: date) -> None:
     """Follow the deletion of totals, and of the days before ``day`` that lie within others."""
     kept = set(every_span(connection, workspace_id))
@@ -458,6 +464,7 @@ _NEXT_SPAN = (
     "AND (until, start, source_id) > (?, ?, ?) AND until <= ? ORDER BY until, start, source_id LIMIT 1"
 )
 _TOTAL_OF = f"SELECT usd, is_fuller FROM person_ranges WHERE {_SPAN} AND person_id = ?"  # noqa: S608
+_SPAN_USD = f"SELECT SUM(usd) FROM person_ranges WHERE {_SPAN}"  # noqa: S608
 _IS_OF = f"SELECT person_id FROM person_ranges WHERE {_SPAN} AND person_id = ?"  # noqa: S608
 _SOURCES = "SELECT id, name FROM sources WHERE workspace_id = ?"
 _NAMES = "SELECT id, name FROM sources WHERE id IN"

@@ -194,6 +194,14 @@ def test_a_row_of_a_cost_report_without_an_amount_is_no_zero(
     assert spent(database, book).usd == Decimal("1.255")
 
 
+def test_lines_of_empty_cells_are_no_rows(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+    row = f"2026-11-20,{MODEL},ci,1000000,0"
+    text = "\n".join([",,,,", header, ",,,,", row, " , ,,,", ",,"])
+    assert load(database, book, tmp_path / "usage.csv", text) == []
+    assert spent(database, book).usd == 5
+
+
 def test_a_run_that_cost_something_and_names_no_model_is_told(
     database: Database, book: PriceBook, tmp_path: Path
 ) -> None:

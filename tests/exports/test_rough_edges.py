@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import tracemalloc
 import zipfile
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,16 +17,19 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.exports.containers import files_below
-from bot.exports.reader import whole_characters
+from bot.exports.formats import recognise
+from bot.exports.reader import ReadingContext, whole_characters
 from bot.feeds import Feeds, folder_feed
 from bot.imports import FileReport, Importer
 from bot.pricing import PriceBook
+from bot.spend.records import UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.feeds import feed_states
 from bot.store.tables import imports
 from tests.conftest import SAMPLES
 from tests.exports.test_samples import NOW, imported, importer, ledger_of
+from tests.usage import as_export
 
 CONSOLE = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
 """A row of a million input tokens on Opus 5 is $5."""
@@ -617,6 +621,40 @@ def test_a_document_of_many_small_values_is_refused_before_they_fill_the_memory(
     path.write_text(f'{{"data":[{{"actor":1,"model_breakdown":2}}{f",{value}" * 200_000}]}}', encoding="utf-8")
     (report,) = importer(database, book).import_files([path], NOW)
     assert "it holds 200,001 values in" in str(report.refused)
+
+
+def test_a_protobuf_body_of_nothing_is_refused_before_it_fills_the_memory(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    (sample, *_) = sorted((SAMPLES / "otel" / "otlp_pb").glob("*metrics*"))
+    path = tmp_path / "metrics.pb"
+    for more, said in (
+        (b"\x0a\x00" * 200_000, "empty records in"),
+        (b"\x00" * 17 * 2**20, "it is one protobuf body of over 16 MB; save each by itself"),
+    ):
+        path.write_bytes(sample.read_bytes() + more)
+        (report,) = importer(database, book).import_files([path], NOW)
+        assert said in str(report.refused)
+
+
+@pytest.mark.parametrize("is_by_line", [True, False])
+def test_many_events_are_read_in_little_memory(book: PriceBook, is_by_line: bool) -> None:
+    """Each of them says a thousand letters that are not looked at: a body is held as text, of lines one."""
+    bodies = [json.loads(event(number, other="x" * 1000)) for number in range(5_000)]
+    if is_by_line:
+        text = "\n".join(map(json.dumps, bodies))
+    else:
+        records = [body["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0] for body in bodies]
+        text = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})
+    export = as_export(text)
+    tracemalloc.start()
+    found = sum(
+        isinstance(one, UsageRecord) for one in recognise(export).read(export, ReadingContext(ZoneInfo("UTC"), book))
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == 5_000
+    assert peak < (1_000_000 if is_by_line else 3.2 * len(text))
 
 
 def test_what_is_wrong_in_a_watched_folder_is_said_until_it_is_mended(

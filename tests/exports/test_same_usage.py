@@ -19,6 +19,8 @@ from bot.exports.reader import Export
 from bot.imports import FileReport
 from bot.ledger import Beyond
 from bot.pricing import PriceBook
+from bot.slack.blocks.imported import imported_message
+from bot.slack.blocks.plain import as_text
 from bot.store.database import Database
 from bot.store.erasure import erase_person
 from bot.store.identity import BY_ADMIN
@@ -341,9 +343,9 @@ def test_dollars_of_a_report_are_believed_if_they_can_be_the_price(
 @pytest.mark.parametrize(
     ("charged", "total", "day"),
     [
-        # Of $40 in usage $19 was charged; of $50, $30, which is more than half and taken for the price of all.
-        ((19, 30), 30, 11),
-        ((0, 5), 50, 10),  # of which the seat covers the other $5, and $40 before
+        ((19, 30), 50, 11),  # more than the day's $10: of what the seat covered before, some is charged
+        ((21, 22), 50, 10),  # of which the seat covers the other $9
+        ((0, 5), 50, 10),
         ((0, 0), 50, 10),
         ((40, 50), 50, 10),
     ],
@@ -370,6 +372,18 @@ def test_what_is_charged_before_a_discount_tells_whether_a_seat_covers_it(
     row = f"ada@example.com,a1,Claude Code,{MODEL},1,1000000,0,1.50,5.00,u1,1000000,0,0,0,0,,"
     load(database, book, write(tmp_path, "spend-report-2026-11-10-to-2026-11-10.csv", f"{SEATS}\n{row}\n"))
     assert usd(database, book) == Decimal("1.50")
+
+
+def test_a_total_that_is_restated_says_what_it_was(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    change: list[tuple[Decimal, Decimal]]
+    for usd, change in ((10, []), (10, []), (8, [(Decimal(10), Decimal(8))])):
+        row = f"ada@example.com,a1,Claude Code,{MODEL},1,0,0,{usd},{usd},u1,0,0,0,0,0,,"
+        name = f"spend-report-2026-11-01-to-2026-11-10{' (1)' * (usd == 8)}.csv"
+        (report,) = load(database, book, write(tmp_path, name, f"{SEATS}\n{row}\n"))
+        changes = report.recorded.range_changes
+        assert [(one.start, one.until) for one in changes] == [(date(2026, 11, 1), date(2026, 11, 11))] * len(change)
+        assert [(one.before, one.after) for one in changes] == change
+    assert as_text(imported_message([report])).splitlines()[1] == "• Sun 1 Nov to Tue 10 Nov together: $10.00 → $8.00"
 
 
 def test_a_day_that_a_later_report_restates_says_that_in_all_periods(
@@ -828,20 +842,23 @@ def test_reports_of_two_organizations_are_told_apart(database: Database, book: P
     assert known.usd == 5
     rows = ledger_of(database, book).spend(None, None, ("person", "source")).rows
     assert {row.group for row in rows} == {
-        ("ada@example.com", "spend_report_csv"),  # the first needs no name
-        ("erik@example.com", f"spend_report_csv_{ORGANIZATIONS[1]}"),
+        ("ada@example.com", "spend_report_csv"),
+        ("erik@example.com", "spend_report_csv"),
     }
 
 
 def test_a_report_whose_usage_is_paid_for_after_all_is_the_same_report(
     database: Database, book: PriceBook, tmp_path: Path
 ) -> None:
-    for net, found in ((0, (1, 0, 0)), (4, (0, 0, 1)), (4, (0, 1, 0)), (0, (0, 0, 1))):
+    """Of $5 as much as was charged is paid for; the rest is another row."""
+    for net, found in ((0, (1, 0, 0)), (4, (1, 0, 1)), (4, (0, 2, 0)), (0, (0, 0, 1)), (5, (0, 0, 1)), (0, (0, 0, 1))):
         row = f"ada@example.com,a1,Claude Code,{MODEL},1,1000000,0,{net},{net},,1000000,0,0,0,0,,\n"
         path = write(tmp_path, "spend-report-2026-11-01-to-2026-11-19.csv", REPORT + row)
         (report,) = load(database, book, path)
         assert report.recorded[:3] == found
-        assert usd(database, book) == (net or 5)
+        total = ledger_of(database, book).spend(None, None, ()).total
+        assert total.usd == 5
+        assert total.reported_usd == net
     cost = ledger_of(database, book).spend(None, None, ()).total
     assert cost.covered_usd == 5
     assert cost.usage.input == 10**6

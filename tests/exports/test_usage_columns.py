@@ -124,7 +124,15 @@ def tables(draw: st.DrawFn) -> bytes:
         text = ",".join(row)
         if draw(st.integers(0, 9)) == 0:
             text = draw(
-                st.sampled_from([text + ",", text.rpartition(",")[0], "", "   ", "\u00a0", f'"{text}"', text + "\r"])
+                st.sampled_from(
+                    [
+                        text + ",",
+                        text.rpartition(",")[0],
+                        *("", "   ", "\u00a0", "," * (len(header) - 1), " , ,\u00a0"),
+                        f'"{text}"',
+                        text + "\r",
+                    ]
+                )
             )
         rows.append(text)
     if rows and draw(st.integers(0, 5)) == 0:

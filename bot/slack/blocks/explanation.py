@@ -1,5 +1,6 @@
 """Where a person's figure of a day comes from."""
 
+from bot.exports.formats import source_reader, source_said
 from bot.ledger import Explanation
 from bot.pricing.money import rounded
 from bot.slack.blocks.labels import list_label, spent
@@ -20,12 +21,13 @@ def explanation_message(found: Explanation, price_label: str) -> Message:
     if found.taken is None:
         sentence = f"No source knows of any Claude usage of {who} on {day}{' alone' if totals else ''}."
         return Message(sentence, [quoting_section(sentence, *totals)])
-    fact = f"{who} on {day} ({found.zone} day): {spent(found.sources[found.taken])}, from {escape(found.taken)}"
+    source = escape(source_reader(found.taken))
+    fact = f"{who} on {day} ({found.zone} day): {spent(found.sources[found.taken])}, from {source}"
     fact += "" if found.is_counted else NOT_COUNTED
     ranked = sorted(found.sources.items(), key=lambda item: -item[1].usage.tokens)
     lines = [
-        f"{'→' if source == found.taken else '•'} {escape(source)}: {of.usage.tokens:,} tokens, {spent(of)}"
-        for source, of in ranked
+        f"{'→' if name == found.taken else '•'} {escape(source_said(name))}: {of.usage.tokens:,} tokens, {spent(of)}"
+        for name, of in ranked
     ]
     rows = [
         f"• {escape(name)}: {escape(quantity.model)} {quantity.usage.tokens:,} tokens, {spent(amount)}"
@@ -60,7 +62,8 @@ def rule_of(found: Explanation) -> str:
 def totals_in_lines(found: Explanation) -> list[str]:
     """What is said of several days together in which the day lies; of many the longest."""
     return [
-        f"{one.source}: {rounded(one.usd)} for {short_day(one.start)} to {short_day(one.until - ONE_DAY)} together"
+        f"{source_said(one.source)}: {rounded(one.usd)} for {short_day(one.start)} to "
+        f"{short_day(one.until - ONE_DAY)} together"
         f"{', more than these days say' if one.is_fuller else ''}"
         for one in found.totals[-MAX_TOTALS:]
     ]

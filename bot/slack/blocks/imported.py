@@ -3,6 +3,7 @@
 from bot.imports import MORE_PAGES, FileReport
 from bot.pricing.money import rounded
 from bot.slack.blocks.message import MAX_SENTENCE, Block, Message, context, counted, escape, quoting_section, short_day
+from bot.spend.days import ONE_DAY
 
 MAX_LINES = 8
 IMPORT = "import_files"
@@ -61,6 +62,11 @@ def imported_message(reports: list[FileReport]) -> Message:
         lines = [
             f"*{escape(report.path, 120)}* ({escape(report.format or '')}): {recorded.accepted:,} accepted, "
             f"{report.rejected:,} rejected, {recorded.unchanged:,} unchanged, {recorded.restated:,} restated{days}"
+        ]
+        lines += [
+            f"• {short_day(total.start)} to {short_day(total.until - ONE_DAY)} together: {rounded(total.before)} → "
+            f"{rounded(total.after)}"
+            for total in recorded.range_changes[:MAX_LINES]
         ]
         moved = report.moved
         lines += [

@@ -9,10 +9,10 @@ from bot.store.bulk import Row, analyze_grown, insert_missing, replace_rows, sel
 from bot.store.columns import SESSION_DAYS
 from bot.store.database import Database
 from bot.store.identity import actor_ids, learn_members
-from bot.store.ranges import every_span, refresh_ranges
+from bot.store.ranges import every_span, refresh_ranges, span_usd
 from bot.store.recording.dailies import DailyRows
 from bot.store.recording.lines import line_ids, source_name
-from bot.store.recording.log import DayChange, FileTally, Recorded, log_files
+from bot.store.recording.log import DayChange, FileTally, RangeChange, Recorded, log_files
 from bot.store.recording.owners import settled
 from bot.store.recording.requests import Requests
 from bot.store.recording.source import OLDER_BY, Counted, Part, Source
@@ -102,10 +102,15 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
     ]
     before, after = source.before, {day: source.rollups.day_usd(day) for day in source.before}
     changes = [DayChange(day, before[day], after[day]) for day in sorted(after) if before[day] != after[day]]
+    ranges = [
+        RangeChange(number_day(span.start), number_day(span.until), said, now)
+        for span, said in sorted(source.spans_before.items())
+        if said and said != (now := span_usd(connection, mine, span))
+    ]
     last = recorded[-1]
     if tallies[-1].ranges:  # days that successive totals tell apart
         last = last._replace(days=sorted({*last.days, *(change.day for change in changes)}))
-    return [*recorded[:-1], last._replace(changes=changes, outdated=source.outdated)]
+    return [*recorded[:-1], last._replace(changes=changes, outdated=source.outdated, range_changes=ranges)]
 
 
 def _store_sessions(source: Source, part: Part) -> None:

@@ -27,10 +27,20 @@ class DayChange(NamedTuple):
     after: Decimal
 
 
+class RangeChange(NamedTuple):
+    """The totals of several days, from ``start`` to before ``until``, before and after an import, in US dollars."""
+
+    start: date
+    until: date
+    before: Decimal
+    after: Decimal
+
+
 class Recorded(NamedTuple):
     """What a file did: rows that are new, rows that were there already, and rows whose figures changed.
 
-    Of files that are stored together, the last one carries the ``changes`` of all.
+    Of files that are stored together, the last one carries the ``changes`` and ``range_changes`` of all: the latter are
+    those of totals that said something before.
     """
 
     accepted: int
@@ -44,6 +54,8 @@ class Recorded(NamedTuple):
 
     moved: Sequence[tuple[Member, str]] = ()
     """Whose account was another address's before, with that address: see ``identity.Learned``."""
+
+    range_changes: Sequence[RangeChange] = ()
 
 
 class FileTally(NamedTuple):

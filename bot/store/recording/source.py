@@ -9,7 +9,7 @@ from bot.pricing import PriceBook
 from bot.store.bulk import Row, select_in, select_rows
 from bot.store.columns import COUNTS, USAGE_LINES
 from bot.store.connection import Connection
-from bot.store.ranges import Span
+from bot.store.ranges import Span, span_usd
 from bot.store.recording.lines import source_id
 from bot.store.rollups import DayRollup, Rollups
 from bot.store.tally import NOT_STATED, Tally, Values, with_cost
@@ -69,6 +69,9 @@ class Source:
         self.touched_people: set[tuple[date, int]] = set()
         self.before: dict[date, Decimal] = {}
         self.spans: set[Span] = set()
+        self.spans_before: dict[Span, Decimal] = {}
+        """What totals of several days said before."""
+
         self.written_at = written_at
         self.outdated = 0
         self._person_of: dict[int, int] = {}
@@ -87,6 +90,11 @@ class Source:
             self.before[when] = self.rollups.day_usd(when)
         self.touched_people |= {(when, person) for person in people_ids}
         return self.rollups.of(when, people_ids)
+
+    def remember_span(self, span: Span) -> None:
+        """Take note of what the totals of a span say before they change."""
+        if span not in self.spans_before:
+            self.spans_before[span] = span_usd(self.connection, self.workspace_id, span)
 
     def _people_of(self, actor_ids: set[int]) -> set[int]:
         missing = sorted(actor_ids - self._person_of.keys())

@@ -2,17 +2,30 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import reduce
 from itertools import pairwise
 from operator import itemgetter
+from typing import NamedTuple
 
 from bot.spend.days import ONE_DAY
-from bot.spend.records import SESSION
+from bot.spend.records import SESSION, SUBSCRIPTION
 from bot.store.bulk import Row, insert_rows, replace_rows, run_in, run_sql, select_in, select_rows
 from bot.store.columns import USAGE_DAILY, USAGE_RANGES
 from bot.store.ranges import Span, tells_days
 from bot.store.recording.source import COUNT_NAMES, DELETE_RANGE, Counted, Part, Source, as_stored
 from bot.store.tally import NOT_STATED, Values
 from bot.store.values import day_number, number_day
+
+
+class _Billed(NamedTuple):
+    """What a report says of usage that was paid for, or that a seat covers."""
+
+    line_id: int
+    values: Values
+
+
+_Report = dict[tuple[int, int], dict[bool, _Billed]]
+"""By actor and kind of usage, and whether a seat covers it, what a report says."""
 
 
 class Totals:
@@ -30,6 +43,8 @@ class Totals:
         counted = Counted()
         chains = {(key.start, key.until) for key in tally.ranges}
         stored = {chain: self._existing_ranges(*chain) for chain in chains}
+        for start, until in chains:
+            self.source.remember_span(Span(until, start, self.source.id))
         source = self.source.key
         rows = sorted(
             (*source, key.start, key.until, actor_of[key.actor], line_of[key.line], *values)
@@ -104,23 +119,40 @@ class Totals:
             empty = {*empty, *(day_number(number_day(last) + ONE_DAY) for last in known)}
             overruled = {end for end in empty if end > ends[0]}  # by an earlier report that has rows
             ends = sorted({*(empty - overruled), *ends})
-        stored = [self._existing_ranges(start, end) for end in ends]
-        kinds = self.source.kinds({line_id for total in stored for _, line_id in total}, *_RETOLD)
-        if any(len({(actor_id, kinds[line_id]) for actor_id, line_id in total}) < len(total) for total in stored):
-            kinds = {line_id: line_id for line_id in kinds}  # one report itself tells them apart
-        # One day what a seat covers, the next day paid for: the same usage all the same.
-        totals = [{(who, kinds[line]): values for (who, line), values in total.items()} for total in stored]
-        lines = [{(actor_id, kinds[line_id]): line_id for actor_id, line_id in sorted(total)} for total in stored]
-        line_of = dict(zip((start, *ends), lines, strict=False))  # a total's last day begins where the one before ends
-        actor_ids = {actor_id for total in stored for actor_id, _ in total}
-        differences = _day_differences(start, ends, totals)
+        reports = self._by_kind([self._existing_ranges(start, end) for end in ends])
+        since_of = dict(zip((start, *ends), range(len(ends)), strict=False))  # its day begins where the one before ends
+        actor_ids = {actor_id for report in reports for actor_id, _ in report}
+        differences = _day_differences(start, ends, [_together(report) for report in reports])
         closer = self._told_closer(start, ends[-1]) if ends else {}
         for day in sorted(overruled - differences.keys()):
             self._replace_day(day, {}, actor_ids - closer.get(day, set()))
         for day, rows in differences.items():
-            others = actor_ids - closer.get(day, set())
-            told = {(key[0], line_of[day][key]): values for key, values in rows.items() if key[0] in others}
+            others, place = actor_ids - closer.get(day, set()), since_of[day]
+            before = reports[place - 1] if place else {}
+            told: dict[tuple[int, int], Values] = {}
+            for key, values in rows.items():
+                if key[0] in others:
+                    told |= _apart(key[0], values, reports[place][key], before.get(key, {}))
             self._replace_day(day, told, others)
+
+    def _by_kind(self, reports: list[dict[tuple[int, int], Values]]) -> list[_Report]:
+        """The totals of some reports by actor and what was used, however it was billed: by whether a seat covers it.
+
+        What a seat covers on one day may be paid for on the next: it is the same usage all the same.
+        """
+        line_ids = {line_id for report in reports for _, line_id in report}
+        kinds = self.source.kinds(line_ids, *_RETOLD)
+        covered = {row[0] for row in select_in(self.connection, _COVERED, [SUBSCRIPTION], sorted(line_ids))}
+        told = [[(actor_id, kinds[line_id], line_id in covered) for actor_id, line_id in report] for report in reports]
+        if any(len(set(some)) < len(some) for some in told):
+            kinds = {line_id: line_id for line_id in kinds}  # one report itself tells them apart
+        found: list[_Report] = []
+        for report in reports:
+            parts: _Report = defaultdict(dict)
+            for (actor_id, line_id), values in sorted(report.items()):
+                parts[actor_id, kinds[line_id]][line_id in covered] = _Billed(line_id, values)
+            found.append(parts)
+        return found
 
     def _told_closer(self, start: int, until: int) -> dict[int, set[int]]:
         """By day the actors of whom totals that start later tell it apart, whenever they are imported: those hold."""
@@ -156,6 +188,7 @@ _EMPTY = (
     "SELECT DISTINCT last_day FROM imports WHERE workspace_id = ? AND source_id = ? AND first_day = ? "
     "AND accepted + unchanged + restated + rejected = 0"
 )
+_COVERED = "SELECT id FROM usage_lines WHERE billing = ? AND id IN"
 _LATER = (
     "SELECT DISTINCT start, until, actor_id FROM usage_ranges "
     "WHERE workspace_id = ? AND source_id = ? AND start > ? AND start < ?"
@@ -187,6 +220,34 @@ def _day_differences(
             }
         before, since = total, end
     return found
+
+
+def _together(report: _Report) -> dict[tuple[int, int], Values]:
+    """What was used of each kind, paid for or not, and what of it a cost is stated for."""
+    return {key: reduce(_added, (one.values for one in parts.values())) for key, parts in report.items()}
+
+
+def _added(one: Values, other: Values) -> Values:
+    counts = (mine + theirs for mine, theirs in zip(one[:-1], other[:-1], strict=True))
+    return (*counts, max(one[-1], 0) + max(other[-1], 0) if max(one[-1], other[-1]) >= 0 else NOT_STATED)
+
+
+def _apart(
+    actor_id: int, values: Values, parts: dict[bool, _Billed], before: dict[bool, _Billed]
+) -> dict[tuple[int, int], Values]:
+    """A day's usage of one kind by line: what a seat covers more than the day before, and the rest, with all dollars.
+
+    What was covered before and is paid for now stays on its day: the dollars are of the day on which they are charged.
+    """
+    if len(parts) == 1:
+        ((one,),) = [parts.values()]
+        return {(actor_id, one.line_id): values}
+    nothing = (0,) * (len(values) - 1)
+    now, then = parts[True].values[:-1], before[True].values[:-1] if True in before else nothing
+    more = tuple(min(max(a - b, 0), most) for a, b, most in zip(now, then, values[:-1], strict=True))
+    paid = (*(count - part for count, part in zip(values[:-1], more, strict=True)), max(values[-1], 0))
+    found = {(actor_id, parts[False].line_id): paid, (actor_id, parts[True].line_id): (*more, NOT_STATED)}
+    return {key: row for key, row in found.items() if any(row[:-1]) or row[-1] > 0}
 
 
 def _is_next_day(day: int, end: int) -> bool:
