@@ -57,6 +57,7 @@ from bot.store.people import (
     person_by_name,
 )
 from bot.store.quantities import (
+    ImportSpan,
     VendorSpend,
     active_people,
     day_details,
@@ -224,11 +225,6 @@ class Explanation(NamedTuple):
 def expected_key(day: date, team: str | None) -> str:
     """The setting that says that a day which stood out was expected, of a team or of everybody."""
     return f"expected:{team or ''}:{day}"
-
-
-def _over_at(day: date, source: str, zone: ZoneInfo) -> datetime:
-    """When a day is over on the clock that a source knows."""
-    return due_at(day + ONE_DAY, time(0), ZoneInfo("UTC") if has_utc_days(source) else zone)
 
 
 def _written_for_an_hour(quantity: Quantity) -> Quantity:
@@ -693,22 +689,25 @@ class Ledger:
 
         Those count that told AWAITED_SHARE of ``usual`` days, of people of whom nothing else is known on such a day.
         """
-        readers = {source_reader(name) for name in day_source_names(self.database) if knows_everybody(name)}
-        told = {day: {source_reader(name) for name in self._spoke_of(day)} for day in days}
-        found: set[str] = set()
-        for day in [day for day in days if readers - told[day]]:
-            told[day] |= {source_reader(name) for name in usd_by_source(self.database, [day], members)}
+        names = [name for name in day_source_names(self.database) if knows_everybody(name)]
+        readers, found = set(map(source_reader, names)), set[str]()
+        for day in days if readers else ():
+            spans = import_spans(self.database, day, day)
+            silent = readers - {source_reader(one.source) for one in spans if self._spoke_of(one, day)}
+            if not silent:
+                continue
+            silent -= {source_reader(name) for name in usd_by_source(self.database, [day], members)}
             usd: dict[str, Decimal] = defaultdict(lambda: ZERO)
             for name, some in usd_by_source(self.database, usual, members, absent=day).items():
                 usd[source_reader(name)] += some
             least = AWAITED_SHARE * sum(usd_by_source(self.database, usual, members).values())
-            found |= {reader for reader in readers - told[day] if usd[reader] and usd[reader] >= least}
+            found |= {reader for reader in silent if usd[reader] and usd[reader] >= least}
         return tuple(sorted(map(source_title, found)))
 
-    def _spoke_of(self, day: date) -> set[str]:
-        """The sources that brought a day once it was over."""
-        spans = import_spans(self.database, day, day)
-        return {one.source for one in spans if one.imported_at >= _over_at(day, one.source, self.zone)}
+    def _spoke_of(self, one: ImportSpan, day: date) -> bool:
+        """Whether an import of a day came once that was over, on the clock that its source knows."""
+        zone = ZoneInfo("UTC") if has_utc_days(one.source) else self.zone
+        return one.imported_at >= due_at(day + ONE_DAY, time(0), zone)
 
     def stated_beside_list(self, today: date) -> StatedCost | None:
         """What sources stated for the last COMPARED_DAYS, where list prices differ by more than TOLERANCE of them."""

@@ -135,6 +135,17 @@ class TestSilence:
         jobs.tick(last + timedelta(hours=96))
         assert {one.state for one in all_deliveries(database) if one.kind == "notice"} == {"expired"}
 
+    def test_of_silent_sources_the_one_that_knows_everybody_is_named_first(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        start = datetime(2026, 11, 1, 6, tzinfo=UTC)
+        for source, hours in (("claude_code_analytics_api", 0), ("transcripts", 5)):
+            for day in range(5):
+                self.arrive(database, book, start + timedelta(days=day, hours=hours), day + 1, source)
+        facts = Ledger(database, book, utc_policy).digest(date(2026, 11, 1), start + timedelta(days=7))
+        assert facts.freshness is not None
+        assert [name for name, _ in facts.freshness.silent] == ["Claude Code Analytics API", "Claude Code transcripts"]
+
     @pytest.mark.parametrize("source", ["otlp_events", "claude_code_analytics_api"])
     def test_nights_and_weekends_are_no_silence(self, database: Database, book: PriceBook, source: str) -> None:
         """Two weeks, from the first day on: as people work, every half an hour or every hour; then it ends."""
