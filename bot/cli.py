@@ -392,7 +392,10 @@ def link(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A key, account id or address, as an export names it.")],
     person: Annotated[str, typer.Argument(metavar="PERSON", help="The e-mail address of the person it is.")],
 ) -> None:
-    """Say whose a key, an account or another address is; its whole history moves along."""
+    """Say whose a key, an account or another address is; its whole history moves along.
+
+    An address that is linked to itself goes its own way again.
+    """
     from bot.store.identity import BY_ADMIN
     from bot.store.linking import link_actor
     from bot.store.people import similar_address
