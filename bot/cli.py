@@ -826,6 +826,8 @@ def _refuse(sentence: str) -> NoReturn:
 
 def _print_error(sentence: str) -> None:
     """Say what is wrong, if anybody can hear it: that standard error cannot be written is no other end of a command."""
+    if sys.stderr is None:
+        return
     try:
         print(sentence, file=sys.stderr, flush=True)
     except OSError:

@@ -335,7 +335,9 @@ class Importer:
                         elif other is not None:
                             yield read._replace(state=None, is_packed=is_packed)
                             export.file.seek(0)
-                            read = self._read(export, shown, read.state, other.reader, person)
+                            # Remembered as one, they would hide what is wrong with the first.
+                            once = None if read.problems else read.state
+                            read = self._read(export, shown, once, other.reader, person)
                         if format_name and not read.tally.rows:
                             _check_format(export, format_name)
                         is_done = not read.problems or (is_remembered and not read.tally.is_ahead)

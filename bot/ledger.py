@@ -692,7 +692,7 @@ class Ledger:
         names = [name for name in day_source_names(self.database) if knows_everybody(name)]
         readers, found = set(map(source_reader, names)), set[str]()
         for day in days if readers else ():
-            spans = import_spans(self.database, day, day)
+            spans = import_spans(self.database, min(usual), day)
             silent = readers - {source_reader(one.source) for one in spans if self._spoke_of(one, day)}
             if not silent:
                 continue
@@ -705,9 +705,13 @@ class Ledger:
         return tuple(sorted(map(source_title, found)))
 
     def _spoke_of(self, one: ImportSpan, day: date) -> bool:
-        """Whether an import of a day came once that was over, on the clock that its source knows."""
+        """Whether an import brought a day once that was over, on the clock that its source knows.
+
+        An export of several days also speaks of those after its last usage, up to when it came.
+        """
         zone = ZoneInfo("UTC") if has_utc_days(one.source) else self.zone
-        return one.imported_at >= due_at(day + ONE_DAY, time(0), zone)
+        is_of_day = one.last_day >= day or one.last_day > one.first_day
+        return one.first_day <= day and is_of_day and one.imported_at >= due_at(day + ONE_DAY, time(0), zone)
 
     def stated_beside_list(self, today: date) -> StatedCost | None:
         """What sources stated for the last COMPARED_DAYS, where list prices differ by more than TOLERANCE of them."""

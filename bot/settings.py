@@ -101,7 +101,7 @@ def _base_url(value: str) -> str:
 
 
 def _database_url(value: str) -> str:
-    if re.fullmatch(r"sqlite(\+\w+)?:/{0,3}(:memory:)?(\?.*)?", value.strip()):
+    if re.fullmatch(r"sqlite(\+\w+)?:/{0,3}(\?.*|.*:memory:.*|.*\bmode=memory\b.*)?", value.strip()):
         raise ValueError("it names no file, so nothing would be kept")
     return value
 

@@ -356,6 +356,7 @@ class TestSettings:
             ("CLAUDECOST_DIGEST_TIME", "23:59:50", "CLAUDECOST_DIGEST_TIME is wrong: it is no time on the clock"),
             ("CLAUDECOST_DIGEST_TIME", "09:00+02:00", "CLAUDECOST_DIGEST_TIME is wrong: it is no time on the clock"),
             ("DATABASE_URL", "sqlite://", "DATABASE_URL is wrong: it names no file, so nothing would be kept."),
+            ("DATABASE_URL", "sqlite:///file:x?mode=memory&uri=true", "DATABASE_URL is wrong: it names no file"),
             ("DATABASE_URL", "sqlite:///:memory:?x=1", "DATABASE_URL is wrong: it names no file"),
             ("CLAUDECOST_PLANS", "/no/plans", "CLAUDECOST_PLANS is wrong: /no/plans cannot be read (No such file or"),
             ("CLAUDECOST_PRICES", "/no/prices", "CLAUDECOST_PRICES is wrong: /no/prices cannot be read (No such file"),
@@ -434,6 +435,21 @@ def test_a_refusal_stays_one_where_nobody_can_hear_it(shell: Shell, words: tuple
             command, env=shell.environment, stdout=subprocess.DEVNULL, stderr=full, timeout=60, cwd=folder
         )
     assert done.returncode == 2
+
+
+def test_nothing_but_the_document_is_printed_where_standard_error_is_closed(shell: Shell, tmp_path: Path) -> None:
+    words = f"{shlex.quote(sys.executable)} -m bot import /nope {shlex.quote(str(tmp_path))} --json 2>&-"
+    (tmp_path / "junk.csv").write_text("junk\n", encoding="utf-8")
+    done = subprocess.run(
+        ["sh", "-c", words],
+        env=shell.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        cwd=Path(__file__).parents[1],
+        check=False,
+    )
+    assert (done.returncode, [file["path"] for file in json.loads(done.stdout)["files"]][0]) == (2, "/nope")
 
 
 def test_names_stay_apart_in_json_whatever_the_output_is_encoded_in(shell: Shell, tmp_path: Path) -> None:

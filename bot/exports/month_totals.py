@@ -145,9 +145,11 @@ def _records(
         yield record
         return
     share = _paid_share(max(net, gross), usage, model, book.first_priced(model, start, until), book, row)
+    if not net and share < 1:
+        share = Decimal(0)  # dollars of which nothing is charged tell nothing of what a seat covers
     paid = TokenUsage(*(int(count * share) for count in usage))
     covered = TokenUsage(*(count - part for count, part in zip(usage, paid, strict=True)))
-    if net or (gross and share):
+    if net or share:
         yield replace(record, usage=paid)
     if any(covered):
         yield replace(record, usage=covered, billing=SUBSCRIPTION, reported_usd=None)

@@ -19,6 +19,7 @@ from bot.exports.ccusage import is_priced
 from bot.exports.reader import (
     BOM,
     MAX_COUNT,
+    MAX_DOCUMENT,
     STATED,
     Export,
     Reading,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 LOGS, METRICS = "logs", "metrics"
-_MAX_LINE = 32 * 1024 * 1024
 _MAX_PROTOBUF = 16 * 1024 * 1024
 _EMPTY_MESSAGES, _FEW_EMPTY = (b"\x0a\x00", b"\x12\x00", b"\x1a\x00"), 20_000
 """How an empty record is written: what is made of its two bytes takes fifty times as much memory."""
@@ -285,9 +285,11 @@ def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | P
         content = export.content()
         yield from decode_events(content, is_json=False) if kind == LOGS else decode_points(content, is_json=False)
         return
-    key = b'"resourceLogs"' if kind == LOGS else b'"resourceMetrics"'
+    key, other_key = b'"resourceLogs"', b'"resourceMetrics"'
+    key, other_key = (key, other_key) if kind == LOGS else (other_key, key)
     passed_over = False
     for number, (body, is_alone) in enumerate(_json_bodies(export, title), start=1):
+        passed_over = passed_over or other_key in body
         if key in body or not (b'"resource' in body or _is_json(body)):
             try:
                 yield from decode_events(body, is_json=True) if kind == LOGS else decode_points(body, is_json=True)
@@ -296,18 +298,16 @@ def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | P
                     raise
                 # As the last line of a file that is being written to.
                 yield Problem(number, f"Body {number} was left out: {error}.")
-        elif b'"resource' in body:
-            passed_over = True
     if passed_over:
         yield AlsoHolds("otlp_metrics", "metrics") if kind == LOGS else AlsoHolds("otlp_events", "events")
 
 
 def _json_bodies(export: Export, title: str) -> Iterator[tuple[bytes, bool]]:
     """The bodies of a file, each with whether it is the only one; of one on each line there is one in memory."""
-    first = export.file.readline(_MAX_LINE).removeprefix(BOM).strip()
+    first = export.file.readline(MAX_DOCUMENT).removeprefix(BOM).strip()
     is_by_line = first.startswith(b"{") and _is_json(first)
-    if is_by_line and (second := export.file.readline(_MAX_LINE)):
-        lines = chain((first, second), iter(lambda: export.file.readline(_MAX_LINE), b""))
+    if is_by_line and (second := export.file.readline(MAX_DOCUMENT)):
+        lines = chain((first, second), iter(lambda: export.file.readline(MAX_DOCUMENT), b""))
         for line in filter(None, map(bytes.strip, lines)):
             check_values(line, VALUE_BYTES)
             yield line, False

@@ -8,7 +8,7 @@ then what they spend is *unassigned*. Whoever moves to another person takes all 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -147,12 +147,12 @@ def learn_members(
 
 
 def _stand_beside(
-    connection: Connection, workspace_id: int, members: Iterable[Member], owners: Mapping[Actor, _Owner]
+    connection: Connection, workspace_id: int, members: Sequence[Member], owners: Mapping[Actor, _Owner]
 ) -> None:
     """Remember the address beside which an export names an account, where that alone says whose it is."""
     asked = {
         account: Actor("email", member.email)
-        for member in members
+        for member in reversed(members)
         if member.account is not None
         for account in [Actor(member.kind, member.account)]
         if account in owners and owners[account].linked_by == BY_EXPORT and owners[account].beside is None

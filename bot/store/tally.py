@@ -218,7 +218,9 @@ class Tally:
             self._values.extend((*values, made_of))
             return
         *before, records = self._values[start : start + _WIDTH]
-        if _is_stated(values) == _is_stated(before):
+        if _is_nothing(values) or _is_nothing(before):
+            added = (*(before if _is_nothing(values) else values), records + made_of)
+        elif _is_stated(values) == _is_stated(before):
             added = (*_added(tuple(before), values), records + made_of)
         elif _is_stated(before):
             self._add_daily(day, actor, self._unstated(line), values, made_of)
@@ -231,6 +233,9 @@ class Tally:
     def _add_range(self, key: RangeKey, values: Values) -> None:
         before = self.ranges.setdefault(key, values)
         if before is values:
+            return
+        if _is_nothing(values) or _is_nothing(before):
+            self.ranges[key] = before if _is_nothing(values) else values
             return
         if _is_stated(values) == _is_stated(before):
             self.ranges[key] = _added(before, values)
@@ -281,7 +286,13 @@ def with_cost(part: str) -> str:
     return part.removeprefix(_UNSTATED)
 
 
-_UNSTATED = "unstated "
+_UNSTATED = "unstated  "
+"""Two blanks follow one another in no name of an export."""
+
+
+def _is_nothing(values: Sequence[int]) -> bool:
+    """Whether it is no usage at no cost, which changes nothing of what it stands beside."""
+    return not any(values[:-1]) and values[-1] <= 0
 
 
 def _is_stated(values: Sequence[int]) -> bool:

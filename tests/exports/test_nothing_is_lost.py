@@ -1,6 +1,7 @@
 """Money and tokens that stand beside others in one file: none of them is lost, and none counts twice."""
 
 import json
+import os
 from datetime import date
 from decimal import Decimal
 from itertools import permutations
@@ -75,6 +76,26 @@ class TestACostThatSomeRowsDoNotState:
             load(database, book, tmp_path / "usage.json", analytics(*costs))
             assert spent(database, book).usd == usd
 
+    @pytest.mark.parametrize("costs", [(10_500, 10_500), (None, None), (10_000, None)])
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0)])
+    def test_of_an_older_export_does_not_come_back(
+        self,
+        database: Database,
+        book: PriceBook,
+        tmp_path: Path,
+        costs: tuple[int | None, ...],
+        order: tuple[int, ...],
+    ) -> None:
+        """$100 and a million tokens without a cost ten hours ago; two hours ago both cost something, or neither."""
+        files = [analytics(9_000, None, None), analytics(*costs)]
+        for place in order:
+            path = tmp_path / f"usage-{place}.json"
+            path.write_text(json.dumps(files[place]), encoding="utf-8")
+            os.utime(path, (NOW.timestamp() - 3600 * (10 - 8 * place),) * 2)
+            list(importer(database, book).import_files([path], NOW))
+        assert spent(database, book).usd == sum(5 if cost is None else Decimal(cost) / 100 for cost in costs)
+        assert spent(database, book).usage.input == 2_000_000
+
     def test_has_no_price_either(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
         load(database, book, tmp_path / "usage.json", analytics(50, None, model=UNKNOWN))
         assert (spent(database, book).usd, spent(database, book).unpriced_tokens) == (Decimal("0.50"), 1_000_000)
@@ -111,12 +132,32 @@ class TestKeysOfLiteLlm:
         for document, expected in (
             (activity("0.75", 300, a=("0.50", 200)), {"a": "0.50", "(no key)": "0.25"}),
             (activity("0.75", 300, a=("0.50", 200)), {"a": "0.50", "(no key)": "0.25"}),
-            (activity("0.75", 300), {"a": "0.50", "(no key)": "0.75"}),
+            (activity("0.75", 300), {"(no key)": "0.75"}),
             (activity("0.75", 300, a=("0.50", 200), b=("0.25", 100)), {"a": "0.50", "b": "0.25"}),
+            (activity("0.75", 300, a=("0.50", 200)), {"a": "0.50", "(no key)": "0.25"}),
+            (activity("0.50", 200, a=("0.50", 200)), {"a": "0.50"}),
         ):
             assert load(database, book, path, document) == []
             found = {name: usd for name, usd in by_person(database, book).items() if usd}
             assert found == {f"unassigned ({name})": Decimal(usd) for name, usd in expected.items()}
+
+    @pytest.mark.parametrize("order", list(permutations(range(3))))
+    def test_come_to_the_newest_file_in_any_order(
+        self, database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+    ) -> None:
+        """Ten hours, six and two ago: without b, with it, and without it again while there is more."""
+        files = [
+            activity("0.75", 300, a=("0.50", 200)),
+            activity("0.75", 300, a=("0.50", 200), b=("0.25", 100)),
+            activity("1.00", 400, a=("0.50", 200)),
+        ]
+        for place in (*order, *order):
+            path = tmp_path / f"activity-{place}.json"
+            path.write_text(json.dumps(files[place]), encoding="utf-8")
+            os.utime(path, (NOW.timestamp() - 3600 * (10 - 4 * place),) * 2)
+            list(importer(database, book).import_files([path], NOW))
+        found = {name: usd for name, usd in by_person(database, book).items() if usd}
+        assert found == {"unassigned (a)": Decimal("0.50"), "unassigned ((no key))": Decimal("0.50")}
 
     def test_sums_of_floats_leave_nothing(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
         load(database, book, tmp_path / "a.json", activity("0.30000000000000004", 3, a=("0.1", 1), b=("0.2", 2)))
@@ -162,6 +203,23 @@ class TestOneFileOfEventsAndMetrics:
         for _ in range(2):
             assert load(database, book, tmp_path / "otlp.jsonl", "\n".join(lines)) == []
             assert by_person(database, book) == {"ann@example.com": Decimal("8.5"), "bob@example.com": Decimal(8)}
+
+    def test_one_body_may_hold_both(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
+        body = event("ann@example.com", 3, "4.5") | point("bob@example.com", 3, "8")
+        assert load(database, book, tmp_path / "otlp.json", body) == []
+        assert by_person(database, book) == {"ann@example.com": Decimal("4.5"), "bob@example.com": Decimal(8)}
+
+    def test_what_is_wrong_with_either_is_told_again(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
+        lines = [
+            event("ann@example.com", 3, "1"),
+            event("ann@example.com", 4, "soon"),
+            point("ann@example.com", 2, "2"),
+        ]
+        path = tmp_path / "otlp.jsonl"
+        path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+        for _ in range(2):
+            found = importer(database, book).import_files([path], NOW, is_remembered=True)
+            assert [len(report.problems) for report in found] == [1, 0]
 
     def test_the_format_that_is_said_is_the_only_one(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
         path = tmp_path / "otlp.jsonl"

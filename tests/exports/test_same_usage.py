@@ -365,6 +365,27 @@ def test_what_is_charged_on_top_of_a_seat_counts_on_its_day(
     assert explained.sources["spend_report_csv"].usd == day
 
 
+@pytest.mark.parametrize("others", [[(0, 0, 2), (0, 0, 0)], [(0, 1, 2)], []])
+def test_a_row_beside_it_moves_nobody_s_days(
+    database: Database, book: PriceBook, tmp_path: Path, others: list[tuple[int, int, int]]
+) -> None:
+    """Bo's 2M tokens of the first day are charged on the second; Ada's rows say net, gross and million tokens."""
+    for day, net in ((1, 0), (2, 4)):
+        said = [("bo", net, net, 2), *(("ada", *one) for one in others)]
+        rows = [
+            f"{who}@example.com,a{number},Claude Code,{MODEL},1,{millions}000000,0,{usd},{gross},,{millions}000000,0,0,0,0,,"
+            for number, (who, usd, gross, millions) in enumerate(said)
+        ]
+        name = f"spend-report-2026-11-01-to-2026-11-0{day}.csv"
+        load(database, book, write(tmp_path, name, "\n".join([SEATS, *rows, ""])))
+    ledger = ledger_of(database, book)
+    for day, usd, tokens in ((1, 10, 2_000_000), (2, 4, 0)):
+        explained = ledger.explain("bo@example.com", date(2026, 11, day))
+        assert explained is not None
+        found = explained.sources["spend_report_csv"]
+        assert (found.usd, found.usage.input) == (usd, tokens)
+
+
 def test_what_is_charged_before_a_discount_tells_whether_a_seat_covers_it(
     database: Database, book: PriceBook, tmp_path: Path
 ) -> None:

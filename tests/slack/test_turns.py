@@ -619,6 +619,17 @@ class TestWhatIsStillToCome:
             record(database, "claude_code_analytics_api", [FileTally("p.json", nobody, [])], at, POLICY, book)
             assert self.digest(database, book).is_partial is is_partial
 
+    def test_an_export_of_several_days_speaks_of_those_after_its_last_usage(
+        self, database: Database, book: PriceBook
+    ) -> None:
+        """A key that runs on Mondays, in the month's CSV of each morning, beside Dana's days of an API."""
+        for day in range(9, 20):
+            at = datetime(2026, 11, day + 1, 8, tzinfo=UTC)
+            self.come(database, "claude_code_analytics_api", at, used(opus_for(10), date(2026, 11, day)))
+            mondays = [used(opus_for(10), date(2026, 11, one), actor=Actor("api_key", "ci")) for one in (2, 9, 16)]
+            self.come(database, "console_usage_csv", at, *(one for one in mondays if one.day.day <= day))
+        assert not self.digest(database, book).is_partial
+
     def test_a_key_that_somebody_exports_weekly_is_not_waited_for(self, database: Database, book: PriceBook) -> None:
         """A key's $0.40 so far are of Thursday evening, Dana's $10 of Friday morning."""
         key = used(opus_for(Decimal("0.4")), actor=Actor("api_key", "ci"))

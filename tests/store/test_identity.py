@@ -158,6 +158,7 @@ def test_a_link_that_is_undone_gives_back_what_exports_name_beside_the_address(
         Member(1, A.name, account=ACCOUNT.name),
         Member(2, A.name, account=DEVICE.name, is_device=True),
         Member(3, B.name, account=theirs.name),
+        Member(4, B.name, account=ACCOUNT.name),  # the first who has one is its owner
     ]
 
     def tell() -> None:

@@ -82,7 +82,7 @@ class DailyRows:
         is_whole, source_day = day in self.whole_days, self.source.day_key(day)
         records = len(rows) + sum(more.values()) - len(more)
         stored = self.source.dailies(day, None if is_whole else {row[0] for row in rows})
-        if stored == rows:
+        if stored == rows and not self.no_key:
             return Counted(same=records)
         existing = {row[:2]: row for row in stored}
         known = self._told_by_newer(day, rows, stored)
@@ -121,17 +121,40 @@ class DailyRows:
         return [(theirs.get(row[:2], row[0]), *row[1:]) for row in rows]
 
     def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row]) -> set[Row]:
-        """The actors and lines of an older export that a newer one told in another way, or as their owner's."""
+        """The actors and lines of an older export that a newer one told in another way."""
+        if not self.source.is_older(day):
+            return set()
+        with_cost = self._told_with_cost(rows, stored) if stored else set()
+        return with_cost | self._told_as_others(day, rows, stored) | self._told_by_key_or_not(day, rows)
+
+    def _told_with_cost(self, rows: list[Row], stored: list[Row]) -> set[Row]:
+        """Those of rows with and without a stated cost of which the other one is stored, and not they."""
+        kinds = self.source.kinds({row[1] for row in (*rows, *stored)})
+        said, told = {row[:2] for row in stored}, {(row[0], kinds[row[1]]) for row in stored}
+        return {row[:2] for row in rows if (row[0], kinds[row[1]]) in told} - said
+
+    def _told_as_others(self, day: int, rows: list[Row], stored: list[Row]) -> set[Row]:
+        """Those that are stored under another word for what they are, or as their owner's."""
         if self.source.name == _COPILOT:
             told_as = {row[0]: {row[0]} for row in rows} if stored else {}
         else:
             told_as = {row[0]: self.owners_of[row[0]] for row in rows if row[0] in self.owners_of}
-        if not told_as or not self.source.is_older(day):
+        if not told_as:
             return set()
         newer = self.source.dailies(day, set().union(*told_as.values()))
         kinds = self.source.kinds({row[1] for row in (*rows, *newer)}, *_RETOLD[self.source.name])
         told = {(row[0], kinds[row[1]]) for row in newer}
         return {row[:2] for row in rows if any((who, kinds[row[1]]) in told for who in told_as.get(row[0], ()))}
+
+    def _told_by_key_or_not(self, day: int, rows: list[Row]) -> set[Row]:
+        """Of nobody's key what is stored by key, and of keys what is stored as nobody's, who has the rest of all."""
+        if not self.no_key:
+            return set()
+        stored = self.source.dailies(day, None)
+        kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_LITELLM])
+        listed = {kinds[row[1]] for row in stored}
+        rest = {kinds[row[1]] for row in stored if row[0] in self.no_key}
+        return {row[:2] for row in rows if kinds[row[1]] in (listed if row[0] in self.no_key else rest)}
 
     def _told_before(self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row]) -> list[Row]:
         """The actors and lines of stored rows that a file says in another way, now with a cost, or under another name.
@@ -165,14 +188,15 @@ class DailyRows:
         return {row[:2] for row in stored if row[0] in owner_of and (owner_of[row[0]], kinds[row[1]]) in told}
 
     def _listed_by_key(self, day: int, rows: list[Row]) -> set[Row]:
-        """The actors and lines of what older exports did not list by key, and this one does."""
+        """The actors and lines of what older exports did not list by key, and this one does, or the other way round."""
         if not self.no_key or self.source.is_older(day):
             return set()
-        told = {row[:2] for row in rows}
-        stored = [row for row in self.source.dailies(day, self.no_key) if row[0] in self.no_key]
+        stored = self.source.dailies(day, None)
         kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_LITELLM])
-        listed = {kinds[row[1]] for row in rows if row[0] not in self.no_key}
-        return {row[:2] for row in stored if row[:2] not in told and kinds[row[1]] in listed}
+        listed = {kinds[row[1]] for row in rows}
+        rest = {kinds[row[1]] for row in rows if row[0] in self.no_key}
+        gone = {row[:2] for row in stored if kinds[row[1]] in (listed if row[0] in self.no_key else rest)}
+        return gone - {row[:2] for row in rows}
 
     def _old_blocks(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Stored rows of older versions, which added up the blocks of a day, that these blocks come to as well."""

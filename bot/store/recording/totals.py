@@ -1,6 +1,6 @@
 """Sources that know no days: totals of several days, and the days that successive ones tell apart."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import reduce
 from itertools import pairwise
@@ -143,14 +143,15 @@ class Totals:
         line_ids = {line_id for report in reports for _, line_id in report}
         kinds = self.source.kinds(line_ids, *_RETOLD)
         covered = {row[0] for row in select_in(self.connection, _COVERED, [SUBSCRIPTION], sorted(line_ids))}
-        told = [[(actor_id, kinds[line_id], line_id in covered) for actor_id, line_id in report] for report in reports]
-        if any(len(set(some)) < len(some) for some in told):
-            kinds = {line_id: line_id for line_id in kinds}  # one report itself tells them apart
+        told = [Counter((who, kinds[line], line in covered) for who, line in report) for report in reports]
+        # Those of which one report itself tells several apart stay apart.
+        apart = {key[:2] for some in told for key, count in some.items() if count > 1}
         found: list[_Report] = []
         for report in reports:
             parts: _Report = defaultdict(dict)
-            for (actor_id, line_id), values in sorted(report.items()):
-                parts[actor_id, kinds[line_id]][line_id in covered] = _Billed(line_id, values)
+            for (who, line_id), values in sorted(report.items()):
+                kind = line_id if (who, kinds[line_id]) in apart else kinds[line_id]
+                parts[who, kind][line_id in covered] = _Billed(line_id, values)
             found.append(parts)
         return found
 
