@@ -449,7 +449,7 @@ def test_nothing_but_the_document_is_printed_where_standard_error_is_closed(shel
         cwd=Path(__file__).parents[1],
         check=False,
     )
-    assert (done.returncode, [file["path"] for file in json.loads(done.stdout)["files"]][0]) == (2, "/nope")
+    assert (done.returncode, json.loads(done.stdout)["files"][0]["path"]) == (2, "/nope")
 
 
 def test_names_stay_apart_in_json_whatever_the_output_is_encoded_in(shell: Shell, tmp_path: Path) -> None:
