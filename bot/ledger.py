@@ -669,7 +669,7 @@ class Ledger:
                 theirs = people_of_sources(self.database, day, names, members)
                 people |= theirs
                 usd = usd_by_source(self.database, [day], members)
-                if not theirs and sum(usd[name] for name in names) < AWAITED_SHARE * sum(usd.values()):
+                if not theirs and sum(usd.get(name, ZERO) for name in names) < AWAITED_SHARE * sum(usd.values()):
                     late = [one for one in late if one[0] != day]  # as of a single key, which somebody exports weekly
         missing = [day for day in unheard if day <= last_day and not day_sources(self.database, day, RECEIVED)]
         silent = [one for one in self.silent_sources(now) if not one.is_given_up(now)] if now else []

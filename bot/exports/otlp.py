@@ -304,7 +304,7 @@ def _bodies(export: Export, kind: str, title: str) -> Iterator[Event | Point | P
 
 def _json_bodies(export: Export, title: str) -> Iterator[tuple[bytes, bool]]:
     """The bodies of a file, each with whether it is the only one; of one on each line there is one in memory."""
-    first = export.file.readline(MAX_DOCUMENT).removeprefix(BOM).strip()
+    first = whole_characters(export.file.readline(MAX_DOCUMENT).removeprefix(BOM).strip())
     is_by_line = first.startswith(b"{") and _is_json(first)
     if is_by_line and (second := export.file.readline(MAX_DOCUMENT)):
         lines = chain((first, second), iter(lambda: export.file.readline(MAX_DOCUMENT), b""))
@@ -315,8 +315,9 @@ def _json_bodies(export: Export, title: str) -> Iterator[tuple[bytes, bool]]:
     export.file.seek(0)
     text = export.content().removeprefix(BOM).strip()
     check_values(text, VALUE_BYTES)
+    text = whole_characters(text)
     if text[:1] == b"[":
-        bodies = list(map(bytes, decoded(whole_characters(text), list[Raw], title)))
+        bodies = list(map(bytes, decoded(text, list[Raw], title)))
     else:
         bodies = [text] if _is_json(text) else list(filter(None, map(bytes.strip, text.splitlines())))
     yield from ((body, len(bodies) == 1) for body in bodies)

@@ -204,6 +204,17 @@ class TestOneFileOfEventsAndMetrics:
             assert load(database, book, tmp_path / "otlp.jsonl", "\n".join(lines)) == []
             assert by_person(database, book) == {"ann@example.com": Decimal("8.5"), "bob@example.com": Decimal(8)}
 
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_half_a_character_does_not_matter(
+        self, database: Database, book: PriceBook, tmp_path: Path, indent: int | None
+    ) -> None:
+        body = event("ann@example.com", 3, "4.5")
+        attribute = {"key": "skill.name", "value": {"stringValue": "half \ud83d"}}
+        body["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"].append(attribute)
+        for text in (json.dumps(body, indent=indent), "\n".join([json.dumps(body)] * 2)):
+            assert load(database, book, tmp_path / "otlp.json", text) == []
+            assert spent(database, book).usd == Decimal("4.5")
+
     def test_one_body_may_hold_both(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
         body = event("ann@example.com", 3, "4.5") | point("bob@example.com", 3, "8")
         assert load(database, book, tmp_path / "otlp.json", body) == []
