@@ -619,13 +619,24 @@ def test_a_team_takes_names_that_can_be_shown(shell: Shell, words: tuple[str, ..
     assert "\x1b" not in done.stderr
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_import_says_so_and_keeps_what_was_done(shell: Shell, tmp_path: Path) -> None:
     done, running = tmp_path / "a.csv", tmp_path / "b.jsonl"
     done.write_text("usage_date_utc,model,api_key,cost_usd\n2026-11-05,claude-opus-5,k,1.25\n", encoding="utf-8")
     os.mkfifo(running)  # to be opened, and never to be read to an end
     command = [sys.executable, "-m", "bot", "import", str(done), str(running)]
     folder = Path(__file__).parents[1]
-    process = subprocess.Popen(command, env=shell.environment, stderr=subprocess.PIPE, text=True, cwd=folder)
+    process = subprocess.Popen(
+        command,
+        env=shell.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        preexec_fn=_heed_interrupts,  # what runs in the background of a shell is told not to, and so are its children
+    )
     deadline = time.monotonic() + 30
     while shell.json("spend")["total_usd"] != "1.25" and time.monotonic() < deadline:
         time.sleep(0.1)
