@@ -333,11 +333,8 @@ class Importer:
                         if (other := read.tally.also_holds) is not None and format_name:
                             read.problems.append(_left_out(other, format_name))
                         elif other is not None:
-                            yield read._replace(state=None, is_packed=is_packed)
-                            export.file.seek(0)
-                            # Remembered as one, they would hide what is wrong with the first.
-                            once = None if read.problems else read.state
-                            read = self._read(export, shown, once, other.reader, person)
+                            *first, read = self._with_other(read, other, export, person)
+                            yield from (one._replace(is_packed=is_packed) for one in first)
                         if format_name and not read.tally.rows:
                             _check_format(export, format_name)
                         is_done = not read.problems or (is_remembered and not read.tally.is_ahead)
@@ -349,6 +346,24 @@ class Importer:
             yield _refused(_shown(path), f"{_shown(path)} cannot be read: {error.strerror or error}. {_UNREADABLE}")
         except UnreadableExport as error:
             yield _refused(_shown(path), f"{_shown(path)} was not imported: {error}.")
+
+    def _with_other(self, read: FileRead, other: AlsoHolds, export: Export, person: str | None) -> list[FileRead]:
+        """What was read of a file and what another reader reads in it, or one of them where the other is nothing.
+
+        Only the last one is remembered, and not where that would hide what is wrong with the first.
+        """
+        export.file.seek(0)
+        try:
+            second = self._read(export, read.path, read.state, other.reader, person)
+        except UnreadableExport as error:
+            return (
+                read._replace(problems=[*read.problems, Problem(0, f"Its {other.what} were left out: {error}.", 0)]),
+            )
+        if not (second.tally.rows or second.problems):
+            return [read]
+        if not (read.tally.rows or read.problems):
+            return [second]
+        return [read._replace(state=None), second._replace(state=None if read.problems else read.state)]
 
     def _read(
         self,

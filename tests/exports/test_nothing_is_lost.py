@@ -220,6 +220,14 @@ class TestOneFileOfEventsAndMetrics:
         assert load(database, book, tmp_path / "otlp.json", body) == []
         assert by_person(database, book) == {"ann@example.com": Decimal("4.5"), "bob@example.com": Decimal(8)}
 
+    def test_what_cannot_be_read_of_one_leaves_the_other(
+        self, database: Database, book: PriceBook, tmp_path: Path
+    ) -> None:
+        body = event("ann@example.com", 3, "4.5") | {"resourceMetrics": 1}
+        (problem,) = load(database, book, tmp_path / "otlp.json", body)
+        assert problem.problem.startswith("Its metrics were left out: it is no OTLP metrics body, or it was cut short")
+        assert spent(database, book).usd == Decimal("4.5")
+
     def test_what_is_wrong_with_either_is_told_again(self, database: Database, book: PriceBook, tmp_path: Path) -> None:
         lines = [
             event("ann@example.com", 3, "1"),
