@@ -356,9 +356,8 @@ class Importer:
         try:
             second = self._read(export, read.path, read.state, other.reader, person)
         except UnreadableExport as error:
-            return (
-                read._replace(problems=[*read.problems, Problem(0, f"Its {other.what} were left out: {error}.", 0)]),
-            )
+            left_out = Problem(0, f"Its {other.what} were left out: {error}.", 0)
+            return [read._replace(problems=[*read.problems, left_out])]
         if not (second.tally.rows or second.problems):
             return [read]
         if not (read.tally.rows or read.problems):
