@@ -57,7 +57,6 @@ from bot.store.people import (
     person_by_name,
 )
 from bot.store.quantities import (
-    ImportSpan,
     VendorSpend,
     active_people,
     day_details,
@@ -392,11 +391,7 @@ class Ledger:
             unheard = set()  # of a day without usage nothing is ever heard then
         usual = [when for when in reversed(period.days) if when < first and when not in unused]
         usual = [when for when in usual if policy.calendar.is_working(when)][:AWAITED_DAYS]
-        freshness = self._freshness(covered, set(covered) - unused, unheard, now, members)
-        if freshness is not None and usual:
-            # Of days of which nothing at all is known that is said by itself.
-            working = [when for when in covered if when not in unused and policy.calendar.is_working(when)]
-            freshness = freshness._replace(awaited=self._awaited(working, usual, members))
+        freshness = self._freshness(covered, set(covered) - unused, unheard, usual, now, members)
 
         def facts_of(used: Iterable[Quantity], people: PeopleCount, expected: Collection[date] = ()) -> DigestFacts:
             return digest_facts(
@@ -644,13 +639,15 @@ class Ledger:
         covered: list[date],
         used: Collection[date],
         unheard: Collection[date],
+        usual: Collection[date],
         now: datetime | None,
         members: set[int] | None,
     ) -> Freshness | None:
         """How current the sources of some days are; of all sources, where the days have none.
 
         ``unheard`` are working days of which no source spoke: those after all that is known are still to come, and
-        others are told as missing, unless usage of somebody else is known of them.
+        others are told as missing, unless usage of somebody else is known of them. ``usual`` are the last working days
+        with usage before these.
         """
         period, zone = stored_period(self.database), self.zone.key
         arrivals = [(day, one) for day in covered if day in used for one in self._arrivals(day, members)]
@@ -682,21 +679,26 @@ class Ledger:
             is_partial=bool(late) or any(day > last_day for day in unheard),
             late_people=len(people),
             missing=tuple(sorted(missing)),
+            awaited=self._awaited(arrivals, usual, members) if usual and newest is None else (),
         )
 
-    def _awaited(self, days: list[date], usual: list[date], members: set[int] | None) -> tuple[str, ...]:
-        """What people call the sources that know everybody and have told nothing of one of some working days yet.
+    def _awaited(
+        self, arrivals: Iterable[tuple[date, Arrival]], usual: Collection[date], members: set[int] | None
+    ) -> tuple[str, ...]:
+        """What people call the sources that know everybody and have told nothing of one of the ``arrivals``' days yet.
 
         Those count that told AWAITED_SHARE of ``usual`` days, of people of whom nothing else is known on such a day.
         """
+        told: dict[date, set[str]] = defaultdict(set)
+        for day, one in arrivals:
+            told[day].add(source_reader(one.source))
         names = [name for name in day_source_names(self.database) if knows_everybody(name)]
         readers, found = set(map(source_reader, names)), set[str]()
-        for day in days if readers else ():
-            spans = import_spans(self.database, min(usual), day)
-            silent = readers - {source_reader(one.source) for one in spans if self._spoke_of(one, day)}
+        is_working = self.policy().calendar.is_working
+        for day in [day for day, spoke in told.items() if readers - spoke and is_working(day)]:
+            silent = readers - told[day] - self._spoke_of(day, min(usual))
             if not silent:
                 continue
-            silent -= {source_reader(name) for name in usd_by_source(self.database, [day], members)}
             usd: dict[str, Decimal] = defaultdict(lambda: ZERO)
             for name, some in usd_by_source(self.database, usual, members, absent=day).items():
                 usd[source_reader(name)] += some
@@ -704,14 +706,19 @@ class Ledger:
             found |= {reader for reader in silent if usd[reader] and usd[reader] >= least}
         return tuple(sorted(map(source_title, found)))
 
-    def _spoke_of(self, one: ImportSpan, day: date) -> bool:
-        """Whether an import brought a day once that was over, on the clock that its source knows.
+    def _spoke_of(self, day: date, since: date) -> set[str]:
+        """The readers of what brought a day once it was over, on the clock that its source knows.
 
-        An export of several days also speaks of those after its last usage, up to when it came.
+        An export of several days that goes back to before ``day``, and has usage on or after ``since``, also speaks of
+        the days after its last usage, up to when it came.
         """
-        zone = ZoneInfo("UTC") if has_utc_days(one.source) else self.zone
-        is_of_day = one.last_day >= day or one.last_day > one.first_day
-        return one.first_day <= day and is_of_day and one.imported_at >= due_at(day + ONE_DAY, time(0), zone)
+        found = set()
+        for one in import_spans(self.database, since, day):
+            zone = ZoneInfo("UTC") if has_utc_days(one.source) else self.zone
+            is_of_day = one.last_day >= day or one.last_day > one.first_day
+            if one.first_day <= day and is_of_day and one.imported_at >= due_at(day + ONE_DAY, time(0), zone):
+                found.add(source_reader(one.source))
+        return found
 
     def stated_beside_list(self, today: date) -> StatedCost | None:
         """What sources stated for the last COMPARED_DAYS, where list prices differ by more than TOLERANCE of them."""
