@@ -125,7 +125,8 @@ class DailyRows:
         if not self.source.is_older(day):
             return set()
         with_cost = self._told_with_cost(rows, stored) if stored else set()
-        return with_cost | self._told_as_others(day, rows, stored) | self._told_by_key_or_not(day, rows)
+        by_key = self._told_by_key_or_not(rows, self.source.dailies(day, None)) if self.no_key else set()
+        return with_cost | by_key | self._told_as_others(day, rows, stored)
 
     def _told_with_cost(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Those of rows with and without a stated cost of which the other one is stored, and not they."""
@@ -146,14 +147,11 @@ class DailyRows:
         told = {(row[0], kinds[row[1]]) for row in newer}
         return {row[:2] for row in rows if any((who, kinds[row[1]]) in told for who in told_as.get(row[0], ()))}
 
-    def _told_by_key_or_not(self, day: int, rows: list[Row]) -> set[Row]:
-        """Of nobody's key what is stored by key, and of keys what is stored as nobody's, who has the rest of all."""
-        if not self.no_key:
-            return set()
-        stored = self.source.dailies(day, None)
-        kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_LITELLM])
-        listed = {kinds[row[1]] for row in stored}
-        rest = {kinds[row[1]] for row in stored if row[0] in self.no_key}
+    def _told_by_key_or_not(self, rows: list[Row], others: list[Row]) -> set[Row]:
+        """Of nobody's key what others tell by key, and of keys what others tell as nobody's, who has the rest."""
+        kinds = self.source.kinds({row[1] for row in (*rows, *others)}, *_RETOLD[_LITELLM])
+        listed = {kinds[row[1]] for row in others}
+        rest = {kinds[row[1]] for row in others if row[0] in self.no_key}
         return {row[:2] for row in rows if kinds[row[1]] in (listed if row[0] in self.no_key else rest)}
 
     def _told_before(self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row]) -> list[Row]:
@@ -168,7 +166,8 @@ class DailyRows:
             told = {(row[0], kinds[row[1]]) for row in rows}
             found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
         found |= self._told_by_key(day, rows)
-        found |= self._listed_by_key(day, rows)
+        if self.no_key and not self.source.is_older(day):
+            found |= self._told_by_key_or_not(self.source.dailies(day, None), rows) - {row[:2] for row in rows}
         holders = {self.holders[row[0]] for row in rows if row[0] in self.holders}
         held = self.source.dailies(day, holders) if holders and new else []
         same = {(self.holders[row[0]], *row[1:]) for row in new if row[0] in self.holders}
@@ -186,17 +185,6 @@ class DailyRows:
         kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_LITELLM])
         told = {(row[0], kinds[row[1]]) for row in rows}
         return {row[:2] for row in stored if row[0] in owner_of and (owner_of[row[0]], kinds[row[1]]) in told}
-
-    def _listed_by_key(self, day: int, rows: list[Row]) -> set[Row]:
-        """The actors and lines of what older exports did not list by key, and this one does, or the other way round."""
-        if not self.no_key or self.source.is_older(day):
-            return set()
-        stored = self.source.dailies(day, None)
-        kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_LITELLM])
-        listed = {kinds[row[1]] for row in rows}
-        rest = {kinds[row[1]] for row in rows if row[0] in self.no_key}
-        gone = {row[:2] for row in stored if kinds[row[1]] in (listed if row[0] in self.no_key else rest)}
-        return gone - {row[:2] for row in rows}
 
     def _old_blocks(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Stored rows of older versions, which added up the blocks of a day, that these blocks come to as well."""
