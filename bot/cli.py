@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import typer
+import click
 
 if TYPE_CHECKING:
     from bot.app import Installation
@@ -22,17 +22,6 @@ if TYPE_CHECKING:
     from bot.workspaces import Workspaces
 
 DONE, WITH_PROBLEMS, REFUSED = 0, 1, 2
-INTERRUPTED = 130
-"""What typer makes of Ctrl-C."""
-
-app = typer.Typer(
-    name="claudecost",
-    help="What Claude Code costs: questions answered, exports imported, digests posted, people warned.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
 KNOWN_PROBLEMS = (
     "SettingsProblem",
@@ -53,9 +42,9 @@ def _usage_day(text: str) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"“{text}” is no day; expected one such as 2026-11-19") from None
+        raise click.BadParameter(f"“{text}” is no day; expected one such as 2026-11-19") from None
     if not 2000 <= day.year <= 2100:
-        raise typer.BadParameter(f"{day} is no day of usage; expected one between 2000 and 2100")
+        raise click.BadParameter(f"{day} is no day of usage; expected one between 2000 and 2100")
     return day
 
 
@@ -63,13 +52,23 @@ def _dollars(text: str) -> Decimal:
     """Dollars above zero, such as 12 or $12.50."""
     plain = text.strip().removeprefix("$")
     if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", plain, re.ASCII) or not Decimal(plain):
-        raise typer.BadParameter(f"“{text}” is no amount of dollars; expected one such as 12 or 12.50")
+        raise click.BadParameter(f"“{text}” is no amount of dollars; expected one such as 12 or 12.50")
     return Decimal(plain)
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Day = typer.Option(metavar="D", parser=_usage_day, help="A day such as 2026-11-19.")
-_UsageError: Any = typer.BadParameter.__base__
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+_A_DAY = "A day such as 2026-11-19."
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of this module, the ones for everybody first."""
+        return list(self.commands)
+
+
+@click.group(cls=_Commands, no_args_is_help=True)
+def app() -> None:
+    """What Claude Code costs: questions answered, exports imported, digests posted, people warned."""
 
 
 def main() -> None:
@@ -83,14 +82,14 @@ def main() -> None:
         code = app(standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except _UsageError as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            print(error.format_message())
-            sys.exit(REFUSED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        sys.exit(REFUSED)
+    except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "claudecost"
         _refuse(f"{error.format_message().rstrip('.')}. {command} --help says what it takes.")
-    except (typer.Abort, KeyboardInterrupt):
-        code = INTERRUPTED
+    except (click.Abort, KeyboardInterrupt):
+        _refuse(_INTERRUPTED)
     except BrokenPipeError:
         _drop_output()
         sys.exit(DONE)
@@ -114,8 +113,6 @@ def main() -> None:
             _refuse(f"“{said}” is not UTF-8 text, as names here are; write it in UTF-8.")
         what = f"{type(error).__name__}: {error}"
         _refuse(f"This should not happen: {what}. Please report it; python -X dev -m bot … shows where.")
-    if code == INTERRUPTED:
-        _refuse(_INTERRUPTED)
     sys.exit(code)
 
 
@@ -142,16 +139,15 @@ def _database_said(words: str) -> str:
 
 
 @app.command()
-def ask(
-    words: Annotated[list[str], typer.Argument(metavar="WORDS…", help="Such as: 500k in 80k out opus")],
-    on: Annotated[str | None, typer.Option(metavar="D", help="Prices of that day, such as 2026-11-19.")] = None,
-    as_json: Json = False,
-) -> None:
+@click.argument("words", nargs=-1, required=True, help="Such as: 500k in 80k out opus")
+@click.option("--on", metavar="D", help="Prices of that day, such as 2026-11-19.")
+@_json_option
+def ask(words: tuple[str, ...], on: str | None, as_json: bool) -> None:
     """Price a question. claudecost ask help lists everything that can be said."""
     from bot.ask import Refusal
     from bot.ask import ask as answered
 
-    if words == ["help"] and not as_json:
+    if words == ("help",) and not as_json:
         from bot.slack.blocks.help import help_message
         from bot.slack.blocks.plain import as_text
 
@@ -168,7 +164,7 @@ def ask(
 
             _print_json(refusal_json(refusal))
             print(refusal.sentence, file=sys.stderr)
-            raise typer.Exit(REFUSED) from None
+            raise click.exceptions.Exit(REFUSED) from None
         _refuse(f"{refusal.sentence} Try: claudecost ask {refusal.suggestion}")
     if as_json:
         from bot.reports import answer_json
@@ -191,21 +187,20 @@ def _price_day(text: str | None) -> date:
 
 
 @app.command("import")
+@click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    metavar="PATH...",
+    type=click.Path(readable=False, path_type=Path),
+    help="Export files, folders of them, or - for standard input.",
+)
+@click.option("--format", "format_name", metavar="F", help="Instead of telling it from the content.")
+@click.option("--person", metavar="E", help="Whose usage it is, where the export does not say.")
+@click.option("--dry-run", is_flag=True, help="Say what each file by itself would do, and store nothing.")
+@_json_option
 def import_exports(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH…", readable=False, help="Export files, folders of them, or - for standard input."),
-    ],
-    format_name: Annotated[
-        str | None, typer.Option("--format", metavar="F", help="Instead of telling it from the content.")
-    ] = None,
-    person: Annotated[
-        str | None, typer.Option(metavar="E", help="Whose usage it is, where the export does not say.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what each file by itself would do, and store nothing.")
-    ] = False,
-    as_json: Json = False,
+    paths: tuple[Path, ...], format_name: str | None, person: str | None, dry_run: bool, as_json: bool
 ) -> None:
     """Import usage exports."""
     from bot.ahead import read_ahead
@@ -242,8 +237,8 @@ def import_exports(
             _print_error(report.refused)
     is_nothing_read = all(report.refused for report in reports)
     if is_nothing_read or any(report.refused and report.path in named for report in reports):
-        raise typer.Exit(REFUSED)
-    raise typer.Exit(WITH_PROBLEMS if any(report.problems or report.refused for report in reports) else DONE)
+        raise click.exceptions.Exit(REFUSED)
+    raise click.exceptions.Exit(WITH_PROBLEMS if any(report.problems or report.refused for report in reports) else DONE)
 
 
 def _say_whose(installation: "Installation", reports: "Sequence[FileReport]") -> None:
@@ -262,14 +257,11 @@ def _say_whose(installation: "Installation", reports: "Sequence[FileReport]") ->
 
 
 @app.command()
-def spend(
-    start: Annotated[date | None, typer.Option("--from", metavar="D", parser=_usage_day, help="First day.")] = None,
-    end: Annotated[
-        date | None, typer.Option("--to", metavar="D", parser=_usage_day, help="Day after the last.")
-    ] = None,
-    by: Annotated[str, typer.Option(metavar="GROUPS", help="Any of person,day,model,source.")] = "",
-    as_json: Json = False,
-) -> None:
+@click.option("--from", "start", type=_usage_day, metavar="D", help="First day.")
+@click.option("--to", "end", type=_usage_day, metavar="D", help="Day after the last.")
+@click.option("--by", default="", metavar="GROUPS", help="Any of person,day,model,source.")
+@_json_option
+def spend(start: date | None, end: date | None, by: str, as_json: bool) -> None:
     """What was spent, of all that is stored or of a period (--to is exclusive)."""
     from bot.ledger import GROUPS
 
@@ -292,12 +284,11 @@ def spend(
 
 
 @app.command()
-def digest(
-    day: Annotated[date | None, Day] = None,
-    team: Annotated[str | None, typer.Option(metavar="T", help="One team instead of everybody.")] = None,
-    post: Annotated[str | None, typer.Option(metavar="CHANNEL", help="Post it to this channel id, once.")] = None,
-    as_json: Json = False,
-) -> None:
+@click.option("--day", type=_usage_day, metavar="D", help=_A_DAY)
+@click.option("--team", metavar="T", help="One team instead of everybody.")
+@click.option("--post", metavar="CHANNEL", help="Post it to this channel id, once.")
+@_json_option
+def digest(day: date | None, team: str | None, post: str | None, as_json: bool) -> None:
     """The digest of a day (yesterday unless said otherwise)."""
     from bot.settings import CHANNEL_ID
     from bot.slack.blocks.digest import digest_message
@@ -328,7 +319,9 @@ def digest(
 
 
 @app.command()
-def alerts(day: Annotated[date | None, Day] = None, as_json: Json = False) -> None:
+@click.option("--day", type=_usage_day, metavar="D", help=_A_DAY)
+@_json_option
+def alerts(day: date | None, as_json: bool) -> None:
     """Who reached which step of their limit on a day (today unless said otherwise); sends nothing."""
     installation = _installation()
     which = day or installation.today()
@@ -357,7 +350,9 @@ def alerts(day: Annotated[date | None, Day] = None, as_json: Json = False) -> No
 
 
 @app.command()
-def explain(person: str, day: Annotated[date, typer.Argument(metavar="DAY", parser=_usage_day)]) -> None:
+@click.argument("person", help="An e-mail address, or another name of theirs that exports use.")
+@click.argument("day", type=_usage_day, help=_A_DAY)
+def explain(person: str, day: date) -> None:
     """Where a person's figure of a day comes from: every source that knows the day, and which one speaks."""
     from bot.terminal import print_explanation
 
@@ -369,7 +364,8 @@ def explain(person: str, day: Annotated[date, typer.Argument(metavar="DAY", pars
 
 
 @app.command()
-def people(as_json: Json = False) -> None:
+@_json_option
+def people(as_json: bool) -> None:
     """Who is who: everybody that exports name, and the names that nobody is known to be behind."""
     from bot.store.identity import unassigned
     from bot.store.people import all_people
@@ -388,10 +384,9 @@ def people(as_json: Json = False) -> None:
 
 
 @app.command()
-def link(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A key, account id or address, as an export names it.")],
-    person: Annotated[str, typer.Argument(metavar="PERSON", help="The e-mail address of the person it is.")],
-) -> None:
+@click.argument("name", help="A key, account id or address, as an export names it.")
+@click.argument("person", help="The e-mail address of the person it is.")
+def link(name: str, person: str) -> None:
     """Say whose a key, an account or another address is; its whole history moves along.
 
     An address that is linked to itself goes its own way again.
@@ -412,15 +407,14 @@ def link(
 
 
 @app.command()
-def erase(
-    person: Annotated[str, typer.Argument(metavar="PERSON", help="The e-mail address of the person.")],
-    is_sure: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
-) -> None:
+@click.argument("person", help="The e-mail address of the person.")
+@click.option("--yes", "is_sure", is_flag=True, help="Without asking.")
+def erase(person: str, is_sure: bool) -> None:
     """Forget who a person is; team totals stay, under a name that says nothing. It cannot be undone."""
     from bot.store.erasure import erase_person
 
     installation = _installation()
-    if not is_sure and not typer.confirm(f"Forget who {person} is, for good?"):
+    if not is_sure and not click.confirm(f"Forget who {person} is, for good?"):
         _refuse("Nothing was erased.")
     number = erase_person(installation.database, person, "command line", installation.clock())
     print(f"{person} is erased person {number} from now on; later exports of the same usage are counted there.")
@@ -451,15 +445,14 @@ def collect() -> None:
     problems += [f"{state.name}: {state.problem}" for state in known]
     for problem in dict.fromkeys(problems):
         print(problem, file=sys.stderr)
-    raise typer.Exit(WITH_PROBLEMS if problems else DONE)
+    raise click.exceptions.Exit(WITH_PROBLEMS if problems else DONE)
 
 
 @app.command()
-def prices(
-    on: Annotated[date | None, Day] = None,
-    history: Annotated[str | None, typer.Option(metavar="MODEL", help="Every price that a model ever had.")] = None,
-    as_json: Json = False,
-) -> None:
+@click.option("--on", type=_usage_day, metavar="D", help=_A_DAY)
+@click.option("--history", metavar="MODEL", help="Every price that a model ever had.")
+@_json_option
+def prices(on: date | None, history: str | None, as_json: bool) -> None:
     """The price book of a day (today unless said otherwise)."""
     from bot.pricing import PricingError
     from bot.reports import history_json, prices_json
@@ -484,14 +477,10 @@ def prices(
 
 
 @app.command()
-def plans(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[WORDS…]", help="A spend to compare them for: $6 a day, or a question."),
-    ] = None,
-    on: Annotated[date | None, Day] = None,
-    as_json: Json = False,
-) -> None:
+@click.argument("words", nargs=-1, help="A spend to compare them for: $6 a day, or a question.")
+@click.option("--on", type=_usage_day, metavar="D", help=_A_DAY)
+@_json_option
+def plans(words: tuple[str, ...], on: date | None, as_json: bool) -> None:
     """The subscriptions that are known on a day, or what each would cost for a spend."""
     from bot.advice_reports import options_json, plans_json
     from bot.pricing.plans import default_plan_book, plan_book_with
@@ -527,14 +516,16 @@ def plans(
 
 
 @app.command()
-def recommend(
-    person: Annotated[str | None, typer.Option(metavar="E", help="One person, by e-mail address.")] = None,
-    team: Annotated[str | None, typer.Option(metavar="T", help="One team; else everybody.")] = None,
-    picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw --person's months on each plan into this PNG.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
+@click.option("--person", metavar="E", help="One person, by e-mail address.")
+@click.option("--team", metavar="T", help="One team; else everybody.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw --person's months on each plan into this PNG.",
+)
+@_json_option
+def recommend(person: str | None, team: str | None, picture: Path | None, as_json: bool) -> None:
     """Which plan fits a person, or which mix of plans fits a team, from what they really used."""
     from bot.advice_reports import recommendation_json
     from bot.progress import track
@@ -568,14 +559,13 @@ def recommend(
 
 
 @app.command()
+@click.argument("name", required=False, help="The team's name; without it all teams are listed.")
+@click.argument("members", nargs=-1, metavar="[EMAIL]...", help="People who join it.")
+@click.option("--limit", type=_dollars, metavar="USD", help="A person's daily limit.")
+@click.option("--budget", type=_dollars, metavar="USD", help="The team's month.")
+@click.option("--lead", metavar="U…", help="The lead's Slack user id.")
 def team(
-    name: Annotated[str | None, typer.Argument(help="The team's name; without it all teams are listed.")] = None,
-    members: Annotated[list[str] | None, typer.Argument(metavar="[EMAIL…]", help="People who join it.")] = None,
-    limit: Annotated[
-        Decimal | None, typer.Option(metavar="USD", parser=_dollars, help="A person's daily limit.")
-    ] = None,
-    budget: Annotated[Decimal | None, typer.Option(metavar="USD", parser=_dollars, help="The team's month.")] = None,
-    lead: Annotated[str | None, typer.Option(metavar="U…", help="The lead's Slack user id.")] = None,
+    name: str | None, members: tuple[str, ...], limit: Decimal | None, budget: Decimal | None, lead: str | None
 ) -> None:
     """Make a team or change it, or list the teams."""
     from bot.pricing.money import shown
@@ -592,7 +582,7 @@ def team(
             _refuse(f"--lead is “{lead}”; expected a Slack user id such as U0123ABCD (in their profile, under ⋮).")
         if len(name.strip()) > MAX_TEAM_NAME:
             _refuse(f"“{name[:40]}…” is too long for a team's name; {MAX_TEAM_NAME} characters fit into a digest.")
-        set_team(database, name, members or [], **{key: value for key, value in said.items() if value is not None})
+        set_team(database, name, members, **{key: value for key, value in said.items() if value is not None})
         installation.look_again()
     for found, people_of in all_teams(database):
         if name is None or found.name.lower() == name.lower():
@@ -622,9 +612,10 @@ def demo() -> None:
 
 
 @app.command()
-def playground(
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")] = 8321,
-) -> None:
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8321, show_default=True, metavar="N", help="0 takes a free one."
+)
+def playground(port: int) -> None:
     """A workspace in your browser: be anybody of a fictional team, move the clock, let things go wrong."""
     import logging
     import threading
@@ -684,11 +675,8 @@ def worker() -> None:
 
 
 @app.command()
-def manifest(
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Its public https address; without it Socket Mode.")
-    ] = None,
-) -> None:
+@click.option("--url", help="Its public https address; without it Socket Mode.")
+def manifest(url: str | None) -> None:
     """The Slack app's manifest as JSON, to paste at api.slack.com/apps."""
     from bot.slack.app_manifest import manifest as app_manifest
 
@@ -698,12 +686,10 @@ def manifest(
 
 
 @app.command()
-def migrate(
-    old: Annotated[
-        str | None,
-        typer.Option("--from", metavar="URL", help="Then copy everything from this database, if it is still empty."),
-    ] = None,
-) -> None:
+@click.option(
+    "--from", "old", metavar="URL", help="Then copy everything from this database, if this one is still empty."
+)
+def migrate(old: str | None) -> None:
     """Bring the database's schema up to date (every other command does so too)."""
     from bot.progress import track
     from bot.settings import load_settings
@@ -729,7 +715,7 @@ def doctor() -> None:
     for check in checks:
         todo = f"\n     to do: {check.todo}" if check.todo else ""
         print(f"{'TODO' if check.todo else 'ok':4} {check.name}: {check.said}{todo}")
-    raise typer.Exit(WITH_PROBLEMS if any(check.todo for check in checks) else DONE)
+    raise click.exceptions.Exit(WITH_PROBLEMS if any(check.todo for check in checks) else DONE)
 
 
 def _own_settings() -> "Settings | None":

@@ -642,7 +642,7 @@ def test_an_interrupted_import_says_so_and_keeps_what_was_done(shell: Shell, tmp
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
-    assert (process.returncode, said) == (2, "Interrupted. What was finished before is kept.\n")
+    assert (process.returncode, said) == (2, "\nInterrupted. What was finished before is kept.\n")
     assert shell.json("spend")["total_usd"] == "1.25"
 
 

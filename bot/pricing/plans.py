@@ -21,7 +21,7 @@ Dollars = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
 
 
 class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class PlanPrice(_Row):

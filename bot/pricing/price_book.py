@@ -35,7 +35,7 @@ class TokenPrices(NamedTuple):
 
 
 class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class KindPrices(_Row):
