@@ -115,8 +115,8 @@ class _Cost(Struct):
 class _Grouped(Struct):
     """A row of the beta: its dimensions and figures lie one level down."""
 
-    starting_at: str
-    ending_at: str
+    starting_at: str | None
+    ending_at: str | None
     group: Raw = Raw(b"{}")
     usage: Raw = Raw(b"{}")
     cost: Raw = Raw(b"{}")
@@ -324,6 +324,8 @@ def _rows(raw: Raw) -> Iterator[_Row | str]:
             parts: list[tuple[Raw, Raw, Raw]] = [(result, result, result) for result in bucket.results]
         else:
             row = msgspec.json.decode(raw, type=_Grouped)
+            if row.starting_at is None or row.ending_at is None:
+                raise ValueError("it is of no day, as where the report is asked for without bucket_width=1d")
             start, end = as_instant(row.starting_at, "starting_at"), as_instant(row.ending_at, "ending_at")
             group = msgspec.json.decode(row.group, type=dict[str, Any])
             parts = [(row.group, _object(row.usage), _object(row.cost))]

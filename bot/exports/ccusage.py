@@ -10,13 +10,15 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from operator import le
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from bot.exports.reader import (
+    SYNTHETIC,
     Count,
     Export,
     Reading,
@@ -36,8 +38,8 @@ from bot.pricing import PriceConditions, PricingError, TokenUsage
 from bot.spend.days import ONE_DAY, milliseconds, next_month, so_far, spend_day
 from bot.spend.records import Problem, Request, UsageRecord, View, request_key
 
-_SECTIONS = ("daily", "projects", "blocks", "sessions", "session", "weekly", "monthly")
-"""Finest first; "projects" holds daily rows by project."""
+_SECTIONS = ("daily", "projects", "blocks", "entries", "sessions", "session", "weekly", "monthly")
+"""Finest first; "projects" holds daily rows by project, "entries" the requests of one session."""
 
 _ALL_AGENTS = "all"
 """Which agent a row says it is of that adds up those of its metadata."""
@@ -100,6 +102,16 @@ class _Block(
     models: list[str] = []
 
 
+class _Entry(Struct, rename="camel"):
+    timestamp: str
+    model: str
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_creation_tokens: Count = 0
+    cache_read_tokens: Count = 0
+    cost: Decimal | None = msgspec.field(default=None, name="costUSD")
+
+
 class Ccusage:
     name = "ccusage"
     title = "ccusage JSON"
@@ -122,13 +134,15 @@ class Ccusage:
         if section is None:
             raise UnreadableExport(f"it has none of the sections {', '.join(_SECTIONS)}")
         if section != "daily":
-            yield View(section.removesuffix("s"))
+            yield View("entry" if section == "entries" else section.removesuffix("s"))
         written = spend_day(export.written_at, context.zone)
-        found = _read_rows(document[section], section, written, context)
+        session = decoded(bytes(document.get("sessionId", b'""')), str, self.title)
+        found = _read_rows(document[section], section, written, session, context)
         yield from _as_one_range(found) if section.startswith("session") else found
 
 
-def _read_rows(document: Raw, section: str, written: date, context: ReadingContext) -> Reading:
+def _read_rows(document: Raw, section: str, written: date, session: str, context: ReadingContext) -> Reading:
+    """The rows of a section; ``session`` is whose requests entries are."""
     first_seen: dict[tuple[str, bytes], int] = {}
     for number, (project, raw) in enumerate(_section_rows(document, section), start=1):
         first = first_seen.setdefault((project, bytes(raw)), number)
@@ -136,7 +150,10 @@ def _read_rows(document: Raw, section: str, written: date, context: ReadingConte
             yield Problem(number, f"Row {number} repeats row {first} and was counted once.")
             continue
         try:
-            yield from _read_row(number, section, project, raw, written, context)
+            if section == "entries":
+                yield from _read_entry(number, session, msgspec.json.decode(raw, type=_Entry), context)
+            else:
+                yield from _read_row(number, section, project, raw, written, context)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             yield Problem(number, f"Row {number} was left out: {why(error, raw)}.")
 
@@ -242,11 +259,19 @@ def _record(
     )
 
 
+def _read_entry(number: int, session: str, entry: _Entry, context: ReadingContext) -> Reading:
+    if entry.model == SYNTHETIC:
+        return
+    day = spend_day(as_instant(entry.timestamp, "timestamp"), context.zone)
+    part, used = as_name(f"session {session}", "sessionId"), _Breakdown(*astuple(entry)[1:])
+    yield _record(number, day, None, part, used, context)
+
+
 def _read_block(number: int, block: _Block, context: ReadingContext) -> Reading:
     if block.is_gap:
         return
     counts = block.token_counts
-    models = sorted({as_name(model, "model") for model in block.models})
+    models = sorted({as_name(model, "model") for model in block.models} - {SYNTHETIC})
     one = models[0] if len(models) == 1 else f"several ({', '.join(models)})"[:200]
     usage = TokenUsage(
         counts.input_tokens,
@@ -292,6 +317,9 @@ class _Run(Struct):
     total_cost_usd: Any = None
 
 
+_Keys = tuple[str, str | None]
+"""What tells a run from others, and what told it apart in older versions, if that is another."""
+
 _MODEL_USAGE = b'"modelUsage"'
 _NO_MODEL_USAGE = "no modelUsage; update Claude Code, whose newer versions write it"
 _STARTS = re.compile(rb"^(?=[{\[])", re.MULTILINE)
@@ -311,31 +339,64 @@ class ClaudePrint:
         text = export.document()
         # One run a line, or over several that are indented, as jq writes them.
         runs = [text] if _is_one(text) else _STARTS.split(text)
-        lines = filter(None, map(bytes.strip, runs))
-        found = [
-            raw for line in lines for raw in (decoded(line, list[Raw], self.title) if line[:1] == b"[" else [line])
-        ]
-        if not any(_MODEL_USAGE in bytes(raw) for raw in found):
+        lines = list(filter(None, map(bytes.strip, runs)))
+        # A list is all that one process said; of lines nobody knows where one ends.
+        said = [list(map(bytes, decoded(line, list[Raw], self.title))) for line in lines if line[:1] == b"["]
+        said.append([line for line in lines if line[:1] != b"["])
+        if not any(_MODEL_USAGE in raw for stream in said for raw in stream):
             raise UnreadableExport(f"it has {_NO_MODEL_USAGE}")
-        # What a run says while it goes on tells no cost.
-        told = (
-            raw for raw in map(bytes, found) if _MODEL_USAGE in raw or b'"total_cost_usd"' in raw or not _is_one(raw)
+        number = 1
+        for stream in said:
+            results = [raw for raw in stream if _is_result(raw)]
+            yield from _read_results(number, results, export, context, is_stream=len(results) < len(stream))
+            number += len(results)
+
+
+def _is_result(raw: bytes) -> bool:
+    """Whether it may be what a run says at its end: what it says while it goes on tells no cost."""
+    return _MODEL_USAGE in raw or b'"total_cost_usd"' in raw or not _is_one(raw)
+
+
+def _read_results(
+    first: int, results: list[bytes], export: Export, context: ReadingContext, *, is_stream: bool
+) -> Reading:
+    """Results, numbered from ``first``; in a stream each one of a session may restate the ones before it."""
+    last: dict[str, tuple[dict[str, Raw], _Keys]] = {}
+    for number, raw in enumerate(results, first):
+        try:
+            run = msgspec.json.decode(raw, type=_Run)
+            if run.model_usage is None and run.total_cost_usd is None:
+                continue  # what a run says while it goes on, of which the words are in it somewhere
+            if run.model_usage is None:
+                raise ValueError(f"it has {_NO_MODEL_USAGE}")
+            if not run.model_usage and run.total_cost_usd:
+                raise ValueError(f"it cost ${shortened(run.total_cost_usd)}, and its modelUsage names no model")
+            # A session that goes on is several runs, each with usage of its own.
+            keys = run.uuid or _digest(canonical(raw)), None if run.uuid else run.session_id or _digest(raw)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            yield Problem(number, f"Run {number} was left out: {why(error, raw)}.")
+            continue
+        if is_stream and run.session_id:
+            before, known = last.get(run.session_id, ({}, keys))
+            keys = known if _is_restated(before, run.model_usage) else keys
+            last[run.session_id] = run.model_usage, keys
+        yield from _read_run(number, run.model_usage, keys, export, context)
+
+
+def _is_restated(before: dict[str, Raw], after: dict[str, Raw]) -> bool:
+    """Whether nothing that a result says is less in a later one.
+
+    Of one process that is asked again and again each result is the total of all so far, as its makers say:
+    https://github.com/anthropics/claude-code/issues/83239.
+    """
+    try:
+        earlier, later = (
+            {model: _run_usage(msgspec.json.decode(raw, type=_ModelUse)) for model, raw in usage.items()}
+            for usage in (before, after)
         )
-        for number, raw in enumerate(told, start=1):
-            try:
-                run = msgspec.json.decode(raw, type=_Run)
-                if run.model_usage is None and run.total_cost_usd is None:
-                    continue  # what a run says while it goes on, of which the words are in it somewhere
-                if run.model_usage is None:
-                    raise ValueError(f"it has {_NO_MODEL_USAGE}")
-                if not run.model_usage and run.total_cost_usd:
-                    raise ValueError(f"it cost ${shortened(run.total_cost_usd)}, and its modelUsage names no model")
-                # A session that goes on is several runs, each with usage of its own.
-                keys = run.uuid or _digest(canonical(raw)), None if run.uuid else run.session_id or _digest(raw)
-            except (msgspec.DecodeError, ValueError, RecursionError) as error:
-                yield Problem(number, f"Run {number} was left out: {why(error, raw)}.")
-            else:
-                yield from _read_run(number, run.model_usage, keys, export, context)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return False
+    return all(model in later and all(map(le, used, later[model])) for model, used in earlier.items())
 
 
 def _is_one(text: bytes) -> bool:
@@ -350,10 +411,7 @@ def _digest(raw: bytes) -> str:
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
 
-def _read_run(
-    number: int, usage: dict[str, Raw], keys: tuple[str, str | None], export: Export, context: ReadingContext
-) -> Reading:
-    """``keys`` are what tells the run from others, and what told it apart in older versions, if that is another."""
+def _read_run(number: int, usage: dict[str, Raw], keys: _Keys, export: Export, context: ReadingContext) -> Reading:
     key, former = keys
     day = spend_day(export.written_at, context.zone)
     for name, entry in usage.items():

@@ -1,5 +1,7 @@
 """Lists of people, which hold no usage: the members CSV of claude.ai and the users of the Admin API."""
 
+from decimal import Decimal
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -8,6 +10,7 @@ from bot.exports.reader import (
     Page,
     Reading,
     ReadingContext,
+    as_dollars,
     as_name,
     csv_dicts,
     decoded_pages,
@@ -32,13 +35,22 @@ class Members:
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One member per row; ``row`` is the line of the file."""
+        spent = Decimal(0)
         for number, row in csv_dicts(export, ("Name", "Email", "Seat Tier")):
             try:
                 if isinstance(row, str):
                     raise ValueError(row)
+                spent += as_dollars(row.get(_SPENT) or "0", _SPENT, thousands=True)
                 yield Member(number, _address(row["Email"]), row["Name"] or None, seat=row["Seat Tier"].title() or None)
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
+        if spent:
+            said = f"The {_SPENT} of these members, {spent:,.2f} in all, was not counted"
+            yield Problem(0, f"{said}: it tells no models. Import the spend report as well, which does.", 0)
+
+
+_SPENT = "Estimated Spend (USD)"
+"""A column of the analytics of members, which are a list of them otherwise."""
 
 
 class _User(Struct):

@@ -17,9 +17,9 @@ from bot.exports.ccusage import Ccusage, ClaudePrint
 from bot.exports.console_cost import ConsoleCost
 from bot.exports.console_usage import ConsoleUsage
 from bot.exports.directories import AdminUsers, Members
-from bot.exports.gateways import LiteLlmActivity, LiteLlmLogs, OpenRouter
+from bot.exports.gateways import LiteLlmActivity, LiteLlmLogs, OpenRouter, OpenRouterLogs
 from bot.exports.month_totals import ConsoleClaudeCode, SpendReport
-from bot.exports.other_vendors import Copilot, Cursor
+from bot.exports.other_vendors import Copilot, Cursor, CursorCsv, OwnCursorCsv
 from bot.exports.otlp import OtlpEvents, OtlpMetrics
 from bot.exports.reader import Export, Reader, UnreadableExport, error_said
 from bot.exports.transcripts import Transcripts
@@ -35,9 +35,12 @@ READERS: tuple[Reader, ...] = (
     Members(),
     Copilot(),
     OpenRouter(),
+    OpenRouterLogs(),
     Ccusage(),
     ClaudePrint(),
     Cursor(),
+    CursorCsv(),
+    OwnCursorCsv(),
     LiteLlmActivity(),
     LiteLlmLogs(),
     SpendLimits(),
@@ -60,7 +63,10 @@ CONTINUOUS = ("transcripts", "otlp_events", "otlp_metrics")
 LAGS = {AnalyticsApi.name: timedelta(hours=1)}
 """How much later than it is used a source tells usage, where it says so."""
 
-_OF_SOME = (*CONTINUOUS, Ccusage.name, ClaudePrint.name, Copilot.name, Cursor.name)
+_OTHERS = (Copilot.name, Cursor.name, CursorCsv.name, OwnCursorCsv.name)
+"""Sources of other vendors' products alone."""
+
+_OF_SOME = (*CONTINUOUS, Ccusage.name, ClaudePrint.name, *_OTHERS)
 """Sources of single people's machines, and of other vendors."""
 
 RECEIVED = "OpenTelemetry"
@@ -93,7 +99,7 @@ def knows_everybody(source: str) -> bool:
 
 def knows_claude(source: str) -> bool:
     """Whether a source tells usage of Claude, and not of another vendor alone."""
-    return not any(f"{source}_".startswith(f"{name}_") for name in (Copilot.name, Cursor.name))
+    return not any(f"{source}_".startswith(f"{name}_") for name in _OTHERS)
 
 
 def source_reader(source: str) -> str:

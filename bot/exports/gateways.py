@@ -1,8 +1,8 @@
-"""Exports of gateways: LiteLLM's daily activity and spend logs, and OpenRouter's activity CSV. Dollars are theirs."""
+"""Exports of gateways: LiteLLM's daily activity and spend logs, and OpenRouter's two CSVs. Dollars are theirs."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -60,8 +60,10 @@ class _Key(Struct):
     metadata: _KeyMetadata = msgspec.field(default_factory=_KeyMetadata)
 
 
-class _Model(Struct):
-    metrics: _Metrics
+class _Model(_Metrics):
+    """Its figures are its ``metrics``; the first versions wrote them beside the name, and told no keys of it."""
+
+    metrics: _Metrics | None = None
     api_key_breakdown: dict[str, _Key] = {}
 
 
@@ -137,7 +139,8 @@ class LiteLlmActivity:
 def _model_records(number: int, day: date, name: str, raw: Raw, owners: _Owners) -> Reading:
     try:
         model = msgspec.json.decode(raw, type=_Model)
-        for key, entry in (model.api_key_breakdown | _of_no_key(model)).items():
+        keys = model.api_key_breakdown
+        for key, entry in (keys | _of_no_key(model.metrics or model, keys)).items():
             usage = _usage(entry.metrics)
             spend = money(entry.metrics.spend or Decimal(0), "spend")
             actor = _key_actor(key, entry.metadata)
@@ -156,10 +159,10 @@ def _model_records(number: int, day: date, name: str, raw: Raw, owners: _Owners)
         yield Problem(number, f"A model of day {number} was left out: {why(error, raw)}.")
 
 
-def _of_no_key(model: _Model) -> dict[str, _Key]:
+def _of_no_key(model: _Metrics, listed: Mapping[str, _Key]) -> dict[str, _Key]:
     """What a model came to beyond the keys that are listed: LiteLLM lists no more of them than it was asked for."""
-    keys = [key.metrics for key in model.api_key_breakdown.values()]
-    left: dict[str, Any] = {name: getattr(model.metrics, name) or 0 for name in _Metrics.__struct_fields__}
+    keys = [key.metrics for key in listed.values()]
+    left: dict[str, Any] = {name: getattr(model, name) or 0 for name in _Metrics.__struct_fields__}
     for name in left:
         left[name] = max(0, left[name] - sum(getattr(key, name) or 0 for key in keys))
     # Sums of spend differ by less than can be stored.
@@ -248,14 +251,18 @@ class LiteLlmLogs:
     names_people = True
 
     def recognises(self, head: bytes) -> bool:
-        return has_keys(head, "request_id", "spend", "startTime")
+        return has_keys(head, "request_id", "spend", "startTime") or _is_of_sums(head)
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per request; ``row`` counts them from 1."""
         owners = _Owners()
+        if _is_of_sums(export.head()):
+            raise UnreadableExport("it holds sums of days; ask for /spend/logs with summarize=false")
         for number, raw in enumerate(_logs(export.document(), self.title), start=1):
             try:
                 log = msgspec.json.decode(raw, type=_Log)
+                if not log.model and log.is_free and not (log.spend or log.prompt_tokens or log.completion_tokens):
+                    continue  # a call that failed before there was a model
                 said = _log_metadata(log.metadata)
                 record = _log_record(number, log, said, context)
                 owners.add(record.actor, said.user_api_key_alias, log.api_key)
@@ -263,6 +270,10 @@ class LiteLlmLogs:
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 yield Problem(number, f"Log {number} was left out: {why(error, raw)}.")
         yield from owners.members()
+
+
+def _is_of_sums(head: bytes) -> bool:
+    return has_keys(head, "startTime", "spend", "models") and not has_keys(head, "request_id")
 
 
 def _logs(text: bytes, title: str) -> Iterator[Raw]:
@@ -280,7 +291,7 @@ def _logs(text: bytes, title: str) -> Iterator[Raw]:
 
 
 def _log_record(number: int, log: _Log, said: _LogMetadata, context: ReadingContext) -> UsageRecord:
-    at = _instant(log.started)
+    at = _instant(log.started, "startTime")
     usage = _log_usage(log, said)
     spend = money(log.spend, "spend")
     user = said.user_api_key_user_email or log.user or ""
@@ -302,10 +313,10 @@ def _log_record(number: int, log: _Log, said: _LogMetadata, context: ReadingCont
     )
 
 
-def _instant(text: str) -> datetime:
-    """The logs' times are in UTC; older versions leave the zone out."""
+def _instant(text: str, field: str) -> datetime:
+    """The logs' times are in UTC, where they leave the zone out as well."""
     has_zone = re.search(r"(?:Z|[+-]\d{2}:?\d{2})$", text)
-    return as_instant(text if has_zone else f"{text}Z", "startTime")
+    return as_instant(text if has_zone else f"{text}Z", field)
 
 
 def _log_metadata(raw: Raw) -> _LogMetadata:
@@ -358,6 +369,52 @@ class OpenRouter:
                 )
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
+
+
+_LOG_COLUMNS = ("generation_id", "created_at", "cost_total", "tokens_prompt", "tokens_completion", "model_permaslug")
+
+
+class OpenRouterLogs:
+    name = "openrouter_logs"
+    title = "OpenRouter CSV of single requests"
+    utc_days = False
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return {"generation_id", "cost_total", "model_permaslug"} <= first_line(head)
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per request; ``row`` is the line. Prompt tokens hold the cached ones; writes are not told."""
+        for number, row in csv_dicts(export, _LOG_COLUMNS):
+            try:
+                if isinstance(row, str):
+                    raise ValueError(row)
+                yield _openrouter_request(number, row, context)
+            except ValueError as error:
+                yield Problem(number, f"Row {number} was left out: {error}.")
+
+
+def _openrouter_request(number: int, row: dict[str, str], context: ReadingContext) -> UsageRecord:
+    at, slug = _instant(row["created_at"], "created_at"), row["model_permaslug"]
+    own, upstream = (as_dollars(row.get(name) or "0", name) for name in ("cost_total", "byok_usage_inference"))
+    prompt, output, read = (
+        as_count(row.get(name) or "0", name) for name in ("tokens_prompt", "tokens_completion", "tokens_cached")
+    )
+    usage = TokenUsage(max(0, prompt - read), output, read)
+    key = row.get("api_key_name", "")
+    is_stated = bool(own + upstream) or not usage.tokens or row.get("variant") == "free"
+    return UsageRecord(
+        row=number,
+        day=spend_day(at, context.zone),
+        actor=Actor("api_key", as_name(key, "api_key_name")) if key else Actor(GATEWAY, "OpenRouter"),
+        model=_openrouter_model(slug),
+        usage=usage,
+        conditions=_UNKNOWN_SIZE,
+        part=STATED if is_stated else "",
+        reported_usd=own + upstream if is_stated else None,
+        request=Request(request_key(as_name(row["generation_id"], "generation_id").encode()), milliseconds(at)),
+        vendor=_openrouter_vendor(slug),
+    )
 
 
 def _openrouter_vendor(slug: str) -> str:

@@ -1,5 +1,6 @@
-"""Usage of other vendors' assistants, kept apart from Claude: GitHub Copilot's CSV and Cursor's usage events."""
+"""Usage of other vendors' assistants, kept apart from Claude: GitHub Copilot's CSV, Cursor's usage events and CSV."""
 
+from datetime import datetime, time
 from decimal import Decimal
 
 import msgspec
@@ -11,9 +12,11 @@ from bot.exports.reader import (
     Export,
     Reading,
     ReadingContext,
+    UnreadableExport,
     as_count,
     as_day,
     as_dollars,
+    as_instant,
     as_milliseconds,
     as_name,
     canonical,
@@ -40,6 +43,8 @@ from bot.spend.records import (
     request_key,
 )
 
+NOBODY = "(nobody named)"
+
 _COPILOT = ("date", "username", "sku", "model", "quantity", "gross_amount", "net_amount")
 
 
@@ -54,6 +59,8 @@ class Copilot:
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """Per row what was charged, and apart from it what the plan's credits covered; ``row`` is the line."""
+        if "model" not in first_line(export.head()):
+            raise UnreadableExport("it names no models; of GitHub's reports, export the one of AI usage, which does")
         for number, row in csv_dicts(export, _COPILOT, each_once=True):
             try:
                 if isinstance(row, str):
@@ -70,7 +77,7 @@ def _copilot_records(number: int, row: dict[str, str]) -> Reading:
     record = UsageRecord(
         row=number,
         day=as_day(row["date"], "date"),
-        actor=Actor("login", as_name(row["username"] or "(nobody named)", "username").lower()),
+        actor=Actor("login", as_name(row["username"] or NOBODY, "username").lower()),
         model=as_name(row["model"] or row["sku"], "model"),
         usage=TokenUsage(
             *(as_count(row.get(name) or "0", name) for name in ("input", "output", "cache_read", "cache_write"))
@@ -92,12 +99,17 @@ class _TokenUse(Struct, rename="camel"):
     cache_read_tokens: Count = 0
 
 
+class _TokenCost(Struct, rename="camel"):
+    total_cents: Decimal | None = None
+
+
 class _Event(Struct, rename="camel"):
     timestamp: str | int
-    user_email: str
     model: str
+    user_email: str | None = None
+    owning_user: str | int | None = None
     kind: str = ""
-    token_usage: _TokenUse | None = None
+    token_usage: Raw = Raw(b"{}")
     charged_cents: Decimal | None = None
 
 
@@ -106,8 +118,15 @@ class _Pagination(Struct, rename="camel"):
 
 
 class _Events(Struct, rename="camel"):
-    usage_events: list[Raw]
+    """A page of the Admin API, or one of the dashboard."""
+
+    usage_events: list[Raw] | None = None
+    usage_events_display: list[Raw] | None = None
     pagination: _Pagination | None = None
+
+    @property
+    def events(self) -> list[Raw]:
+        return self.usage_events or self.usage_events_display or []
 
 
 class Cursor:
@@ -117,13 +136,13 @@ class Cursor:
     names_people = True
 
     def recognises(self, head: bytes) -> bool:
-        return has_keys(head, "usageEvents")
+        return has_keys(head, "usageEvents") or has_keys(head, "usageEventsDisplay")
 
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """One record per event; ``row`` counts them over all pages from 1. Money is in cents, with fractions."""
         text = export.document()
         pages = decoded_pages(text, _Events, self.title)
-        for number, raw in enumerate((raw for page in pages for raw in page.usage_events), start=1):
+        for number, raw in enumerate((raw for page in pages for raw in page.events), start=1):
             try:
                 yield _cursor_record(number, msgspec.json.decode(raw, type=_Event), bytes(raw), context)
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -134,19 +153,122 @@ class Cursor:
 
 def _cursor_record(number: int, event: _Event, raw: bytes, context: ReadingContext) -> UsageRecord:
     at = as_milliseconds(event.timestamp, "timestamp")
-    tokens = event.token_usage or _TokenUse()
-    actor = email_actor(as_name(event.user_email, "userEmail"))
-    told_apart = (at.isoformat(), actor.name, event.model, msgspec.structs.astuple(tokens))
+    said = b"{}" if bytes(event.token_usage) == b"null" else event.token_usage
+    tokens = msgspec.json.decode(said, type=_TokenUse)
+    user = event.user_email or str(event.owning_user or "")
+    amount = event.charged_cents
+    if amount is None:  # as before Cursor told what it charges; without its fee, where it takes one
+        amount = msgspec.json.decode(said, type=_TokenCost).total_cents
+    return _cursor_usage(
+        number,
+        at,
+        _cursor_actor(user),
+        event.model,
+        tokens,
+        event.kind,
+        None if amount is None else cents(amount, "chargedCents"),
+        context,
+        former=request_key(canonical(raw)),
+    )
+
+
+_CURSOR_CSV = (
+    "Date",
+    "Model",
+    "Input (w/ Cache Write)",
+    "Input (w/o Cache Write)",
+    "Cache Read",
+    "Output Tokens",
+    "Cost",
+)
+
+
+class CursorCsv:
+    name = "cursor_csv"
+    title = "Cursor usage CSV of a team"
+    utc_days = False
+    names_people = True
+
+    def recognises(self, head: bytes) -> bool:
+        return {*_CURSOR_CSV, "User"} <= first_line(head)
+
+    def read(self, export: Export, context: ReadingContext) -> Reading:
+        """One record per event; ``row`` is the line. Input with a cache write is not in the input without one."""
+        for number, row in csv_dicts(export, _CURSOR_CSV):
+            try:
+                if isinstance(row, str):
+                    raise ValueError(row)
+                yield self._record(number, row, context)
+            except ValueError as error:
+                yield Problem(number, f"Row {number} was left out: {error}.")
+
+    def _record(self, number: int, row: dict[str, str], context: ReadingContext) -> UsageRecord:
+        written, fresh, read, output = (as_count(row[name].replace(",", "") or "0", name) for name in _CURSOR_CSV[2:6])
+        cost = row["Cost"].removeprefix("$")
+        return _cursor_usage(
+            number,
+            _cursor_time(row["Date"], context),
+            _cursor_actor(row["User"]) if self.names_people else context.someone,
+            row["Model"],
+            _TokenUse(fresh, output, written, read),
+            row.get("Kind", ""),
+            as_dollars(cost, "Cost", thousands=True) if cost[:1].isdigit() else None,
+            context,
+        )
+
+
+class OwnCursorCsv(CursorCsv):
+    """The same of one account, which is not named."""
+
+    name = "cursor_own_csv"
+    title = "Cursor usage CSV of one person"
+    names_people = False
+
+    def recognises(self, head: bytes) -> bool:
+        columns = first_line(head)
+        return set(_CURSOR_CSV) <= columns and "User" not in columns
+
+
+def _cursor_actor(user: str) -> Actor:
+    """Whose an event is: an address, or what dashboards call an account, or nothing, as of a service."""
+    return email_actor(as_name(user, "user")) if "@" in user else Actor("account", as_name(user or NOBODY, "user"))
+
+
+def _cursor_time(text: str, context: ReadingContext) -> datetime:
+    """The time of an event. Old tables say the day alone."""
+    if len(text) == len("2026-11-19"):
+        return datetime.combine(as_day(text, "Date"), time(), context.zone)
+    return as_instant(text, "Date")
+
+
+def _cursor_usage(
+    number: int,
+    at: datetime,
+    actor: Actor,
+    model: str,
+    tokens: _TokenUse,
+    kind: str,
+    usd: Decimal | None,
+    context: ReadingContext,
+    former: bytes | None = None,
+) -> UsageRecord:
+    """``kind`` is "Usage-based", "On-Demand", "Included in Business", "Errored, Not Charged", … or the dashboard's
+    USAGE_EVENT_KIND_USAGE_BASED, …; ``usd`` what was charged, or what it is worth where a plan includes it.
+    """
+    said = kind.lower().removeprefix("usage_event_kind_").replace("_", " ")
+    is_included = said.startswith("included")
+    is_free = any(words in said for words in ("not charged", "no charge", "free"))
+    told_apart = (at.isoformat(), actor.name, model, msgspec.structs.astuple(tokens))
     return UsageRecord(
         row=number,
         day=spend_day(at, context.zone),
         actor=actor,
-        model=as_name(event.model, "model"),
+        model=as_name(model, "model"),
         usage=TokenUsage(
             tokens.input_tokens, tokens.output_tokens, tokens.cache_read_tokens, tokens.cache_write_tokens
         ),
-        billing=SUBSCRIPTION if event.kind.startswith("Included") else API,
-        reported_usd=None if event.charged_cents is None else cents(event.charged_cents, "chargedCents"),
-        request=Request(request_key(repr(told_apart).encode()), milliseconds(at), former=request_key(canonical(raw))),
+        billing=SUBSCRIPTION if is_included else API,
+        reported_usd=Decimal(0) if is_free else usd,
+        request=Request(request_key(repr(told_apart).encode()), milliseconds(at), former=former),
         vendor=CURSOR,
     )

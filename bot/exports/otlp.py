@@ -427,14 +427,13 @@ def _events_of(logs: _Logs) -> Iterator[Event | Problem]:
                 yield Problem(number, f"Event {number} was left out: {why(error, record)}.")
                 continue
             said = shared | _attributes(known.attributes)
-            if not said.get("event.name"):
-                said |= _name(known.event_name or _text(known.body))
+            said |= _name(said.get("event.name") or known.event_name or _text(known.body))
             yield _event(number, known.time_unix_nano or known.observed_time_unix_nano or 0, said)
 
 
-def _name(said: str | None) -> Attributes:
+def _name(said: Any) -> Attributes:
     """The name of an event as an attribute, which collectors may have left in the record or its body alone."""
-    return {"event.name": said.removeprefix(_PREFIX)} if said else {}
+    return {"event.name": str(said).removeprefix(_PREFIX)} if said else {}
 
 
 def _text(body: Raw) -> str | None:
@@ -545,8 +544,7 @@ def _protobuf_events_of(request: "ExportLogsServiceRequest") -> Iterator[Event |
         for record in (record for scope in resource.scope_logs for record in scope.log_records):
             number += 1
             said = shared | _protobuf_attributes(record.attributes)
-            if not said.get("event.name"):
-                said |= _name(record.event_name or record.body.string_value)
+            said |= _name(said.get("event.name") or record.event_name or record.body.string_value)
             yield _event(number, record.time_unix_nano or record.observed_time_unix_nano, said)
 
 

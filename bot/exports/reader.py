@@ -49,6 +49,9 @@ NANO = Decimal("0.000000001")
 STATED = "stated"
 """The part that sets requests with a stated cost apart from those without: a day's row is all stated or all not."""
 
+SYNTHETIC = "<synthetic>"
+"""The model of what Claude Code says itself, as of an error; nothing of it is billed."""
+
 BOM = b"\xef\xbb\xbf"
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]

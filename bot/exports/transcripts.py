@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 from bot.exports.reader import (
     MAX_LINE,
     STATED,
+    SYNTHETIC,
     Count,
     Export,
     Reading,
@@ -32,7 +33,6 @@ from bot.pricing import PriceConditions
 from bot.spend.days import SpendDays, milliseconds
 from bot.spend.records import Problem, Request, RequestRows, request_key
 
-SYNTHETIC = "<synthetic>"
 _BRACE = ord("{")
 _TYPES = frozenset(
     "user assistant summary system progress attachment file-history-snapshot queue-operation cost-state last-prompt "
@@ -63,9 +63,10 @@ class _Usage(Struct, gc=False):
     iterations: Any = None
 
 
-class _Advice(_Usage, gc=False):
-    """What an advisor used: another model that was asked within a response, and is not in the counts of that."""
+class _Attempt(_Usage, gc=False):
+    """One of the ``iterations`` of a response, which say what is billed: most of them are not in its own counts."""
 
+    type: str | None = None
     model: str | None = None
 
 
@@ -113,6 +114,8 @@ class _OwnLine(Struct, gc=False):
     session: str | None = field(default=None, name="sessionId")
 
 
+_ITERATIONS = frozenset(("message", "fallback_message", "advisor_message", "compaction"))
+_REFUSED = re.compile(rb'"stop_reason"\s*:\s*"refusal"')
 _SAID_TYPE = re.compile(rb'"type"\s*:\s*"([^"]*)"')
 _INNER = re.compile(rb'"\s*:\s*(?:\[\s*)?\{')
 _ANY_LINES = msgspec.json.Decoder(_AnyLine)
@@ -225,16 +228,18 @@ class _Lines:
         if message == self.last.message and message.id and _is_of_same_request(entry, self.last):
             return  # one content block more of a response that is known: half of all lines
         counts, is_sidechain = message.usage, bool(entry.sidechain)
-        advice = list(_advice(counts)) if counts.iterations else ()
+        others = _billed_beside(counts) if counts.iterations else {}
         at = of_this_age(entry.timestamp, "timestamp")
         cost = None if entry.cost is None else money(entry.cost, "costUSD")
         self.last = entry
         told_apart = message.id or request_key(bytes(line).strip())
-        found = _Response(row, at, self._name(message.model), counts, is_sidechain, cost, told_apart, entry.request_id)
-        self._keep(found)
-        for place, one in enumerate(advice):
-            said = f"{told_apart!r}\0advice {place}"
-            self._keep(_Response(row, at, self._name(str(one.model)), one, is_sidechain, None, said, entry.request_id))
+        name = self._name(message.model)
+        if counts.output_tokens or not _REFUSED.search(line):  # refused before any output, a request is not billed
+            self._keep(_Response(row, at, name, counts, is_sidechain, cost, told_apart, entry.request_id))
+        for what, one in others.items():
+            name = self._name(one.model or message.model)
+            said = f"{told_apart!r}\0{what}"
+            self._keep(_Response(row, at, name, one, is_sidechain, None, said, entry.request_id))
 
     def _name(self, model: str) -> str:
         name = self.names.get(model)
@@ -363,12 +368,32 @@ def _is_of_same_request(entry: _Line, other: _Line) -> bool:
     return is_same and entry.timestamp >= other.timestamp  # type: ignore[operator]  # neither is None
 
 
-def _advice(counts: _Usage) -> Iterator[_Advice]:
-    for one in counts.iterations if isinstance(counts.iterations, list) else ():
-        if isinstance(one, dict) and one.get("type") == "advisor_message" and one.get("model"):
-            found = msgspec.convert(one, _Advice)
-            found.inference_geo, found.service_tier = counts.inference_geo, counts.service_tier
-            yield found
+def _billed_beside(counts: _Usage) -> dict[str, _Attempt]:
+    """What is billed beside the counts of a response, by a name of its own.
+
+    That are other models that were asked for advice, summaries of what came before, and where one model declined and
+    another one answered (the counts are the latter's), the answers that were begun. Source: Claude API documentation,
+    "Refusals and fallback", "Compaction" and "Advisor tool" (November 2026).
+    """
+    iterations = counts.iterations if isinstance(counts.iterations, list) else ()
+    said = [one for one in iterations if isinstance(one, dict) and one.get("type") in _ITERATIONS]
+    if all(one["type"] == "message" for one in said):
+        return {}  # as of nearly all
+    attempts = [msgspec.convert(one, _Attempt) for one in said]
+    answer = next((one for one in attempts if one.type == "fallback_message"), None)
+    if answer is not None:
+        counts.cache_creation = answer.cache_creation  # the split beside the counts is of the model that declined
+    found: dict[str, _Attempt] = {}
+    for one in attempts:
+        if one.type == "advisor_message" and one.model:
+            name = "advice"
+        elif one.type == "compaction" or (one.type == "message" and answer is not None and one.output_tokens):
+            name, one.speed = "attempt", counts.speed
+        else:
+            continue
+        one.inference_geo, one.service_tier = counts.inference_geo, counts.service_tier
+        found[f"{name} {sum(other.startswith(name) for other in found)}"] = one
+    return found
 
 
 def _tokens(usage: _Usage) -> int:

@@ -9,6 +9,9 @@ Intended differences, each for a reason, so that the corpus has none of them or 
   its content blocks is a line of its own time. A line with an empty message id counts here, and not there.
 - Of lines of one request that say the same at several times the first counts; with ccusage, the one it reads first.
 - Cache writes of which the split says less than the total: ccusage takes the split, we take the total.
+- Requests that were refused before any output are not billed, and nothing of them counts here.
+- Summaries, and answers that a model began and another one gave, are billed beside the counts of a response: they count
+  here, and not there.
 - A model of fast mode: ccusage calls it "…-fast"; we call it by its name and keep the speed beside it.
 """
 
@@ -125,7 +128,7 @@ def test_advisors_and_subagents_that_are_told_of_in_other_lines_count(
         line("a", 1),
         line("b", 2, [own, advice, advice]),
         line("b", 2, [own, advice, advice], isSidechain=True),
-        line("c", 3, [own, {**advice, "model": None}, {**advice, "type": "compaction"}, "x"]),
+        line("c", 3, [own, {**advice, "model": None}, {**advice, "type": "other"}, "x"]),
         line("d", 4, {"type": "advisor_message"}),
         progress(line("e", 5)),
         line("e", 5, isSidechain=True),
@@ -139,3 +142,43 @@ def test_advisors_and_subagents_that_are_told_of_in_other_lines_count(
     ours = by_us(database, tmp_path, book)
     assert ours["2026-11-02", "claude-opus-5-5"] == (6000, 8000, 0, 0)
     assert ours == by_ccusage(tmp_path)
+
+
+def test_every_attempt_that_is_billed_counts_by_the_model_that_made_it(
+    database: Database, tmp_path: Path, book: PriceBook
+) -> None:
+    """As in Claude's documentation, "Refusals and fallback" and "Compaction"; the response's counts leave them out."""
+    split = {"ephemeral_5m_input_tokens": 400, "ephemeral_1h_input_tokens": 0}
+    declined = {"type": "message", "model": "claude-opus-5-5", "input_tokens": 3, "output_tokens": 50}
+    declined |= {"cache_creation_input_tokens": 400, "cache_creation": split, "cache_read_input_tokens": 7000}
+    served = {"input_tokens": 2, "output_tokens": 90, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 7400}
+    answer = {"type": "fallback_message", "model": "claude-sonnet-5-5", **served}
+    summary = {"type": "compaction", "input_tokens": 9000, "output_tokens": 600}
+    own = {"type": "message", "input_tokens": 2, "output_tokens": 90}
+    refused = {"input_tokens": 412, "output_tokens": 0}
+
+    def line(message: str, day: int, usage: dict[str, Any], reason: str = "end_turn") -> str:
+        said = {"id": message, "model": "claude-sonnet-5-5", "stop_reason": reason, "usage": usage}
+        at = f"2026-11-{day:02}T10:00:00.000Z"
+        return json.dumps({"type": "assistant", "requestId": f"r{message}", "timestamp": at, "message": said})
+
+    lines = [
+        # The split of the model that declined stands beside the counts of the one that answered.
+        line("a", 1, {**served, "cache_creation": split, "iterations": [declined, answer]}),
+        line("b", 2, {**served, "iterations": [{**declined, "output_tokens": 0}, answer]}),
+        line("c", 3, {**served, "iterations": [summary, own]}),
+        line("d", 4, refused, "refusal"),
+        line("e", 5, {**refused, "output_tokens": 8}, "refusal"),
+        line("f", 6, {**refused, "iterations": [declined, {**answer, **refused}]}, "refusal"),
+    ]
+    path = tmp_path / "projects" / "p" / "s.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert by_us(database, tmp_path, book) == {
+        ("2026-11-01", "claude-opus-5-5"): (3, 50, 7000, 400),
+        ("2026-11-01", "claude-sonnet-5-5"): (2, 90, 7400, 0),
+        ("2026-11-02", "claude-sonnet-5-5"): (2, 90, 7400, 0),
+        ("2026-11-03", "claude-sonnet-5-5"): (9002, 690, 7400, 0),
+        ("2026-11-05", "claude-sonnet-5-5"): (412, 8, 0, 0),
+        ("2026-11-06", "claude-opus-5-5"): (3, 50, 7000, 400),
+    }

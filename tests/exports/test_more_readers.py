@@ -143,6 +143,42 @@ def test_a_session_that_goes_on_is_several_runs(database: Database, book: PriceB
     assert row.amount.usage.input == 21
 
 
+@pytest.mark.parametrize(
+    ("lines", "counts"),
+    [
+        # One process that is asked again and again says each time what all came to.
+        (["event", ("s1", 10), "event", ("s1", 25), ("s1", 40)], [40]),
+        (["event", ("s1", 10), "event", ("s2", 25)], [10, 25]),
+        (["event", ("s1", 10), "event", ("s1", 4), ("s1", 9)], [9, 10]),  # another process goes on with the session
+        ([("s1", 10), ("s1", 25)], [10, 25]),  # results alone are of a process each
+        ([["event", ("s1", 10)], ["event", ("s1", 25)]], [10, 25]),  # so are lists
+        ([["event", ("s1", 10), ("s1", 25)]], [25]),
+    ],
+)
+def test_a_process_that_is_asked_again_restates_what_it_said(
+    database: Database, book: PriceBook, tmp_path: Path, lines: list[Any], counts: list[int]
+) -> None:
+    def said(line: Any, uuid: str) -> Any:
+        if isinstance(line, list):
+            return [said(one, f"{uuid}-{place}") for place, one in enumerate(line)]
+        if line == "event":
+            return {"type": "system", "subtype": "init", "session_id": "s1"}
+        session, count = line
+        model = {"inputTokens": count, "outputTokens": 20, "costUSD": count / 100}
+        usage = {"total_cost_usd": count / 100, "modelUsage": {"claude-opus-5-5": model}}
+        return {"type": "result", "session_id": session, "uuid": uuid, **usage}
+
+    path = tmp_path / "stream.jsonl"
+    whole = [json.dumps(said(line, str(place))) for place, line in enumerate(lines)]
+    for taken in range(1, len(whole) + 1):  # as it grows
+        path.write_text("\n".join(whole[:taken]))
+        os.utime(path, (DAY_ONE, DAY_ONE))
+        if "result" in path.read_text():
+            imported(database, book, path)
+    (row,) = ledger_of(database, book).spend(None, None, ("model",)).rows
+    assert (row.amount.usage.input, row.amount.usd) == (sum(counts), Decimal(sum(counts)) / 100)
+
+
 def test_runs_beside_those_that_an_older_version_stored(database: Database, book: PriceBook, tmp_path: Path) -> None:
     """It kept one of a session, the fullest of those with 10 and 12 input tokens: that one stays one, and 10 come."""
 

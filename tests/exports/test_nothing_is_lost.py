@@ -174,6 +174,7 @@ def event(email: str, day: int, usd: str, named: str = "attribute") -> dict[str,
     record: dict[str, Any] = {"timeUnixNano": str(nanoseconds(day)), "attributes": attributes(said)}
     record |= {"body": {"stringValue": "claude_code.api_request"}} if named == "body" else {}
     record |= {"eventName": "claude_code.api_request"} if named == "record" else {}
+    record["attributes"] += attributes({"event.name": "claude_code.api_request"}) if named == "whole" else []
     return {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
 
 
@@ -251,7 +252,7 @@ class TestOneFileOfEventsAndMetrics:
         ]
         assert spent(database, book).usd == 2
 
-    @pytest.mark.parametrize("named", ["attribute", "record", "body"])
+    @pytest.mark.parametrize("named", ["attribute", "record", "body", "whole"])
     def test_an_event_is_known_wherever_its_name_stands(
         self, database: Database, book: PriceBook, tmp_path: Path, named: str
     ) -> None:
@@ -287,6 +288,101 @@ def test_a_run_that_cost_something_and_names_no_model_is_told(
     ]
     (problem,) = load(database, book, tmp_path / "runs.jsonl", "\n".join(map(json.dumps, runs)))
     assert problem.problem == "Run 1 was left out: it cost $0.3, and its modelUsage names no model."
+
+
+def test_the_spend_of_a_list_of_members_is_told_of(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    header = "Name,Email,Role,Seat Tier,Chats,Estimated Spend (USD)"
+    rows = ['Ann,ann@example.com,User,Premium,1,"1,000.50"', "Bob,bob@example.com,User,Standard,2,0.25"]
+    (problem,) = load(database, book, tmp_path / "members.csv", "\n".join([header, *rows]))
+    assert problem.problem.startswith("The Estimated Spend (USD) of these members, 1,000.75 in all, was not counted: ")
+    assert load(database, book, tmp_path / "members.csv", "\n".join([header, "Ann,ann@example.com,User,Pro,1,"])) == []
+
+
+def test_the_first_form_of_litellms_activity(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    used = {"spend": 0.99, "prompt_tokens": 30, "completion_tokens": 60}
+    day = {"date": "2026-11-20", "metrics": used, "breakdown": {"models": {MODEL: used}, "api_keys": {}}}
+    assert load(database, book, tmp_path / "activity.json", {"results": [day]}) == []
+    assert by_person(database, book) == {"unassigned ((no key))": Decimal("0.99")}
+
+
+def test_sums_of_litellms_logs_are_refused_with_what_to_ask_for(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    path = tmp_path / "logs.json"
+    path.write_text(json.dumps([{"startTime": "2026-11-10", "spend": 1.25, "users": {}, "models": {MODEL: 1.25}}]))
+    (report,) = imported(database, book, path)
+    assert report.refused is not None
+    assert report.refused.endswith("it holds sums of days; ask for /spend/logs with summarize=false.")
+
+
+def test_a_call_that_failed_before_there_was_a_model_is_no_problem(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    failed = {"request_id": "a", "startTime": "2026-11-10T14:30:00", "spend": 0, "model": "", "status": "failure"}
+    paid = failed | {"request_id": "b", "spend": 0.5, "model": MODEL, "status": "success"}
+    assert load(database, book, tmp_path / "logs.json", [failed, paid]) == []
+    (problem,) = load(database, book, tmp_path / "logs.json", [failed | {"spend": 0.1}])
+    assert problem.problem == "Log 1 was left out: model is empty."
+    assert spent(database, book).usd == Decimal("0.5")
+
+
+def test_single_requests_of_openrouter(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    header = "generation_id,created_at,cost_total,byok_usage_inference,tokens_prompt,tokens_completion,tokens_cached,"
+    header += "model_permaslug,variant,api_key_name"
+    rows = [
+        "g1,2026-11-12 10:00:00.123,0.0123,0,1000,137,400,anthropic/claude-4.5-sonnet-20250929,standard,dana-key",
+        "g1,2026-11-12 10:00:00.123,0.0123,0,1000,137,400,anthropic/claude-4.5-sonnet-20250929,standard,dana-key",
+        "g2,2026-11-12 11:00:00,0.001,0.02,10,5,,anthropic/claude-4.5-sonnet-20250929,standard,",
+        "g3,2026-11-12 12:00:00,0.5,0,10,5,0,openai/gpt-5,standard,erin-key",
+        "g4,2026-11-12 13:00:00,soon,0,10,5,0,openai/gpt-5,standard,erin-key",
+    ]
+    for _ in range(2):
+        (problem,) = load(database, book, tmp_path / "activity.csv", "\n".join([header, *rows]))
+        assert problem.problem.startswith("Row 6 was left out: cost_total is “soon”")
+        assert by_person(database, book) == {
+            "unassigned (dana-key)": Decimal("0.0123"),
+            "unassigned (OpenRouter)": Decimal("0.021"),
+        }
+        assert spent(database, book).usage == (610, 142, 400, 0, 0, 0)  # 1,000 - 400 + 10 of input
+    (openai,) = ledger_of(database, book).spend(None, None, ()).others
+    assert (openai.vendor, openai.charged_usd) == ("openai", Decimal("0.5"))
+
+
+def test_the_requests_of_one_session_as_ccusage_lists_them(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    def entry(at: str, usd: float, model: str = MODEL) -> dict[str, Any]:
+        counts = {"inputTokens": 10, "outputTokens": 20, "cacheCreationTokens": 5, "cacheReadTokens": 900}
+        return {"timestamp": at, **counts, "model": model, "costUSD": usd}
+
+    def session(name: str, *entries: dict[str, Any]) -> dict[str, Any]:
+        return {"sessionId": name, "totalCost": 1, "totalTokens": 1, "entries": entries}
+
+    first = session("a", entry("2026-11-10T23:59:59.000Z", 1), entry("2026-11-11T00:00:01.000Z", 2))
+    second = session("b", entry("2026-11-11T09:00:00.000Z", 4), entry("2026-11-11T09:00:00.000Z", 0, "<synthetic>"))
+    for document in (first, second, first):
+        assert load(database, book, tmp_path / "session.json", document) == []
+    rows = ledger_of(database, book).spend(None, None, ("day", "model")).rows
+    assert [(*row.group, row.amount.usd) for row in rows] == [
+        ("2026-11-10", MODEL, Decimal(1)),
+        ("2026-11-11", MODEL, Decimal(6)),
+    ]
+
+
+def test_what_claude_code_says_itself_is_no_model_of_a_block(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    counts = {"inputTokens": 10**6, "outputTokens": 0}
+    block = {"startTime": "2026-11-10T05:00:00.000Z", "tokenCounts": counts, "models": [MODEL, "<synthetic>"]}
+    assert load(database, book, tmp_path / "blocks.json", {"blocks": [block]}) == []
+    (row,) = ledger_of(database, book).spend(None, None, ("model",)).rows
+    assert (row.group, row.amount.usd) == ((MODEL,), Decimal(5))
+
+
+def test_costs_of_no_day_are_told_with_what_to_ask_for(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    actor = {"type": "user_actor", "email_address": "ann@example.com"}
+    row = {"actor": actor, "starting_at": None, "ending_at": None, "amount": "41280.0", "currency": "USD"}
+    (problem,) = load(database, book, tmp_path / "cost.json", {"data": [row | {"product": None}]})
+    said = "it is of no day, as where the report is asked for without bucket_width=1d"
+    assert problem.problem == f"Result 1 was left out: {said}."
 
 
 def test_what_copilot_charged_for_nobody_is_shown(database: Database, book: PriceBook, tmp_path: Path) -> None:
