@@ -414,7 +414,11 @@ def erase(person: str, is_sure: bool) -> None:
     from bot.store.erasure import erase_person
 
     installation = _installation()
-    if not is_sure and not click.confirm(f"Forget who {person} is, for good?"):
+    try:
+        is_sure = is_sure or click.confirm(f"Forget who {person} is, for good?")
+    except click.Abort:
+        _refuse("Nothing was erased; say --yes where nobody can be asked.")
+    if not is_sure:
         _refuse("Nothing was erased.")
     number = erase_person(installation.database, person, "command line", installation.clock())
     print(f"{person} is erased person {number} from now on; later exports of the same usage are counted there.")

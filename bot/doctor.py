@@ -10,8 +10,10 @@ from slack_sdk.errors import SlackApiError
 from bot.app import Installation
 from bot.exports.formats import RECEIVED
 from bot.feeds import LEASE
+from bot.jobs import QUIET
 from bot.pricing.errors import PriceBookError
 from bot.pricing.money import rounded
+from bot.slack.blocks.message import counted
 from bot.slack.errors import Meaning, classify
 from bot.slack.scopes import SCOPES
 from bot.slack.subscribing import in_words
@@ -45,11 +47,11 @@ def examine(installation: Installation, now: datetime) -> Iterator[Check]:
         yield Check("plan book", f"of {installation.plan_book.as_of}")
     except PriceBookError as error:
         yield Check("plan book", str(error), "mend the file that CLAUDECOST_PLANS names")
-    yield from _database(installation)
+    yield from _database(installation, now)
     yield from _slack(installation)
 
 
-def _database(installation: Installation) -> Iterator[Check]:
+def _database(installation: Installation, now: datetime) -> Iterator[Check]:
     try:
         shown = installation.database.shown_url
     except DatabaseProblem as error:
@@ -63,10 +65,10 @@ def _database(installation: Installation) -> Iterator[Check]:
         yield Check("last import", "none so far", "run claudecost import FILE")
     else:
         received = newest.imported_at.astimezone(installation.policy().timezone)
-        rejected = f", {newest.rejected} rows left out" if newest.rejected else ""
+        rejected = f", {counted(newest.rejected, 'row')} left out" if newest.rejected else ""
         yield Check("last import", f"{newest.path} at {received:%Y-%m-%d %H:%M}, days to {newest.last_day}{rejected}")
     yield from _costs(installation)
-    yield from _feeds(installation)
+    yield from _feeds(installation, now)
     recent = installation.today() - RECENT
     states = ("held", "failed", "expired", "due", "sending")
     found = all_deliveries(installation.database, states, since=recent)
@@ -84,9 +86,7 @@ def _database(installation: Installation) -> Iterator[Check]:
 
 def _is_failing(delivery: Delivery) -> bool:
     """Whether it waits because Slack refused it, and not for a person's morning."""
-    return (
-        delivery.state in ("due", "sending") and bool(delivery.problem) and "quiet hours" not in str(delivery.problem)
-    )
+    return delivery.state in ("due", "sending") and delivery.problem not in (None, "", QUIET)
 
 
 def _costs(installation: Installation) -> Iterator[Check]:
@@ -100,8 +100,8 @@ def _costs(installation: Installation) -> Iterator[Check]:
         yield Check("stated cost", said, todo)
 
 
-def _feeds(installation: Installation) -> Iterator[Check]:
-    now, zone = installation.clock(), installation.policy().timezone
+def _feeds(installation: Installation, now: datetime) -> Iterator[Check]:
+    zone = installation.policy().timezone
     known = {state.name: state for state in feed_states(installation.database)}
     for feed in installation.feeds.feeds:
         state = known.get(feed.name)

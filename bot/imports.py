@@ -20,7 +20,7 @@ from bot.store.database import Database
 from bot.store.hidden_names import is_erased, names_erased
 from bot.store.read_files import FileState, ReadFile, find_read_files, remember_read_files
 from bot.store.recording import DayChange, FileTally, Recorded, record
-from bot.store.tally import Tally
+from bot.store.tally import SumTooLarge, Tally
 
 FIRST_DAY = date(2023, 1, 1)
 """No usage is older: the first Claude came in March 2023."""
@@ -156,6 +156,7 @@ class Importer:
         *,
         keep: bool = True,
         is_remembered: bool = False,
+        is_passing: bool = False,
         wrap: Wrap = lambda _path, file: file,
         read_all: ReadAll = map,
     ) -> Iterator[FileReport]:
@@ -163,13 +164,14 @@ class Importer:
 
         Never raises for what is wrong with a file: the report says it. A transcript that was read to its end and has
         not changed is not read again, nor with ``is_remembered`` any other file; its rows are reported as unchanged.
+        With ``is_passing`` files lie where they are for as long as this takes, and go by their bare names.
         Transcripts are many and small, so some are stored in one transaction, and ``read_all`` reads them, which
         may do so in several at once. Files are read through ``wrap``, which may show how far they are.
         """
         paths = list(paths)
         settings = f"{self.zone.key} {person or ''} {format_name or ''}"
         # Nothing is kept of whoever was erased, not even that a file was read as theirs, or bears their name.
-        is_kept = person is None or not is_erased(self.database, person)
+        is_kept = not is_passing and (person is None or not is_erased(self.database, person))
         states = {path: state for path in paths if is_kept and (state := _file_state(path, settings))}
         named = [path for path, state in states.items() if "@" in state.path]
         for path in [path for path in named if names_erased(self.database, states[path].path)]:
@@ -183,7 +185,10 @@ class Importer:
         }
 
         def read_files(path: Path) -> Iterator[FileRead | FileReport]:
-            return self._read_files(path, states.get(path), format_name, person, wrap, is_remembered=is_remembered)
+            shown = _shown(Path(path.name) if is_passing else path)
+            return self._read_files(
+                path, shown, states.get(path), format_name, person, wrap, is_remembered=is_remembered
+            )
 
         many = read_all(
             lambda path: list(read_files(path)),
@@ -214,9 +219,9 @@ class Importer:
                 remember_read_files(self.database, [(state, ReadFile(ARCHIVE, 0, [], problem))])
         yield from self._store_waiting(waiting, now, keep)
 
-    def import_path(self, path: Path, now: datetime) -> Iterator[FileReport]:
-        """Import one file, or each file of an archive."""
-        return self.import_files([path], now)
+    def import_path(self, path: Path, now: datetime, *, is_passing: bool = False) -> Iterator[FileReport]:
+        """Import one file, or each file of an archive; see ``import_files``."""
+        return self.import_files([path], now, is_passing=is_passing)
 
     def import_export(
         self,
@@ -310,6 +315,7 @@ class Importer:
     def _read_files(
         self,
         path: Path,
+        whole: str,
         state: FileState | None,
         format_name: str | None,
         person: str | None,
@@ -317,17 +323,20 @@ class Importer:
         *,
         is_remembered: bool,
     ) -> Iterator[FileRead | FileReport]:
-        """What a file holds. It is remembered where it is one export, which is sound or need not be read again."""
+        """What the file that is shown as ``whole`` holds.
+
+        It is remembered where it is one export, which is sound or need not be read again.
+        """
         try:
             with opened(path, lambda file: wrap(path, file)) as exports:
                 for export in exports:
                     if isinstance(export, DamagedMember):
                         name = _printable(export.name)
-                        yield _refused(name, f"{name} in {_shown(path)} was not imported: {export.why}.")
+                        yield _refused(name, f"{name} in {whole} was not imported: {export.why}.")
                         continue
                     is_whole_file = export.name == path.name
                     is_packed = not is_whole_file and export.name != path.name.removesuffix(".gz")
-                    shown = _printable(export.name) if is_packed else _shown(path)
+                    shown = _printable(export.name) if is_packed else whole
                     try:
                         read = self._read(export, shown, None if is_packed else state, format_name, person)
                         if (other := read.tally.also_holds) is not None and format_name:
@@ -340,12 +349,12 @@ class Importer:
                         is_done = not read.problems or (is_remembered and not read.tally.is_ahead)
                         yield read._replace(state=read.state if is_done else None, is_packed=is_packed)
                     except UnreadableExport as error:
-                        where = f"{shown} in {_shown(path)}" if is_packed and path != STDIN else shown
+                        where = f"{shown} in {whole}" if is_packed and path != STDIN else shown
                         yield _refused(shown, f"{where} was not imported: {error}.")
         except OSError as error:
-            yield _refused(_shown(path), f"{_shown(path)} cannot be read: {error.strerror or error}. {_UNREADABLE}")
+            yield _refused(whole, f"{whole} cannot be read: {error.strerror or error}. {_UNREADABLE}")
         except UnreadableExport as error:
-            yield _refused(_shown(path), f"{_shown(path)} was not imported: {error}.")
+            yield _refused(whole, f"{whole} was not imported: {error}.")
 
     def _with_other(self, read: FileRead, other: AlsoHolds, export: Export, person: str | None) -> list[FileRead]:
         """What was read of a file and what another reader reads in it, or one of them where the other is nothing.
@@ -381,6 +390,8 @@ class Importer:
         try:
             is_row_by_row = reader.name not in ADDITIVE_FORMATS  # what transcripts come to is known at their end
             tally, problems = self.tally_of(reader.read(export, self.context(person)), is_row_by_row=is_row_by_row)
+        except SumTooLarge as error:
+            raise UnreadableExport(TOO_LARGE) from error
         except OverflowError as error:
             raise UnreadableExport("a day in it is beyond the calendar") from error
         # What names nobody is one person's: another one's newer export says nothing of theirs.

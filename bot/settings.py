@@ -8,7 +8,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from dotenv import dotenv_values
@@ -179,6 +179,8 @@ _WHY = {
     "bool_parsing": "it is neither true nor false",
 }
 _PREFIX = "CLAUDECOST_"
+_ESCAPED = str.maketrans({sign: quote(sign) for sign in "%?#"})
+"""What would mean something else in the URL of a file."""
 
 
 def reason(wrong: Mapping[str, Any]) -> str:
@@ -251,7 +253,8 @@ class Settings(BaseModel):
     @property
     def database(self) -> str:
         """The database URL in force: the one given, or a SQLite file in the data directory."""
-        return self.database_url or f"sqlite:///{self.data_dir.expanduser().absolute() / 'claudecost.db'}"
+        file = str(self.data_dir.expanduser().absolute() / "claudecost.db")
+        return self.database_url or f"sqlite:///{file.translate(_ESCAPED)}"
 
     @property
     def api_url(self) -> str:

@@ -33,7 +33,9 @@ class Shell:
         command = [sys.executable, "-m", "bot", *words]
         folder = Path(__file__).parents[1]
         environment = {**self.environment, **settings}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, cwd=folder)
+        return subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, cwd=folder
+        )
 
     def json(self, *words: str, code: int = 0) -> Any:
         done = self.run(*words, "--json")
@@ -799,3 +801,6 @@ def test_import_asks_whose_usage_is_that_names_nobody(shell: Shell, tmp_path: Pa
     assert asked not in shell.run("import", str(path)).stdout
     meant = "Nobody had that address before. If you meant dana@example.com, link it to that.\n"
     assert shell.run("link", "this machine", "dana@exmaple.com").stdout == linked.format("dana@exmaple.com") + meant
+    done = shell.run("erase", "dana@example.com")  # nobody answers
+    assert done.returncode == 2
+    assert done.stderr.endswith("Nothing was erased; say --yes where nobody can be asked.\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import EXAMPLES, Settings, SettingsProblem, load_settings
+from bot.store.database import open_database
 
 
 @pytest.fixture
@@ -69,6 +70,13 @@ def test_a_file_of_another_encoding_is_refused(env_file: Path) -> None:
     env_file.write_bytes("CLAUDECOST_HOLIDAYS=DE # Österreich".encode("latin-1"))
     with pytest.raises(SettingsProblem, match="not UTF-8"):
         load_settings()
+
+
+@pytest.mark.parametrize("name", ["plain", "what?", "50%41", "a#b", "é b"])
+def test_the_data_directory_is_the_one_that_was_said(tmp_path: Path, name: str) -> None:
+    settings = Settings.model_validate({"CLAUDECOST_DATA_DIR": str(tmp_path / name)})
+    open_database(settings.database).close()
+    assert [path.parent.name for path in tmp_path.rglob("claudecost.db")] == [name]
 
 
 def test_secrets_print_as_stars() -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -32,6 +32,7 @@ from bot.exports.reader import (
     has_keys,
     money,
     more_pages,
+    shortened,
     why,
 )
 from bot.pricing import PriceConditions, TokenUsage
@@ -64,7 +65,7 @@ class _Model(_Metrics):
     """Its figures are its ``metrics``; the first versions wrote them beside the name, and told no keys of it."""
 
     metrics: _Metrics | None = None
-    api_key_breakdown: dict[str, _Key] = {}
+    api_key_breakdown: dict[str, Raw] = {}
 
 
 class _Breakdowns(Struct):
@@ -139,35 +140,47 @@ class LiteLlmActivity:
 def _model_records(number: int, day: date, name: str, raw: Raw, owners: _Owners) -> Reading:
     try:
         model = msgspec.json.decode(raw, type=_Model)
-        keys = model.api_key_breakdown
-        for key, entry in (keys | _of_no_key(model.metrics or model, keys)).items():
-            usage = _usage(entry.metrics)
-            spend = money(entry.metrics.spend or Decimal(0), "spend")
-            actor = _key_actor(key, entry.metadata)
-            owners.add(actor, entry.metadata.key_alias, key)
-            yield UsageRecord(
-                row=number,
-                day=day,
-                actor=actor,
-                model=_model_name(name),
-                usage=usage,
-                conditions=_UNKNOWN_SIZE,
-                reported_usd=spend if spend or not usage.tokens else None,
-                vendor=_vendor(name),
-            )
+        known = []
+        for key, said in model.api_key_breakdown.items():
+            try:
+                entry = msgspec.json.decode(said, type=_Key)
+                record = _key_record(number, day, name, key, entry)
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                whose = f"Key {shortened(key)} of {shortened(name)} on day {number}"
+                yield Problem(number, f"{whose} was left out: {why(error, said)}.")
+                continue
+            owners.add(record.actor, entry.metadata.key_alias, key)
+            known.append(entry.metrics)
+            yield record
+        rest = _of_no_key(model.metrics or model, known)
+        if rest is not None:
+            yield _key_record(number, day, name, NO_KEY, _Key(rest))
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         yield Problem(number, f"A model of day {number} was left out: {why(error, raw)}.")
 
 
-def _of_no_key(model: _Metrics, listed: Mapping[str, _Key]) -> dict[str, _Key]:
+def _key_record(number: int, day: date, name: str, key: str, entry: _Key) -> UsageRecord:
+    usage, spend = _usage(entry.metrics), money(entry.metrics.spend or Decimal(0), "spend")
+    return UsageRecord(
+        row=number,
+        day=day,
+        actor=_key_actor(key, entry.metadata),
+        model=_model_name(name),
+        usage=usage,
+        conditions=_UNKNOWN_SIZE,
+        reported_usd=spend if spend or not usage.tokens else None,
+        vendor=_vendor(name),
+    )
+
+
+def _of_no_key(model: _Metrics, listed: Sequence[_Metrics]) -> _Metrics | None:
     """What a model came to beyond the keys that are listed: LiteLLM lists no more of them than it was asked for."""
-    keys = [key.metrics for key in listed.values()]
     left: dict[str, Any] = {name: getattr(model, name) or 0 for name in _Metrics.__struct_fields__}
     for name in left:
-        left[name] = max(0, left[name] - sum(getattr(key, name) or 0 for key in keys))
+        left[name] = max(0, left[name] - sum(getattr(key, name) or 0 for key in listed))
     # Sums of spend differ by less than can be stored.
     left["spend"] = money(Decimal(left["spend"]), "spend")
-    return {NO_KEY: _Key(_Metrics(**left))} if any(left.values()) or not keys else {}
+    return _Metrics(**left) if any(left.values()) or not listed else None
 
 
 def _usage(metrics: _Metrics) -> TokenUsage:

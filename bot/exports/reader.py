@@ -2,13 +2,14 @@
 
 import csv
 import hashlib
+import json
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Annotated, Any, BinaryIO, NamedTuple, Protocol, TypeVar
 from unicodedata import normalize
 from zoneinfo import ZoneInfo
@@ -30,6 +31,9 @@ MAX_DOCUMENT = 224 * 1024 * 1024
 _VALUE_BYTES, _FEW_VALUES = 8, 100_000
 """Bytes that a value takes on the average with its name, at least, in a document of more than a few (Claude's exports
 have 24 to 29): what is made of smaller ones is no export, and takes many times its size in memory."""
+
+_LAST_SECOND = int(datetime(3000, 1, 1, tzinfo=UTC).timestamp())
+"""Of which, and of all later ones, some systems know no date."""
 
 HEAD_BYTES = 65536
 MAX_LINE = 64 * 1024 * 1024
@@ -188,11 +192,36 @@ def canonical(json: bytes) -> bytes:
 
 def documents(data: bytes) -> list[bytes]:
     """The JSON objects that follow one another: between two of one document there is always a comma."""
+    if _is_json(data):
+        return [data]
+    # Within a text there is no line end as such, but there may be all else.
+    lines = re.split(rb"(?<=\})[ \t\r]*\n\s*(?=\{)", data)
+    return [document for line in lines for document in _in_one_line(line)]
+
+
+def _in_one_line(line: bytes) -> list[bytes]:
+    found = re.split(rb"(?<=\})\s*(?=\{)", line)
+    if len(found) == 1 or all(map(_is_json, found)):
+        return found
+    text, decoder, ends = line.decode("utf-8", "surrogateescape"), json.JSONDecoder(), [0]
+    while ends[-1] < len(text):
+        try:
+            ends.append(decoder.raw_decode(text, ends[-1])[1])
+            ends[-1] += len(_BLANKS.match(text, ends[-1])[0])  # type: ignore[index]  # it always matches
+        except (ValueError, RecursionError):
+            ends.append(len(text))
+    return [text[start:end].encode("utf-8", "surrogateescape") for start, end in pairwise(ends)]
+
+
+_BLANKS = re.compile(r"\s*")
+
+
+def _is_json(data: bytes) -> bool:
     try:
         msgspec.json.decode(data, type=Raw)
     except (msgspec.DecodeError, RecursionError):
-        return re.split(rb"(?<=\})\s*(?=\{)", data)
-    return [data]
+        return False
+    return True
 
 
 def csv_rows(export: Export) -> Iterator[tuple[int, list[str] | str]]:
@@ -366,7 +395,8 @@ def as_milliseconds(text: str | int, field: str) -> datetime:
     """The instant of a count of milliseconds since 1970. Raises ValueError with a sentence."""
     if not re.fullmatch(r"\d{12,14}", str(text), re.ASCII):
         raise ValueError(f"{field} is “{shortened(text)}”; expected milliseconds since 1970")
-    return datetime.fromtimestamp(int(text) // 1000, UTC).replace(microsecond=int(text) % 1000 * 1000)
+    at = datetime.fromtimestamp(min(int(text) // 1000, _LAST_SECOND), UTC)
+    return of_this_age(at.replace(microsecond=int(text) % 1000 * 1000), field)
 
 
 @lru_cache(maxsize=65536)

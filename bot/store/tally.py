@@ -4,7 +4,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from itertools import islice
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -30,6 +29,11 @@ from bot.store.values import day_number, number_day, to_nano
 
 NOT_STATED = -1
 """Stands for a cost that a source does not state, so that values compare and add as plain integers."""
+
+
+class SumTooLarge(Exception):
+    """Figures of a file add up to more than 64 bits hold."""
+
 
 Line = tuple[str, ...]
 Values = tuple[int, ...]
@@ -107,6 +111,9 @@ class Tally:
         self._whole: dict[int, DayRows] = {}
         """Days that were added column by column, and nothing else of them."""
 
+        self._said: list[Line] = []
+        """The lines by their places."""
+
         self._unstated_of: dict[int, int] = {}
         self._named: tuple[object, dict[int, tuple[int, int]]] = (None, {})
         """The last names that came with columns, and the places of actor and line of each."""
@@ -138,7 +145,7 @@ class Tally:
         """Add one record of usage."""
         actor = self.actors.setdefault(record.actor, len(self.actors))
         said = (record.model, *record.conditions, record.billing, record.part, record.vendor)
-        line = self.lines.setdefault(said, len(self.lines))
+        line = self._line(said)
         reported, day = record.reported_usd, day_number(record.day)
         values = (*record.usage, NOT_STATED if reported is None else to_nano(reported))
         if record.request is not None:
@@ -201,7 +208,13 @@ class Tally:
 
     def _places_of(self, actor: Actor, model: str, conditions: PriceConditions, part: str) -> tuple[int, int]:
         line = (model, *conditions, API, part, ANTHROPIC)
-        return self.actors.setdefault(actor, len(self.actors)), self.lines.setdefault(line, len(self.lines))
+        return self.actors.setdefault(actor, len(self.actors)), self._line(line)
+
+    def _line(self, said: Line) -> int:
+        line = self.lines.setdefault(said, len(self.lines))
+        if line == len(self._said):
+            self._said.append(said)
+        return line
 
     def _add_each(self, day: int, rows: DayRows) -> None:
         for actor, line, made_of, *values in zip(rows.actors, rows.lines, rows.records, *rows.values, strict=True):
@@ -215,7 +228,7 @@ class Tally:
                 self._add_each(day, self._whole.pop(day))
         start = starts.setdefault(actor << _LINE_BITS | line, len(self._values))
         if start == len(self._values):
-            self._values.extend((*values, made_of))
+            self._values.extend((*values, made_of))  # each of them was read as a count of at most 13 digits
             return
         *before, records = self._values[start : start + _WIDTH]
         if _is_nothing(values) or _is_nothing(before):
@@ -228,7 +241,10 @@ class Tally:
         else:
             self._add_daily(day, actor, self._unstated(line), tuple(before), records)
             added = (*values, made_of)
-        self._values[start : start + _WIDTH] = array("q", added)
+        try:
+            self._values[start : start + _WIDTH] = array("q", added)
+        except OverflowError as error:
+            raise SumTooLarge from error
 
     def _add_range(self, key: RangeKey, values: Values) -> None:
         before = self.ranges.setdefault(key, values)
@@ -247,8 +263,8 @@ class Tally:
     def _unstated(self, line: int) -> int:
         """The line of what has no stated cost beside usage of ``line`` that has: it is priced by itself."""
         if line not in self._unstated_of:
-            *said, part, vendor = next(islice(self.lines, line, None))
-            self._unstated_of[line] = self.lines.setdefault((*said, unstated(part), vendor), len(self.lines))
+            *said, part, vendor = self._said[line]
+            self._unstated_of[line] = self._line((*said, unstated(part), vendor))
         return self._unstated_of[line]
 
     def _add_requests(self, rows: RequestRows) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bot.pricing import PriceBook
 from bot.spend.amounts import Amount
 from bot.spend.records import Problem
 from bot.store.database import Database
+from bot.store.tables import imports, read_files
 from tests.exports.test_samples import NOW, imported, importer, ledger_of
 
 MODEL, UNKNOWN = "claude-opus-5", "claude-unheard-of"
@@ -296,6 +298,100 @@ def test_the_spend_of_a_list_of_members_is_told_of(database: Database, book: Pri
     (problem,) = load(database, book, tmp_path / "members.csv", "\n".join([header, *rows]))
     assert problem.problem.startswith("The Estimated Spend (USD) of these members, 1,000.75 in all, was not counted: ")
     assert load(database, book, tmp_path / "members.csv", "\n".join([header, "Ann,ann@example.com,User,Pro,1,"])) == []
+
+
+def test_a_bad_key_of_litellm_costs_itself(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """Of the $8 of all keys, k2's $4 are nobody's while what is said of them cannot be."""
+    keys = {name: {"metrics": {"spend": usd, "prompt_tokens": 10}} for name, usd in (("k1", 1), ("k2", -2), ("k3", 3))}
+    model = {"metrics": {"spend": 8, "prompt_tokens": 30}, "api_key_breakdown": keys}
+    day = {"date": "2026-11-20", "metrics": {}, "breakdown": {"models": {MODEL: model}}}
+    (problem,) = load(database, book, tmp_path / "activity.json", {"results": [day]})
+    assert problem.problem.startswith(f"Key k2 of {MODEL} on day 1 was left out: its spend is -2; expected 0 or more")
+    assert by_person(database, book) == {"unassigned (k1)": 1, "unassigned (k3)": 3, "unassigned ((no key))": 4}
+
+
+def test_pages_whose_texts_look_like_their_ends(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    def page(key: str) -> dict[str, Any]:
+        return {"data": [record | {"actor": {"type": "api_actor", "api_key_name": key}}], "has_more": False}
+
+    (record,) = analytics(500)["data"]
+    for number, separator in enumerate((" ", "\n", "")):
+        text = separator.join(json.dumps(page(key)) for key in (f"a }} {{{number}", f'b}}{{"{number}'))
+        assert load(database, book, tmp_path / f"{number}.json", text + " ") == []
+    assert sum(by_person(database, book).values()) == 30
+    text = json.dumps(page("a} {b")) + " {"
+    path = tmp_path / "cut.json"
+    path.write_text(text)
+    (report,) = imported(database, book, path)
+    assert "or it was cut short" in str(report.refused)
+
+
+def test_figures_that_add_up_to_too_much_are_refused_with_that_reason(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    path = tmp_path / "usage.json"
+    path.write_text(json.dumps(analytics(*[99_999_999_900] * 12)))
+    (report,) = imported(database, book, path)
+    assert report.refused is not None
+    assert "its figures add up to more than can be stored" in report.refused
+
+
+def test_a_time_beyond_the_calendar_costs_its_row(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    event = {"userEmail": "ann@example.com", "model": "auto", "kind": "On-Demand", "chargedCents": 4}
+    events = [{**event, "timestamp": at} for at in ("99999999999999", "1794441600000")]
+    (problem,) = load(database, book, tmp_path / "cursor.json", {"usageEvents": events})
+    assert problem.problem.startswith("Event 1 was left out: its timestamp “3000-01-01")
+
+
+def test_no_cost_for_tokens_is_none_that_ccusage_knows(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    used = {"modelName": MODEL, "inputTokens": 10**6, "cost": 0}
+    nothing = {"modelName": UNKNOWN, "inputTokens": 0, "cost": 0}
+    day = {"date": "2026-11-20", "modelBreakdowns": [used, nothing]}
+    assert load(database, book, tmp_path / "ccusage.json", {"daily": [day]}) == []
+    assert spent(database, book).usd == 5  # a million at list price
+
+
+@pytest.mark.parametrize(("day", "usd"), [(25, 5), (26, 0)])
+def test_tomorrow_may_have_begun_elsewhere(
+    database: Database, book: PriceBook, tmp_path: Path, day: int, usd: int
+) -> None:
+    header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+    problems = load(database, book, tmp_path / "usage.csv", f"{header}\n2026-11-{day},{MODEL},ci,1000000,0")
+    assert [one.problem for one in problems] == [f"Row 2 was left out: 2026-11-{day} is in the future."][: usd == 0]
+    assert ledger_of(database, book).spend(date(2026, 11, day), date(2026, 11, day + 1), ()).total.usd == usd
+
+
+def test_a_file_tells_of_the_days_that_it_restates(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """A transcript that goes on, $5 and then $15, is imported again together with another one, of $5 on another day."""
+
+    def line(message: str, day: int, millions: int) -> str:
+        usage = {"input_tokens": millions * 10**6, "output_tokens": 1}
+        said = {"id": message, "model": MODEL, "usage": usage}
+        at = f"2026-11-{day}T10:00:00Z"
+        return json.dumps({"type": "assistant", "sessionId": "s", "timestamp": at, "message": said})
+
+    (tmp_path / "a.jsonl").write_text(line("a", 10, 1))
+    imported(database, book, tmp_path)
+    (tmp_path / "a.jsonl").write_text(line("a", 10, 3))
+    (tmp_path / "b.jsonl").write_text(line("b", 11, 1))
+    first, second = imported(database, book, tmp_path)
+    assert [(one.day.day, round(one.before), round(one.after)) for one in first.moved] == [(10, 5, 15)]
+    assert [(one.day.day, round(one.before), round(one.after)) for one in second.changes] == [(11, 0, 5)]
+    assert second.moved == []
+
+
+def test_a_file_that_is_passing_goes_by_its_name(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    path.write_text(json.dumps(analytics(500)))
+    for accepted in (1, 0):
+        (report,) = importer(database, book).import_path(path, NOW, is_passing=True)
+        assert (report.path, report.recorded.accepted) == ("session.jsonl", accepted)
+    path.write_text("dear diary")
+    (report,) = importer(database, book).import_path(path, NOW, is_passing=True)
+    assert str(report.refused).startswith("session.jsonl was not imported: ")
+    with database.read() as connection:
+        assert set(connection.execute(select(imports.c.path)).scalars()) == {"session.jsonl"}
+        assert connection.execute(select(read_files)).all() == []
 
 
 def test_the_first_form_of_litellms_activity(database: Database, book: PriceBook, tmp_path: Path) -> None:

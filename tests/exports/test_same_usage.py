@@ -259,6 +259,48 @@ def test_a_key_of_litellm_of_somebody_with_two_addresses_counts_once(
     assert by_person(database, book) == {main: Decimal(9)}
 
 
+def enterprise(usd: int, email: str | None) -> dict[str, Any]:
+    actor = {"type": "user_actor", "user_id": "user_1", "user_email": email}
+    row = {"actor": actor, "model": MODEL, "amount": f"{usd}00", "currency": "USD", "product": None}
+    return {"data": [row | {"starting_at": "2026-11-10T00:00:00Z", "ending_at": "2026-11-11T00:00:00Z"}]}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1, 1)])
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        (activity(k=("laptop", KIM, 4)), activity(k=("laptop", None, 6))),  # the key has no user any more
+        (enterprise(4, KIM), enterprise(6, None)),  # the account was deleted
+        (enterprise(4, None), enterprise(6, KIM)),
+        (enterprise(4, "kim@old.example"), enterprise(6, KIM)),  # she has another address now
+    ],
+)
+def test_an_account_counts_once_whatever_it_is_called(
+    database: Database,
+    book: PriceBook,
+    tmp_path: Path,
+    older: dict[str, Any],
+    newer: dict[str, Any],
+    order: tuple[int, ...],
+) -> None:
+    """$6 of the newer export, and not the $4 of the older one besides."""
+    paths = []
+    for name, hours, document in (("older.json", 30, older), ("newer.json", 6, newer)):
+        paths.append(write(tmp_path, name, document))
+        dated(paths[-1], hours)
+    load(database, book, *(paths[place] for place in order))
+    assert sum(by_person(database, book).values()) == 6
+
+
+def test_an_account_that_a_file_names_in_two_ways_is_two(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    """Kim's laptop has no user any more, and her other key has: $6 and $3, whatever she had before."""
+    before = activity(k=("laptop", KIM, 4), other=("ci", KIM, 1))
+    after = activity(k=("laptop", None, 6), other=("ci", KIM, 3))
+    for number, document in enumerate((before, after, after)):
+        load(database, book, write(tmp_path, f"{number}.json", document))
+    assert sum(by_person(database, book).values()) == 9
+
+
 def test_a_key_of_several_people_is_nobodys(database: Database, book: PriceBook, tmp_path: Path) -> None:
     log = {"api_key": "k", "model": MODEL, "startTime": "2026-11-10T10:00:00Z", "spend": 5, "prompt_tokens": 1}
     logs = [{**log, "request_id": user, "user": user} for user in ("ada@example.com", "bob@example.com", "service")]

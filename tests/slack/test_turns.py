@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import select
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import select, update
 
 from bot.app import Installation
 from bot.doctor import examine
 from bot.exports.formats import RECEIVED
 from bot.feeds import Feeds, folder_feed
+from bot.health import metrics_page
 from bot.imports import Importer
 from bot.ledger import Beyond, Ledger
 from bot.playground.demo import Stage
@@ -37,7 +39,7 @@ from bot.store.linking import link_actor
 from bot.store.people import AmbiguousName, all_people
 from bot.store.recording import FileTally, record
 from bot.store.retention import delete_before
-from bot.store.tables import imports
+from bot.store.tables import deliveries, imports
 from bot.store.tally import Tally
 from bot.store.teams import Team
 from tests.usage import DANA, DAY, POLICY, crowded_team, opus_for, request, store, used, utc_policy
@@ -228,6 +230,63 @@ class TestSilence:
                 assert [check.todo for check in examine(bot, now) if check.name == "watched folder"] == [said]
             finally:
                 bot.close()
+
+    def test_metrics_say_how_feeds_sources_and_messages_are(
+        self, stage: Stage, book: PriceBook, tmp_path: Path
+    ) -> None:
+        settings = stage.installation.settings.model_copy(update={"watch_folder": tmp_path})
+        now = NOW + timedelta(minutes=3)
+        bot = Installation(settings, clock=lambda: now)
+        (tmp_path / "a.csv").write_text(
+            "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens\n"
+            "2026-11-18,claude-opus-5,ci,1000000,0\n2026-11-18,claude-opus-5,other,1000000,0\n"
+        )
+        os.utime(tmp_path / "a.csv", (0, 0))
+
+        def told() -> dict[tuple[str, str], float]:
+            text = metrics_page(bot, now).decode()
+            families = text_string_to_metric_families(text)
+            return {
+                (sample.name.removeprefix("claudecost_"), "".join(sample.labels.values())): sample.value
+                for family in families
+                for sample in family.samples
+            }
+
+        try:
+            bot.feeds.collect(NOW, is_forced=True)
+            store(bot.database, used(opus_for(13)))
+            found = told()
+            assert found["feed_last_success_seconds", "watched folder"] == 180
+            assert found["feed_next_run_seconds", "watched folder"] == -120  # it is due each minute
+            assert found["feed_failing", "watched folder"] == 0
+            assert found["feed_rows_total", "watched folder"] == 2
+            assert found["feed_lag_days", "watched folder"] == 2
+            assert found["newest_day_age_days", ""] == 1
+            assert found["deliveries", "due"] == 1
+            feed_failed(bot.database, "watched folder", now, now, "It is gone.")
+            assert told()["feed_failing", "watched folder"] == 1
+            for day in range(5):  # the last time eleven days ago
+                self.arrive(bot.database, book, NOW - timedelta(days=15 - day), day + 1)
+            assert told()["source_silent_seconds", "claude_code_analytics_api"] == 11 * 24 * 3600 + 180
+        finally:
+            bot.close()
+
+    def test_doctor_says_what_was_not_delivered(self, stage: Stage) -> None:
+        bot = stage.installation
+
+        def said() -> list[tuple[str, str]]:
+            return [(check.said, check.todo) for check in examine(bot, NOW) if check.name == "deliveries"]
+
+        assert said() == [("none stuck", "")]
+        store(bot.database, used(opus_for(13)))
+        assert said() == [("none stuck", "")]  # it is owed, and nothing is wrong with it
+        (owed,) = all_deliveries(bot.database)
+        with bot.database.write() as connection:
+            held = update(deliveries).where(deliveries.c.id == owed.id).values(state="held", problem="It may be there.")
+            connection.execute(held)
+        ((found, todo),) = said()
+        assert (found.startswith("not delivered: the "), found.endswith(": It may be there.")) == (True, True)
+        assert todo == "see README, Troubles"
 
     def test_a_notice_that_slack_refuses_is_called_one(self, stage: Stage, book: PriceBook) -> None:
         bot = stage.installation

@@ -345,6 +345,36 @@ def test_a_day_of_which_rows_were_left_out_is_asked_for_again(
     assert feed_states(database)[1].problem is None
 
 
+def test_a_damaged_answer_takes_nothing_away(database: Database, book: PriceBook, url: str, console: Console) -> None:
+    """$7 and $5 of today. Of the next answer the $5 cannot be read, which may be what is stored."""
+    good, bad = used("dana@x.com", 700, TODAY), used("bo@x.com", 500, TODAY)
+    console.days[str(TODAY)] = [[good, bad]]
+    feeds = feeds_of(database, book, api_at(url))
+    feeds.collect(NOW)
+    console.days[str(TODAY)] = [[used("dana@x.com", 800, TODAY), {**bad, "model_breakdown": "all of them"}]]
+    feeds.collect(NOW + timedelta(hours=1))
+    assert spent(database, book, TODAY) == 13
+
+
+def test_a_long_run_stays_this_processs(
+    database: Database, book: PriceBook, url: str, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at the clock is three minutes after the last one, so that each day takes nine: the feed stays taken."""
+    seconds = iter(range(0, 10**6, 180))
+    monkeypatch.setattr("bot.feeds.monotonic", lambda: next(seconds))
+    console.days[str(TODAY)] = [[used("dana@x.com", 700, TODAY)]]
+    feeds, ran = feeds_of(database, book, api_at(url)), []
+
+    def days(found: Any) -> Iterator[Any]:
+        for number, one in enumerate(found):
+            yield one
+            if number == 30:
+                ran.append(feeds.collect_one(feeds.feeds[0], NOW + 30 * timedelta(minutes=9)))
+
+    feeds.collect_one(feeds.feeds[0], NOW, days)
+    assert ran == [False]
+
+
 def test_days_that_keep_failing_keep_no_other_back(
     database: Database, book: PriceBook, url: str, console: Console
 ) -> None:

@@ -113,12 +113,6 @@ class Uploads:
             except Refused as refusal:
                 return refused_message(str(refusal))
             now = self.clock()
-            reports = [
-                report._replace(
-                    path=report.path.replace(f"{folder}/", ""),
-                    refused=report.refused.replace(f"{folder}/", "") if report.refused else None,
-                )
-                for report in importer.import_path(path, now)
-            ]
+            reports = list(importer.import_path(path, now, is_passing=True))
             note_change(importer.database, now, user, f"imported {path.name}")
             return imported_message(reports)

@@ -100,8 +100,14 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
         Recorded(*counted, tally.days, [], tally.periods, moved=who.moved)
         for counted, tally, who in zip(counts, tallies, learned, strict=True)
     ]
+    days = [set(one.days) for one in recorded]
     before, after = source.before, {day: source.rollups.day_usd(day) for day in source.before}
     changes = [DayChange(day, before[day], after[day]) for day in sorted(after) if before[day] != after[day]]
+    for change in changes:
+        # The total of all files together is told of by one that restates the day, or else by one that has it.
+        of_day = [place for place, some in enumerate(days) if change.day in some]
+        restating = [place for place in of_day if recorded[place].restated]
+        recorded[(restating or of_day or [-1])[-1]].changes.append(change)
     ranges = [
         RangeChange(number_day(span.start), number_day(span.until), said, now)
         for span, said in sorted(source.spans_before.items())
@@ -110,7 +116,7 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
     last = recorded[-1]
     if tallies[-1].ranges:  # days that successive totals tell apart
         last = last._replace(days=sorted({*last.days, *(change.day for change in changes)}))
-    return [*recorded[:-1], last._replace(changes=changes, outdated=source.outdated, range_changes=ranges)]
+    return [*recorded[:-1], last._replace(outdated=source.outdated, range_changes=ranges)]
 
 
 def _store_sessions(source: Source, part: Part) -> None:

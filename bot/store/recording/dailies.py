@@ -22,6 +22,9 @@ _RETOLD = {
 }
 """Sources of which a row may come again with another word for what it is: by the columns of its line that change."""
 
+_NAME_ACCOUNTS = (_LITELLM, "enterprise_", "analytics_")
+"""How the names of sources begin whose rows are of an account, and of its address while it has one."""
+
 _ORGANIZATION_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|\borg[-_]\S+$", re.IGNORECASE)
 """At the end of a part, of sources that are asked for one organization's day as a whole."""
 
@@ -42,16 +45,16 @@ class DailyRows:
         self.erased = erased_names(source.connection, source.workspace_id, actors)
         """For machines, gateways and organizations of a file those of that name that erased people had."""
 
-        is_by_owner = source.name == _LITELLM  # under whose address a key's usage is told, once it has one
-        self.keys_of = _keys_of(source, actors, members) if is_by_owner else {}
-        """For addresses of a file the keys of which it says that they are theirs."""
+        is_by_account = source.name.startswith(_NAME_ACCOUNTS)
+        self.same_as = _same_accounts(source, actors, members) if is_by_account else {}
+        """For actors of a file others under which another export may tell the same usage: an account has an address,
+        or none any more, or another one."""
 
-        named = {Actor("api_key", NO_KEY)} if is_by_owner else set()
+        self.named = set(actors.values())
+
+        named = {Actor("api_key", NO_KEY)} if source.name == _LITELLM else set()
         self.no_key = set(stored_actors(source.connection, source.workspace_id, named).values())
         """Of nobody's key, whose rows are what a file did not list by key."""
-
-        self.owners_of = _owners_by_export(source, actors) if is_by_owner else {}
-        """For keys of a file the addresses of whoever an export named as their owner, maybe a newer one."""
 
     def store(self, part: Part) -> Counted:
         """Write what a file says of days."""
@@ -82,10 +85,11 @@ class DailyRows:
         is_whole, source_day = day in self.whole_days, self.source.day_key(day)
         records = len(rows) + sum(more.values()) - len(more)
         stored = self.source.dailies(day, None if is_whole else {row[0] for row in rows})
-        if stored == rows and not self.no_key:
+        elsewhere = self._told_elsewhere(day, rows)
+        if stored == rows and not elsewhere and not self.no_key:
             return Counted(same=records)
         existing = {row[:2]: row for row in stored}
-        known = self._told_by_newer(day, rows, stored)
+        known = self._told_by_newer(day, rows, stored, elsewhere)
         is_new = not stored and not known
         new, changed = rows if is_new else [], []
         same = restated = 0
@@ -104,7 +108,7 @@ class DailyRows:
                 changed.append(row)
         gone = self._gone(existing, rows) if is_whole else []
         removed = len(gone)
-        gone += self._told_before(day, rows, new, existing)
+        gone += self._told_before(day, rows, new, existing, elsewhere)
         if new or changed or gone:
             rollup = self.source.rollup(day, [*(row[0] for row in (*new, *changed)), *(actor for actor, _ in gone)])
             for key in gone:
@@ -120,13 +124,20 @@ class DailyRows:
         theirs = {(had[row[0]], row[1]): row[0] for row in self.source.dailies(day, set(had))}
         return [(theirs.get(row[:2], row[0]), *row[1:]) for row in rows]
 
-    def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row]) -> set[Row]:
+    def _told_elsewhere(self, day: int, rows: list[Row]) -> list[Row]:
+        """What is stored of the accounts of a file under others of their names, which it tells apart if it has both."""
+        others: set[int] = set().union(*(self.same_as.get(row[0], ()) for row in rows)) if self.same_as else set()
+        others -= set() if self.source.is_older(day) else self.named
+        return self.source.dailies(day, others) if others else []
+
+    def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row], elsewhere: list[Row]) -> set[Row]:
         """The actors and lines of an older export that a newer one told in another way."""
         if not self.source.is_older(day):
             return set()
         with_cost = self._told_with_cost(rows, stored) if stored else set()
         by_key = self._told_by_key_or_not(rows, self.source.dailies(day, None)) if self.no_key else set()
-        return with_cost | by_key | self._told_as_others(day, rows, stored)
+        retold = self._told_as_another(rows, stored) if self.source.name == _COPILOT else set()
+        return with_cost | by_key | retold | self._told_under_another(rows, elsewhere)[0]
 
     def _told_with_cost(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Those of rows with and without a stated cost of which the other one is stored, and not they."""
@@ -134,18 +145,26 @@ class DailyRows:
         said, told = {row[:2] for row in stored}, {(row[0], kinds[row[1]]) for row in stored}
         return {row[:2] for row in rows if (row[0], kinds[row[1]]) in told} - said
 
-    def _told_as_others(self, day: int, rows: list[Row], stored: list[Row]) -> set[Row]:
-        """Those that are stored under another word for what they are, or as their owner's."""
-        if self.source.name == _COPILOT:
-            told_as = {row[0]: {row[0]} for row in rows} if stored else {}
-        else:
-            told_as = {row[0]: self.owners_of[row[0]] for row in rows if row[0] in self.owners_of}
-        if not told_as:
-            return set()
-        newer = self.source.dailies(day, set().union(*told_as.values()))
-        kinds = self.source.kinds({row[1] for row in (*rows, *newer)}, *_RETOLD[self.source.name])
-        told = {(row[0], kinds[row[1]]) for row in newer}
-        return {row[:2] for row in rows if any((who, kinds[row[1]]) in told for who in told_as.get(row[0], ()))}
+    def _told_as_another(self, rows: list[Row], stored: list[Row]) -> set[Row]:
+        """Those that are stored under another word for what they are."""
+        kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[self.source.name])
+        told = {(row[0], kinds[row[1]]) for row in stored}
+        return {row[:2] for row in rows if (row[0], kinds[row[1]]) in told}
+
+    def _told_under_another(self, rows: list[Row], elsewhere: list[Row]) -> tuple[set[Row], set[Row]]:
+        """Of a file's rows and of the stored ones of the same accounts those that are the same usage."""
+        if not elsewhere:
+            return set(), set()
+        kinds = self.source.kinds({row[1] for row in (*rows, *elsewhere)}, *_RETOLD.get(self.source.name, ()))
+        stored = {(row[0], kinds[row[1]]) for row in elsewhere}
+        both = {
+            (row[:2], (other, kinds[row[1]]))
+            for row in rows
+            for other in self.same_as.get(row[0], ())
+            if (other, kinds[row[1]]) in stored
+        }
+        said = {other for _, other in both}
+        return {mine for mine, _ in both}, {row[:2] for row in elsewhere if (row[0], kinds[row[1]]) in said}
 
     def _told_by_key_or_not(self, rows: list[Row], others: list[Row]) -> set[Row]:
         """Of nobody's key what others tell by key, and of keys what others tell as nobody's, who has the rest."""
@@ -154,7 +173,9 @@ class DailyRows:
         rest = {kinds[row[1]] for row in others if row[0] in self.no_key}
         return {row[:2] for row in rows if kinds[row[1]] in (listed if row[0] in self.no_key else rest)}
 
-    def _told_before(self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row]) -> list[Row]:
+    def _told_before(
+        self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row], elsewhere: list[Row]
+    ) -> list[Row]:
         """The actors and lines of stored rows that a file says in another way, now with a cost, or under another name.
 
         ``existing`` are those of the file's actors that it does not have.
@@ -165,7 +186,8 @@ class DailyRows:
             kinds = self.source.kinds({key[1] for key in existing} | {row[1] for row in rows}, *changing)
             told = {(row[0], kinds[row[1]]) for row in rows}
             found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
-        found |= self._told_by_key(day, rows)
+        if not self.source.is_older(day):
+            found |= self._told_under_another(rows, elsewhere)[1]
         if self.no_key and not self.source.is_older(day):
             found |= self._told_by_key_or_not(self.source.dailies(day, None), rows) - {row[:2] for row in rows}
         holders = {self.holders[row[0]] for row in rows if row[0] in self.holders}
@@ -175,16 +197,6 @@ class DailyRows:
         if self.source.name == _BLOCKS:
             found |= self._old_blocks(rows, [*existing.values(), *held])
         return sorted(found)
-
-    def _told_by_key(self, day: int, rows: list[Row]) -> set[Row]:
-        """The actors and lines under which older exports told a key's usage, whose owner's it is now."""
-        owner_of = {key: row[0] for row in rows for key in self.keys_of.get(row[0], ())}
-        if not owner_of or self.source.is_older(day):
-            return set()
-        stored = self.source.dailies(day, set(owner_of))
-        kinds = self.source.kinds({row[1] for row in (*rows, *stored)}, *_RETOLD[_LITELLM])
-        told = {(row[0], kinds[row[1]]) for row in rows}
-        return {row[:2] for row in stored if row[0] in owner_of and (owner_of[row[0]], kinds[row[1]]) in told}
 
     def _old_blocks(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Stored rows of older versions, which added up the blocks of a day, that these blocks come to as well."""
@@ -217,27 +229,25 @@ def _holders(connection: Connection, actors: Mapping[Actor, int]) -> dict[int, i
     return dict(select_in(connection, _KEY_OWNERS, (KEY_USER, f"{ERASED}%"), keys))
 
 
-def _keys_of(source: Source, actors: Mapping[Actor, int], members: Sequence[Member]) -> dict[int, list[int]]:
-    """See ``DailyRows.keys_of``; a key that the files name by itself as well is told apart from its owner."""
-    owner_of = {Actor(member.kind, member.account): member.email for member in members if member.account is not None}
-    keys = stored_actors(source.connection, source.workspace_id, set(owner_of) - actors.keys())
-    found: dict[int, list[int]] = defaultdict(list)
-    for key, key_id in sorted(keys.items()):
-        owner = actors.get(Actor("email", owner_of[key]))
-        if owner is not None:
-            found[owner].append(key_id)
-    return found
-
-
-def _owners_by_export(source: Source, actors: Mapping[Actor, int]) -> dict[int, set[int]]:
-    """See ``DailyRows.owners_of``; who has two addresses may be told under either."""
-    keys = sorted(actor_id for actor, actor_id in actors.items() if actor.kind == "api_key")
+def _same_accounts(source: Source, actors: Mapping[Actor, int], members: Sequence[Member]) -> dict[int, set[int]]:
+    """See ``DailyRows.same_as``: by the addresses that exports named beside accounts, these files or earlier ones."""
     found: dict[int, set[int]] = defaultdict(set)
-    for key, owner in select_in(source.connection, _OWNERS_BY_EXPORT, (BY_EXPORT,), keys):
-        found[key].add(owner)
+    named = sorted(actor_id for actor, actor_id in actors.items() if actor.kind in _ACCOUNTS)
+    for account_id, address_id in select_in(source.connection, _OWNERS_BY_EXPORT, (BY_EXPORT,), named):
+        found[account_id].add(address_id)  # who has two addresses may be told under either
+    told = [member for member in members if member.account is not None and not member.is_device]
+    address_of = {Actor(member.kind, str(member.account)): Actor("email", member.email) for member in told}
+    accounts = stored_actors(source.connection, source.workspace_id, set(address_of))
+    beside: dict[int, int] = dict(select_in(source.connection, _BESIDE, (), sorted(accounts.values())))
+    for account, account_id in accounts.items():
+        address_id = actors.get(address_of[account])
+        if address_id is not None:
+            found[address_id] |= {account_id, beside.get(account_id, account_id)}
     return found
 
 
+_ACCOUNTS = ("api_key", "account")
+_BESIDE = "SELECT id, beside FROM actors WHERE beside IS NOT NULL AND id IN"
 _OWNERS_BY_EXPORT = (
     "SELECT actors.id, owner.id FROM actors JOIN actors AS owner ON owner.person_id = actors.person_id "
     "AND owner.kind = 'email' WHERE actors.linked_by = ? AND actors.id IN"

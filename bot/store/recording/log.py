@@ -39,8 +39,8 @@ class RangeChange(NamedTuple):
 class Recorded(NamedTuple):
     """What a file did: rows that are new, rows that were there already, and rows whose figures changed.
 
-    Of files that are stored together, the last one carries the ``changes`` and ``range_changes`` of all: the latter are
-    those of totals that said something before.
+    ``changes`` are what all files that are stored together did to a day: of those that have it one tells of it.
+    ``range_changes``, of totals that said something before, and ``outdated`` stand with the last of them.
     """
 
     accepted: int
