@@ -51,6 +51,7 @@ from bot.store.people import (
     is_one_person,
     members_of_team,
     nameless_people,
+    not_people,
     people_labels,
     person_by_email,
     person_by_id,
@@ -491,9 +492,14 @@ class Ledger:
         return not self.policy().names and is_too_small(self.database, team, fewest)
 
     def alerts(self, day: date) -> list[Alert]:
-        """Who reached which step of their limit on a day, the largest spend first; unassigned spenders included."""
-        found = []
+        """Who reached which step of their limit on a day, the largest spend first; unassigned spenders included.
+
+        What is known of an organization or a gateway alone is nobody's day.
+        """
+        found, nobody = [], not_people(self.database)
         for entry in people_on(self.database, day):
+            if entry.person.id in nobody:
+                continue
             limit = self.limit_of(entry.person)
             step = step_reached(entry.usd, limit)
             if step is not None:

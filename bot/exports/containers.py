@@ -48,11 +48,18 @@ def files_below(path: Path) -> Iterator[Path]:
         yield path
         return
     unreadable: list[Path] = []
-    found = [
-        Path(folder, name)
-        for folder, _, names in os.walk(path, onerror=lambda error: unreadable.append(Path(error.filename)))
-        for name in names
-    ]
+    found: list[Path] = []
+    known: set[tuple[int, int]] = set()
+    for folder, folders, names in os.walk(
+        path, followlinks=True, onerror=lambda error: unreadable.append(Path(error.filename))
+    ):
+        stat = Path(folder).stat()
+        if (stat.st_dev, stat.st_ino) in known:  # links lead there as well
+            folders.clear()
+            continue
+        known.add((stat.st_dev, stat.st_ino))
+        folders.sort(key=lambda name: (Path(folder, name).is_symlink(), name))
+        found += [Path(folder, name) for name in names]
     yield from sorted((file for file in found if _is_export(file)), key=_age)
     # What cannot be looked into is passed on, so that opening it says why.
     yield from unreadable

@@ -286,7 +286,10 @@ def _add_actors(connection: Connection, workspace_id: int, missing: list[Actor])
     insert_missing(connection, PEOPLE, [(workspace_id, email, email, False) for email in sorted(addresses)])
     sql = "SELECT email, id FROM people WHERE workspace_id = ? AND email IN"
     person_of: dict[str, int] = dict(select_in(connection, sql, [workspace_id], sorted(addresses)))
-    by_user = _people_by_user(connection, workspace_id) if any(a.kind == "api_key" for a in missing) else {}
+    users = {key_user(actor) for actor in missing} - {""}
+    by_user = _people_by_user(connection, workspace_id) if users else {}
+    # A key may have been an erased person's as well as a living one's of such an address.
+    by_user = {user: by_user[user] for user in users & by_user.keys() - erased_users(connection, workspace_id, users)}
     behind: dict[Actor, tuple[int, str | None]] = {}
     strangers = []
     for actor in missing:

@@ -25,6 +25,7 @@ from bot.store.identity import (
     person_of_email,
 )
 from bot.store.people import normalised_email
+from bot.store.recording.totals import tell_apart_again
 
 _KEPT = (
     "slack_user_id",
@@ -40,6 +41,9 @@ _KEPT = (
 """What is kept of a person beside their names."""
 
 _SAID_OTHERWISE = "UPDATE actors SET beside = NULL WHERE id IN"
+_GIVEN_TO = "UPDATE actors SET beside = ? WHERE kind <> 'email' AND id IN"
+"""Where that address is linked to another one and goes its own way again, they go with it."""
+
 _NAMED_BY = "UPDATE actors SET linked_by = ? WHERE workspace_id = ? AND kind = 'email' AND name = ?"
 
 
@@ -92,8 +96,11 @@ def link_actor(
             whose = BY_EXPORT if actor_id in said else by
             move_actor(connection, database.workspace_id, actor_id, person_id, whose, book, moved)
         run_in(connection, _SAID_OTHERWISE, (), named)
+        (given,) = known_actors(connection, database.workspace_id, {Actor("email", address)}).values()
+        run_in(connection, _GIVEN_TO, (given,), named)
         before -= {one for one in before if _forget_linked(connection, one, person_id)}
         follow_rule(connection, database.workspace_id, book, moved)
+        moved |= tell_apart_again(connection, database.workspace_id, found, book)
         owe_alerts(connection, database.workspace_id, moved, policy, now)
     return before
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
+from bot.spend.records import GATEWAY, ORGANIZATION
 from bot.store.builder import sa, tables
 from bot.store.bulk import select_in, select_rows
 from bot.store.connection import Connection
@@ -41,6 +42,13 @@ class Person(NamedTuple):
     def label(self) -> str:
         """How lists name the spender: see ``spender_label``."""
         return spender_label(self.email, self.name)
+
+
+def not_people(database: Database) -> set[int]:
+    """The ids of those that stand for a whole organization, or for what a gateway bills to nobody named."""
+    kinds = (tables.actors.c.workspace_id == database.workspace_id, tables.actors.c.kind.in_((ORGANIZATION, GATEWAY)))
+    with database.read() as connection:
+        return set(connection.execute(sa.select(tables.actors.c.person_id).where(*kinds)).scalars())
 
 
 def spender_label(email: str | None, name: str) -> str:

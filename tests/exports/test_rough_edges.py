@@ -43,6 +43,31 @@ def reading_at(database: Database, book: PriceBook, at: datetime) -> Importer:
     return Importer(database, ZoneInfo("UTC"), book, AlertPolicy(Decimal(12), at.date()))
 
 
+def test_linked_folders_are_looked_into_once(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for folder in (inside / "deep", outside):
+        folder.mkdir(parents=True)
+        (folder / "a.csv").write_text("x")
+    (inside / "more").symlink_to(outside)
+    (inside / "again").symlink_to(inside / "deep")
+    (outside / "back").symlink_to(inside)
+    found = [path.relative_to(tmp_path).as_posix() for path in files_below(inside)]
+    assert found == ["in/deep/a.csv", "in/more/a.csv"]
+
+
+def test_an_organizations_day_is_over_nobodys_limit(database: Database, book: PriceBook, tmp_path: Path) -> None:
+    results = [{"amount": "99900", "currency": "USD"}]
+    bucket = {"starting_at": "2026-11-20T00:00:00Z", "ending_at": "2026-11-21T00:00:00Z", "results": results}
+    (tmp_path / "cost.json").write_text(json.dumps({"data": [bucket], "has_more": False}))
+    (tmp_path / "openrouter.csv").write_text(
+        "Date,Slug,Usage,BYOK Usage,Requests,Prompt Tokens,Completion Tokens,Reasoning Tokens\n"
+        "2026-11-20,anthropic/claude-opus-5,50,0,1,1,1,0\n"
+    )
+    imported(database, book, tmp_path)
+    assert usd(database, book) > 0
+    assert ledger_of(database, book).alerts(date(2026, 11, 20)) == []
+
+
 def refusals(reports: list[FileReport]) -> list[str]:
     return [report.refused for report in reports if report.refused]
 

@@ -6,6 +6,7 @@ import os
 import struct
 import threading
 import zipfile
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -21,6 +22,7 @@ from bot.ledger import Beyond
 from bot.pricing import PriceBook
 from bot.slack.blocks.imported import imported_message
 from bot.slack.blocks.plain import as_text
+from bot.spend.records import Actor
 from bot.store.database import Database
 from bot.store.erasure import erase_person
 from bot.store.identity import BY_ADMIN
@@ -30,6 +32,7 @@ from bot.store.recording import rebuild_rollups
 from bot.store.tables import read_files, session_days, usage_lines
 from tests.conftest import SAMPLES
 from tests.exports.test_samples import NOW, POLICY, imported, importer, ledger_of
+from tests.usage import opus_for, store, used
 
 MODEL = "claude-opus-5"
 KIM = "kim@example.com"
@@ -439,6 +442,101 @@ def test_what_is_charged_before_a_discount_tells_whether_a_seat_covers_it(
     assert usd(database, book) == Decimal("1.50")
 
 
+def report(*rows: tuple[str, str, int, int, int, float]) -> str:
+    """Address, product, thousand tokens of input, output and read from a cache, and dollars that are charged."""
+    lines = [
+        f"{who}@example.com,,{product},{MODEL},1,0,{output}000,{usd},{usd},,{fresh}000,{read}000,0,0,0,,"
+        for who, product, fresh, output, read, usd in rows
+    ]
+    return "\n".join([SEATS, *lines, ""])
+
+
+def days_of(database: Database, book: PriceBook) -> list[tuple[str, int, Any]]:
+    """Of the first days of November who spent how much, each rounded to a tenth of a cent."""
+    found = []
+    for day in range(1, 6):
+        some = ledger_of(database, book).spend(date(2026, 11, day), date(2026, 11, day + 1), ("person",))
+        found += [(row.group[0].partition("@")[0], day, round(row.amount.usd, 3)) for row in some.rows]
+    return found
+
+
+def load_month(database: Database, book: PriceBook, folder: Path, order: Sequence[int], *reports: str) -> None:
+    for place in order:
+        name = f"spend-report-2026-11-01-to-2026-11-0{place + 1}.csv"
+        load(database, book, write(folder, name, reports[place]))
+
+
+ORDERS = [(0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1, 0)]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_day_of_a_seat_costs_what_its_own_tokens_cost(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """2M input at $5 and 2M read at $0.50 are covered; then 400k output at $25 a day, $10 each, are charged whole."""
+    rows = [("ada", "Claude Code", 2000, 400 * day, 2000, 10 * day) for day in range(3)]
+    load_month(database, book, tmp_path, order, *(report(row) for row in rows))
+    assert days_of(database, book) == [("ada", 1, 11), ("ada", 2, 10), ("ada", 3, 10)]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_what_was_taken_back_of_a_day_takes_its_dollars_along(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """1M input for $5, then 200k output for $5 more, then half of the first day's input is taken back."""
+    rows = [(1000, 0, 5), (1000, 200, 10), (500, 200, 7.5)]
+    reports = [report(("ada", "Claude Code", fresh, output, 0, usd)) for fresh, output, usd in rows]
+    load_month(database, book, tmp_path, order, *reports)
+    assert days_of(database, book) == [("ada", 1, Decimal("2.5")), ("ada", 2, 5)]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_whoever_left_keeps_the_days_until_then(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """Bo's $15 are in the reports of the first two days alone, and in the total of all days as well."""
+    ada, bo = [("ada", "Chat", 200 * day, 0, 0, day) for day in (1, 2, 3)], ("bo", "Chat", 3000, 0, 0, 15)
+    reports = report(ada[0], bo), report(ada[1], bo), report(ada[2])
+    load_month(database, book, tmp_path, order, *reports)
+    assert days_of(database, book) == [("ada", 1, 1), ("bo", 1, 15), ("ada", 2, 1), ("ada", 3, 1)]
+    assert ledger_of(database, book).spend(date(2026, 11, 1), date(2026, 11, 4), ()).total.usd == 18
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_product_that_is_called_otherwise_goes_on(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """$5 a day, of a product whose word changes, beside $1 a day of another one."""
+    reports = [
+        report(("ada", "Chat", 200 * day, 0, 0, day), ("ada", product, 1000 * day, 0, 0, 5 * day))
+        for day, product in ((1, "Claude Code"), (2, "Claude Code"), (3, "claude_code"))
+    ]
+    load_month(database, book, tmp_path, order, *reports)
+    assert days_of(database, book) == [("ada", day, 6) for day in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("linked_after", [0, 1, 2, 3])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_an_address_that_changes_in_a_month_goes_on_once_it_is_linked(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...], linked_after: int
+) -> None:
+    """$5 a day, which the third report has under a new address; linked before it, after it, or before all of them."""
+    reports = [
+        report((who, "Claude Code", 1000 * day, 0, 0, 5 * day)) for day, who in ((1, "ada"), (2, "ada"), (3, "ada.new"))
+    ]
+    for number, place in enumerate((*order, None)):
+        if number == linked_after:
+            store(database, used(opus_for(0), actor=Actor("email", "ada@example.com")))
+            link_actor(database, "ada@example.com", "ada.new@example.com", BY_ADMIN, book, POLICY, NOW)
+        if place is not None:
+            load_month(database, book, tmp_path, [place], *reports)
+    assert days_of(database, book) == [("ada.new", day, 5) for day in (1, 2, 3)]
+    assert ledger_of(database, book).spend(date(2026, 11, 1), date(2026, 11, 4), ()).total.usd == 15
+    # They go their own ways again, as if they had never been one.
+    link_actor(database, "ada@example.com", "ada@example.com", BY_ADMIN, book, POLICY, NOW)
+    assert days_of(database, book) == [("ada", 1, 5), ("ada", 2, 5), ("ada.new", 3, 15)]
+
+
 def test_a_total_that_is_restated_says_what_it_was(database: Database, book: PriceBook, tmp_path: Path) -> None:
     change: list[tuple[Decimal, Decimal]]
     for usd, change in ((10, []), (10, []), (8, [(Decimal(10), Decimal(8))])):
@@ -454,7 +552,7 @@ def test_a_total_that_is_restated_says_what_it_was(database: Database, book: Pri
 def test_a_day_that_a_later_report_restates_says_that_in_all_periods(
     database: Database, book: PriceBook, tmp_path: Path
 ) -> None:
-    """Ada's first day came to $50, and to $40 in the report of two days, which has nothing of Bo."""
+    """Ada's first day came to $50, and to $40 in the report of two days, which Bo is not in any more: his $2 stay."""
     rows = [
         f"{who}@example.com,a1,Claude Code,{MODEL},1,0,0,{usd},{usd},u1,0,0,0,0,0,,"
         for who, usd in (("ada", 50), ("bo", 2), ("ada", 40))
@@ -464,7 +562,7 @@ def test_a_day_that_a_later_report_restates_says_that_in_all_periods(
         load(database, book, write(tmp_path, name, "\n".join([SEATS, *some, ""])))
     ledger = ledger_of(database, book)
     for end in (2, 3):
-        assert ledger.spend(date(2026, 11, 1), date(2026, 11, end), ()).total.usd == 40
+        assert ledger.spend(date(2026, 11, 1), date(2026, 11, end), ()).total.usd == 42
 
 
 def test_a_sidechain_repeats_a_response_under_another_request(

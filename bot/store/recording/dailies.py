@@ -238,7 +238,7 @@ def _same_accounts(source: Source, actors: Mapping[Actor, int], members: Sequenc
     told = [member for member in members if member.account is not None and not member.is_device]
     address_of = {Actor(member.kind, str(member.account)): Actor("email", member.email) for member in told}
     accounts = stored_actors(source.connection, source.workspace_id, set(address_of))
-    beside: dict[int, int] = dict(select_in(source.connection, _BESIDE, (), sorted(accounts.values())))
+    beside: dict[int, int] = dict(select_in(source.connection, _BESIDE, (BY_EXPORT,), sorted(accounts.values())))
     for account, account_id in accounts.items():
         address_id = actors.get(address_of[account])
         if address_id is not None:
@@ -247,7 +247,7 @@ def _same_accounts(source: Source, actors: Mapping[Actor, int], members: Sequenc
 
 
 _ACCOUNTS = ("api_key", "account")
-_BESIDE = "SELECT id, beside FROM actors WHERE beside IS NOT NULL AND id IN"
+_BESIDE = "SELECT id, beside FROM actors WHERE beside IS NOT NULL AND linked_by = ? AND id IN"
 _OWNERS_BY_EXPORT = (
     "SELECT actors.id, owner.id FROM actors JOIN actors AS owner ON owner.person_id = actors.person_id "
     "AND owner.kind = 'email' WHERE actors.linked_by = ? AND actors.id IN"

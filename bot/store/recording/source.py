@@ -85,7 +85,7 @@ class Source:
     def rollup(self, day: int, actor_ids: Iterable[int]) -> DayRollup:
         """The roll-ups of a day before these actors' usage changes; the day's total is remembered."""
         when = number_day(day)
-        people_ids = self._people_of(set(actor_ids))
+        people_ids = set(self.people_of(set(actor_ids)).values())
         if when not in self.before:
             self.before[when] = self.rollups.day_usd(when)
         self.touched_people |= {(when, person) for person in people_ids}
@@ -96,10 +96,11 @@ class Source:
         if span not in self.spans_before:
             self.spans_before[span] = span_usd(self.connection, self.workspace_id, span)
 
-    def _people_of(self, actor_ids: set[int]) -> set[int]:
+    def people_of(self, actor_ids: set[int]) -> dict[int, int]:
+        """The person behind each of some actors."""
         missing = sorted(actor_ids - self._person_of.keys())
         self._person_of |= {row[0]: row[1] for row in select_in(self.connection, _PERSON_OF, (), missing)}
-        return {self._person_of[actor] for actor in actor_ids}
+        return {actor: self._person_of[actor] for actor in actor_ids}
 
     def dailies(self, day: int, actors_of_file: set[int] | None) -> list[Row]:
         """What is stored of a day, as rows without what is the same in all, in the order of the primary key.

@@ -2,30 +2,41 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import reduce
+from datetime import date
+from functools import partial, reduce
 from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
+from bot.pricing import PriceBook
+from bot.pricing.cost import units
 from bot.spend.days import ONE_DAY
 from bot.spend.records import SESSION, SUBSCRIPTION
 from bot.store.bulk import Row, insert_rows, replace_rows, run_in, run_sql, select_in, select_rows
 from bot.store.columns import USAGE_DAILY, USAGE_RANGES
-from bot.store.ranges import Span, tells_days
+from bot.store.connection import Connection
+from bot.store.ranges import Span, refresh_ranges, tells_days
 from bot.store.recording.source import COUNT_NAMES, DELETE_RANGE, Counted, Part, Source, as_stored
 from bot.store.tally import NOT_STATED, Values
 from bot.store.values import day_number, number_day
 
 
 class _Billed(NamedTuple):
-    """What a report says of usage that was paid for, or that a seat covers."""
+    """What a report says of somebody's usage that was paid for, or that a seat covers."""
 
+    actor_id: int
     line_id: int
     values: Values
 
 
-_Report = dict[tuple[int, int], dict[bool, _Billed]]
+_Key = tuple[int, int]
+"""An actor and a kind of usage."""
+
+_Report = dict[_Key, dict[bool, _Billed]]
 """By actor and kind of usage, and whether a seat covers it, what a report says."""
+
+_Listed = Callable[[int, Values], int]
+"""What some usage of a kind costs at list price, in units, or where it has no price its tokens."""
 
 
 class Totals:
@@ -69,12 +80,12 @@ class Totals:
         spans = {Span(until, start, self.source.id) for start, until, *_ in (*gone, *chains)}
         if tally.covered is not None:
             start, until = map(day_number, tally.covered)
-            self._tell_days_apart(start, {until})
+            self.tell_days_apart(start, {until})
         if new or changed:
             self.source.spans |= spans
             if tells_days(self.source.name):
                 for start in sorted({span.start for span in spans}):
-                    self._tell_days_apart(start)
+                    self.tell_days_apart(start)
         return counted
 
     def _replaced_ranges(
@@ -106,7 +117,7 @@ class Totals:
         rows = select_rows(self.connection, sql, (*self.source.key, start, until))
         return {(row[0], row[1]): (*row[2:-1], NOT_STATED if row[-1] is None else row[-1]) for row in rows}
 
-    def _tell_days_apart(self, start: int, empty: Collection[int] = ()) -> None:
+    def tell_days_apart(self, start: int, empty: Collection[int] = ()) -> None:
         """Make days of totals that start on the same day and end on successive ones.
 
         The first of them may be without rows, such as those in ``empty``: the days after their last.
@@ -122,17 +133,20 @@ class Totals:
         reports = self._by_kind([self._existing_ranges(start, end) for end in ends])
         since_of = dict(zip((start, *ends), range(len(ends)), strict=False))  # its day begins where the one before ends
         actor_ids = {actor_id for report in reports for actor_id, _ in report}
-        differences = _day_differences(start, ends, [_together(report) for report in reports])
+        self._follow(reports)
+        listed = self._listed(start, ends, reports)
+        differences = _day_differences(start, ends, [_together(report) for report in reports], listed)
         closer = self._told_closer(start, ends[-1]) if ends else {}
         for day in sorted(overruled - differences.keys()):
             self._replace_day(day, {}, actor_ids - closer.get(day, set()))
         for day, rows in differences.items():
             others, place = actor_ids - closer.get(day, set()), since_of[day]
             before = reports[place - 1] if place else {}
-            told: dict[tuple[int, int], Values] = {}
+            told: dict[_Key, Values] = {}
             for key, values in rows.items():
-                if key[0] in others:
-                    told |= _apart(key[0], values, reports[place][key], before.get(key, {}))
+                parts = reports[place][key]
+                if any(one.actor_id in others for one in parts.values()):
+                    told |= _apart(values, parts, before.get(key, {}), partial(listed, key[1]))
             self._replace_day(day, told, others)
 
     def _by_kind(self, reports: list[dict[tuple[int, int], Values]]) -> list[_Report]:
@@ -151,9 +165,42 @@ class Totals:
             parts: _Report = defaultdict(dict)
             for (who, line_id), values in sorted(report.items()):
                 kind = line_id if (who, kinds[line_id]) in apart else kinds[line_id]
-                parts[who, kind][line_id in covered] = _Billed(line_id, values)
+                parts[who, kind][line_id in covered] = _Billed(who, line_id, values)
             found.append(parts)
         return found
+
+    def _follow(self, reports: list[_Report]) -> None:
+        """Give usage one key in all reports, where a later one calls somebody or a product otherwise.
+
+        Whoever a later report does not have at all, as after they left, has used in it what they had before: their days
+        stay, as their total does.
+        """
+        person_of = self.source.people_of({who for report in reports for who, _ in report})
+        families = self.source.kinds({kind for report in reports for _, kind in report}, *_RETOLD, "part")
+        for place in range(len(reports) - 1, 0, -1):
+            gone = reports[place - 1].keys() - reports[place].keys()
+            come = reports[place].keys() - reports[place - 1].keys()
+            by_address = _pairs(gone, come, lambda key: (person_of[key[0]], key[1]))
+            gone, come = gone - by_address.keys(), come - set(by_address.values())
+            renamed = by_address | _pairs(gone, come, lambda key: (person_of[key[0]], families[key[1]]))
+            for report in reports[:place] if renamed else ():
+                for old, new in renamed.items():
+                    if old in report and new not in report:
+                        report[new] = report.pop(old)
+        for earlier, later in pairwise(reports):
+            present = {person_of[who] for who, _ in later}
+            later.update({key: parts for key, parts in earlier.items() if person_of[key[0]] not in present})
+
+    def _listed(self, start: int, ends: list[int], reports: list[_Report]) -> _Listed:
+        line_of = {key[1]: parts.get(False, parts.get(True)) for report in reports for key, parts in report.items()}
+        lines = {kind: one.line_id for kind, one in line_of.items() if one is not None}
+        prices = self.source.rollups.prices(start, lines.values(), ends[-1]) if lines else {}
+
+        def listed(kind: int, counts: Values) -> int:
+            price = prices.get(lines[kind])
+            return units(counts, price) if price else sum(counts[:5])
+
+        return listed
 
     def _told_closer(self, start: int, until: int) -> dict[int, set[int]]:
         """By day the actors of whom totals that start later tell it apart, whenever they are imported: those hold."""
@@ -182,6 +229,31 @@ class Totals:
         rollup.refresh()
 
 
+def tell_apart_again(
+    connection: Connection, workspace_id: int, actor_ids: Iterable[int], book: PriceBook
+) -> set[tuple[date, int]]:
+    """Make the days anew that totals of some actors tell apart, as whose they are decides what follows what.
+
+    Returns the days that changed, each with the ids of the people whose they are.
+    """
+    chains: dict[str, list[int]] = defaultdict(list)
+    for name, start in sorted(select_in(connection, _CHAINS, (workspace_id,), sorted(actor_ids))):
+        if tells_days(name):
+            chains[name].append(start)
+    touched: set[tuple[date, int]] = set()
+    for name, starts in chains.items():
+        source = Source(connection, workspace_id, name, book, None)
+        for start in starts:
+            Totals(source).tell_days_apart(start)
+        refresh_ranges(source.rollups)
+        touched |= source.touched_people
+    return touched
+
+
+_CHAINS = (
+    "SELECT DISTINCT sources.name, usage_ranges.start FROM usage_ranges JOIN sources ON sources.id = source_id "
+    "WHERE usage_ranges.workspace_id = ? AND actor_id IN"
+)
 _RETOLD = ("billing", "prompt_tier")
 """In what a later report of the same usage may differ: what a seat covers is paid for then, or the prompt is split."""
 
@@ -197,20 +269,34 @@ _LATER = (
 _DELETE_ACTORS_DAY = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id IN"
 
 
+def _pairs(gone: Iterable[_Key], come: Iterable[_Key], of: Callable[[_Key], Row]) -> dict[_Key, _Key]:
+    """Those of which just one is gone and one has come in its place."""
+    found: dict[Row, tuple[list[_Key], list[_Key]]] = defaultdict(lambda: ([], []))
+    for side, keys in enumerate((gone, come)):
+        for key in keys:
+            found[of(key)][side].append(key)
+    return {old[0]: new[0] for old, new in found.values() if len(old) == len(new) == 1}
+
+
 def _day_differences(
-    start: int, ends: list[int], totals: list[dict[tuple[int, int], Values]]
-) -> dict[int, dict[tuple[int, int], Values]]:
+    start: int, ends: list[int], totals: list[dict[_Key, Values]], listed: _Listed
+) -> dict[int, dict[_Key, Values]]:
     """The days that totals since ``start`` tell apart: those whose neighbours end one day apart.
 
     ``ends`` are the days after the last of each total, ascending. Where a later total is smaller, the later one is
     right: the earlier ones are cut down to it, so that the days always add up to the newest total.
     """
-    found: dict[int, dict[tuple[int, int], Values]] = {}
+    found: dict[int, dict[_Key, Values]] = {}
     cut = totals[-1:]
     for total in reversed(totals[:-1]):
         following = cut[0]
-        cut.insert(0, {key: _smaller(values, following[key]) for key, values in total.items() if key in following})
-    before: dict[tuple[int, int], Values] = {}
+        smaller = {
+            key: _smaller(values, following[key], partial(listed, key[1]))
+            for key, values in total.items()
+            if key in following
+        }
+        cut.insert(0, smaller)
+    before: dict[_Key, Values] = {}
     since = start
     for end, total in zip(ends, cut, strict=True):
         if _is_next_day(since, end):
@@ -223,7 +309,7 @@ def _day_differences(
     return found
 
 
-def _together(report: _Report) -> dict[tuple[int, int], Values]:
+def _together(report: _Report) -> dict[_Key, Values]:
     """What was used of each kind, paid for or not, and what of it a cost is stated for."""
     return {key: reduce(_added, (one.values for one in parts.values())) for key, parts in report.items()}
 
@@ -234,29 +320,43 @@ def _added(one: Values, other: Values) -> Values:
 
 
 def _apart(
-    actor_id: int, values: Values, parts: dict[bool, _Billed], before: dict[bool, _Billed]
-) -> dict[tuple[int, int], Values]:
-    """A day's usage of one kind by line: what a seat covers more than the day before, and the rest, with all dollars.
+    values: Values, parts: dict[bool, _Billed], before: dict[bool, _Billed], listed: Callable[[Values], int]
+) -> dict[_Key, Values]:
+    """A day's usage of one kind by line, and all its dollars: so much of it is paid for as more is than the day before.
 
-    What was covered before and is paid for now stays on its day: the dollars are of the day on which they are charged.
+    By what that costs at list price, as the mixture of kinds of tokens is the day's own. What was covered before and is
+    paid for now stays on its day: the dollars are of the day on which they are charged.
     """
     if len(parts) == 1:
         ((one,),) = [parts.values()]
-        return {(actor_id, one.line_id): values}
-    nothing = (0,) * (len(values) - 1)
-    now, then = parts[True].values[:-1], before[True].values[:-1] if True in before else nothing
-    more = tuple(min(max(a - b, 0), most) for a, b, most in zip(now, then, values[:-1], strict=True))
-    paid = (*(count - part for count, part in zip(values[:-1], more, strict=True)), max(values[-1], 0))
-    found = {(actor_id, parts[False].line_id): paid, (actor_id, parts[True].line_id): (*more, NOT_STATED)}
-    return {key: row for key, row in found.items() if any(row[:-1]) or row[-1] > 0}
+        return {(one.actor_id, one.line_id): values}
+    whole = listed(values)
+    more = listed(parts[False].values) - (listed(before[False].values) if False in before else 0)
+    if more + 2 * listed(_A_TOKEN_EACH) >= whole:  # reports are told apart by whole tokens
+        more = whole
+    counts = tuple((count * max(more, 0) + whole // 2) // whole if whole else count for count in values[:-1])
+    covered = tuple(count - part for count, part in zip(values[:-1], counts, strict=True))
+    said = (parts[False], (*counts, max(values[-1], 0))), (parts[True], (*covered, NOT_STATED))
+    return {(one.actor_id, one.line_id): row for one, row in said if any(row[:-1]) or row[-1] > 0}
+
+
+_A_TOKEN_EACH = (1, 1, 1, 1, 1, 0)
 
 
 def _is_next_day(day: int, end: int) -> bool:
     return number_day(day) + ONE_DAY == number_day(end)
 
 
-def _smaller(one: Values, other: Values) -> Values:
-    return tuple(min(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+def _smaller(one: Values, following: Values, listed: Callable[[Values], int]) -> Values:
+    """A total cut down to the one that follows it.
+
+    Where tokens were taken back, so much of the dollars stays with it as its tokens cost: the rest is of what follows.
+    """
+    counts = tuple(map(min, one[:-1], following[:-1]))
+    usd = min(one[-1], following[-1])
+    if usd > 0 and counts != one[:-1] and (whole := listed(following)):
+        usd = min(usd, following[-1] * listed(counts) // whole)
+    return (*counts, usd)
 
 
 def _difference(values: Values, before: Values | None) -> Values:
