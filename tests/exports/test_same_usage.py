@@ -262,15 +262,31 @@ def test_a_key_of_litellm_of_somebody_with_two_addresses_counts_once(
     assert by_person(database, book) == {main: Decimal(9)}
 
 
-def enterprise(usd: int, email: str | None) -> dict[str, Any]:
-    actor = {"type": "user_actor", "user_id": "user_1", "user_email": email}
+def enterprise(usd: int, email: str | None, account: str = "user_1") -> dict[str, Any]:
+    actor = {"type": "user_actor", "user_id": account, "email_address": email}
     row = {"actor": actor, "model": MODEL, "amount": f"{usd}00", "currency": "USD", "product": None}
     return {"data": [row | {"starting_at": "2026-11-10T00:00:00Z", "ending_at": "2026-11-11T00:00:00Z"}]}
 
 
+def counts_once(
+    database: Database,
+    book: PriceBook,
+    folder: Path,
+    exports: tuple[dict[str, Any], dict[str, Any]],
+    order: tuple[int, ...],
+) -> bool:
+    """Whether $6 of the newer export count, and not the $4 of the older one besides, of whoever is not Bo."""
+    paths = []
+    for name, hours, document in (("older.json", 30, exports[0]), ("newer.json", 6, exports[1])):
+        paths.append(write(folder, name, document))
+        dated(paths[-1], hours)
+    load(database, book, *(paths[place] for place in order))
+    return sum(spent for who, spent in by_person(database, book).items() if who != "bo@example.com") == 6
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1, 1)])
 @pytest.mark.parametrize(
-    ("older", "newer"),
+    "exports",
     [
         (activity(k=("laptop", KIM, 4)), activity(k=("laptop", None, 6))),  # the key has no user any more
         (enterprise(4, KIM), enterprise(6, None)),  # the account was deleted
@@ -282,17 +298,31 @@ def test_an_account_counts_once_whatever_it_is_called(
     database: Database,
     book: PriceBook,
     tmp_path: Path,
-    older: dict[str, Any],
-    newer: dict[str, Any],
+    exports: tuple[dict[str, Any], dict[str, Any]],
     order: tuple[int, ...],
 ) -> None:
-    """$6 of the newer export, and not the $4 of the older one besides."""
-    paths = []
-    for name, hours, document in (("older.json", 30, older), ("newer.json", 6, newer)):
-        paths.append(write(tmp_path, name, document))
-        dated(paths[-1], hours)
-    load(database, book, *(paths[place] for place in order))
-    assert sum(by_person(database, book).values()) == 6
+    assert counts_once(database, book, tmp_path, exports, order)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 1)])
+def test_a_key_of_litellm_that_changes_hands_counts_once(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    exports = activity(k=("laptop", KIM, 4)), activity(k=("laptop", "lee@example.com", 6))
+    assert counts_once(database, book, tmp_path, exports, order)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_an_account_counts_once_among_many(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of so many names that a day's rows are all looked at."""
+    monkeypatch.setattr("bot.store.recording.source.FEW_ACTORS", 0)
+    path = write(tmp_path, "others.json", enterprise(50, "bo@example.com", "user_2"))
+    dated(path, 40)
+    load(database, book, path)
+    assert counts_once(database, book, tmp_path, (enterprise(4, "kim@old.example"), enterprise(6, KIM)), order)
+    assert by_person(database, book)["bo@example.com"] == 50
 
 
 def test_an_account_that_a_file_names_in_two_ways_is_two(database: Database, book: PriceBook, tmp_path: Path) -> None:

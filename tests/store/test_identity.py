@@ -807,10 +807,12 @@ class TestErase:
         assert spenders(database) == {f"erased person {numbers[0]}": Decimal(4)}
 
     @pytest.mark.parametrize("kind", [GATEWAY, ORGANIZATION])
+    @pytest.mark.parametrize("few_actors", [200, 0])
     def test_a_gateway_that_was_theirs_is_nobodys_from_then_on(
-        self, database: Database, book: PriceBook, kind: str
+        self, database: Database, book: PriceBook, kind: str, few_actors: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Of the day before the erasure the bill of $4 grows to $5, and stays; that of the next day is nobody's $20."""
+        monkeypatch.setattr("bot.store.recording.source.FEW_ACTORS", few_actors)
         bill = Actor(kind, "OpenRouter")
         store(database, used(opus_for(4), actor=bill))
         link(database, book, bill.name, DANA.name)

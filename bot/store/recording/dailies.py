@@ -121,14 +121,15 @@ class DailyRows:
     def _with_erased(self, day: int, rows: list[Row]) -> list[Row]:
         """The same rows, those of them that were an erased person's as theirs: their totals stay, and count once."""
         had = {name: actor_id for actor_id, names in self.erased.items() for name in names}
-        theirs = {(had[row[0]], row[1]): row[0] for row in self.source.dailies(day, set(had))}
+        stored = self.source.dailies(day, set(had))
+        theirs = {(had[row[0]], row[1]): row[0] for row in stored if row[0] in had}
         return [(theirs.get(row[:2], row[0]), *row[1:]) for row in rows]
 
     def _told_elsewhere(self, day: int, rows: list[Row]) -> list[Row]:
         """What is stored of the accounts of a file under others of their names, which it tells apart if it has both."""
         others: set[int] = set().union(*(self.same_as.get(row[0], ()) for row in rows)) if self.same_as else set()
         others -= set() if self.source.is_older(day) else self.named
-        return self.source.dailies(day, others) if others else []
+        return [row for row in self.source.dailies(day, others) if row[0] in others] if others else []
 
     def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row], elsewhere: list[Row]) -> set[Row]:
         """The actors and lines of an older export that a newer one told in another way."""

@@ -136,7 +136,8 @@ class Totals:
         self._follow(reports)
         listed = self._listed(start, ends, reports)
         differences = _day_differences(start, ends, [_together(report) for report in reports], listed)
-        closer = self._told_closer(start, ends[-1]) if ends else {}
+        after = [day_number(number_day(end) + ONE_DAY) for end in overruled]
+        closer = self._told_closer(start, max([ends[-1], *after])) if ends else {}
         for day in sorted(overruled - differences.keys()):
             self._replace_day(day, {}, actor_ids - closer.get(day, set()))
         for day, rows in differences.items():
