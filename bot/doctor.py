@@ -119,7 +119,7 @@ def _feeds(installation: Installation, now: datetime) -> Iterator[Check]:
         overdue = "nobody has run it since it was due: start claudecost run or worker" if is_overdue else ""
         if state.is_running and state.started_at is not None:
             last += f", running since {state.started_at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
-        said = f"{last}{lag}, {state.received:,} rows so far{following}"
+        said = f"{last}{lag}, {counted(state.received, 'row')} so far{following}"
         yield Check(feed.name, said, "; ".join(filter(None, (state.problem, overdue))))
     for source in installation.ledger.silent_sources(now):
         since = source.last_at.astimezone(zone)

@@ -213,7 +213,7 @@ class Importer:
                     yield from self._store_waiting(waiting, now, keep)
                     waiting, rows = [], 0
             state = states.get(path)
-            if state and is_remembered and is_settled:
+            if state and is_remembered and is_settled and keep:
                 yield from self._store_waiting(waiting, now, keep)
                 waiting, rows = [], 0
                 remember_read_files(self.database, [(state, ReadFile(ARCHIVE, 0, [], problem))])
@@ -417,7 +417,7 @@ class Importer:
             if recorded is None:
                 yield _refused(one.path, f"{one.path} was not imported: {TOO_LARGE}.")
                 continue
-            problems = [*one.problems, *_moved(recorded.moved)]
+            problems = [*one.problems, *_readdressed(recorded.readdressed)]
             not_kept, has_more = one.tally.not_kept, one.tally.has_more
             report = FileReport(one.path, one.format, recorded, problems, not_kept=not_kept, has_more=has_more)
             if one.state and keep:
@@ -477,7 +477,7 @@ def _left_out(other: AlsoHolds, format_name: str) -> Problem:
     )
 
 
-def _moved(members: Iterable[tuple[Member, str]]) -> list[Problem]:
+def _readdressed(members: Iterable[tuple[Member, str]]) -> list[Problem]:
     """What to do about addresses that have changed, so that nobody is counted under both."""
     return [
         Problem(

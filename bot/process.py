@@ -12,6 +12,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError
 
 from bot.app import Installation
+from bot.jobs import Jobs
 from bot.scheduler import (
     COLLECT_SECONDS,
     CORRECT_SECONDS,
@@ -164,11 +165,11 @@ def work_shared(workspaces: Workspaces) -> None:
 
 
 def _shared_turns(workspaces: Workspaces) -> dict[Turn, int]:
-    def each(name: str) -> Turn:
+    def each(job: Callable[[Jobs, datetime], object]) -> Turn:
         def turn(now: datetime) -> None:
             for installation in workspaces.all():
                 try:
-                    getattr(installation.jobs, name)(now)
+                    job(installation.jobs, now)
                 except Exception:
                     # One workspace in trouble must not keep the others waiting.
                     logger.exception("a turn of workspace %s failed", installation.database.workspace_id)
@@ -176,10 +177,10 @@ def _shared_turns(workspaces: Workspaces) -> dict[Turn, int]:
         return turn
 
     return {
-        each("tick"): TICK_SECONDS,
-        each("watch_sources"): WATCH_SECONDS,
-        each("correct_digests"): CORRECT_SECONDS,
-        each("find_owners"): OWNERS_SECONDS,
+        each(Jobs.tick): TICK_SECONDS,
+        each(Jobs.watch_sources): WATCH_SECONDS,
+        each(Jobs.correct_digests): CORRECT_SECONDS,
+        each(Jobs.find_owners): OWNERS_SECONDS,
         workspaces.delete_old: DELETE_SECONDS,
     }
 

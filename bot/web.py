@@ -1,4 +1,4 @@
-"""HTTP: Slack's signed requests and a health check, served by gunicorn with threads."""
+"""HTTP: Slack's signed requests, OpenTelemetry, metrics and a health check, served by gunicorn with threads."""
 
 import io
 import logging

@@ -596,7 +596,7 @@ def test_collect_says_what_came_and_what_did_not(shell: Shell, tmp_path: Path) -
     doctor = shell.run("doctor", CLAUDECOST_WATCH_FOLDER=str(folder)).stdout
     assert "bad.json was not imported" in doctor
     assert re.search(
-        r"last success \S+ \d\d:\d\d UTC, newest day 2026-11-05, 1 rows so far, next run \S+ \d\d:\d\d UTC", doctor
+        r"last success \S+ \d\d:\d\d UTC, newest day 2026-11-05, 1 row so far, next run \S+ \d\d:\d\d UTC", doctor
     )
 
 

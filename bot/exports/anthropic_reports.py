@@ -253,12 +253,15 @@ class SpendLimits:
                 entry = msgspec.json.decode(raw, type=_Limit)
                 if entry.currency not in (None, "USD"):
                     raise ValueError(f"its spend is in {shortened(entry.currency)}; only USD can be read")
+                actor = _person(entry.actor)
+                if actor is None:
+                    raise ValueError("it names nobody")
                 written = export.written_at.astimezone(UTC).date()
                 start, until = _current(entry.period, written)
                 yield UsageRecord(
                     row=number,
                     day=start,
-                    actor=_person(entry.actor) or _unknown_actor(),
+                    actor=actor,
                     model="all models",
                     usage=TokenUsage(),
                     reported_usd=text_cents(entry.period_to_date_spend, "period_to_date_spend"),
@@ -489,10 +492,6 @@ def _person(actor: _Actor | None) -> Actor | None:
     if actor.user_id:
         return Actor("account", as_name(actor.user_id, "user_id"))
     return Actor("api_key", as_name(actor.name, "name")) if actor.name else None
-
-
-def _unknown_actor() -> Actor:
-    raise ValueError("it names nobody")
 
 
 def _part(said: _Dimensions) -> str:

@@ -245,7 +245,7 @@ def _record(
     usage = TokenUsage(used.input_tokens, used.output_tokens, used.cache_read_tokens, used.cache_creation_tokens)
     name = as_name(used.model_name, "modelName")
     cost = None if used.cost is None else money(used.cost, "cost")
-    is_free = used.missing_pricing or cost is None or (cost == 0 and usage.tokens)
+    is_unknown = used.missing_pricing or cost is None or (cost == 0 and usage.tokens)
     return UsageRecord(
         row=number,
         day=day,
@@ -254,7 +254,7 @@ def _record(
         usage=usage,
         conditions=PriceConditions(speed="fast" if name.endswith("-fast") else "standard", prompt_tier="unknown"),
         part=part,
-        reported_usd=None if is_free else cost,
+        reported_usd=None if is_unknown else cost,
         until=until,
     )
 

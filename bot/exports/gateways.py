@@ -234,7 +234,6 @@ class _Log(Struct):
     completion_tokens: Count = 0
     api_key: str = ""
     user: str | None = None
-    end_user: str | None = None
     metadata: Raw = Raw(b"{}")
     cache_hit: Any = None
     status: Any = None

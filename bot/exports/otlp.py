@@ -267,7 +267,7 @@ def _whole(value: Decimal) -> int:
 
 def _number(said: Attributes, name: str) -> Decimal:
     text = str(said[name])
-    if not re.fullmatch(r"-?\d{1,20}(\.\d{1,40})?([eE][+-]?\d{1,3})?", text, re.ASCII):
+    if not _NUMBER.fullmatch(text):
         raise ValueError(f"{name} is “{shortened(text)}”; expected a number")
     return Decimal(text)
 

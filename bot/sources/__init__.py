@@ -1,1 +1,1 @@
-"""Where usage comes from by itself: the Anthropic Admin API, OpenTelemetry over HTTP, and a watched folder."""
+"""Where usage comes from by itself: the Anthropic Admin API, and OpenTelemetry over HTTP."""

@@ -80,7 +80,7 @@ class Learned(NamedTuple):
     """
 
     new: int
-    moved: list[tuple[Member, str]]
+    readdressed: list[tuple[Member, str]]
 
 
 class _Listed(NamedTuple):

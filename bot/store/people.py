@@ -277,16 +277,6 @@ def set_wishes(database: Database, person_id: int, **values: Any) -> None:
         connection.execute(sa.update(tables.people).where(*mine).values(**values))
 
 
-def person_of_slack_user(database: Database, slack_user_id: str) -> Person | None:
-    """The person whose Slack user was found earlier."""
-    query = sa.select(*_person()).where(
-        tables.people.c.workspace_id == database.workspace_id, tables.people.c.slack_user_id == slack_user_id
-    )
-    with database.read() as connection:
-        row = connection.execute(query).first()
-    return Person(*row) if row else None
-
-
 def ids_of_one(connection: Connection, person_id: int) -> list[int]:
     """The ids of a person: their own, and those of the addresses that were linked to theirs."""
     return sorted({person_id, *(row[0] for row in select_rows(connection, _LINKED, (person_id,)))})

@@ -374,7 +374,7 @@ def test_an_account_with_another_address_than_before_is_told(database: Database,
 
     def moved(*members: Member) -> list[tuple[str, str]]:
         (recorded,) = record(database, "admin_users", [FileTally("m", Tally(members), [])], NOW, POLICY, book)
-        return [(str(member.account), before) for member, before in recorded.moved]
+        return [(str(member.account), before) for member, before in recorded.readdressed]
 
     ann, new = Member(1, A.name, account="user_1"), Member(1, "ann.new@example.com", account="user_1")
     device = Member(2, A.name, account="phone", is_device=True)

@@ -97,7 +97,7 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
         _store_sessions(source, part)
     refresh_ranges(source.rollups, source.spans)
     recorded = [
-        Recorded(*counted, tally.days, [], tally.periods, moved=who.moved)
+        Recorded(*counted, tally.days, [], tally.periods, readdressed=who.readdressed)
         for counted, tally, who in zip(counts, tallies, learned, strict=True)
     ]
     days = [set(one.days) for one in recorded]

@@ -52,7 +52,7 @@ class Recorded(NamedTuple):
     outdated: int = 0
     """Rows among the unchanged that say something else than a newer export, and do not count."""
 
-    moved: Sequence[tuple[Member, str]] = ()
+    readdressed: Sequence[tuple[Member, str]] = ()
     """Whose account was another address's before, with that address: see ``identity.Learned``."""
 
     range_changes: Sequence[RangeChange] = ()
