@@ -1,6 +1,7 @@
 """Overlapping files in any order, any number of times, with kills in between, end in the same totals."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -55,7 +56,10 @@ def importer(database: Database, book: PriceBook) -> Importer:
 
 
 def write_files(folder: Path) -> list[Path]:
-    """Pieces of one truth that overlap: transcripts by lines, a CSV by days, an API's days by pages of whole days."""
+    """Pieces of one truth that overlap: transcripts by lines, a CSV by days, an API's days by pages of whole days.
+
+    And what is told again and again, each time a little otherwise: of that the newest holds.
+    """
     write_corpus(folder, files=2, turns=12, seed=3, padding=2)
     files = []
     for number, path in enumerate(sorted((folder / "projects").rglob("*.jsonl"))):
@@ -78,6 +82,52 @@ def write_files(folder: Path) -> list[Path]:
         page = {"data": [record(day) for day in days], "has_more": False, "next_page": None}
         files.append(folder / f"a{part}.json")
         files[-1].write_text(json.dumps(page), encoding="utf-8")
+    return [*files, *write_reports(folder), *write_restatements(folder)]
+
+
+def write_reports(folder: Path) -> list[Path]:
+    """A month's first days as three spend reports: Bo leaves, a product is called otherwise, a day is restated."""
+    header = "user_email,product,model,total_completion_tokens,total_net_spend_usd,total_uncached_input_tokens"
+    reports = (
+        (("dana", "Claude Code", 1000, 8), ("bo", "Chat", 10, 0)),
+        (("dana", "Claude Code", 3000, 12), ("bo", "Chat", 900, 4)),
+        (("dana", "claude_code", 2500, 11),),
+    )
+    files = []
+    for last, rows in enumerate(reports, start=1):
+        said = [f"{who}@example.com,{what},claude-opus-5-5,7,{usd},{count}000" for who, what, count, usd in rows]
+        files.append(folder / f"spend-report-2026-11-01-to-2026-11-0{last}.csv")
+        files[-1].write_text("\n".join((header, *said)) + "\n", encoding="utf-8")
+    return files
+
+
+def write_restatements(folder: Path) -> list[Path]:
+    """Exports of two days, of which later ones say more and less of them, and name accounts otherwise."""
+
+    def gateway(usd: int, user: str | None) -> dict[str, object]:
+        used = {"metrics": {"spend": usd, "prompt_tokens": usd * 1000}, "metadata": {"user_email": user}}
+        models = {"claude-opus-5-5": {"metrics": {}, "api_key_breakdown": {"laptop": used}}}
+        return {"results": [{"date": "2026-11-12", "metrics": {}, "breakdown": {"models": models}}]}
+
+    def enterprise(cents: int, user: str | None) -> dict[str, object]:
+        actor = {"type": "user_actor", "user_id": "user_1", "email_address": user}
+        days = {"starting_at": "2026-11-13T00:00:00Z", "ending_at": "2026-11-14T00:00:00Z"}
+        return {"data": [{"actor": actor, "amount": str(cents), "currency": "USD", "product": None, **days}]}
+
+    pages = (
+        gateway(4, "kim@example.com"),
+        gateway(6, None),
+        gateway(5, None),
+        enterprise(400, "ada@example.com"),
+        enterprise(300, None),
+        enterprise(600, "ada@example.com"),
+    )
+    files = []
+    for number, page in enumerate(pages):
+        files.append(folder / f"r{number}.json")
+        files[-1].write_text(json.dumps(page), encoding="utf-8")
+        written = NOW.timestamp() - 3600 * (50 - 10 * number)
+        os.utime(files[-1], (written, written))
     return files
 
 
@@ -116,7 +166,7 @@ def empty(database: Database) -> None:
             connection.execute(text(f"DELETE FROM {table.name}"))
 
 
-steps = st.lists(st.builds(Step, file=st.integers(0, 14), killed_at=st.none() | st.integers(1, 6)), max_size=14)
+steps = st.lists(st.builds(Step, file=st.integers(0, 23), killed_at=st.none() | st.integers(1, 6)), max_size=16)
 
 
 def end_in_the_same(database: Database, book: PriceBook, files: list[Path], chosen: list[Step]) -> None:
