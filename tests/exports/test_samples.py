@@ -8,12 +8,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.exports.containers import files_below
-from bot.imports import FileReport, Importer
+from bot.imports import ADDITIVE_FORMATS, FileReport, Importer
 from bot.ledger import Ledger
 from bot.pricing import PriceBook, TokenUsage
+from bot.spend.precedence import LESSER
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
+from bot.store.feeds import FED_BY
 from bot.store.quantities import VendorSpend, vendor_spend
+from bot.store.ranges import _GOING_ON
+from bot.store.recording.dailies import _NAME_ACCOUNTS, _RETOLD
 from tests.conftest import SAMPLES
 from tests.usage import utc_policy
 
@@ -70,6 +74,16 @@ def test_every_format_has_a_sample_or_a_test_of_its_own() -> None:
     shape_only = {"analytics_cost", "analytics_usage", "enterprise_usage_report", "claude_print"}
     shape_only |= {"cursor_csv", "cursor_own_csv", "openrouter_logs"}
     assert {reader.name for reader in READERS} - {row[1] for row in rows()} == shape_only
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*LESSER, *LESSER.values(), *FED_BY, *_GOING_ON, *_RETOLD, *_NAME_ACCOUNTS, *ADDITIVE_FORMATS})
+)
+def test_rules_about_sources_are_about_readers(name: str) -> None:
+    """A rule names a reader, a view of what one reads, or how several begin."""
+    from bot.exports.formats import READERS
+
+    assert any(name.startswith(reader.name) or reader.name.startswith(name) for reader in READERS)
 
 
 def test_other_vendors_stand_apart(database: Database, book: PriceBook) -> None:
