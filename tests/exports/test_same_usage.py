@@ -304,6 +304,15 @@ def test_an_account_counts_once_whatever_it_is_called(
     assert counts_once(database, book, tmp_path, exports, order)
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1, 1)])
+def test_the_newer_export_says_whose_an_account_is(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    exports = enterprise(4, "kim@old.example"), enterprise(6, KIM)
+    assert counts_once(database, book, tmp_path, exports, order)
+    assert by_person(database, book) == {KIM: 6}
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 1)])
 def test_a_key_of_litellm_that_changes_hands_counts_once(
     database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]

@@ -19,6 +19,7 @@ _KEY, _AT, _SIDECHAIN, _REQUEST_OF, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8, 9
 
 _OF_DAYS = "SELECT key, day, actor_id FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND day IN"
 _OLDEST = "SELECT MIN(day) FROM seen_requests WHERE workspace_id = ? AND source_id = ?"
+_ADDRESSES = "SELECT id FROM actors WHERE kind = 'email' AND id IN"
 _DELETE = "DELETE FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND key = ?"
 
 _Touched = dict[int, set[int]]
@@ -36,6 +37,9 @@ class Requests:
         self._existing: dict[bytes, Row] = {}
         """By key what is stored, and what is to be."""
 
+        self._addresses: set[int] = set()
+        """Those of the actors that these are stored of who are addresses."""
+
         self._rows: dict[bytes, Row] = {}
         """What is to be stored, new or in place of another version."""
 
@@ -52,6 +56,8 @@ class Requests:
         Those of the whole days that are the sum of requests are in ``days`` then.
         """
         self._existing = self._find([one for part in parts for one in part.tally.requests.values()])
+        owners = sorted({row[_ACTOR] for row in self._existing.values()})
+        self._addresses = {actor_id for (actor_id,) in select_in(self.connection, _ADDRESSES, (), owners)}
         first, touched = set(self._existing), self._touched
         counts = [self._take(part) for part in parts]
         rows = self._rows
@@ -89,6 +95,7 @@ class Requests:
             {actor_of[place] for actor, place in tally.actors.items() if actor.kind in kinds}
             for kinds in (("email",), NOBODYS_OWN)
         )
+        addresses = self._addresses | people
         existing, source, new, same = self._existing, self.source.key, 0, 0
         for one in tally.requests.values():
             request, day, actor_id, values = one.request, one.day, actor_of[one.actor], as_stored(one.values)
@@ -105,7 +112,9 @@ class Requests:
                 is_later = not self.source.is_older(day) if request.restates else _is_fuller(one, before)
                 figures = row if is_later else before
                 self.source.outdated += request.restates and not is_later and values != before[_LINE + 1 :]
-                has_owner = actor_id in people or (figures is row and actor_id not in nobody)
+                is_owned_by_newer = request.restates and not is_later and before[_ACTOR] in addresses
+                has_owner = actor_id in people and not is_owned_by_newer
+                has_owner |= figures is row and actor_id not in nobody
                 row = _together(row, before, figures, row if has_owner else before)
                 if row[_DAY:] == before[_DAY:] and row[_KEY:_REQUEST_OF] == before[_KEY:_REQUEST_OF]:
                     same += 1
