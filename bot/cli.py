@@ -87,7 +87,8 @@ def main() -> None:
         sys.exit(REFUSED)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "claudecost"
-        _refuse(f"{error.format_message().rstrip('.')}. {command} --help says what it takes.")
+        said = error.format_message().rstrip(".")
+        _refuse(f"{said}{'' if said.endswith('?') else '.'} {command} --help says what it takes.")
     except (click.Abort, KeyboardInterrupt):
         _refuse(_INTERRUPTED)
     except BrokenPipeError:

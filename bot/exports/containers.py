@@ -50,16 +50,17 @@ def files_below(path: Path) -> Iterator[Path]:
     unreadable: list[Path] = []
     found: list[Path] = []
     known: set[tuple[int, int]] = set()
-    for folder, folders, names in os.walk(
-        path, followlinks=True, onerror=lambda error: unreadable.append(Path(error.filename))
-    ):
-        stat = Path(folder).stat()
-        if (stat.st_dev, stat.st_ino) in known:  # links lead there as well
-            folders.clear()
-            continue
-        known.add((stat.st_dev, stat.st_ino))
-        folders.sort(key=lambda name: (Path(folder, name).is_symlink(), name))
-        found += [Path(folder, name) for name in names]
+    tops = [path]  # and then the folders that links lead to
+    for top in tops:
+        for name, folders, names in os.walk(top, onerror=lambda error: unreadable.append(Path(error.filename))):
+            folder = Path(name)
+            stat = folder.stat()
+            if (stat.st_dev, stat.st_ino) in known:
+                folders.clear()
+                continue
+            known.add((stat.st_dev, stat.st_ino))
+            tops += sorted(folder / one for one in folders if (folder / one).is_symlink())
+            found += [folder / one for one in names]
     yield from sorted((file for file in found if _is_export(file)), key=_age)
     # What cannot be looked into is passed on, so that opening it says why.
     yield from unreadable

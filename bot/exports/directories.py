@@ -40,7 +40,7 @@ class Members:
             try:
                 if isinstance(row, str):
                     raise ValueError(row)
-                spent += as_dollars(row.get(_SPENT) or "0", _SPENT, thousands=True)
+                spent += _spent(row.get(_SPENT, ""))
                 yield Member(number, _address(row["Email"]), row["Name"] or None, seat=row["Seat Tier"].title() or None)
             except ValueError as error:
                 yield Problem(number, f"Row {number} was left out: {error}.")
@@ -51,6 +51,13 @@ class Members:
 
 _SPENT = "Estimated Spend (USD)"
 """A column of the analytics of members, which are a list of them otherwise."""
+
+
+def _spent(text: str) -> Decimal:
+    try:
+        return as_dollars(text, _SPENT, thousands=True)
+    except ValueError:
+        return Decimal(0)  # nothing of it is counted
 
 
 class _User(Struct):

@@ -183,6 +183,9 @@ _CURSOR_CSV = (
 )
 
 
+_NO_COST = ("", "-", "included", "free", "nan")
+
+
 class CursorCsv:
     name = "cursor_csv"
     title = "Cursor usage CSV of a team"
@@ -212,7 +215,7 @@ class CursorCsv:
             row["Model"],
             _TokenUse(fresh, output, written, read),
             row.get("Kind", ""),
-            as_dollars(cost, "Cost", thousands=True) if cost[:1].isdigit() else None,
+            None if cost.lower() in _NO_COST else as_dollars(cost, "Cost", thousands=True),
             context,
         )
 

@@ -395,8 +395,9 @@ def as_milliseconds(text: str | int, field: str) -> datetime:
     """The instant of a count of milliseconds since 1970. Raises ValueError with a sentence."""
     if not re.fullmatch(r"\d{12,14}", str(text), re.ASCII):
         raise ValueError(f"{field} is “{shortened(text)}”; expected milliseconds since 1970")
-    at = datetime.fromtimestamp(min(int(text) // 1000, _LAST_SECOND), UTC)
-    return of_this_age(at.replace(microsecond=int(text) % 1000 * 1000), field)
+    if int(text) // 1000 >= _LAST_SECOND:
+        raise ValueError(f"{field} is “{text}”, of no year in which there was usage")
+    return datetime.fromtimestamp(int(text) // 1000, UTC).replace(microsecond=int(text) % 1000 * 1000)
 
 
 @lru_cache(maxsize=65536)

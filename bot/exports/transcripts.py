@@ -114,7 +114,7 @@ class _OwnLine(Struct, gc=False):
     session: str | None = field(default=None, name="sessionId")
 
 
-_ITERATIONS = frozenset(("message", "fallback_message", "advisor_message", "compaction"))
+_ITERATIONS = ("message", "fallback_message", "advisor_message", "compaction")
 _REFUSED = re.compile(rb'"stop_reason"\s*:\s*"refusal"')
 _SAID_TYPE = re.compile(rb'"type"\s*:\s*"([^"]*)"')
 _INNER = re.compile(rb'"\s*:\s*(?:\[\s*)?\{')
@@ -380,14 +380,14 @@ def _billed_beside(counts: _Usage) -> dict[str, _Attempt]:
     if all(one["type"] == "message" for one in said):
         return {}  # as of nearly all
     attempts = [msgspec.convert(one, _Attempt) for one in said]
-    answer = next((one for one in attempts if one.type == "fallback_message"), None)
+    answer = next((one for one in reversed(attempts) if one.type == "fallback_message"), None)
     if answer is not None:
         counts.cache_creation = answer.cache_creation  # the split beside the counts is of the model that declined
     found: dict[str, _Attempt] = {}
     for one in attempts:
         if one.type == "advisor_message" and one.model:
             name = "advice"
-        elif one.type == "compaction" or (one.type == "message" and answer is not None and one.output_tokens):
+        elif one.type == "compaction" or (answer is not None and one is not answer and one.output_tokens):
             name, one.speed = "attempt", counts.speed
         else:
             continue

@@ -100,7 +100,8 @@ def link_actor(
         run_in(connection, _GIVEN_TO, (given,), named)
         before -= {one for one in before if _forget_linked(connection, one, person_id)}
         follow_rule(connection, database.workspace_id, book, moved)
-        moved |= tell_apart_again(connection, database.workspace_id, found, book)
+        concerned = {person_id, *before, *(one for _, one in moved)}
+        moved |= tell_apart_again(connection, database.workspace_id, concerned, book)
         owe_alerts(connection, database.workspace_id, moved, policy, now)
     return before
 

@@ -46,9 +46,17 @@ class Person(NamedTuple):
 
 def not_people(database: Database) -> set[int]:
     """The ids of those that stand for a whole organization, or for what a gateway bills to nobody named."""
-    kinds = (tables.actors.c.workspace_id == database.workspace_id, tables.actors.c.kind.in_((ORGANIZATION, GATEWAY)))
+    query = (
+        sa.select(tables.people.c.id)
+        .join(tables.actors, tables.actors.c.person_id == tables.people.c.id)
+        .where(
+            tables.actors.c.workspace_id == database.workspace_id,
+            tables.actors.c.kind.in_((ORGANIZATION, GATEWAY)),
+            tables.people.c.email.is_(None),  # else somebody pays it
+        )
+    )
     with database.read() as connection:
-        return set(connection.execute(sa.select(tables.actors.c.person_id).where(*kinds)).scalars())
+        return set(connection.execute(query).scalars())
 
 
 def spender_label(email: str | None, name: str) -> str:

@@ -128,7 +128,7 @@ def test_advisors_and_subagents_that_are_told_of_in_other_lines_count(
         line("a", 1),
         line("b", 2, [own, advice, advice]),
         line("b", 2, [own, advice, advice], isSidechain=True),
-        line("c", 3, [own, {**advice, "model": None}, {**advice, "type": "other"}, "x"]),
+        line("c", 3, [own, {**advice, "model": None}, {**advice, "type": "other"}, {"type": ["x"]}, {}, "x"]),
         line("d", 4, {"type": "advisor_message"}),
         progress(line("e", 5)),
         line("e", 5, isSidechain=True),

@@ -79,12 +79,13 @@ def test_a_teams_table(database: Database, book: PriceBook, tmp_path: Path) -> N
         "2026-11-12T13:00:00.000Z,,,Usage-based,gpt-5,No,0,1,0,1,2,0.5",
         "2026-11-12T14:00:00.000Z,dana@example.com,,Included in Pro,auto,No,0,1,0,1,2,0.19",
         "2026-11-12T15:00:00.000Z,dana@example.com,,Usage-based,auto,No,broken,1,0,1,2,0.19",
+        "2026-11-12T16:00:00.000Z,dana@example.com,,Usage-based,auto,No,0,1,0,1,2,US$0.15",
     ]
     for _ in range(2):
-        (problem,) = load(database, book, tmp_path / "usage.csv", "\n".join(rows))
-        assert (
-            problem == "Row 7 was left out: Input (w/ Cache Write) is “broken”; expected a whole number of 0 or more."
-        )
+        assert load(database, book, tmp_path / "usage.csv", "\n".join(rows)) == [
+            "Row 7 was left out: Input (w/ Cache Write) is “broken”; expected a whole number of 0 or more.",
+            "Row 8 was left out: Cost is “US$0.15”; expected dollars of 0 or more such as 12.34.",
+        ]
         assert cursor_of(database, book) == (Decimal("1000.62"), Decimal("0.19"))
 
 

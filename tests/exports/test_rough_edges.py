@@ -26,6 +26,8 @@ from bot.spend.records import UsageRecord
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.feeds import feed_states
+from bot.store.identity import BY_ADMIN
+from bot.store.linking import link_actor
 from bot.store.tables import imports
 from tests.conftest import SAMPLES
 from tests.exports.test_samples import NOW, imported, importer, ledger_of
@@ -66,6 +68,9 @@ def test_an_organizations_day_is_over_nobodys_limit(database: Database, book: Pr
     imported(database, book, tmp_path)
     assert usd(database, book) > 0
     assert ledger_of(database, book).alerts(date(2026, 11, 20)) == []
+    # Unless somebody is said to be behind it.
+    link_actor(database, "OpenRouter", "kim@x.com", BY_ADMIN, book, AlertPolicy(Decimal(12), NOW.date()), NOW)
+    assert [one.person for one in ledger_of(database, book).alerts(date(2026, 11, 20))] == ["kim@x.com"]
 
 
 def refusals(reports: list[FileReport]) -> list[str]:

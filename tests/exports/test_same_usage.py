@@ -22,14 +22,15 @@ from bot.ledger import Beyond
 from bot.pricing import PriceBook
 from bot.slack.blocks.imported import imported_message
 from bot.slack.blocks.plain import as_text
-from bot.spend.records import Actor
+from bot.spend.records import Actor, Member
 from bot.store.database import Database
 from bot.store.erasure import erase_person
 from bot.store.identity import BY_ADMIN
 from bot.store.linking import link_actor
 from bot.store.quantities import people_on
-from bot.store.recording import rebuild_rollups
+from bot.store.recording import FileTally, rebuild_rollups, record
 from bot.store.tables import read_files, session_days, usage_lines
+from bot.store.tally import Tally
 from tests.conftest import SAMPLES
 from tests.exports.test_samples import NOW, POLICY, imported, importer, ledger_of
 from tests.usage import opus_for, store, used
@@ -322,6 +323,42 @@ def test_a_key_of_litellm_that_changes_hands_counts_once(
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize(("before", "after"), [(KIM, None), (None, KIM), ("kim@old.example", KIM)])
+def test_an_account_in_rows_of_whole_days_counts_once(
+    database: Database,
+    book: PriceBook,
+    tmp_path: Path,
+    before: str | None,
+    after: str | None,
+    order: tuple[int, ...],
+) -> None:
+    """Of a usage report by day, in which 800k and then 1.2M tokens are $4 and $6."""
+
+    def of_day(tokens: int, email: str | None) -> dict[str, Any]:
+        actor = {"type": "user_actor", "user_id": "user_1", "email_address": email}
+        return bucket("2026-11-10T00:00:00Z", "2026-11-11T00:00:00Z", usage(tokens, actor=actor, product="claude_code"))
+
+    exports = of_day(800_000, before), of_day(1_200_000, after)
+    assert counts_once(database, book, tmp_path, exports, order)
+    if before and after:
+        link_actor(database, before, after, BY_ADMIN, book, POLICY, NOW)
+    assert counts_once(database, book, tmp_path, exports, (0, 1, 0))
+
+
+def test_who_gives_a_key_away_and_keeps_another_one_keeps_what_is_hers(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    """Kim's two keys came to $4 and $3 of one model; the first is Lee's now, with $6, and hers has no such usage."""
+    before = activity(k=("laptop", KIM, 4), other=("ci", KIM, 3))
+    after = activity(k=("laptop", "lee@example.com", 6))
+    model = after["results"][0]["breakdown"]["models"]
+    model["claude-sonnet-5"] = activity(other=("ci", KIM, 3))["results"][0]["breakdown"]["models"][MODEL]
+    for number, document in enumerate((before, after, after)):
+        load(database, book, write(tmp_path, f"{number}.json", document))
+    assert by_person(database, book) == {"lee@example.com": 6, KIM: 3}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_an_account_counts_once_among_many(
     database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -574,6 +611,44 @@ def test_an_address_that_changes_in_a_month_goes_on_once_it_is_linked(
     # They go their own ways again, as if they had never been one.
     link_actor(database, "ada@example.com", "ada@example.com", BY_ADMIN, book, POLICY, NOW)
     assert days_of(database, book) == [("ada", 1, 5), ("ada", 2, 5), ("ada.new", 3, 15)]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_whose_account_it_is_may_be_said_at_any_time(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """$5 a day, which reports call a key at first and Kim later; that it is hers a list of users says."""
+    reports = [
+        report((who, "Claude Code", 1000 * day, 0, 0, 5 * day)).replace("user_kim@example.com", "user_kim")
+        for day, who in ((1, "user_kim"), (2, "user_kim"), (3, "kim"))
+    ]
+    for place in order:
+        if place < 3:
+            load_month(database, book, tmp_path, [place], *reports)
+            continue
+        named = [FileTally("keys.json", Tally([Member(1, KIM, account="user_kim", kind="api_key")]), [])]
+        record(database, "litellm_activity", named, NOW, POLICY, book)
+    assert days_of(database, book) == [("kim", day, 5) for day in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("is_linked_first", [False, True])
+def test_reports_that_begin_later_hold_whatever_they_call_somebody(
+    database: Database, book: PriceBook, tmp_path: Path, is_linked_first: bool
+) -> None:
+    """Of the 3rd two series of reports tell, the later one under Ada's new address alone: it came to $2."""
+    both = ("ada@example.com", "ada.new@example.com")
+    store(database, *(used(opus_for(0), actor=Actor("email", address)) for address in both))
+    if is_linked_first:
+        link_actor(database, *both, BY_ADMIN, book, POLICY, NOW)
+    for last, who in ((2, "ada"), (3, "ada"), (4, "ada.new")):
+        text = report((who, "Claude Code", 200 * last, 0, 0, last))
+        load(database, book, write(tmp_path, f"spend-report-2026-11-01-to-2026-11-0{last}.csv", text))
+    for last in (3, 4):
+        text = report(("ada.new", "Claude Code", 400 * (last - 2), 0, 0, 2 * (last - 2)))
+        load(database, book, write(tmp_path, f"spend-report-2026-11-03-to-2026-11-0{last}.csv", text))
+    if not is_linked_first:
+        link_actor(database, *both, BY_ADMIN, book, POLICY, NOW)
+    assert days_of(database, book) == [("ada.new", 3, 2), ("ada.new", 4, 2)]
 
 
 def test_a_total_that_is_restated_says_what_it_was(database: Database, book: PriceBook, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from bot.store.recording.log import DayChange, FileTally, RangeChange, Recorded,
 from bot.store.recording.owners import settled
 from bot.store.recording.requests import Requests
 from bot.store.recording.source import OLDER_BY, Counted, Part, Source
-from bot.store.recording.totals import Totals
+from bot.store.recording.totals import Totals, tell_apart_again
 from bot.store.rollups import Rollups
 from bot.store.tally import Tally
 from bot.store.values import day_number, number_day
@@ -77,6 +77,7 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
     learned = [learn_members(connection, mine, tally.members, book, touched) for tally in tallies]
     named = dict.fromkeys(actor for tally in tallies for actor in tally.actors)
     actors = actor_ids(connection, mine, named, book, touched)
+    moved = {person_id for _, person_id in touched}
     lines = line_ids(connection, {line for tally in tallies for line in tally.lines})
     parts = [
         settled(source, Part(tally, [actors[actor] for actor in tally.actors], [lines[line] for line in tally.lines]))
@@ -96,6 +97,8 @@ def _store(source: Source, tallies: Sequence[Tally], whole_days: Collection[date
         counts[place] = counted
         _store_sessions(source, part)
     refresh_ranges(source.rollups, source.spans)
+    if moved:
+        touched |= tell_apart_again(connection, mine, moved, book)
     recorded = [
         Recorded(*counted, tally.days, [], tally.periods, readdressed=who.readdressed)
         for counted, tally, who in zip(counts, tallies, learned, strict=True)

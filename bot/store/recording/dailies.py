@@ -50,8 +50,6 @@ class DailyRows:
         """For actors of a file others under which another export may tell the same usage: an account has an address,
         or none any more, or another one."""
 
-        self.named = set(actors.values())
-
         named = {Actor("api_key", NO_KEY)} if source.name == _LITELLM else set()
         self.no_key = set(stored_actors(source.connection, source.workspace_id, named).values())
         """Of nobody's key, whose rows are what a file did not list by key."""
@@ -85,11 +83,11 @@ class DailyRows:
         is_whole, source_day = day in self.whole_days, self.source.day_key(day)
         records = len(rows) + sum(more.values()) - len(more)
         stored = self.source.dailies(day, None if is_whole else {row[0] for row in rows})
-        elsewhere = self._told_elsewhere(day, rows)
+        told, elsewhere = self._told_under_another(day, rows)
         if stored == rows and not elsewhere and not self.no_key:
             return Counted(same=records)
         existing = {row[:2]: row for row in stored}
-        known = self._told_by_newer(day, rows, stored, elsewhere)
+        known = self._told_by_newer(day, rows, stored, told)
         is_new = not stored and not known
         new, changed = rows if is_new else [], []
         same = restated = 0
@@ -125,20 +123,14 @@ class DailyRows:
         theirs = {(had[row[0]], row[1]): row[0] for row in stored if row[0] in had}
         return [(theirs.get(row[:2], row[0]), *row[1:]) for row in rows]
 
-    def _told_elsewhere(self, day: int, rows: list[Row]) -> list[Row]:
-        """What is stored of the accounts of a file under others of their names, which it tells apart if it has both."""
-        others: set[int] = set().union(*(self.same_as.get(row[0], ()) for row in rows)) if self.same_as else set()
-        others -= set() if self.source.is_older(day) else self.named
-        return [row for row in self.source.dailies(day, others) if row[0] in others] if others else []
-
-    def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row], elsewhere: list[Row]) -> set[Row]:
-        """The actors and lines of an older export that a newer one told in another way."""
+    def _told_by_newer(self, day: int, rows: list[Row], stored: list[Row], elsewhere: set[Row]) -> set[Row]:
+        """The actors and lines of an older export that a newer one told in another way, or ``elsewhere``."""
         if not self.source.is_older(day):
             return set()
         with_cost = self._told_with_cost(rows, stored) if stored else set()
         by_key = self._told_by_key_or_not(rows, self.source.dailies(day, None)) if self.no_key else set()
         retold = self._told_as_another(rows, stored) if self.source.name == _COPILOT else set()
-        return with_cost | by_key | retold | self._told_under_another(rows, elsewhere)[0]
+        return with_cost | by_key | retold | elsewhere
 
     def _told_with_cost(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Those of rows with and without a stated cost of which the other one is stored, and not they."""
@@ -152,12 +144,16 @@ class DailyRows:
         told = {(row[0], kinds[row[1]]) for row in stored}
         return {row[:2] for row in rows if (row[0], kinds[row[1]]) in told}
 
-    def _told_under_another(self, rows: list[Row], elsewhere: list[Row]) -> tuple[set[Row], set[Row]]:
-        """Of a file's rows and of the stored ones of the same accounts those that are the same usage."""
+    def _told_under_another(self, day: int, rows: list[Row]) -> tuple[set[Row], set[Row]]:
+        """Of a file's rows, and of the stored ones of the same accounts under another name, the same usage."""
+        others: set[int] = set().union(*(self.same_as.get(row[0], ()) for row in rows)) if self.same_as else set()
+        elsewhere = [row for row in self.source.dailies(day, others) if row[0] in others] if others else []
         if not elsewhere:
             return set(), set()
         kinds = self.source.kinds({row[1] for row in (*rows, *elsewhere)}, *_RETOLD.get(self.source.name, ()))
-        stored = {(row[0], kinds[row[1]]) for row in elsewhere}
+        # What a newer file says under both names it tells apart.
+        own = set() if self.source.is_older(day) else {(row[0], kinds[row[1]]) for row in rows}
+        stored = {(row[0], kinds[row[1]]) for row in elsewhere} - own
         both = {
             (row[:2], (other, kinds[row[1]]))
             for row in rows
@@ -175,7 +171,7 @@ class DailyRows:
         return {row[:2] for row in rows if kinds[row[1]] in (listed if row[0] in self.no_key else rest)}
 
     def _told_before(
-        self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row], elsewhere: list[Row]
+        self, day: int, rows: list[Row], new: list[Row], existing: Mapping[Row, Row], elsewhere: set[Row]
     ) -> list[Row]:
         """The actors and lines of stored rows that a file says in another way, now with a cost, or under another name.
 
@@ -188,7 +184,7 @@ class DailyRows:
             told = {(row[0], kinds[row[1]]) for row in rows}
             found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
         if not self.source.is_older(day):
-            found |= self._told_under_another(rows, elsewhere)[1]
+            found |= elsewhere
         if self.no_key and not self.source.is_older(day):
             found |= self._told_by_key_or_not(self.source.dailies(day, None), rows) - {row[:2] for row in rows}
         holders = {self.holders[row[0]] for row in rows if row[0] in self.holders}
@@ -240,10 +236,13 @@ def _same_accounts(source: Source, actors: Mapping[Actor, int], members: Sequenc
     address_of = {Actor(member.kind, str(member.account)): Actor("email", member.email) for member in told}
     accounts = stored_actors(source.connection, source.workspace_id, set(address_of))
     beside: dict[int, int] = dict(select_in(source.connection, _BESIDE, (BY_EXPORT,), sorted(accounts.values())))
+    owners: dict[int, set[int]] = defaultdict(set)
+    for account_id, owner in select_in(source.connection, _OWNERS_BY_EXPORT, (BY_EXPORT,), sorted(accounts.values())):
+        owners[account_id].add(owner)
     for account, account_id in accounts.items():
         address_id = actors.get(address_of[account])
         if address_id is not None:
-            found[address_id] |= {account_id, beside.get(account_id, account_id)}
+            found[address_id] |= {account_id, beside.get(account_id, account_id), *owners[account_id]}
     return found
 
 

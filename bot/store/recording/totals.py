@@ -84,7 +84,12 @@ class Totals:
         if new or changed:
             self.source.spans |= spans
             if tells_days(self.source.name):
-                for start in sorted({span.start for span in spans}):
+                starts = {span.start for span in spans}
+                # Of days that totals with a later start tell apart, others may have been told under another name.
+                for start in sorted(starts):
+                    around = select_rows(self.connection, _AROUND, (*self.source.key, start, start))
+                    starts.update(row[0] for row in around)
+                for start in sorted(starts):
                     self.tell_days_apart(start)
         return counted
 
@@ -109,18 +114,25 @@ class Totals:
             others[same(key)].append(key)
         return {key: others.pop(same(key), []) for key in keys}
 
-    def _existing_ranges(self, start: int, until: int) -> dict[tuple[int, int], Values]:
+    def _existing_ranges(
+        self, start: int, until: int, of: Collection[int] | None = None
+    ) -> dict[tuple[int, int], Values]:
         sql = (
             f"SELECT actor_id, line_id, {COUNT_NAMES}, reported_usd FROM usage_ranges "  # noqa: S608
             "WHERE workspace_id = ? AND source_id = ? AND start = ? AND until = ?"
         )
-        rows = select_rows(self.connection, sql, (*self.source.key, start, until))
+        values = (*self.source.key, start, until)
+        if of is None:
+            rows = select_rows(self.connection, sql, values)
+        else:
+            rows = list(select_in(self.connection, f"{sql} AND actor_id IN", values, sorted(of)))
         return {(row[0], row[1]): (*row[2:-1], NOT_STATED if row[-1] is None else row[-1]) for row in rows}
 
-    def tell_days_apart(self, start: int, empty: Collection[int] = ()) -> None:
-        """Make days of totals that start on the same day and end on successive ones.
+    def tell_days_apart(self, start: int, empty: Collection[int] = (), of: Collection[int] | None = None) -> None:
+        """Make days of totals that start on the same day and end on successive ones, of some actors or of all.
 
-        The first of them may be without rows, such as those in ``empty``: the days after their last.
+        The first of them may be without rows, such as those in ``empty``: the days after their last. What some actors'
+        days are depends on all that are of the same people.
         """
         sql = "SELECT DISTINCT until FROM usage_ranges WHERE workspace_id = ? AND source_id = ? AND start = ?"
         ends = sorted(row[0] for row in select_rows(self.connection, sql, (*self.source.key, start)))
@@ -130,7 +142,7 @@ class Totals:
             empty = {*empty, *(day_number(number_day(last) + ONE_DAY) for last in known)}
             overruled = {end for end in empty if end > ends[0]}  # by an earlier report that has rows
             ends = sorted({*(empty - overruled), *ends})
-        reports = self._by_kind([self._existing_ranges(start, end) for end in ends])
+        reports = self._by_kind([self._existing_ranges(start, end, of) for end in ends])
         since_of = dict(zip((start, *ends), range(len(ends)), strict=False))  # its day begins where the one before ends
         actor_ids = {actor_id for report in reports for actor_id, _ in report}
         self._follow(reports)
@@ -138,15 +150,17 @@ class Totals:
         differences = _day_differences(start, ends, [_together(report) for report in reports], listed)
         after = [day_number(number_day(end) + ONE_DAY) for end in overruled]
         closer = self._told_closer(start, max([ends[-1], *after])) if ends else {}
+        person_of = self.source.people_of(actor_ids.union(*closer.values()))
         for day in sorted(overruled - differences.keys()):
             self._replace_day(day, {}, actor_ids - closer.get(day, set()))
         for day, rows in differences.items():
             others, place = actor_ids - closer.get(day, set()), since_of[day]
             before = reports[place - 1] if place else {}
             told: dict[_Key, Values] = {}
+            theirs = {person_of[who] for who in closer.get(day, ())}
             for key, values in rows.items():
                 parts = reports[place][key]
-                if any(one.actor_id in others for one in parts.values()):
+                if not any(person_of[one.actor_id] in theirs for one in parts.values()):
                     told |= _apart(values, parts, before.get(key, {}), partial(listed, key[1]))
             self._replace_day(day, told, others)
 
@@ -231,26 +245,28 @@ class Totals:
 
 
 def tell_apart_again(
-    connection: Connection, workspace_id: int, actor_ids: Iterable[int], book: PriceBook
+    connection: Connection, workspace_id: int, people_ids: Collection[int], book: PriceBook
 ) -> set[tuple[date, int]]:
-    """Make the days anew that totals of some actors tell apart, as whose they are decides what follows what.
+    """Make the days of some people anew that totals tell apart, as whose names are decides what follows what.
 
     Returns the days that changed, each with the ids of the people whose they are.
     """
+    actor_ids = [row[0] for row in select_in(connection, _ACTORS_OF, (), sorted(people_ids))]
     chains: dict[str, list[int]] = defaultdict(list)
-    for name, start in sorted(select_in(connection, _CHAINS, (workspace_id,), sorted(actor_ids))):
+    for name, start in sorted({*select_in(connection, _CHAINS, (workspace_id,), actor_ids)}):
         if tells_days(name):
             chains[name].append(start)
     touched: set[tuple[date, int]] = set()
     for name, starts in chains.items():
         source = Source(connection, workspace_id, name, book, None)
         for start in starts:
-            Totals(source).tell_days_apart(start)
+            Totals(source).tell_days_apart(start, of=actor_ids)
         refresh_ranges(source.rollups)
         touched |= source.touched_people
     return touched
 
 
+_ACTORS_OF = "SELECT id FROM actors WHERE person_id IN"
 _CHAINS = (
     "SELECT DISTINCT sources.name, usage_ranges.start FROM usage_ranges JOIN sources ON sources.id = source_id "
     "WHERE usage_ranges.workspace_id = ? AND actor_id IN"
@@ -267,6 +283,7 @@ _LATER = (
     "SELECT DISTINCT start, until, actor_id FROM usage_ranges "
     "WHERE workspace_id = ? AND source_id = ? AND start > ? AND start < ?"
 )
+_AROUND = "SELECT DISTINCT start FROM usage_ranges WHERE workspace_id = ? AND source_id = ? AND start < ? AND until > ?"
 _DELETE_ACTORS_DAY = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id IN"
 
 
