@@ -58,6 +58,8 @@ def _dollars(text: str) -> Decimal:
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 _A_DAY = "A day such as 2026-11-19."
+_day_option = click.option("--day", type=_usage_day, metavar="D", help=_A_DAY)
+_on_option = click.option("--on", type=_usage_day, metavar="D", help=_A_DAY)
 
 
 class _Commands(click.Group):
@@ -285,7 +287,7 @@ def spend(start: date | None, end: date | None, by: str, as_json: bool) -> None:
 
 
 @app.command()
-@click.option("--day", type=_usage_day, metavar="D", help=_A_DAY)
+@_day_option
 @click.option("--team", metavar="T", help="One team instead of everybody.")
 @click.option("--post", metavar="CHANNEL", help="Post it to this channel id, once.")
 @_json_option
@@ -320,7 +322,7 @@ def digest(day: date | None, team: str | None, post: str | None, as_json: bool) 
 
 
 @app.command()
-@click.option("--day", type=_usage_day, metavar="D", help=_A_DAY)
+@_day_option
 @_json_option
 def alerts(day: date | None, as_json: bool) -> None:
     """Who reached which step of their limit on a day (today unless said otherwise); sends nothing."""
@@ -454,7 +456,7 @@ def collect() -> None:
 
 
 @app.command()
-@click.option("--on", type=_usage_day, metavar="D", help=_A_DAY)
+@_on_option
 @click.option("--history", metavar="MODEL", help="Every price that a model ever had.")
 @_json_option
 def prices(on: date | None, history: str | None, as_json: bool) -> None:
@@ -483,7 +485,7 @@ def prices(on: date | None, history: str | None, as_json: bool) -> None:
 
 @app.command()
 @click.argument("words", nargs=-1, help="A spend to compare them for: $6 a day, or a question.")
-@click.option("--on", type=_usage_day, metavar="D", help=_A_DAY)
+@_on_option
 @_json_option
 def plans(words: tuple[str, ...], on: date | None, as_json: bool) -> None:
     """The subscriptions that are known on a day, or what each would cost for a spend."""

@@ -43,8 +43,7 @@ from bot.spend.records import (
     request_key,
 )
 
-NOBODY = "(nobody named)"
-
+_NOBODY = "(nobody named)"
 _COPILOT = ("date", "username", "sku", "model", "quantity", "gross_amount", "net_amount")
 
 
@@ -77,7 +76,7 @@ def _copilot_records(number: int, row: dict[str, str]) -> Reading:
     record = UsageRecord(
         row=number,
         day=as_day(row["date"], "date"),
-        actor=Actor("login", as_name(row["username"] or NOBODY, "username").lower()),
+        actor=Actor("login", as_name(row["username"] or _NOBODY, "username").lower()),
         model=as_name(row["model"] or row["sku"], "model"),
         usage=TokenUsage(
             *(as_count(row.get(name) or "0", name) for name in ("input", "output", "cache_read", "cache_write"))
@@ -181,8 +180,6 @@ _CURSOR_CSV = (
     "Output Tokens",
     "Cost",
 )
-
-
 _NO_COST = ("", "-", "included", "free", "nan")
 
 
@@ -234,7 +231,7 @@ class OwnCursorCsv(CursorCsv):
 
 def _cursor_actor(user: str) -> Actor:
     """Whose an event is: an address, or what dashboards call an account, or nothing, as of a service."""
-    return email_actor(as_name(user, "user")) if "@" in user else Actor("account", as_name(user or NOBODY, "user"))
+    return email_actor(as_name(user, "user")) if "@" in user else Actor("account", as_name(user or _NOBODY, "user"))
 
 
 def _cursor_time(text: str, context: ReadingContext) -> datetime:

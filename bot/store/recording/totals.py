@@ -207,8 +207,8 @@ class Totals:
             later.update({key: parts for key, parts in earlier.items() if person_of[key[0]] not in present})
 
     def _listed(self, start: int, ends: list[int], reports: list[_Report]) -> _Listed:
-        line_of = {key[1]: parts.get(False, parts.get(True)) for report in reports for key, parts in report.items()}
-        lines = {kind: one.line_id for kind, one in line_of.items() if one is not None}
+        found = ((kind, parts.get(False) or parts[True]) for report in reports for (_, kind), parts in report.items())
+        lines = {kind: one.line_id for kind, one in found}
         prices = self.source.rollups.prices(start, lines.values(), ends[-1]) if lines else {}
 
         def listed(kind: int, counts: Values) -> int:
