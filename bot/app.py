@@ -132,7 +132,7 @@ class Installation:
 
         found, stopped = [], threading.Event()
         if self.settings.admin_key is not None:
-            api = AdminApi(self.settings.admin_key.get_secret_value(), self.settings.anthropic_url, stopped=stopped)
+            api = AdminApi(self.settings.admin_key.value, self.settings.anthropic_url, stopped=stopped)
             found.append(usage_feed(api, self.importer))
             if self.settings.cost_beta:
                 found.append(cost_feed(api, self.importer))

@@ -5,12 +5,15 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from msgspec import Struct
 
-from bot.settings import Country, Days, Picture, Quiet, Settings, Usd, Zone, reason
+from bot.settings import FIELDS, PICTURES, Settings
+from bot.spend.alerts import QuietHours
 from bot.spend.days import ONE_DAY, spend_day
 from bot.spend.workdays import WorkCalendar
 from bot.store.alerting import AlertPolicy, look_again
@@ -31,22 +34,20 @@ CHOSEN = "policy"
 logger = logging.getLogger(__name__)
 
 
-class Policy(BaseModel):
+class Policy(Struct, frozen=True, kw_only=True, dict=True):
     """What holds for one workspace.
 
     ``names`` lets digests name who passed the limit; ``retention_days`` of None keeps everything.
     """
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
-
-    timezone: Zone
-    limit_usd: Usd
-    budget_usd: Usd | None = None
-    holidays: Country = ""
-    quiet_hours: Quiet = None
-    picture: Picture = "image"
+    timezone: ZoneInfo
+    limit_usd: Decimal
+    budget_usd: Decimal | None = None
+    holidays: str = ""
+    quiet_hours: QuietHours | None = None
+    picture: str = PICTURES[0]
     names: bool = False
-    retention_days: Days | None = None
+    retention_days: int | None = None
 
     @cached_property
     def calendar(self) -> WorkCalendar:
@@ -158,15 +159,16 @@ class Policies:
         self._read_at = time.monotonic()
 
     def _with(self, chosen: Mapping[str, str]) -> Policy:
-        usual = {name: getattr(self.settings, name) for name in TITLES}
-        try:
-            return Policy.model_validate(usual | {name: _read(name, value) for name, value in chosen.items()})
-        except ValidationError as error:
-            wrong = {str(one["loc"][0]): reason(one) for one in error.errors(include_input=False, include_url=False)}
-            sentences = {
-                name: f"“{chosen.get(name, '')[:60]}” is no {TITLES[name]}: {why}." for name, why in wrong.items()
-            }
-            raise PolicyProblem(sentences) from error
+        values = {name: getattr(self.settings, name) for name in TITLES}
+        wrong: dict[str, str] = {}
+        for name, said in chosen.items():
+            try:
+                values[name] = _read(name, said)
+            except ValueError as error:
+                wrong[name] = f"“{said[:60]}” is no {TITLES[name]}: {error}."
+        if wrong:
+            raise PolicyProblem(wrong)
+        return Policy(**values)
 
 
 TITLES = {
@@ -182,8 +184,14 @@ TITLES = {
 """What admins choose, and what people call it."""
 
 
+_READERS = dict(FIELDS.values())
+
+
 def _read(name: str, value: str) -> Any:
-    return None if not value and name in ("budget_usd", "retention_days") else value.replace("$", "").strip()
+    """What somebody chose. Raises ValueError that says why it is wrong."""
+    if not value and name in ("budget_usd", "retention_days"):
+        return None
+    return _READERS[name](value.replace("$", "").strip())
 
 
 def delete_old(database: Database, policy: Policy, now: datetime) -> int:

@@ -2,18 +2,16 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import time
-from decimal import Decimal
-from difflib import get_close_matches
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from dotenv import dotenv_values
+from msgspec import Struct, field
 from platformdirs import user_data_dir
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from bot.spend.alerts import DEFAULT_LIMIT_USD, QuietHours, read_quiet_hours
 from bot.spend.workdays import UnknownCountry, WorkCalendar
@@ -56,14 +54,24 @@ EXAMPLES = {
 
 CHANNEL_ID = r"^[CG][A-Z0-9_]+$"
 WORKDAYS = frozenset(range(1, 6))
+PICTURES = ("image", "native", "off")
 
 
 class SettingsProblem(Exception):
     """A setting is missing or wrong; one sentence that names it and shows an example."""
 
 
-def _zone(value: Any) -> ZoneInfo:
-    said = str(value).strip()
+class Secret(NamedTuple):
+    """A value that nobody is to see."""
+
+    value: str
+
+    def __repr__(self) -> str:
+        return "Secret(**********)"
+
+
+def _zone(said: str) -> ZoneInfo:
+    said = said.strip()
     try:
         return ZoneInfo(said)
     except (ValueError, KeyError, OSError):
@@ -73,15 +81,80 @@ def _zone(value: Any) -> ZoneInfo:
     return ZoneInfo(known)
 
 
-def _token(prefix: str) -> AfterValidator:
-    def check(value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(prefix):
+def _secret(least: int) -> Callable[[str], Secret]:
+    return lambda value: Secret(_long_enough(value, least))
+
+
+def _long_enough(value: str, least: int) -> str:
+    if len(value) < least:
+        raise ValueError("it is too short")
+    return value
+
+
+def _token(prefix: str) -> Callable[[str], Secret]:
+    def read(value: str) -> Secret:
+        if not value.startswith(prefix):
             raise ValueError(f"it does not start with {prefix}")
-        if not value.get_secret_value().isascii() or value.get_secret_value() == prefix:
+        if not value.isascii() or value == prefix:
             raise ValueError("it is an example, not a token")
+        return Secret(value)
+
+    return read
+
+
+def _id(pattern: str, what: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"it is no id of a {what}")
         return value
 
-    return AfterValidator(check)
+    return read
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    """Whole numbers between the two, both inclusive."""
+
+    def read(value: str) -> int:
+        if not re.fullmatch(r"-?\d{1,18}", value.strip(), re.ASCII):
+            raise ValueError("it is no whole number")
+        if int(value) < least:
+            raise ValueError(f"it must be at least {least}")
+        if int(value) > most:
+            raise ValueError(f"it must be at most {most}")
+        return int(value)
+
+    return read
+
+
+def read_usd(value: str) -> Decimal:
+    """Dollars from an amount such as "12.50". Raises ValueError that says why it is none."""
+    try:
+        amount = Decimal(value.strip())
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise ValueError("it is no number")
+    if amount <= 0:
+        raise ValueError("it must be over 0")
+    if amount >= 10**9:
+        raise ValueError("it must be under 1000000000")
+    if amount != round(amount, 9):
+        raise ValueError("it has more than nine decimals")
+    return amount
+
+
+def _bool(value: str) -> bool:
+    if value.strip().lower() in ("true", "t", "yes", "y", "on", "1"):
+        return True
+    if value.strip().lower() in ("false", "f", "no", "n", "off", "0"):
+        return False
+    raise ValueError("it is neither true nor false")
+
+
+def _picture(value: str) -> str:
+    if value not in PICTURES:
+        raise ValueError(f"it takes {', '.join(PICTURES[:-1])} or {PICTURES[-1]}")
+    return value
 
 
 def _address(value: str) -> str:
@@ -106,20 +179,20 @@ def _database_url(value: str) -> str:
     return value
 
 
-def _file(value: Path) -> Path:
+def _public_url(value: str) -> str:
+    return _base_url(value).rstrip("/")
+
+
+def _file(value: str) -> Path:
     try:
-        value.expanduser().open("rb").close()
+        Path(value).expanduser().open("rb").close()
     except OSError as error:
         raise ValueError(f"{value} cannot be read ({error.strerror})") from error
-    return value.expanduser()
+    return Path(value).expanduser()
 
 
-def _without_slash(value: str) -> str:
-    return value.rstrip("/")
-
-
-def _user_ids(value: Any) -> tuple[str, ...]:
-    ids = tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else tuple(value)
+def _user_ids(value: str) -> tuple[str, ...]:
+    ids = tuple(word.strip() for word in value.split(",") if word.strip())
     wrong = next((user for user in ids if not re.fullmatch(r"[UW][A-Z0-9]+", user)), None)
     if wrong is not None:
         raise ValueError(f"{wrong[:20]} is no Slack user id")
@@ -134,59 +207,25 @@ def _country(value: str) -> str:
     return value
 
 
-def _weekdays(value: Any) -> frozenset[int]:
-    if isinstance(value, str) and re.fullmatch(r"[1-7]{1,7}", value.strip()):
+def _weekdays(value: str) -> frozenset[int]:
+    if re.fullmatch(r"[1-7]{1,7}", value.strip()):
         return frozenset(map(int, value.strip()))
-    if isinstance(value, frozenset):
-        return value
     raise ValueError("it takes digits from 1 for Monday to 7 for Sunday")
 
 
-def _quiet_hours(value: Any) -> Any:
-    return read_quiet_hours(value) if isinstance(value, str) else value
-
-
-def _clock_time(value: time) -> time:
-    if value.tzinfo is not None or value.second or value.microsecond:
+def _clock_time(value: str) -> time:
+    try:
+        found = time.fromisoformat(value.strip())
+    except ValueError as error:
+        raise ValueError("it is no time") from error
+    if found.tzinfo is not None or found.second or found.microsecond:
         raise ValueError("it is no time on the clock of CLAUDECOST_TIMEZONE in hours and minutes")
-    return value
+    return found
 
 
-Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-Country = Annotated[str, AfterValidator(_country)]
-Usd = Annotated[Decimal, Field(gt=0, lt=10**9, decimal_places=9)]
-Days = Annotated[int, Field(ge=90, le=3650)]
-Quiet = Annotated[QuietHours | None, BeforeValidator(_quiet_hours)]
-Picture = Literal["image", "native", "off"]
-
-
-def _named(name: str, default: Any = None, **limits: Any) -> Any:
-    return Field(default, validation_alias=name, validate_default=False, **limits)
-
-
-_WHY = {
-    "string_pattern_mismatch": "it is no id of a channel",
-    "too_short": "it is too short",
-    "decimal_parsing": "it is no number",
-    "finite_number": "it is no number",
-    "decimal_max_places": "it has more than nine decimals",
-    "greater_than": "it must be over {gt}",
-    "greater_than_equal": "it must be at least {ge}",
-    "less_than": "it must be under {lt}",
-    "less_than_equal": "it must be at most {le}",
-    "int_parsing": "it is no whole number",
-    "time_parsing": "it is no time",
-    "bool_parsing": "it is neither true nor false",
-}
 _PREFIX = "CLAUDECOST_"
 _ESCAPED = str.maketrans({sign: quote(sign) for sign in "%?#"})
 """What would mean something else in the URL of a file."""
-
-
-def reason(wrong: Mapping[str, Any]) -> str:
-    """Why pydantic refused a value, in our words where it has its own."""
-    ours = _WHY.get(wrong["type"])
-    return ours.format_map(wrong.get("ctx") or {}) if ours else str(wrong["msg"]).removeprefix("Value error, ")
 
 
 def _given() -> dict[str, str]:
@@ -194,56 +233,58 @@ def _given() -> dict[str, str]:
 
     Raises SettingsProblem for a misspelt name, which would otherwise leave a setting at its default without a word.
     """
-    said = [*(dotenv_values(".env").items() if Path(".env").is_file() else ()), *os.environ.items()]
+    said = [*(_dotenv() if Path(".env").is_file() else ()), *os.environ.items()]
     for name, _ in sorted(said):
         if name.upper().startswith(_PREFIX) and name.upper() not in EXAMPLES:
+            from difflib import get_close_matches  # where there is something to say of it
+
             near = get_close_matches(name.upper(), EXAMPLES, 1)
             hint = f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(EXAMPLES)}."
             raise SettingsProblem(f"{name} is no setting. {hint}")
     return {name.upper(): value for name, value in said if value}
 
 
-class Settings(BaseModel):
+def _dotenv() -> Iterable[tuple[str, str | None]]:
+    from dotenv import dotenv_values  # where there is such a file
+
+    return dotenv_values(".env").items()
+
+
+class Settings(Struct, frozen=True, kw_only=True):
     """All settings. Secrets print as stars."""
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
-
-    slack_bot_token: Annotated[SecretStr, _token("xoxb-")] | None = _named("SLACK_BOT_TOKEN")
-    slack_app_token: Annotated[SecretStr, _token("xapp-")] | None = _named("SLACK_APP_TOKEN")
-    slack_signing_secret: SecretStr | None = _named("SLACK_SIGNING_SECRET", min_length=16)
-    client_id: str | None = _named("SLACK_CLIENT_ID", min_length=3)
-    slack_client_secret: SecretStr | None = _named("SLACK_CLIENT_SECRET", min_length=4)
-    slack_api_url: Annotated[str, AfterValidator(_base_url)] = _named("SLACK_API_URL", "https://slack.com/api/")
-    database_url: Annotated[str, AfterValidator(_database_url)] | None = _named("DATABASE_URL")
-    public_url: Annotated[str, AfterValidator(_base_url), AfterValidator(_without_slash)] | None = _named(
-        "CLAUDECOST_URL"
-    )
-    workspace: str | None = _named("CLAUDECOST_WORKSPACE", pattern=r"^T[A-Z0-9]+$")
-    timezone: Zone = _named("CLAUDECOST_TIMEZONE", ZoneInfo("UTC"))
-    data_dir: Path = _named("CLAUDECOST_DATA_DIR", Path(user_data_dir("claudecost", appauthor=False)))
-    limit_usd: Usd = _named("CLAUDECOST_LIMIT_USD", DEFAULT_LIMIT_USD)
-    prices: Annotated[Path, AfterValidator(_file)] | None = _named("CLAUDECOST_PRICES")
-    plans: Annotated[Path, AfterValidator(_file)] | None = _named("CLAUDECOST_PLANS")
-    holidays: Country = _named("CLAUDECOST_HOLIDAYS", "")
-    digest_channel: str | None = _named("CLAUDECOST_DIGEST_CHANNEL", pattern=CHANNEL_ID)
-    digest_time: Annotated[time, AfterValidator(_clock_time)] = _named("CLAUDECOST_DIGEST_TIME", time(9))
-    digest_weekdays: Annotated[frozenset[int], BeforeValidator(_weekdays)] = _named(
-        "CLAUDECOST_DIGEST_WEEKDAYS", WORKDAYS
-    )
-    budget_usd: Usd | None = _named("CLAUDECOST_BUDGET_USD")
-    quiet_hours: Quiet = _named("CLAUDECOST_QUIET_HOURS", QuietHours(time(21), time(7)))
-    picture: Picture = _named("CLAUDECOST_PICTURE", "image")
-    names: bool = _named("CLAUDECOST_NAMES", False)
-    retention_days: Days | None = _named("CLAUDECOST_RETENTION_DAYS")
-    bind: Annotated[str, AfterValidator(_address)] | None = _named("CLAUDECOST_BIND")
-    admins: Annotated[tuple[str, ...], BeforeValidator(_user_ids)] = _named("CLAUDECOST_ADMINS", ())
-    slack_admins: bool = _named("CLAUDECOST_SLACK_ADMINS", False)
-    watch_folder: Path | None = _named("CLAUDECOST_WATCH_FOLDER")
-    otlp_token: SecretStr | None = _named("CLAUDECOST_OTLP_TOKEN", min_length=16)
-    cost_beta: bool = _named("CLAUDECOST_COST_BETA", False)
-    admin_key: SecretStr | None = _named("ANTHROPIC_ADMIN_KEY", min_length=16)
-    anthropic_url: Annotated[str, AfterValidator(_base_url)] = _named("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
-    port: int | None = _named("PORT", gt=0, lt=65536)
+    slack_bot_token: Secret | None = None
+    slack_app_token: Secret | None = None
+    slack_signing_secret: Secret | None = None
+    client_id: str | None = None
+    slack_client_secret: Secret | None = None
+    slack_api_url: str = "https://slack.com/api/"
+    database_url: str | None = None
+    public_url: str | None = None
+    workspace: str | None = None
+    timezone: ZoneInfo = ZoneInfo("UTC")
+    data_dir: Path = field(default_factory=lambda: Path(user_data_dir("claudecost", appauthor=False)))
+    limit_usd: Decimal = DEFAULT_LIMIT_USD
+    prices: Path | None = None
+    plans: Path | None = None
+    holidays: str = ""
+    digest_channel: str | None = None
+    digest_time: time = time(9)
+    digest_weekdays: frozenset[int] = WORKDAYS
+    budget_usd: Decimal | None = None
+    quiet_hours: QuietHours | None = QuietHours(time(21), time(7))
+    picture: str = PICTURES[0]
+    names: bool = False
+    retention_days: int | None = None
+    bind: str | None = None
+    admins: tuple[str, ...] = ()
+    slack_admins: bool = False
+    watch_folder: Path | None = None
+    otlp_token: Secret | None = None
+    cost_beta: bool = False
+    admin_key: Secret | None = None
+    anthropic_url: str = "https://api.anthropic.com"
+    port: int | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -268,21 +309,67 @@ class Settings(BaseModel):
 
     def secret(self, name: str) -> str:
         """The value of a secret setting by its environment name. Raises SettingsProblem where it is not set."""
-        value: SecretStr | None = getattr(self, name.lower())
-        if value is None:
+        found: Secret | None = getattr(self, name.lower())
+        if found is None:
             raise SettingsProblem(f"{name} is not set. Example: {name}={EXAMPLES[name]}")
-        return value.get_secret_value()
+        return found.value
+
+
+FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "SLACK_BOT_TOKEN": ("slack_bot_token", _token("xoxb-")),
+    "SLACK_APP_TOKEN": ("slack_app_token", _token("xapp-")),
+    "SLACK_SIGNING_SECRET": ("slack_signing_secret", _secret(16)),
+    "SLACK_CLIENT_ID": ("client_id", lambda value: _long_enough(value, 3)),
+    "SLACK_CLIENT_SECRET": ("slack_client_secret", _secret(4)),
+    "SLACK_API_URL": ("slack_api_url", _base_url),
+    "DATABASE_URL": ("database_url", _database_url),
+    "CLAUDECOST_URL": ("public_url", _public_url),
+    "CLAUDECOST_WORKSPACE": ("workspace", _id(r"T[A-Z0-9]+", "workspace")),
+    "CLAUDECOST_TIMEZONE": ("timezone", _zone),
+    "CLAUDECOST_DATA_DIR": ("data_dir", Path),
+    "CLAUDECOST_LIMIT_USD": ("limit_usd", read_usd),
+    "CLAUDECOST_PRICES": ("prices", _file),
+    "CLAUDECOST_PLANS": ("plans", _file),
+    "CLAUDECOST_HOLIDAYS": ("holidays", _country),
+    "CLAUDECOST_DIGEST_CHANNEL": ("digest_channel", _id(CHANNEL_ID, "channel")),
+    "CLAUDECOST_DIGEST_TIME": ("digest_time", _clock_time),
+    "CLAUDECOST_DIGEST_WEEKDAYS": ("digest_weekdays", _weekdays),
+    "CLAUDECOST_BUDGET_USD": ("budget_usd", read_usd),
+    "CLAUDECOST_QUIET_HOURS": ("quiet_hours", read_quiet_hours),
+    "CLAUDECOST_PICTURE": ("picture", _picture),
+    "CLAUDECOST_NAMES": ("names", _bool),
+    "CLAUDECOST_RETENTION_DAYS": ("retention_days", _whole(90, 3650)),
+    "CLAUDECOST_BIND": ("bind", _address),
+    "CLAUDECOST_ADMINS": ("admins", _user_ids),
+    "CLAUDECOST_SLACK_ADMINS": ("slack_admins", _bool),
+    "CLAUDECOST_WATCH_FOLDER": ("watch_folder", Path),
+    "CLAUDECOST_OTLP_TOKEN": ("otlp_token", _secret(16)),
+    "CLAUDECOST_COST_BETA": ("cost_beta", _bool),
+    "ANTHROPIC_ADMIN_KEY": ("admin_key", _secret(16)),
+    "ANTHROPIC_BASE_URL": ("anthropic_url", _base_url),
+    "PORT": ("port", _whole(1, 65535)),
+}
+"""By the name in the environment the field, and what reads it: it raises ValueError that says why a value is wrong."""
+
+
+def settings_of(given: Mapping[str, str]) -> Settings:
+    """The settings that names of the environment say. Raises SettingsProblem that names each wrong one."""
+    found: dict[str, Any] = {}
+    wrong: list[str] = []
+    for name, (where, read) in FIELDS.items():
+        if name in given:
+            try:
+                found[where] = read(given[name])
+            except ValueError as error:
+                wrong.append(f"{name} is wrong: {error}. Example: {name}={EXAMPLES[name]}")
+    if wrong:
+        raise SettingsProblem(" ".join(wrong))
+    return Settings(**found)
 
 
 def load_settings() -> Settings:
     """Read the settings. Raises SettingsProblem that names each wrong one and shows an example."""
     try:
-        return Settings.model_validate(_given())
+        return settings_of(_given())
     except UnicodeDecodeError as error:
         raise SettingsProblem(".env is not UTF-8 text; save it as UTF-8.") from error
-    except ValidationError as error:
-        sentences = []
-        for wrong in error.errors(include_input=False, include_url=False):
-            name = str(wrong["loc"][0])
-            sentences.append(f"{name} is wrong: {reason(wrong)}. Example: {name}={EXAMPLES.get(name, '')}")
-        raise SettingsProblem(" ".join(sentences)) from error

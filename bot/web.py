@@ -48,7 +48,7 @@ class WebApp:
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
         token = installation.settings.otlp_token
-        self.token = token.get_secret_value() if token else ""
+        self.token = token.value if token else ""
         self._receiving = BoundedSemaphore(RECEIVING)
         self.slack: SlackRequestHandler | None = None
         if installation.settings.slack_signing_secret is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import SecretStr
+from msgspec.structs import replace
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackTokenRotationError
 from slack_sdk.oauth.installation_store import Bot
@@ -27,7 +27,7 @@ from sqlalchemy import Dialect, Text, TypeDecorator
 
 from bot.app import Installation, background_threads
 from bot.policy import Policies, delete_old
-from bot.settings import Settings, SettingsProblem
+from bot.settings import Secret, Settings, SettingsProblem
 from bot.slack.app_manifest import REDIRECT_PATH
 from bot.slack.scopes import SCOPES
 from bot.store.database import Database, open_database
@@ -209,14 +209,14 @@ class Workspaces:
         """The settings of one workspace: who installed the app is an admin, and feeds of the settings are nobody's."""
         installer = (workspace.installer,) if workspace.installer else ()
         own = {
-            "slack_bot_token": SecretStr(token),
+            "slack_bot_token": Secret(token),
             "admins": (*self.settings.admins, *installer),
             "digest_channel": None,
             "admin_key": None,
             "watch_folder": None,
             "otlp_token": None,
         }
-        return self.settings.model_copy(update=own)
+        return replace(self.settings, **own)
 
 
 class EncryptedText(TypeDecorator[str]):

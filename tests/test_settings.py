@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import EXAMPLES, Settings, SettingsProblem, load_settings
+from bot.settings import EXAMPLES, SettingsProblem, load_settings, settings_of
 from bot.store.database import open_database
 
 
@@ -74,12 +74,12 @@ def test_a_file_of_another_encoding_is_refused(env_file: Path) -> None:
 
 @pytest.mark.parametrize("name", ["plain", "what?", "50%41", "a#b", "é b"])
 def test_the_data_directory_is_the_one_that_was_said(tmp_path: Path, name: str) -> None:
-    settings = Settings.model_validate({"CLAUDECOST_DATA_DIR": str(tmp_path / name)})
+    settings = settings_of({"CLAUDECOST_DATA_DIR": str(tmp_path / name)})
     open_database(settings.database).close()
     assert [path.parent.name for path in tmp_path.rglob("claudecost.db")] == [name]
 
 
 def test_secrets_print_as_stars() -> None:
-    settings = Settings.model_validate({"SLACK_BOT_TOKEN": "xoxb-1-hidden"})
+    settings = settings_of({"SLACK_BOT_TOKEN": "xoxb-1-hidden"})
     assert "hidden" not in repr(settings)
     assert settings.secret("SLACK_BOT_TOKEN") == "xoxb-1-hidden"

@@ -20,7 +20,7 @@ from bot.playground.generate_export import LAST_DAY, MAIN_FILE, RESTATED_FILE, T
 from bot.playground.server import served
 from bot.playground.web_api import create_web_api
 from bot.playground.workspace import BOT_TOKEN, SIGNING_SECRET, User, Workspace
-from bot.settings import Settings
+from bot.settings import Settings, settings_of
 from bot.slack.blocks.message import Message
 from bot.slack.blocks.plain import as_text
 from bot.terminal import print_import
@@ -128,7 +128,7 @@ def stage_settings(database_url: str, slack_url: str) -> Settings:
     """Settings of the demo alone: nothing of the environment comes into it."""
     for name in [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]:
         del os.environ[name]
-    return Settings.model_validate(
+    return settings_of(
         {
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_SIGNING_SECRET": SIGNING_SECRET,

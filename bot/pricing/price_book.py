@@ -10,17 +10,16 @@ from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import msgspec
+from msgspec import Meta, Struct, field
 
 from bot.pricing.errors import NoPriceForCondition, NoPriceOnDate, PriceBookError, UnknownModel
-from bot.pricing.usage import STANDARD, UNSPLIT, PriceConditions
+from bot.pricing.usage import STANDARD, TOKEN_KINDS, UNSPLIT, PriceConditions
 
 DEFAULT_FAMILY = "sonnet"
 STALE_AFTER_DAYS = 60
-
-Dollars = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
 
 
 class TokenPrices(NamedTuple):
@@ -34,34 +33,38 @@ class TokenPrices(NamedTuple):
     web_search: Decimal = Decimal(0)
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+class _Row(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file. Decimals are written as text, or read as they stand there, so that they are exact."""
 
 
-class KindPrices(_Row):
+class KindPrices(_Row, frozen=True, kw_only=True):
     """The five token prices of one row, in dollars per million tokens."""
 
-    input: Dollars
-    output: Dollars
-    cache_read: Dollars
-    cache_write_5m: Dollars
-    cache_write_1h: Dollars
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal
+    cache_write_5m: Decimal
+    cache_write_1h: Decimal
+
+    def __post_init__(self) -> None:
+        for kind in TOKEN_KINDS:
+            _check_dollars(kind, getattr(self, kind))
 
     def prices(self) -> TokenPrices:
         return TokenPrices(self.input, self.output, self.cache_read, self.cache_write_5m, self.cache_write_1h)
 
 
-class LongPrompt(_Row):
+class LongPrompt(_Row, frozen=True, kw_only=True):
     """Prices of a request whose prompt is strictly over ``over_tokens``; they hold for every token of the request."""
 
-    over_tokens: Annotated[int, Field(gt=0)]
+    over_tokens: Annotated[int, Meta(gt=0)]
     prices: KindPrices
 
 
-class PriceRow(KindPrices):
+class PriceRow(KindPrices, frozen=True, kw_only=True):
     """The prices of one model from a day (inclusive) to the model's next row (exclusive)."""
 
-    start: Annotated[date, Field(alias="from")]
+    start: date = field(name="from")
     source: str
     fast: KindPrices | None = None
     long_prompt: LongPrompt | None = None
@@ -69,7 +72,7 @@ class PriceRow(KindPrices):
     revoked: str | None = None
 
 
-class Model(_Row):
+class Model(_Row, frozen=True, kw_only=True):
     """One model, its family ("opus"), and its price rows, oldest first."""
 
     id: str
@@ -80,7 +83,7 @@ class Model(_Row):
     context_window: Literal[200_000, 1_000_000] = 1_000_000
     retired: date | None = None
     note: str | None = None
-    prices: Annotated[list[PriceRow], Field(min_length=1)]
+    prices: Annotated[list[PriceRow], Meta(min_length=1)]
 
     @property
     def rows(self) -> list[PriceRow]:
@@ -88,41 +91,51 @@ class Model(_Row):
         return sorted((row for row in self.prices if row.revoked is None), key=lambda row: row.start)
 
 
-class _Extra(_Row):
+class _Extra(_Row, frozen=True, kw_only=True):
     name: Literal["web_search", "batch", "us"]
-    start: Annotated[date, Field(alias="from")]
+    start: date = field(name="from")
     source: str
-    usd: Dollars = Decimal(0)
-    factor: Dollars = Decimal(1)
+    usd: Decimal = Decimal(0)
+    factor: Decimal = Decimal(1)
+
+    def __post_init__(self) -> None:
+        _check_dollars("usd", self.usd)
+        _check_dollars("factor", self.factor)
 
 
-class _File(_Row):
+class _File(_Row, frozen=True, kw_only=True):
     as_of: date
     sources: dict[str, str]
     extras: list[_Extra]
     models: list[Model]
 
 
-class Discount(_Row):
+class Discount(_Row, frozen=True, kw_only=True):
     """A contract's discount on token prices: ``percent`` off for a model id, a family, or "*" for every model."""
 
     model: str
-    percent: Annotated[Decimal, Field(ge=0, le=100, decimal_places=4)]
-    start: Annotated[date, Field(alias="from")] = date.min
+    percent: Decimal
+    start: date = field(name="from", default=date.min)
     note: str | None = None
 
+    def __post_init__(self) -> None:
+        _check("percent", self.percent, Decimal(0), Decimal(100), 4)
 
-class _Name(_Row):
+
+class _Name(_Row, frozen=True, kw_only=True):
     name: str
     model: str
 
 
-class _Prefix(_Row):
+class _Prefix(_Row, frozen=True, kw_only=True):
     prefix: str
-    factor: Annotated[Decimal, Field(gt=0, decimal_places=4)] = Decimal(1)
+    factor: Decimal = Decimal(1)
+
+    def __post_init__(self) -> None:
+        _check("factor", self.factor, Decimal("0.0001"), Decimal(10_000), 4)
 
 
-class OwnPrices(_Row):
+class OwnPrices(_Row, frozen=True, kw_only=True):
     """A team's own file: discounts, further models, further names, and the prefixes of other platforms.
 
     A model with an id that the price book has replaces it. A name that starts with a prefix means the model that the
@@ -134,6 +147,20 @@ class OwnPrices(_Row):
     discounts: list[Discount] = []
     names: list[_Name] = []
     prefixes: list[_Prefix] = []
+
+
+_MOST = Decimal("999999.999999")
+
+
+def _check_dollars(name: str, value: Decimal) -> None:
+    _check(name, value, Decimal(0), _MOST, 6)
+
+
+def _check(name: str, value: Decimal, least: Decimal, most: Decimal, places: int) -> None:
+    """Refuse a number that is out of bounds (both inclusive), or has more decimals than are kept."""
+    if not (value.is_finite() and least <= value <= most and value == round(value, places)):
+        takes = f"a number from {least} to {most} with at most {places} decimals"
+        raise ValueError(f".{name} is wrong: it is {str(value)!r}; it takes {takes}")
 
 
 # claude-opus-4-6, opus 4.6, Opus-4-6, claude-3-5-haiku-20241022, anthropic/claude-opus-4.6, claude-opus-5-5[1m]
@@ -435,17 +462,32 @@ _Content = TypeVar("_Content", bound=_Row)
 
 def _validated(kind: type[_Content], text: str, where: str) -> _Content:
     try:
-        return kind.model_validate(tomllib.loads(text))
+        said = tomllib.loads(text, parse_float=Decimal)
+        return msgspec.convert(said, kind)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PriceBookError(f"{where} is not valid TOML: {error}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "missing":
-            raise PriceBookError(f"{where}: {place} is missing.") from error
-        if first["type"] == "extra_forbidden":
-            raise PriceBookError(f"{where}: {place} is no field that is known here.") from error
-        raise PriceBookError(f"{where}: {place} is wrong: {first['msg']}, got {first['input']!r}.") from error
+    except msgspec.ValidationError as error:
+        raise PriceBookError(f"{where}: {_in_words(str(error), said)}.") from error
+
+
+_MISSING = re.compile(r"Object missing required field `(.+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.+)`")
+
+
+def _in_words(error: str, said: dict[str, Any]) -> str:
+    """What msgspec says of a file, with the place as ``models.0.prices.1.input`` and what stands there."""
+    what, _, path = error.partition(" - at `$")
+    steps = [int(step) if step.isdigit() else step for step in re.findall(r"\w+", path)]
+    for pattern, words in ((_MISSING, "is missing"), (_UNKNOWN, "is no field that is known here")):
+        if match := pattern.fullmatch(what):
+            return f"{'.'.join(map(str, [*steps, match[1]]))} {words}"
+    place = ".".join(map(str, steps))
+    if what.startswith("."):
+        return place + what
+    found: Any = said
+    for step in steps:
+        found = found[step]
+    return f"{place} is wrong: {what[0].lower()}{what[1:]}; it is {found!r}"
 
 
 def _check_sources(named: Iterable[tuple[str, str]], sources: dict[str, str], where: str) -> None:

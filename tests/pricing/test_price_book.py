@@ -164,7 +164,7 @@ TEXT = files("bot.pricing").joinpath("prices.toml").read_text(encoding="utf-8")
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ('input = "8"', 'input = "-8"', r"models\.0\.prices\.0\.input is wrong: .* greater than or equal to 0"),
+        ('input = "8"', 'input = "-8"', r"models\.0\.prices\.0\.input is wrong: it is '-8'; it takes a number from 0"),
         ('input = "8"', 'input = "eight"', r"models\.0\.prices\.0\.input is wrong"),
         ('input = "8"\n', "", r"models\.0\.prices\.0\.input is missing"),
         ("[[models]]", "[models", "prices.toml is not valid TOML"),

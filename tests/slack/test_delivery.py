@@ -15,6 +15,7 @@ from urllib.error import URLError
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 from slack_sdk.errors import SlackApiError
 
 from bot.app import Installation
@@ -23,7 +24,7 @@ from bot.playground.server import served
 from bot.playground.web_api import create_web_api
 from bot.playground.workspace import BOT_TOKEN, Fault, Workspace
 from bot.pricing import TokenUsage
-from bot.settings import Settings
+from bot.settings import Settings, settings_of
 from bot.slack.delivery import Sender
 from bot.slack.errors import Meaning, classify
 from bot.spend.digest import DigestFacts
@@ -36,7 +37,7 @@ from tests.usage import DAY, opus_for, store, used
 
 
 def settings(database_url: str, slack_url: str, **more: Any) -> Settings:
-    return Settings.model_validate(
+    return settings_of(
         {
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_API_URL": f"{slack_url}/api/",
@@ -575,11 +576,11 @@ def test_a_limit_or_a_price_that_was_changed_while_the_app_was_off_is_followed(
         'cache_write_5m = "12"\ncache_write_1h = "20"\nsource = "contract"\n',
         encoding="utf-8",
     )
-    later = Installation(bot.settings.model_copy(update={"prices": prices}), clock=bot.clock)
+    later = Installation(replace(bot.settings, prices=prices), clock=bot.clock)
     steps = [one.step for one in all_deliveries(later.database) if one.kind == "alert"]
     assert steps == [2]
     stricter = {"prices": prices, "limit_usd": Decimal(5)}
-    later = Installation(bot.settings.model_copy(update=stricter), clock=bot.clock)
+    later = Installation(replace(bot.settings, **stricter), clock=bot.clock)
     found = [(person_by_id(later.database, int(one.target)), one.step) for one in all_deliveries(later.database)]
     assert {(person.email, step) for person, step in found if person is not None} == {
         ("ada@example.com", 2),

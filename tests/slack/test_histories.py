@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from bot.app import Installation
@@ -80,8 +81,7 @@ class History:
             CLAUDECOST_QUIET_HOURS="off",
             CLAUDECOST_DIGEST_WEEKDAYS="1234567",
         )
-        chosen.digest_channel = None
-        return Installation(chosen, clock=lambda: self.now)
+        return Installation(replace(chosen, digest_channel=None), clock=lambda: self.now)
 
     def subscribe(self, zone: str, hour: int) -> None:
         subscribe(self.bot.database, Subscription(CHANNEL, time(hour), ZoneInfo(zone), EVERY_DAY), self.now)

@@ -10,7 +10,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.app import Installation
-from bot.settings import Settings
+from bot.settings import settings_of
 from bot.spend.records import Actor
 from bot.store import deliveries
 from bot.store.alerting import AlertPolicy
@@ -48,7 +48,7 @@ def keyed(messages: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def bot(database_url: str, slack_url: str, client: WebClient) -> Iterator[Installation]:
-    settings = Settings.model_validate(
+    settings = settings_of(
         {
             "SLACK_BOT_TOKEN": TOKEN,
             "SLACK_API_URL": slack_url,

@@ -304,7 +304,7 @@ class TestRetention:
     ) -> None:
         bot = stage.installation
         save(stage, retention_days="730")
-        bot.policy.settings = bot.settings.model_copy(update={"retention_days": 90})
+        bot.policy.settings = replace(bot.settings, retention_days=90)
         store(bot.database, used(opus_for(3), day=date(2026, 3, 1), reported="3"))
 
         def locked(*_: object) -> None:

@@ -37,7 +37,7 @@ def text_of(facts: DigestFacts) -> str:
 
 
 def paris(database: Database, book: PriceBook) -> Ledger:
-    return Ledger(database, book, lambda: utc_policy().model_copy(update={"timezone": PARIS}))
+    return Ledger(database, book, lambda: replace(utc_policy(), timezone=PARIS))
 
 
 def told(stage: Stage, channel: str = "C2") -> list[str]:

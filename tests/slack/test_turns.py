@@ -213,7 +213,7 @@ class TestSilence:
     def test_doctor_says_where_nobody_would_hear_of_it(self, stage: Stage) -> None:
         settings = stage.installation.settings
         for admins, said in (((), ["set CLAUDECOST_ADMINS"]), (("U001",), [])):
-            found = settings.model_copy(update={"admins": admins, "slack_admins": True})
+            found = replace(settings, admins=admins, slack_admins=True)
             bot = Installation(found, clock=lambda: NOW)
             try:
                 assert [check.todo for check in examine(bot, NOW) if check.name == "admins"] == said
@@ -221,7 +221,7 @@ class TestSilence:
                 bot.close()
 
     def test_doctor_says_that_nobody_runs_a_feed(self, stage: Stage, tmp_path: Path) -> None:
-        found = stage.installation.settings.model_copy(update={"watch_folder": tmp_path})
+        found = replace(stage.installation.settings, watch_folder=tmp_path)
         for minutes, said in ((11, ""), (12, "nobody has run it since it was due: start claudecost run or worker")):
             now = NOW + timedelta(minutes=minutes)
             bot = Installation(found, clock=lambda now=now: now)  # type: ignore[misc]
@@ -234,7 +234,7 @@ class TestSilence:
     def test_metrics_say_how_feeds_sources_and_messages_are(
         self, stage: Stage, book: PriceBook, tmp_path: Path
     ) -> None:
-        settings = stage.installation.settings.model_copy(update={"watch_folder": tmp_path})
+        settings = replace(stage.installation.settings, watch_folder=tmp_path)
         now = NOW + timedelta(minutes=3)
         bot = Installation(settings, clock=lambda: now)
         (tmp_path / "a.csv").write_text(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
+from msgspec.structs import replace
 from slack_sdk import WebClient
 from slack_sdk.oauth.installation_store import Bot
 from slack_sdk.oauth.installation_store import Installation as Installed
@@ -26,7 +26,7 @@ from bot.playground.dispatch import signed_headers
 from bot.playground.server import served
 from bot.playground.web_api import create_web_api
 from bot.playground.workspace import BOT_TOKEN, SIGNING_SECRET, TEAM_ID, Workspace
-from bot.settings import Settings, SettingsProblem
+from bot.settings import Secret, Settings, SettingsProblem, settings_of
 from bot.slack.app_manifest import REDIRECT_PATH
 from bot.spend.records import Actor
 from bot.store.deliveries import all_deliveries, owe_digest
@@ -44,9 +44,8 @@ PUBLIC = "http://127.0.0.1:3100"
 
 
 def shared(database_url: str, api_url: str, **more: Any) -> Settings:
-    return Settings.model_validate(
+    return settings_of(
         {
-            "SLACK_BOT_TOKEN": None,
             "SLACK_CLIENT_ID": "111.222",
             "SLACK_CLIENT_SECRET": "sekret",
             "SLACK_SIGNING_SECRET": SIGNING_SECRET,
@@ -323,7 +322,7 @@ class TestTwoWorkspaces:
                 SettingsProblem, match="CLAUDECOST_WORKSPACE is not set; workspaces are T0PLAYGRND, T0OTHER"
             ):
                 workspaces.chosen()
-            workspaces.settings = workspaces.settings.model_copy(update={"workspace": "T0OTHER"})
+            workspaces.settings = replace(workspaces.settings, workspace="T0OTHER")
             assert workspaces.chosen().database.workspace_id == 3  # 1 is kept for that of a token
 
 
@@ -365,9 +364,7 @@ class TestTokensAtRest:
     ) -> None:
         with two(database_url):
             pass
-        other = shared(database_url, "http://127.0.0.1:9/api/").model_copy(
-            update={"slack_client_secret": SecretStr("another")}
-        )
+        other = replace(shared(database_url, "http://127.0.0.1:9/api/"), slack_client_secret=Secret("another"))
         with opened(other) as workspaces:
             assert workspaces.all() == []
         assert "install the app again at /slack/install" in caplog.text

@@ -25,7 +25,7 @@ from bot.app import Installation
 from bot.doctor import examine
 from bot.imports import Importer
 from bot.playground.server import served
-from bot.settings import Settings
+from bot.settings import settings_of
 from bot.sources.otlp_http import MAX_BODY, Refused, accept
 from bot.store.deliveries import all_deliveries
 from bot.web import RECEIVING, THREADS, WebApp
@@ -43,7 +43,7 @@ def installation(database_url: str) -> Iterator[Installation]:
         "SLACK_SIGNING_SECRET": "0123456789abcdef",
         "CLAUDECOST_OTLP_TOKEN": TOKEN,
     }
-    installation = Installation(Settings.model_validate(settings))
+    installation = Installation(settings_of(settings))
     yield installation
     installation.database.close()
 

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from bot.policy import MIN_GROUP, TITLES, Policy
-from bot.settings import Usd
+from bot.settings import read_usd
 from bot.slack.blocks.message import Block, actions, button, escape, one_line, quoting_section, section
 from bot.store.teams import Team
 
@@ -22,7 +20,6 @@ MAX_TEAMS = 40
 """Teams whose budgets fit into one window; claudecost team sets those of more."""
 
 MAX_LABEL = 150
-_BUDGET: TypeAdapter[Decimal | None] = TypeAdapter(Usd | None)
 MAX_SAID = 20
 _VALUE = "value"
 _ON, _OFF = "on", "off"
@@ -113,8 +110,8 @@ def chosen_budgets(changed: dict[str, str]) -> dict[int, Decimal | None]:
     for name, said in changed.items():
         if name.startswith(TEAM_BLOCK):
             try:
-                found[int(name.removeprefix(TEAM_BLOCK))] = _BUDGET.validate_python(said or None)
-            except ValidationError:
+                found[int(name.removeprefix(TEAM_BLOCK))] = read_usd(said) if said else None
+            except ValueError:
                 raise ValueError(name) from None
     return found
 
