@@ -51,9 +51,9 @@ def one_by_one(found: Iterable[Record | Problem]) -> Iterator[Record | Problem]:
         if not isinstance(one, RequestRows):
             yield one
             continue
-        for row, name, counts, reported, request in one.requests:
+        for row, name, counts, reported, key, at, is_sidechain, said in one.requests:
             model, conditions, part = one.names[name]
-            usage = TokenUsage(*counts)
+            usage, request = TokenUsage(*counts), Request(key, at, is_sidechain, name=said)
             yield UsageRecord(
                 row, one.day, one.actor, model, usage, conditions, part=part, reported_usd=reported, request=request
             )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -31,7 +31,7 @@ from bot.exports.reader import (
 from bot.exports.response_lines import response_lines
 from bot.pricing import PriceConditions
 from bot.spend.days import SpendDays, milliseconds
-from bot.spend.records import Problem, Request, RequestRows, request_key
+from bot.spend.records import Problem, RequestRows, request_key
 
 _BRACE = ord("{")
 _TYPES = frozenset(
@@ -141,7 +141,7 @@ class Transcripts:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """The responses day by day, in the order of their first lines; a row is the number of the fullest line."""
         lines = _Lines(context)
-        for row, line in response_lines(export.file):
+        for row, line, short in response_lines(export.file):
             if line is None:
                 yield Problem(row, f"Line {row} was left out: it is longer than {MAX_LINE // 2**20} MB.")
                 continue
@@ -150,7 +150,7 @@ class Transcripts:
                     yield Problem(row, f"Line {row} was left out: it is no JSON object.")
                 continue
             try:
-                lines.add(row, line)
+                lines.add(row, line, short)
             except _UNREADABLE as error:
                 yield from _read_again(lines, row, bytes(line), error)
         yield from lines.days()
@@ -161,7 +161,7 @@ def _read_again(lines: "_Lines", row: int, line: bytes, error: Exception) -> Ite
     whole = whole_characters(line)
     if whole != line:
         try:
-            lines.add(row, memoryview(whole))
+            lines.add(row, memoryview(whole), None)
         except _UNREADABLE as again:
             error = again
         else:
@@ -201,6 +201,17 @@ class _Response(Struct, gc=False):
         return not self.sidechain, sum(counts[:5]), counts[1], counts, self.cost or Decimal(0)
 
 
+class _Day(NamedTuple):
+    """What was found of a day, and where in its names each model stands under its conditions.
+
+    ``limits`` are the prompts up to which (inclusive) the models' base prices hold.
+    """
+
+    rows: RequestRows
+    places: dict[tuple[object, ...], int]
+    limits: dict[str, int | None]
+
+
 class _Lines:
     """Takes lines one by one, and keeps of each response the fullest."""
 
@@ -209,24 +220,30 @@ class _Lines:
         self.responses: dict[bytes | str | tuple[str, str], _Response] = {}
         self.requests: dict[str, str | None] = {}
         """The first request of the main conversation by message, None while there are subagents' copies alone."""
-        self.limits: dict[tuple[str, date], int | None] = {}
         self.names: dict[str, str] = {}
         self.last = _Line()
 
-    def add(self, row: int, line: memoryview) -> None:
-        """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
-        entry = _LINES.decode(line)
+    def add(self, row: int, line: memoryview, short: bytes | None) -> None:
+        """Take one line, which ``short`` says as well if it is JSON. Raises ValueError, or what msgspec raises."""
+        try:
+            entry = _LINES.decode(line if short is None else short)
+        except _UNREADABLE:
+            if short is None:
+                raise
+            entry = _LINES.decode(line)
         if entry.data is not None and entry.data.message is not None:
             entry = entry.data.message
-        message = entry.message
-        if message is None or message.usage is None or not _is_response(entry, message):
+        message, last = entry.message, self.last
+        if message is None or message.usage is None:
+            return
+        if message == last.message and message.id and _is_of_same_request(entry, last):
+            return  # one content block more of a response that is known: half of all lines
+        if not _is_response(entry, message):
             return
         if entry.timestamp is None:
             raise ValueError("it has no timestamp, so it belongs to no day")
         if message.model is None:
             raise ValueError("it has no model")
-        if message == self.last.message and message.id and _is_of_same_request(entry, self.last):
-            return  # one content block more of a response that is known: half of all lines
         counts, is_sidechain = message.usage, bool(entry.sidechain)
         others = _billed_beside(counts) if counts.iterations else {}
         at = of_this_age(entry.timestamp, "timestamp")
@@ -270,35 +287,33 @@ class _Lines:
 
     def days(self) -> Iterator[RequestRows]:
         """What the lines came to."""
-        days, found = SpendDays(self.context.zone), dict[date, RequestRows]()
-        places: dict[tuple[object, ...], int] = {}
-        for key in list(self.responses):
-            one = self.responses.pop(key)
-            at, usage, counts = milliseconds(one.at), one.counts, _counts(one.counts)
-            day, is_stated = days.day(at), one.cost is not None and bool(one.cost or not sum(counts[:5]))
-            if day not in found:
-                found[day] = RequestRows(day, self.context.someone, [], [])
-            name = (day, one.model, usage.speed, usage.inference_geo, usage.service_tier, is_stated)
-            is_long = self._is_long(one.model, day, counts)
-            place = places.get((name, is_long))
+        days, found = SpendDays(self.context.zone), dict[date, _Day]()
+        for one in self.responses.values():
+            at, usage, cost, counts = milliseconds(one.at), one.counts, one.cost, _counts(one.counts)
+            day = days.day(at)
+            of_day = found.get(day)
+            if of_day is None:
+                of_day = found[day] = _Day(RequestRows(day, self.context.someone, [], []), {}, {})
+            if cost is not None and not cost and any(counts[:5]):
+                cost = None
+            if one.model not in of_day.limits:
+                of_day.limits[one.model] = self.context.book.prompt_limit(one.model, day)
+            limit = of_day.limits[one.model]
+            is_long = limit is not None and sum(counts[:5]) - counts[1] > limit
+            name = (one.model, usage.speed, usage.inference_geo, usage.service_tier, cost is None, is_long)
+            place = of_day.places.get(name)
             if place is None:
-                place = places[name, is_long] = len(found[day].names)
-                found[day].names.append((one.model, _conditions(usage, is_long), STATED if is_stated else ""))
-            if isinstance(one.message, bytes):
-                request = Request(one.message, at, one.sidechain)
-            else:
+                place = of_day.places[name] = len(of_day.places)
+                part = "" if cost is None else STATED
+                of_day.rows.names.append((one.model, _conditions(usage, is_long), part))
+            told_apart, said = one.message, None
+            if isinstance(told_apart, str):
                 # So are the requests named under which older versions stored the second and further ones of a message.
-                said = None if one.sidechain else f"{one.message}\0{one.request or ''}"
-                request = Request(request_key(one.message.encode()), at, one.sidechain, name=said)
-            found[day].requests.append((one.row, place, counts, one.cost if is_stated else None, request))
-        yield from found.values()
-
-    def _is_long(self, model: str, day: date, counts: tuple[int, ...]) -> bool:
-        """Whether a prompt is over the size up to which the base price holds."""
-        if (model, day) not in self.limits:
-            self.limits[model, day] = self.context.book.prompt_limit(model, day)
-        limit = self.limits[model, day]
-        return limit is not None and sum(counts[:5]) - counts[1] > limit
+                said = None if one.sidechain else f"{told_apart}\0{one.request or ''}"
+                told_apart = request_key(told_apart.encode())
+            of_day.rows.requests.append((one.row, place, counts, cost, told_apart, at, one.sidechain, said))
+        for of_day in found.values():
+            yield of_day.rows
 
 
 def _conditions(usage: _Usage, is_long: bool) -> PriceConditions:
@@ -364,8 +379,13 @@ def _is_response(entry: _Line, message: _Message) -> bool:
 
 
 def _is_of_same_request(entry: _Line, other: _Line) -> bool:
-    is_same = entry.cost is None and entry.request_id == other.request_id and entry.sidechain == other.sidechain
-    return is_same and entry.timestamp >= other.timestamp  # type: ignore[operator]  # neither is None
+    return (
+        entry.request_id == other.request_id
+        and entry.sidechain == other.sidechain
+        and entry.cost is None
+        and entry.timestamp is not None
+        and entry.timestamp >= other.timestamp  # type: ignore[operator]  # of one that counts it is not None
+    )
 
 
 def _billed_beside(counts: _Usage) -> dict[str, _Attempt]:

@@ -120,16 +120,17 @@ class UsageRows(NamedTuple):
 
 
 class RequestRows(NamedTuple):
-    """Many single requests that one actor made on one spend day, each of them there once.
+    """Many single requests that one actor made on one spend day, each of them in the file once.
 
     Of ``requests`` each is its row in the file, the place in ``names`` of its model, conditions and part, its counts in
-    the order of TokenUsage, what the source says it cost in US dollars, and what tells it from others.
+    the order of TokenUsage, what the source says it cost in US dollars, and of a ``Request`` the key, at, sidechain and
+    name. Plain tuples, as there are a great many.
     """
 
     day: date
     actor: Actor
     names: list[tuple[str, PriceConditions, str]]
-    requests: list[tuple[int, int, tuple[int, ...], Decimal | None, Request]]
+    requests: list[tuple[int, int, tuple[int, ...], Decimal | None, bytes, int, bool, str | None]]
 
     @property
     def rows(self) -> list[int]:

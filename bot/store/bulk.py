@@ -34,6 +34,8 @@ def uncollected() -> Iterator[None]:
 
 def insert_rows(connection: Connection, columns: Columns, rows: Sequence[Row], common: Row = ()) -> None:
     """Insert rows, none of which exists yet. Each holds the columns after those in ``common``, in their order."""
+    if not rows:
+        return
     if connection.is_sqlite:
         _insert_sqlite(connection, columns, rows, common)
     elif len(rows) < _COPIED_FROM:
@@ -56,6 +58,8 @@ def replace_rows(connection: Connection, columns: Columns, rows: Sequence[Row], 
 def _insert_beside(
     connection: Connection, columns: Columns, rows: Sequence[Row], common: Row, where_stored: str
 ) -> None:
+    if not rows:
+        return
     on_conflict = f" ON CONFLICT ({', '.join(columns.key)}) {where_stored}"
     if connection.is_sqlite:
         _insert_sqlite(connection, columns, rows, common, on_conflict)

@@ -99,6 +99,8 @@ def learn_members(
     Days of which usage becomes somebody's by that are added to ``moved``.
     """
     new, told = 0, list(members)
+    if not told:
+        return Learned(0, [])
     addresses = {Actor("email", member.email) for member in told}
     accounts = {Actor(member.kind, member.account) for member in told if member.account is not None}
     erased = erased_ids(connection, workspace_id, sorted(addresses | accounts))
@@ -140,8 +142,7 @@ def learn_members(
     _stand_beside(connection, workspace_id, told, owners)
     people = sorted((listed[one] for one in changed), key=lambda one: one.email)
     replace_rows(connection, MEMBERS, [(workspace_id, one.email, one.name, False, one.seat) for one in people])
-    if told:
-        follow_rule(connection, workspace_id, book, moved)
+    follow_rule(connection, workspace_id, book, moved)
     emails: dict[int, str | None] = dict(select_in(connection, _EMAILS, (), sorted({owner for _, owner in elsewhere})))
     return Learned(new, [(member, email) for member, owner in elsewhere if (email := emails[owner]) is not None])
 

@@ -54,6 +54,21 @@ class SingleRequest(Struct, frozen=True, gc=False):
     values: Values
 
 
+class DayRequests(NamedTuple):
+    """Single requests of one day and actor, with the place of each one's line by the place of its name."""
+
+    day: int
+    actor: int
+    lines: list[int]
+    rows: RequestRows
+
+    def one(self, place: int) -> SingleRequest:
+        """One of them by itself."""
+        _, name, counts, reported, key, at, is_sidechain, said = self.rows.requests[place]
+        values = (*counts, NOT_STATED if reported is None else to_nano(reported))
+        return SingleRequest(Request(key, at, is_sidechain, name=said), self.day, self.actor, self.lines[name], values)
+
+
 class RangeKey(NamedTuple):
     """Whose and what a total of several days is."""
 
@@ -79,6 +94,9 @@ class Tally:
         self.actors: dict[Actor, int] = {}
         self.lines: dict[Line, int] = {}
         self.requests: dict[bytes | str, SingleRequest] = {}
+        self.day_requests: list[DayRequests] = []
+        """Those that came together, none of which is among the others."""
+
         self.ranges: dict[RangeKey, Values] = {}
         self.members: list[Member] = []
         self.sessions: Counter[tuple[int, int]] = Counter()
@@ -158,7 +176,9 @@ class Tally:
     def add_rows(self, rows: UsageRows | RequestRows) -> None:
         """Add the rows of one day that a source tells together."""
         if isinstance(rows, RequestRows):
-            self._add_requests(rows)
+            actor = self.actors.setdefault(rows.actor, len(self.actors))
+            lines = [self._places_of(rows.actor, *name)[1] for name in rows.names]
+            self.day_requests.append(DayRequests(day_number(rows.day), actor, lines, rows))
             return
         if self._named[0] is not rows.names:
             self._named = rows.names, {}
@@ -173,10 +193,17 @@ class Tally:
         else:
             self._whole[day] = found
 
+    def every_request(self) -> Iterator[SingleRequest]:
+        """The single requests, also those that came together."""
+        yield from self.requests.values()
+        for some in self.day_requests:
+            yield from map(some.one, range(len(some.rows.requests)))
+
     @property
     def days(self) -> list[date]:
         """The days that any record is of, in order; ranges have none."""
         numbers = self._places.keys() | self._whole.keys() | {one.day for one in self.requests.values()}
+        numbers |= {some.day for some in self.day_requests}
         return [number_day(number) for number in sorted(numbers)]
 
     @property
@@ -188,7 +215,8 @@ class Tally:
     def rows(self) -> int:
         """How many rows the tally came to."""
         columns = sum(len(day.actors) for day in self._whole.values())
-        return columns + len(self._values) // _WIDTH + len(self.requests) + len(self.ranges) + len(self.members)
+        requests = len(self.requests) + sum(len(some.rows.requests) for some in self.day_requests)
+        return columns + len(self._values) // _WIDTH + requests + len(self.ranges) + len(self.members)
 
     def dailies(self) -> Iterator[tuple[int, DayRows]]:
         """The days in order, with their rows."""
@@ -266,12 +294,6 @@ class Tally:
             *said, part, vendor = self._said[line]
             self._unstated_of[line] = self._line((*said, unstated(part), vendor))
         return self._unstated_of[line]
-
-    def _add_requests(self, rows: RequestRows) -> None:
-        day, places = day_number(rows.day), [self._places_of(rows.actor, *name) for name in rows.names]
-        for _, name, counts, reported, request in rows.requests:
-            values = (*counts, NOT_STATED if reported is None else to_nano(reported))
-            self._add_request(SingleRequest(request, day, *places[name], values))
 
     def _add_request(self, one: SingleRequest) -> None:
         key = one.request.name or one.request.key

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from bot.spend.days import ONE_DAY
@@ -10,8 +10,8 @@ from bot.spend.records import NOBODYS_OWN, Request, request_key
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
 from bot.store.columns import COUNTS, SEEN_REQUESTS, USAGE_DAILY
 from bot.store.recording.source import FEW_ACTORS, Counted, Part, Source, as_stored, summed
-from bot.store.tally import NOT_STATED, SingleRequest, fullness
-from bot.store.values import day_number, number_day
+from bot.store.tally import NOT_STATED, DayRequests, SingleRequest, fullness
+from bot.store.values import day_number, number_day, to_nano
 
 _REQUEST = f"SELECT {', '.join(SEEN_REQUESTS.names)} FROM seen_requests"  # noqa: S608
 _KEY, _AT, _SIDECHAIN, _REQUEST_OF, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8, 9
@@ -24,6 +24,14 @@ _DELETE = "DELETE FROM seen_requests WHERE workspace_id = ? AND source_id = ? AN
 
 _Touched = dict[int, set[int]]
 """Actors whose usage changed, by day number."""
+
+
+class _Owners(NamedTuple):
+    """Of the actors of a file those who are people, and those whom nobody bears; and all that are known as people."""
+
+    people: set[int]
+    nobody: set[int]
+    addresses: set[int]
 
 
 class Requests:
@@ -55,7 +63,7 @@ class Requests:
 
         Those of the whole days that are the sum of requests are in ``days`` then.
         """
-        self._existing = self._find([one for part in parts for one in part.tally.requests.values()])
+        self._existing = self._find(parts)
         owners = sorted({row[_ACTOR] for row in self._existing.values()})
         self._addresses = {actor_id for (actor_id,) in select_in(self.connection, _ADDRESSES, (), owners)}
         first, touched = set(self._existing), self._touched
@@ -90,46 +98,70 @@ class Requests:
 
     def _take(self, part: Part) -> Counted:
         """Take in what one file says, beside what is stored and what the files before it said."""
-        tally, actor_of, line_of = part
         people, nobody = (
-            {actor_of[place] for actor, place in tally.actors.items() if actor.kind in kinds}
+            {part.actor_of[place] for actor, place in part.tally.actors.items() if actor.kind in kinds}
             for kinds in (("email",), NOBODYS_OWN)
         )
-        addresses = self._addresses | people
-        existing, source, new, same = self._existing, self.source.key, 0, 0
-        for one in tally.requests.values():
-            request, day, actor_id, values = one.request, one.day, actor_of[one.actor], as_stored(one.values)
-            key, name = request.key, _name(request)
-            if key in existing or request.former is not None or self._further:
-                key = self._kept_under(request, actor_id, name, values)
-            self._said.add(key)
-            line_id, at, series = line_of[one.line], request.at, request.series
-            row = (*source, key, at, request.sidechain, series, name, day, actor_id, line_id, *values)
-            before = existing.get(key)
-            if before is None:
-                new += 1
-            else:
-                is_later = not self.source.is_older(day) if request.restates else _is_fuller(one, before)
-                figures = row if is_later else before
-                self.source.outdated += request.restates and not is_later and values != before[_LINE + 1 :]
-                is_owned_by_newer = request.restates and not is_later and before[_ACTOR] in addresses
-                has_owner = actor_id in people and not is_owned_by_newer
-                has_owner |= figures is row and actor_id not in nobody
-                row = _together(row, before, figures, row if has_owner else before)
-                if row[_DAY:] == before[_DAY:] and row[_KEY:_REQUEST_OF] == before[_KEY:_REQUEST_OF]:
-                    same += 1
-                    if row != before:  # of an older version, which did not keep the name
-                        self._rows[key] = existing[key] = row
-                    continue
-                self._touched[before[_DAY]].add(before[_ACTOR])
-                self._touched[row[_DAY]].add(row[_ACTOR])
-            self._rows[key] = existing[key] = row
-            if series is not None:
-                self._series.add(series)
-            if series is not None or request.restates:
-                # Reports restate, and may hold the same day as a whole as well, which their requests replace.
-                self._touched[day].add(actor_id)
-        return Counted(new, same, len(tally.requests) - new - same)
+        owners = _Owners(people, nobody, self._addresses | people)
+        counted = Counted()
+        for one in part.tally.requests.values():
+            counted = counted.plus(self._take_one(one, part, owners))
+        for some in part.tally.day_requests:
+            known = self._add_new(some, part)
+            counted = counted.plus(Counted(new=len(some.rows.requests) - len(known)))
+            for one in known:
+                counted = counted.plus(self._take_one(one, part, owners))
+        return counted
+
+    def _add_new(self, some: DayRequests, part: Part) -> list[SingleRequest]:
+        """Take in those of a day that nothing was known of; returns the others."""
+        existing, rows, (workspace_id, source_id) = self._existing, self._rows, self.source.key
+        day, actor_id, line_of = some.day, part.actor_of[some.actor], [part.line_of[line] for line in some.lines]
+        known: list[int] = []
+        for place, (_, name, counts, reported, key, at, is_sidechain, said) in enumerate(some.rows.requests):
+            if key in existing or self._further:
+                known.append(place)
+                continue
+            nano = None if reported is None else to_nano(reported)
+            named = None if said is None else crc32(said.encode())
+            existing[key] = rows[key] = (
+                *(workspace_id, source_id, key, at, is_sidechain, None, named, day, actor_id, line_of[name]),
+                *counts,
+                nano,
+            )
+        return [some.one(place) for place in known]
+
+    def _take_one(self, one: SingleRequest, part: Part, owners: "_Owners") -> Counted:
+        request, day = one.request, one.day
+        actor_id, line_id, values = part.actor_of[one.actor], part.line_of[one.line], as_stored(one.values)
+        existing, key, name = self._existing, request.key, _name(request)
+        if key in existing or request.former is not None or self._further:
+            key = self._kept_under(request, actor_id, name, values)
+        self._said.add(key)
+        at, series = request.at, request.series
+        row = (*self.source.key, key, at, request.sidechain, series, name, day, actor_id, line_id, *values)
+        before = existing.get(key)
+        if before is not None:
+            is_later = not self.source.is_older(day) if request.restates else _is_fuller(one, before)
+            figures = row if is_later else before
+            self.source.outdated += request.restates and not is_later and values != before[_LINE + 1 :]
+            is_owned_by_newer = request.restates and not is_later and before[_ACTOR] in owners.addresses
+            has_owner = actor_id in owners.people and not is_owned_by_newer
+            has_owner |= figures is row and actor_id not in owners.nobody
+            row = _together(row, before, figures, row if has_owner else before)
+            if row[_DAY:] == before[_DAY:] and row[_KEY:_REQUEST_OF] == before[_KEY:_REQUEST_OF]:
+                if row != before:  # of an older version, which did not keep the name
+                    self._rows[key] = existing[key] = row
+                return Counted(same=1)
+            self._touched[before[_DAY]].add(before[_ACTOR])
+            self._touched[row[_DAY]].add(row[_ACTOR])
+        self._rows[key] = existing[key] = row
+        if series is not None:
+            self._series.add(series)
+        if series is not None or request.restates:
+            # Reports restate, and may hold the same day as a whole as well, which their requests replace.
+            self._touched[day].add(actor_id)
+        return Counted(new=1) if before is None else Counted(restated=1)
 
     def _kept_under(self, request: Request, actor_id: int, name: int | None, values: Row) -> bytes:
         """The key under which a request is or will be stored.
@@ -154,11 +186,12 @@ class Requests:
         stored = select_in(self.connection, _OF_DAYS, self.source.key, sorted(days))
         return [(bytes(key), day, actor_id) for key, day, actor_id in stored]
 
-    def _find(self, requests: list[SingleRequest]) -> dict[bytes, Row]:
-        """The stored rows that may be of these requests, by key."""
+    def _find(self, parts: list[Part]) -> dict[bytes, Row]:
+        """The stored rows that may be of the requests of files, by key."""
         where, mine = f"{_REQUEST} WHERE workspace_id = ? AND source_id = ?", self.source.key
         if not select_rows(self.connection, f"{where} LIMIT 1", mine):
             return {}  # as at the first import, where looking each of them up would be in vain
+        requests = [one for part in parts for one in part.tally.every_request()]
         found: dict[bytes, Row] = {}
 
         def look_up(keys: set[bytes]) -> None:
