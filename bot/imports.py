@@ -11,7 +11,8 @@ from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.exports.containers import STDIN, DamagedMember, opened
-from bot.exports.reader import Export, Reading, ReadingContext, UnreadableExport
+from bot.exports.reader import Export, Reader, Reading, ReadingContext, UnreadableExport
+from bot.exports.transcripts import TRANSCRIPTS
 from bot.pricing import PriceBook
 from bot.spend.days import ONE_DAY
 from bot.spend.records import AlsoHolds, Member, Problem, RequestRows, Sessions, UsageRecord, UsageRows
@@ -382,9 +383,7 @@ class Importer:
         person: str | None,
     ) -> FileRead:
         """Read one opened file. Raises UnreadableExport."""
-        from bot.exports.formats import reader_named, recognise  # with all readers, where a file is read at all
-
-        reader = reader_named(format_name) if format_name else recognise(export)
+        reader = _reader(export, format_name)
         if person is not None and reader.names_people:
             raise UnreadableExport(f"the {reader.title} names people or keys itself: leave --person out")
         try:
@@ -469,6 +468,15 @@ class _Problems:
 
 _UNREADABLE = "Name a file or folder that is there and may be read."
 TOO_LARGE = "its figures add up to more than can be stored, so one of them is wrong; mend it or export it again"
+
+
+def _reader(export: Export, format_name: str | None) -> Reader:
+    """The reader of a file. Raises UnreadableExport."""
+    if format_name is None and TRANSCRIPTS.is_certain(export.head()):
+        return TRANSCRIPTS
+    from bot.exports.formats import reader_named, recognise  # all readers, where a file is none of the most common ones
+
+    return reader_named(format_name) if format_name else recognise(export)
 
 
 def _left_out(other: AlsoHolds, format_name: str) -> Problem:

@@ -1,11 +1,8 @@
 """From a path to the files to read: folders, gzip, zip and standard input, with a bound on what is unpacked."""
 
-import gzip
 import os
 import re
 import sys
-import tempfile
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
 from struct import Struct
-from typing import IO, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
 
 from bot.exports.reader import HEAD_BYTES, Export, UnreadableExport
+
+if TYPE_CHECKING:
+    import gzip
+    import zipfile
 
 MAX_UNPACKED = 512 * 1024 * 1024
 """Bytes that one archive may unpack to. The largest real exports are a tenth of that."""
@@ -127,6 +128,8 @@ def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file)
 def _inside(export: Export) -> Exports:
     start = _start(export.file)
     if start.startswith(_GZIP):
+        import gzip  # as all that unpacks, where there is an archive
+
         with gzip.open(export.file) as stream, _spooled(stream, export.name, _too_large) as file:
             yield _flat(Export(export.name.removesuffix(".gz"), file, export.written_at))
     elif start.startswith((_ZIP, _EMPTY_ZIP)):
@@ -135,12 +138,14 @@ def _inside(export: Export) -> Exports:
         yield export
 
 
-_DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
+_DAMAGED = (EOFError, zlib.error, NotImplementedError, RuntimeError, ValueError)
 _IS_ENCRYPTED = 1
 """The bit of a member's flags."""
 
 
 def _members(export: Export) -> Exports:
+    import zipfile
+
     try:
         with zipfile.ZipFile(export.file) as archive:
             members = [
@@ -162,17 +167,19 @@ def _members(export: Export) -> Exports:
                         yield _flat(Export(name, file, _written_at(member, export.written_at)))
                 except UnreadableExport as error:
                     yield DamagedMember(name, str(error))
-                except _DAMAGED as error:
+                except (*_DAMAGED, zipfile.BadZipFile) as error:
                     yield DamagedMember(name, f"it is damaged, so pack it again ({error})")
-    except _DAMAGED as error:
+    except (*_DAMAGED, zipfile.BadZipFile) as error:
         raise UnreadableExport(f"it is a damaged zip archive: {error}") from error
 
 
-def _why_unread(member: zipfile.ZipInfo) -> str | None:
+def _why_unread(member: "zipfile.ZipInfo") -> str | None:
     """Why a file in an archive is not unpacked at all, if so.
 
     Of other methods than deflate Python unpacks as much as there is at once, whatever it is asked for.
     """
+    import zipfile
+
     if member.flag_bits & _IS_ENCRYPTED:
         return "it is encrypted; unpack it, or pack it again without a password"
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -180,7 +187,7 @@ def _why_unread(member: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _written_at(member: zipfile.ZipInfo, otherwise: datetime) -> datetime:
+def _written_at(member: "zipfile.ZipInfo", otherwise: datetime) -> datetime:
     """When a file in an archive was written: a zip holds that in nobody knows whose time, and mostly in UTC as well."""
     extra = member.extra
     while len(extra) >= _FIELD.size:
@@ -196,7 +203,7 @@ def _written_at(member: zipfile.ZipInfo, otherwise: datetime) -> datetime:
         return otherwise  # archives may leave the date out
 
 
-def _check_members(members: list[zipfile.ZipInfo]) -> None:
+def _check_members(members: "list[zipfile.ZipInfo]") -> None:
     if not members:
         raise UnreadableExport("it is a zip archive with no file in it")
     if len(members) > MAX_MEMBERS:
@@ -214,12 +221,15 @@ def _flat(export: Export) -> Export:
 
 @contextmanager
 def _spooled(
-    stream: IO[bytes] | gzip.GzipFile, name: str, too_large: Callable[[str], str], chunk_size: int = _CHUNK
+    stream: "IO[bytes] | gzip.GzipFile", name: str, too_large: Callable[[str], str], chunk_size: int = _CHUNK
 ) -> Iterator[BinaryIO]:
     """A copy that can seek, in memory while it is small; counted while it unpacks, whatever its header promises.
 
     Raises UnreadableExport, with what ``too_large`` says, for one of more than MAX_UNPACKED bytes.
     """
+    import gzip
+    import tempfile
+
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         size = 0
         try:

@@ -22,9 +22,8 @@ from bot.exports.month_totals import ConsoleClaudeCode, SpendReport
 from bot.exports.other_vendors import Copilot, Cursor, CursorCsv, OwnCursorCsv
 from bot.exports.otlp import OtlpEvents, OtlpMetrics
 from bot.exports.reader import Export, Reader, UnreadableExport, error_said
-from bot.exports.transcripts import Transcripts
+from bot.exports.transcripts import TRANSCRIPTS
 
-TRANSCRIPTS = Transcripts()
 READERS: tuple[Reader, ...] = (
     OtlpEvents(),
     OtlpMetrics(),

@@ -44,8 +44,11 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None, byt
 
     Each line is valid until the next one is asked for. A key in quotes cannot stand inside a JSON string, where its
     quotes would be escaped: without it there is no usage, whatever else the line says. What is no object is for the
-    caller to say so. None stands for a line of more than MAX_LINE bytes that is not of the user. Beside a line stands
-    what ``_without_content`` makes of it.
+    caller to say so. None stands for a line of more than MAX_LINE bytes that is not of the user.
+
+    Beside a line stands the same one without the one content before its usage, which is most of it; None where that is
+    not how it is made. Only where both are of one object this is whole JSON: else as much is closed too often as lies
+    between them.
     """
     buffer = bytearray(_BUFFER)
     row = kept = 0
@@ -68,8 +71,8 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None, byt
                 short = None
                 if content < usage:
                     first, content = content, next(contents, end)
-                    if content > usage:
-                        short = _without_content(buffer, view, start, first, usage, stop)
+                    if content > usage and (reason := buffer.rfind(_REASON, first, usage)) > 0:
+                        short = b"".join((view[start:first], view[reason + 1 : stop]))
                 yield row, view[start:stop], short
                 usage = next(usages, end)
                 while usage < stop:
@@ -94,17 +97,6 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None, byt
             kept = _next_line(file, buffer)
         else:
             buffer[:kept] = buffer[end:filled]
-
-
-def _without_content(
-    buffer: bytearray, view: memoryview, start: int, content: int, usage: int, stop: int
-) -> bytes | None:
-    """A line without the one content that stands before its usage, which is most of it; None if it may be otherwise.
-
-    Only where both are of one object the result is whole JSON: else as much is closed too often as lies between them.
-    """
-    reason = buffer.rfind(_REASON, content, usage)
-    return None if reason < 0 else b"".join((view[start:content], view[reason + 1 : stop]))
 
 
 def _is_closed(line: memoryview) -> bool:

@@ -156,6 +156,9 @@ class Transcripts:
         yield from lines.days()
 
 
+TRANSCRIPTS = Transcripts()
+
+
 def _read_again(lines: "_Lines", row: int, line: bytes, error: Exception) -> Iterator[Problem]:
     """Take a line once more with whole characters; say what is wrong with one that may be a response all the same."""
     whole = whole_characters(line)
@@ -236,7 +239,15 @@ class _Lines:
         message, last = entry.message, self.last
         if message is None or message.usage is None:
             return
-        if message == last.message and message.id and _is_of_same_request(entry, last):
+        if (
+            message == last.message
+            and message.id
+            and entry.request_id == last.request_id
+            and entry.sidechain == last.sidechain
+            and entry.cost is None
+            and entry.timestamp is not None
+            and entry.timestamp >= last.timestamp  # type: ignore[operator]  # of what counts it is not None
+        ):
             return  # one content block more of a response that is known: half of all lines
         if not _is_response(entry, message):
             return
@@ -376,16 +387,6 @@ def _is_response(entry: _Line, message: _Message) -> bool:
     if message.model is None:
         return (message.role if entry.type is None else entry.type) == "assistant"
     return message.model != SYNTHETIC
-
-
-def _is_of_same_request(entry: _Line, other: _Line) -> bool:
-    return (
-        entry.request_id == other.request_id
-        and entry.sidechain == other.sidechain
-        and entry.cost is None
-        and entry.timestamp is not None
-        and entry.timestamp >= other.timestamp  # type: ignore[operator]  # of one that counts it is not None
-    )
 
 
 def _billed_beside(counts: _Usage) -> dict[str, _Attempt]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from datetime import time as clock_time
-from importlib.resources import files
 from pathlib import Path
 
 from flask import Flask, Response, jsonify, request
@@ -207,7 +206,7 @@ class Theatre:
 def create_page(theatre: Theatre) -> Flask:
     """The page, and what it may do."""
     app = Flask("claudecost-playground")
-    text = files("bot.playground").joinpath("page.html").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 
     def somebody() -> User:
         user = theatre.workspace.user_by_id(str(request.values.get("user") or _said().get("user")))

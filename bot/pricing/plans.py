@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 
@@ -278,5 +277,5 @@ def plan_book_with(path: Path) -> PlanBook:
 
 @cache
 def _shipped() -> _Content:
-    text = files("bot.pricing").joinpath("plans.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("plans.toml").read_text(encoding="utf-8")
     return _Content.model_validate(tomllib.loads(text))

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn, TypeVar
 
@@ -562,4 +561,4 @@ def price_book_with(path: Path) -> PriceBook:
 
 
 def _shipped() -> str:
-    return files("bot.pricing").joinpath("prices.toml").read_text(encoding="utf-8")
+    return Path(__file__).with_name("prices.toml").read_text(encoding="utf-8")

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 
 from bot.store.builder import sa
@@ -230,7 +229,7 @@ def upgrade(connection: sa.Connection, revision: str = REVISION) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(files("bot.store").joinpath("migrations")))
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 

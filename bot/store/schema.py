@@ -3,7 +3,6 @@
 After a new migration ``python -m bot.store.schema`` writes it down again.
 """
 
-from importlib.resources import files
 from pathlib import Path
 
 from bot.store.bulk import run_sql, select_rows
@@ -15,7 +14,7 @@ _BETWEEN = ";\n\n"
 
 def create_schema(connection: Connection) -> None:
     """Make all tables of the newest migration in an empty SQLite database."""
-    for statement in files("bot.store").joinpath(_WRITTEN).read_text(encoding="utf-8").split(_BETWEEN):
+    for statement in Path(__file__).with_name(_WRITTEN).read_text(encoding="utf-8").split(_BETWEEN):
         run_sql(connection, statement, ())
 
 

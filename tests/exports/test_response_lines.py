@@ -74,7 +74,7 @@ def test_a_line_that_never_ends_is_passed_over_before_it_fills_the_memory(
 def as_written(key: str, content: list[object], *, others: str = "", tokens: int = 7) -> bytes:
     """A line with its fields in Claude Code's order."""
     usage = {"input_tokens": tokens, "cache_creation": {"ephemeral_5m_input_tokens": 1}, "output_tokens": 2}
-    message = {"id": key, "role": "assistant", "model": "claude-opus-5-5", "content": content}
+    message: dict[str, object] = {"id": key, "role": "assistant", "model": "claude-opus-5-5", "content": content}
     message |= {"stop_reason": "end_turn", "stop_sequence": None, "usage": usage, "stop_details": None}
     head = {"parentUuid": "p", "isSidechain": False, "message": message}
     tail = {"requestId": f"req_{key}", "type": "assistant", "uuid": "u", "timestamp": "2026-11-05T05:06:23.000Z"}
