@@ -83,3 +83,51 @@ def test_secrets_print_as_stars() -> None:
     settings = settings_of({"SLACK_BOT_TOKEN": "xoxb-1-hidden"})
     assert "hidden" not in repr(settings)
     assert settings.secret("SLACK_BOT_TOKEN") == "xoxb-1-hidden"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SLACK_CLIENT_SECRET", "abc", "it is too short"),
+        ("CLAUDECOST_OTLP_TOKEN", "fifteen letters", "it is too short"),
+        ("CLAUDECOST_WORKSPACE", "t012", "it is no id of a workspace"),
+        ("CLAUDECOST_DIGEST_CHANNEL", "D0123", "it is no id of a channel"),
+        ("CLAUDECOST_LIMIT_USD", "inf", "it is no number"),
+        ("CLAUDECOST_LIMIT_USD", "0", "it must be over 0"),
+        ("CLAUDECOST_BUDGET_USD", "1e9", "it must be under 1000000000"),
+        ("CLAUDECOST_BUDGET_USD", "1.0000000001", "it has more than nine decimals"),
+        ("CLAUDECOST_NAMES", "maybe", "it is neither true nor false"),
+        ("CLAUDECOST_PICTURE", "png", "it takes image, native or off"),
+        ("CLAUDECOST_RETENTION_DAYS", "89", "it must be at least 90"),
+        ("CLAUDECOST_RETENTION_DAYS", "3651", "it must be at most 3650"),
+        ("CLAUDECOST_RETENTION_DAYS", "90.5", "it is no whole number"),
+        ("CLAUDECOST_DIGEST_TIME", "25:00", "it is no time"),
+        ("CLAUDECOST_DIGEST_WEEKDAYS", "08", "it takes digits from 1 for Monday to 7 for Sunday"),
+        ("CLAUDECOST_ADMINS", "U1,dana", "dana is no Slack user id"),
+        ("PORT", "65536", "it must be at most 65535"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_reason(name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsProblem) as refused:
+        settings_of({name: value})
+    assert str(refused.value) == f"{name} is wrong: {said}. Example: {name}={EXAMPLES[name]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "read"),
+    [
+        ("CLAUDECOST_LIMIT_USD", " 12.50 ", "limit_usd", Decimal("12.5")),
+        ("CLAUDECOST_NAMES", "Yes", "names", True),
+        ("CLAUDECOST_SLACK_ADMINS", "0", "slack_admins", False),
+        ("CLAUDECOST_RETENTION_DAYS", "90", "retention_days", 90),
+        ("CLAUDECOST_RETENTION_DAYS", "3650", "retention_days", 3650),
+        ("CLAUDECOST_DIGEST_TIME", "08:30", "digest_time", time(8, 30)),
+        ("CLAUDECOST_DIGEST_WEEKDAYS", "135", "digest_weekdays", frozenset({1, 3, 5})),
+        ("CLAUDECOST_QUIET_HOURS", "off", "quiet_hours", None),
+        ("CLAUDECOST_URL", "https://cost.example.com/", "public_url", "https://cost.example.com"),
+        ("CLAUDECOST_WORKSPACE", "T0123", "workspace", "T0123"),
+        ("PORT", "1", "port", 1),
+    ],
+)
+def test_a_right_value_is_read(name: str, value: str, field: str, read: object) -> None:
+    assert getattr(settings_of({name: value}), field) == read
