@@ -112,7 +112,8 @@ class Policies:
         with database.write_usage() as connection:
             # Read where it is written: another process may have changed something else a moment ago.
             kept, before = self._kept(read_setting_in(connection, database.workspace_id, CHOSEN))
-            usual, chosen = self._with({}), kept | dict(values)
+            usual = self._with({})
+            chosen = {name: said for name, said in (kept | dict(values)).items() if name in TITLES}
             after = self._with(chosen)
             differs = {name: value for name, value in chosen.items() if after.said(name) != usual.said(name)}
             changed = [
@@ -133,7 +134,8 @@ class Policies:
     def chosen(self) -> list[str]:
         """What admins chose in place of the environment's settings, in words."""
         policy = self()
-        return [f"{TITLES[name]} {policy.said(name) or 'none'}" for name in json.loads(self._chosen or "{}")]
+        names = [name for name in json.loads(self._chosen or "{}") if name in TITLES]
+        return [f"{TITLES[name]} {policy.said(name) or 'none'}" for name in names]
 
     def check(self, values: Mapping[str, str]) -> None:
         """See whether values could be chosen, without asking the database. Raises PolicyProblem."""
@@ -162,6 +164,8 @@ class Policies:
         values = {name: getattr(self.settings, name) for name in TITLES}
         wrong: dict[str, str] = {}
         for name, said in chosen.items():
+            if name not in TITLES:
+                continue  # of another version
             try:
                 values[name] = _read(name, said)
             except ValueError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -61,7 +61,7 @@ class SettingsProblem(Exception):
     """A setting is missing or wrong; one sentence that names it and shows an example."""
 
 
-class Secret(NamedTuple):
+class Secret(Struct, frozen=True):
     """A value that nobody is to see."""
 
     value: str
@@ -115,25 +115,31 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     """Whole numbers between the two, both inclusive."""
 
     def read(value: str) -> int:
-        if not re.fullmatch(r"-?\d{1,18}", value.strip(), re.ASCII):
-            raise ValueError("it is no whole number")
-        if int(value) < least:
+        number = _number(value)
+        if number < least:
             raise ValueError(f"it must be at least {least}")
-        if int(value) > most:
+        if number > most:
             raise ValueError(f"it must be at most {most}")
-        return int(value)
+        if number != int(number):
+            raise ValueError("it is no whole number")
+        return int(number)
 
     return read
 
 
+def _number(value: str) -> Decimal:
+    try:
+        number = Decimal(value.strip())
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise ValueError("it is no number")
+    return number
+
+
 def read_usd(value: str) -> Decimal:
     """Dollars from an amount such as "12.50". Raises ValueError that says why it is none."""
-    try:
-        amount = Decimal(value.strip())
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite():
-        raise ValueError("it is no number")
+    amount = _number(value)
     if amount <= 0:
         raise ValueError("it must be over 0")
     if amount >= 10**9:
@@ -234,7 +240,7 @@ def _given() -> dict[str, str]:
     Raises SettingsProblem for a misspelt name, which would otherwise leave a setting at its default without a word.
     """
     said = [*(_dotenv() if Path(".env").is_file() else ()), *os.environ.items()]
-    for name, _ in sorted(said):
+    for name in sorted(name for name, _ in said):
         if name.upper().startswith(_PREFIX) and name.upper() not in EXAMPLES:
             from difflib import get_close_matches  # where there is something to say of it
 

@@ -462,31 +462,43 @@ _Content = TypeVar("_Content", bound=_Row)
 def _validated(kind: type[_Content], text: str, where: str) -> _Content:
     try:
         said = tomllib.loads(text, parse_float=Decimal)
-        return msgspec.convert(said, kind)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PriceBookError(f"{where} is not valid TOML: {error}.") from error
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        why = (
+            str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number or a table in it is beyond all size"
+        )
+        raise PriceBookError(f"{where} is not valid TOML: {why}.") from error
+    try:
+        return msgspec.convert(said, kind, strict=False)  # numbers in quotes are numbers
     except msgspec.ValidationError as error:
         raise PriceBookError(f"{where}: {_in_words(str(error), said)}.") from error
+    except RecursionError as error:
+        raise PriceBookError(f"{where} has tables in tables in tables, which no price needs.") from error
 
 
-_MISSING = re.compile(r"Object missing required field `(.+)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.+)`")
+_WRONG = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_MAX_QUOTED = 80
 
 
 def _in_words(error: str, said: dict[str, Any]) -> str:
     """What msgspec says of a file, with the place as ``models.0.prices.1.input`` and what stands there."""
-    what, _, path = error.partition(" - at `$")
-    steps = [int(step) if step.isdigit() else step for step in re.findall(r"\w+", path)]
+    what, path = _WRONG.fullmatch(error).group("what", "path")  # type: ignore[union-attr]  # every text matches
+    found: Any = said
+    steps: list[str] = []
+    for step in re.findall(r"\w+|\.{3}", path or ""):
+        if step == "...":  # of a table of texts, one that is none
+            step = next(name for name, value in found.items() if not isinstance(value, str))
+        found = found[int(step)] if isinstance(found, list) else found[step]
+        steps.append(step)
     for pattern, words in ((_MISSING, "is missing"), (_UNKNOWN, "is no field that is known here")):
         if match := pattern.fullmatch(what):
-            return f"{'.'.join(map(str, [*steps, match[1]]))} {words}"
-    place = ".".join(map(str, steps))
+            return f"{'.'.join([*steps, match[1]])} {words}"
+    place = ".".join(steps)
     if what.startswith("."):
         return place + what
-    found: Any = said
-    for step in steps:
-        found = found[step]
-    return f"{place} is wrong: {what[0].lower()}{what[1:]}; it is {found!r}"
+    quoted = repr(found if isinstance(found, str) else str(found))[:_MAX_QUOTED]
+    return f"{place} is wrong: {what[0].lower()}{what[1:]}; it is {quoted}"
 
 
 def _check_sources(named: Iterable[tuple[str, str]], sources: dict[str, str], where: str) -> None:
@@ -531,6 +543,8 @@ _OWN_NAME_RULE = (
 def _wrong_model(place: str, model: Model) -> Iterator[tuple[str, str]]:
     if not _OWN_NAME.fullmatch(model.id):
         yield f"{place}.id", f"it is {model.id!r}; {_OWN_NAME_RULE}, in lower case"
+    if not model.name.strip():
+        yield f"{place}.name", "it is blank"
     if not re.fullmatch(r"[a-z]{3,}", model.family):
         yield f"{place}.family", f"it is {model.family!r}; it takes lower-case letters, at least three"
     starts = [row.start for row in model.rows]

@@ -129,6 +129,21 @@ def test_another_file_is_another_price_book(tmp_path: Path, book: PriceBook) -> 
             r"own\.toml: models\.0\.prices\.0\.source names the source 'hearsay'",
         ),
         ("[[names]]", "[[nicknames]]", r"own\.toml: nicknames is no field"),
+        (
+            '"order form 7 of 2026-06-30"',
+            "7",
+            r"own\.toml: sources\.contract is wrong: expected `str`, got `int`; it is '7'",
+        ),
+        (
+            'input = "1"',
+            'input = "nan"',
+            r"own\.toml: models\.0\.prices\.0\.input is wrong: it is 'NaN'; it takes a number",
+        ),
+        ('input = "1"', 'input = "1.0000001"', r"input is wrong: it is '1\.0000001'; .* at most 6 decimals"),
+        ('input = "1"', "input = 1e99999999999999999999", r"own\.toml is not valid TOML: a number or a table in it is"),
+        ('input = "1"', "input = [1]", r"own\.toml: models\.0\.prices\.0\.input is wrong: .*; it is '\[1\]'"),
+        ("released = 2026-01-01", 'released = "May"', r"own\.toml: models\.0\.released is wrong: .*; it is 'May'"),
+        ('name = "House 1"', 'name = " "', r"own\.toml: models\.0\.name is wrong: it is blank"),
         ("[sources]", "[sources", r"own\.toml is not valid TOML"),
     ],
 )
@@ -136,6 +151,16 @@ def test_what_is_wrong_is_named_by_row_and_field(tmp_path: Path, before: str, af
     assert before in OWN
     with pytest.raises(PriceBookError, match=said):
         written(tmp_path, OWN.replace(before, after, 1))
+
+
+def test_numbers_may_stand_in_quotes_or_without(tmp_path: Path) -> None:
+    long = 'long_prompt = { over_tokens = %s, prices = { input = %s, output = "4", cache_read = "0.2", '
+    long += 'cache_write_5m = "2.5", cache_write_1h = "4" } }'
+    for over, price in (('"200000"', '"2.25"'), ("200000", "2.25")):
+        book = written(tmp_path, f"{OWN}{long % (over, price)}\n")
+        limit = book.price_at("house-model", date(2026, 11, 1)).long_prompt
+        assert limit is not None
+        assert (limit.over_tokens, limit.prices.input) == (200_000, Decimal("2.25"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -205,6 +205,16 @@ class TestWhatHolds:
         assert "daily limit: 12 → 20" in json.dumps(save(stage, limit_usd="20")["view"], ensure_ascii=False)
         assert stage.installation.policy().limit_usd == 20
 
+    def test_what_another_version_kept_besides_is_passed_over(self, stage: Stage) -> None:
+        from bot.policy import Policies
+
+        kept = {"limit_usd": "15", "retention_days": "+400", "later": "x"}
+        write_setting(stage.installation.database, "policy", json.dumps(kept))
+        policies = Policies(stage.installation.settings, lambda: stage.installation.database)
+        assert (policies.read().retention_days, policies.chosen) == (400, ["daily limit 15", "retention 400"])
+        save(stage, limit_usd="20")
+        assert stage.installation.policy().limit_usd == 20
+
     def test_alerts_go_by_the_new_limit(self, stage: Stage) -> None:
         save(stage, limit_usd="30")
         team_of_five(stage, 20)
