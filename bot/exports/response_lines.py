@@ -4,7 +4,6 @@ One buffer is filled again and again: fresh memory for every line costs more tha
 """
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import BinaryIO
 
 from ahocorasick_rs import BytesAhoCorasick
@@ -12,43 +11,17 @@ from ahocorasick_rs import BytesAhoCorasick
 from bot.exports.reader import BOM, MAX_LINE
 
 _BUFFER = 256 * 1024
+_NAME = b'"usage"'
+_USAGE = BytesAhoCorasick([_NAME])
 _BRACE, _CLOSED = ord("{"), ord("}")
 
 
-class _Word:
-    """Bytes that are looked for."""
-
-    def __init__(self, word: bytes) -> None:
-        self._find = BytesAhoCorasick([word]).find_matches_as_indexes
-        self._overlap = len(word) - 1
-
-    def places(self, view: memoryview, end: int) -> Iterator[int]:
-        """Where they stand before ``end``; a buffer that a long line made larger is gone through piece by piece."""
-        if end <= _BUFFER:
-            return iter([place for _, place, _ in self._find(view[:end])])
-        return self._piece_by_piece(view, end)
-
-    def _piece_by_piece(self, view: memoryview, end: int) -> Iterator[int]:
-        for start in range(0, end, _BUFFER):
-            for _, place, _ in self._find(view[start : min(start + _BUFFER + self._overlap, end)]):
-                yield start + place
-
-
-_LINE_END, _USAGE, _CONTENT = _Word(b"\n"), _Word(b'"usage"'), _Word(b',"content":[')
-_REASON = b'],"stop_reason":'
-"""What stands behind the content of a message."""
-
-
-def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None, bytes | None]]:
+def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
     """Line numbers from 1, with the lines that name a usage, those that are no whole JSON object, and an unended one.
 
     Each line is valid until the next one is asked for. A key in quotes cannot stand inside a JSON string, where its
     quotes would be escaped: without it there is no usage, whatever else the line says. What is no object is for the
     caller to say so. None stands for a line of more than MAX_LINE bytes that is not of the user.
-
-    Beside a line stands the same one without the one content before its usage, which is most of it; None where that is
-    not how it is made. Only where both are of one object this is whole JSON: else as much is closed too often as lies
-    between them.
     """
     buffer = bytearray(_BUFFER)
     row = kept = 0
@@ -58,31 +31,25 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None, byt
         filled = kept + got
         # Up to the end of the last whole line, or to the end of the file.
         end = buffer.rfind(b"\n", 0, filled) + 1 if got else filled
-        usages, contents = _USAGE.places(view, end), _CONTENT.places(view, end)
-        usage, content = next(usages, end), next(contents, end)
+        hits = _usages(view, end)
+        hit, find = next(hits, end), buffer.find
         start = len(BOM) if row == 0 and buffer.startswith(BOM, 0, end) else 0
-        for stop in chain(_LINE_END.places(view, end), (end,)):
-            if start >= end:
-                break
+        while start < end:
             row += 1
-            if usage < stop:
-                while content < start:
-                    content = next(contents, end)
-                short = None
-                if content < usage:
-                    first, content = content, next(contents, end)
-                    if content > usage and (reason := buffer.rfind(_REASON, first, usage)) > 0:
-                        short = b"".join((view[start:first], view[reason + 1 : stop]))
-                yield row, view[start:stop], short
-                usage = next(usages, end)
-                while usage < stop:
-                    usage = next(usages, end)
+            stop = find(b"\n", start, end)
+            if stop < 0:
+                stop = end
+            if hit < stop:
+                yield row, view[start:stop]
+                hit = next(hits, end)
+                while hit < stop:
+                    hit = next(hits, end)
             elif (
                 stop == end  # without a line break: it may have been cut behind a brace
                 or buffer[start] != _BRACE
                 or (buffer[stop - 1] != _CLOSED and not _is_closed(view[start:stop]))
             ):
-                yield row, view[start:stop], None
+                yield row, view[start:stop]
             start = stop + 1
         if not got:
             return
@@ -93,7 +60,7 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None, byt
                 continue
             row += 1
             if not is_of_user(buffer):
-                yield row, None, None
+                yield row, None
             kept = _next_line(file, buffer)
         else:
             buffer[:kept] = buffer[end:filled]
@@ -101,6 +68,14 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None, byt
 
 def _is_closed(line: memoryview) -> bool:
     return bytes(line).rstrip().endswith(b"}")
+
+
+def _usages(view: memoryview, end: int) -> Iterator[int]:
+    """Where a usage is named before ``end``; a buffer that a long line made larger is looked through piece by piece."""
+    for start in range(0, end, _BUFFER):
+        piece = view[start : min(start + _BUFFER + len(_NAME) - 1, end)]
+        for _, place, _ in _USAGE.find_matches_as_indexes(piece):
+            yield start + place
 
 
 def _next_line(file: BinaryIO, buffer: bytearray) -> int:

@@ -141,7 +141,7 @@ class Transcripts:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """The responses day by day, in the order of their first lines; a row is the number of the fullest line."""
         lines = _Lines(context)
-        for row, line, short in response_lines(export.file):
+        for row, line in response_lines(export.file):
             if line is None:
                 yield Problem(row, f"Line {row} was left out: it is longer than {MAX_LINE // 2**20} MB.")
                 continue
@@ -150,7 +150,7 @@ class Transcripts:
                     yield Problem(row, f"Line {row} was left out: it is no JSON object.")
                 continue
             try:
-                lines.add(row, line, short)
+                lines.add(row, line)
             except _UNREADABLE as error:
                 yield from _read_again(lines, row, bytes(line), error)
         yield from lines.days()
@@ -164,7 +164,7 @@ def _read_again(lines: "_Lines", row: int, line: bytes, error: Exception) -> Ite
     whole = whole_characters(line)
     if whole != line:
         try:
-            lines.add(row, memoryview(whole), None)
+            lines.add(row, memoryview(whole))
         except _UNREADABLE as again:
             error = again
         else:
@@ -226,14 +226,9 @@ class _Lines:
         self.names: dict[str, str] = {}
         self.last = _Line()
 
-    def add(self, row: int, line: memoryview, short: bytes | None) -> None:
-        """Take one line, which ``short`` says as well if it is JSON. Raises ValueError, or what msgspec raises."""
-        try:
-            entry = _LINES.decode(line if short is None else short)
-        except _UNREADABLE:
-            if short is None:
-                raise
-            entry = _LINES.decode(line)
+    def add(self, row: int, line: memoryview) -> None:
+        """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
+        entry = _LINES.decode(line)
         if entry.data is not None and entry.data.message is not None:
             entry = entry.data.message
         message, last = entry.message, self.last

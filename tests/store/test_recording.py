@@ -421,6 +421,21 @@ def test_a_further_request_of_a_message_is_known_after_the_first_one_was_deleted
     assert Ledger(database, book, utc_policy).digest(DAY, NOW).told_usd == 2
 
 
+def test_another_request_of_a_message_comes_beside_one_whose_first_was_deleted(
+    database: Database, book: PriceBook
+) -> None:
+    """The first is of days before. Two dollars are known and four are new: all of them count once."""
+    first, second, third = (
+        used(opus_for(usd), day, request=replace(request("m"), name=f"m\0{name}"))
+        for usd, day, name in ((1, DAY - timedelta(days=5), "r1"), (2, DAY, "r2"), (4, DAY, "r3"))
+    )
+    other = used(opus_for(8), DAY - timedelta(days=4), request=request("x"))
+    store(database, first, other, second, source="transcripts")
+    delete_before(database, DAY - timedelta(days=4), NOW)
+    assert store(database, third, second, source="transcripts")[:3] == (1, 1, 0)
+    assert Ledger(database, book, utc_policy).digest(DAY, NOW).told_usd == 6
+
+
 def test_requests_that_older_versions_stored_are_the_first_that_come_again(database: Database, book: PriceBook) -> None:
     """They did not keep which request of a message it was. Two dollars for the one and three for the other."""
     first, second = (

@@ -1,6 +1,6 @@
 """Sources that know single requests: each is kept once, at its fullest, and a day is their sum."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from operator import itemgetter
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -204,7 +204,9 @@ class Requests:
         # On the first days that are kept, the first request of a message may be gone with the day before.
         ((oldest,),) = select_rows(self.connection, _OLDEST, mine)
         until = day_number(number_day(oldest) + ONE_DAY)
-        named = {one.request.name for one in requests if one.day <= until and one.request.key not in found}
+        new = [one for one in requests if one.request.key not in found]
+        times = Counter(one.request.key for one in new)  # of one message, all but the first go by their own keys
+        named = {one.request.name for one in new if one.day <= until or times[one.request.key] > 1}
         own = {name: request_key(name.encode()) for name in others | named if name is not None}
         look_up(set(own.values()))
         self._further = {name: key for name, key in own.items() if name in named and key in found}
