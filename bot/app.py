@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bot.imports import Importer
-from bot.policy import Policies, Policy, delete_old
+from bot.policy import Policies, Policy, PolicyProblem, delete_old
 from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
 from bot.spend.days import spend_day
@@ -64,7 +64,11 @@ class Installation:
         """The database, its schema and roll-ups up to date."""
         database = self.rows or open_database(self.settings.database)
         policies = Policies(self.settings, lambda: database)
-        _follow_price_book(database, self.book, policies.read(), self.clock())
+        try:
+            policy = policies.read()
+        except PolicyProblem:
+            policy = policies()  # without what cannot be read any more
+        _follow_price_book(database, self.book, policy, self.clock())
         return database
 
     @cached_property

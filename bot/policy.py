@@ -142,20 +142,22 @@ class Policies:
         self._with(self._kept(self._chosen)[0] | dict(values))
 
     def _kept(self, chosen: str | None) -> tuple[dict[str, str], Policy]:
-        """What was chosen, and what holds by that; nothing where it cannot be read any more."""
+        """What was chosen and can still be read, and what holds by that."""
         kept: dict[str, str] = json.loads(chosen or "{}")
         try:
             return kept, self._with(kept)
-        except PolicyProblem:
-            return {}, self._with({})
+        except PolicyProblem as problem:
+            logger.warning("of what admins chose this cannot be read any more: %s", problem)
+            kept = {name: said for name, said in kept.items() if name not in problem.sentences}
+            return kept, self._with(kept)
 
     def _follow(self) -> None:
         try:
             chosen = read_setting(self.database(), CHOSEN)
             if chosen != self._chosen:
-                self._policy = self._with(json.loads(chosen or "{}"))
+                self._policy = self._kept(chosen)[1]
                 self._chosen = chosen
-        except database_errors(DatabaseProblem, PolicyProblem) as error:
+        except database_errors(DatabaseProblem) as error:
             # Questions are answered without a database, too: what held before holds on.
             logger.warning("what admins chose could not be read: %s", str(error).partition("\n")[0])
         self._read_at = time.monotonic()

@@ -3,6 +3,7 @@
 import json
 import time as clock
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy.exc import OperationalError
 
+from bot.app import Installation
 from bot.playground.demo import ADMIN, NOW, Stage
 from bot.playground.dispatch import send_interaction
 from bot.pricing import TokenUsage
@@ -199,7 +201,12 @@ class TestWhatHolds:
         monkeypatch.setattr("bot.policy.FOLLOWED_SECONDS", 0.0)
         assert other().limit_usd == 20
 
-    def test_what_was_kept_and_cannot_be_read_any_more_leaves_what_held(self, stage: Stage) -> None:
+    def test_what_was_kept_and_cannot_be_read_any_more_leaves_the_rest(self, stage: Stage) -> None:
+        write_setting(stage.installation.database, "policy", json.dumps({"timezone": "Mars/Base", "limit_usd": "15"}))
+        again = Installation(stage.installation.settings, clock=stage.installation.clock)
+        with closing(again.database):
+            policy = again.policy()
+        assert (policy.timezone.key, policy.limit_usd) == ("Europe/Paris", Decimal(15))
         write_setting(stage.installation.database, "policy", json.dumps({"timezone": "Mars/Base"}))
         assert stage.installation.policy().timezone.key == "Europe/Paris"
         assert "daily limit: 12 → 20" in json.dumps(save(stage, limit_usd="20")["view"], ensure_ascii=False)
