@@ -231,6 +231,18 @@ class PriceBook:
             found = self._found[name, day] = self._find(name, day)
         return found
 
+    def spelled_out(self, name: str) -> str:
+        """The id of the model that a name means on every day, however it is spelled.
+
+        The name itself where that depends on the day, has prices of another platform, or is not known.
+        """
+        if self._without_prefix(name)[1] != 1:
+            return name
+        try:
+            return self.model(name, date.min).id
+        except (UnknownModel, NoPriceOnDate):
+            return name
+
     def current(self, family: str, day: date) -> Model:
         """The newest model of a family released by ``day`` (inclusive). Raises NoPriceOnDate before the first."""
         found = self._current.get((family, day))

@@ -591,6 +591,75 @@ def test_a_product_that_is_called_otherwise_goes_on(
     assert days_of(database, book) == [("ada", day, 6) for day in (1, 2, 3)]
 
 
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"Claude Code": 5, "Chat": 1}, {"claude_code": 5, "chat": 1}),
+        ({"Chat": 1, "Cowork": 5}, {"Chat & Cowork": 6}),
+        ({"Chat & Cowork": 6}, {"Chat": 1, "Cowork": 5}),
+        ({"Claude Code": 5, "Chat": 1}, {"Claude Code": 6}),
+    ],
+)
+def test_products_that_are_told_apart_otherwise_go_on(
+    database: Database,
+    book: PriceBook,
+    tmp_path: Path,
+    order: tuple[int, ...],
+    before: dict[str, int],
+    after: dict[str, int],
+) -> None:
+    """$6 a day at $5 per million tokens, in words that are others from the third day on."""
+    reports = [
+        report(*(("ada", product, 200 * usd * day, 0, 0, usd * day) for product, usd in products.items()))
+        for day, products in ((1, before), (2, before), (3, after))
+    ]
+    load_month(database, book, tmp_path, order, *reports)
+    assert days_of(database, book) == [("ada", day, 6) for day in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_model_that_is_spelled_otherwise_goes_on(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """$6 a day of two products, the model of one of them in another spelling on the second day and after."""
+    rows = [(("Claude Code", 1000 * day, 5 * day), ("Chat", 200 * day, day)) for day in (1, 2, 3)]
+    reports = [report(*(("ada", product, fresh, 0, 0, usd) for product, fresh, usd in some)) for some in rows]
+    reports[1] = reports[1].replace(f"Claude Code,{MODEL}", f"Claude Code,{MODEL}-20260801")
+    reports[2] = reports[2].replace(MODEL, f"anthropic/{MODEL}")
+    load_month(database, book, tmp_path, order, *reports)
+    assert days_of(database, book) == [("ada", day, 6) for day in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("is_later_first", [False, True])
+def test_a_model_counts_once_however_two_exports_spell_it(
+    database: Database, book: PriceBook, tmp_path: Path, is_later_first: bool
+) -> None:
+    """A million tokens of Haiku 4.5 at $1, in a later export under the model's whole id; of Opus there is more."""
+    header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+    exports = []
+    for number, model in enumerate(("claude-haiku-4-5", "claude-haiku-4-5-20251001")):
+        rows = [f"2026-11-19,{model},key-1,1000000,0", f"2026-11-19,claude-opus-5-5,key-1,{number + 1}000000,0"]
+        path = write(tmp_path, f"usage{number}.csv", "\n".join([header, *rows, ""]))
+        written = datetime(2026, 11, 20, 8 * number + 2, tzinfo=UTC).timestamp()
+        os.utime(path, (written, written))
+        exports.append(path)
+    for path in (*exports[:: -1 if is_later_first else 1], exports[-1]):
+        load(database, book, path)
+    assert usd(database, book) == 9
+
+
+def test_models_count_each_where_one_export_has_both_spellings(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+    rows = [f"2026-11-19,claude-haiku-4-5{ending},key-1,1000000,0" for ending in ("", "-20251001")]
+    path = write(tmp_path, "usage.csv", "\n".join([header, *rows, ""]))
+    for _ in range(2):
+        load(database, book, path)
+        assert usd(database, book) == 2
+
+
 @pytest.mark.parametrize("linked_after", [0, 1, 2, 3])
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
 def test_an_address_that_changes_in_a_month_goes_on_once_it_is_linked(

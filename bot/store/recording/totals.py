@@ -170,7 +170,10 @@ class Totals:
         What a seat covers on one day may be paid for on the next: it is the same usage all the same.
         """
         line_ids = {line_id for report in reports for _, line_id in report}
-        kinds = self.source.kinds(line_ids, *_RETOLD)
+        # Products are put together: what one is called, and what belongs to it, changes from report to report.
+        first = self.source.beside_parts(line_ids)
+        reports = [_of_all_parts(report, first) for report in reports]
+        kinds = self.source.kinds(set(first.values()), *_RETOLD, "part")
         covered = {row[0] for row in select_in(self.connection, _COVERED, [SUBSCRIPTION], sorted(line_ids))}
         told = [Counter((who, kinds[line], line in covered) for who, line in report) for report in reports]
         # Those of which one report itself tells several apart stay apart.
@@ -185,19 +188,16 @@ class Totals:
         return found
 
     def _follow(self, reports: list[_Report]) -> None:
-        """Give usage one key in all reports, where a later one calls somebody or a product otherwise.
+        """Give usage one key in all reports, where a later one calls somebody otherwise.
 
         Whoever a later report does not have at all, as after they left, has used in it what they had before: their days
         stay, as their total does.
         """
         person_of = self.source.people_of({who for report in reports for who, _ in report})
-        families = self.source.kinds({kind for report in reports for _, kind in report}, *_RETOLD, "part")
         for place in range(len(reports) - 1, 0, -1):
             gone = reports[place - 1].keys() - reports[place].keys()
             come = reports[place].keys() - reports[place - 1].keys()
-            by_address = _pairs(gone, come, lambda key: (person_of[key[0]], key[1]))
-            gone, come = gone - by_address.keys(), come - set(by_address.values())
-            renamed = by_address | _pairs(gone, come, lambda key: (person_of[key[0]], families[key[1]]))
+            renamed = _pairs(gone, come, lambda key: (person_of[key[0]], key[1]))
             for report in reports[:place] if renamed else ():
                 for old, new in renamed.items():
                     if old in report and new not in report:
@@ -285,6 +285,15 @@ _LATER = (
 )
 _AROUND = "SELECT DISTINCT start FROM usage_ranges WHERE workspace_id = ? AND source_id = ? AND start < ? AND until > ?"
 _DELETE_ACTORS_DAY = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id IN"
+
+
+def _of_all_parts(report: dict[tuple[int, int], Values], first: Mapping[int, int]) -> dict[tuple[int, int], Values]:
+    """A report's totals by actor and the first line of those that differ in their part alone."""
+    found: dict[tuple[int, int], Values] = {}
+    for (who, line_id), values in sorted(report.items()):
+        key = (who, first[line_id])
+        found[key] = _added(found[key], values) if key in found else values
+    return found
 
 
 def _pairs(gone: Iterable[_Key], come: Iterable[_Key], of: Callable[[_Key], Row]) -> dict[_Key, _Key]:
