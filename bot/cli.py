@@ -138,6 +138,8 @@ def _database_said(words: str) -> str:
     said = words.strip().splitlines()[0].rstrip(".")
     if "locked" in said:
         return f"Another process is writing to the database ({said}). Nothing was changed; try again in a minute."
+    if "is full" in said or "No space left" in said:
+        return f"The disk of the database is full ({said}). Nothing was changed; make room there and try again."
     return f"The database refused: {said}. Look if DATABASE_URL names one of claudecost's; claudecost doctor says more."
 
 

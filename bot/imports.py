@@ -102,7 +102,11 @@ class FileReport(NamedTuple):
     @property
     def why_moved(self) -> str:
         """The end of a sentence about days that moved though none of their rows changed."""
-        return "" if self.recorded.restated else ", as another source speaks for the day now"
+        if self.recorded.restated:
+            return ""
+        if self.recorded.ranges:
+            return ", as successive reports tell it apart now"
+        return ", as another source speaks for the day now"
 
 
 class FileRead(NamedTuple):

@@ -253,6 +253,8 @@ def _with_driver(url: sa.URL) -> sa.URL:
 def _todo(error: Exception) -> str:
     if "locked" in str(error):
         return "Another process holds it: try again in a minute."
+    if "disk" in str(error):
+        return "Look if its disk is full: room there is all that it needs then."
     return f"Look if that is where it should be, and if it may be read and written. {_ANOTHER}"
 
 

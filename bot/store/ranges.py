@@ -19,7 +19,11 @@ from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.quantities import lines_by_id
 from bot.store.rollups import MANY_PEOPLE, Rollups
+from bot.store.settings import read_setting_in, write_setting_in
 from bot.store.values import day_number, from_nano, number_day
+
+KEPT_FROM = "kept_from"
+"""The name under which the database keeps the first day, as YYYYMMDD, whose usage was not deleted for its age."""
 
 _FAR = day_number(date.max)
 _Total = TypeVar("_Total")
@@ -341,12 +345,12 @@ def span_usd(connection: Connection, workspace_id: int, span: Span) -> Decimal:
 
 def forget_ranges_before(connection: Connection, workspace_id: int, day: date) -> None:
     """Follow the deletion of totals, and of the days before ``day`` that lie within others."""
+    write_setting_in(connection, workspace_id, KEPT_FROM, str(day_number(day)))
     kept = set(every_span(connection, workspace_id))
     for span in _spans(connection, workspace_id, 0):
         if span not in kept:
             run_sql(connection, _DELETE, (workspace_id, *span))
         elif span.start < day_number(day):
-            # A total that said no more than all of its days says no more than those of them that are kept.
             fuller = [row[0] for row in select_rows(connection, _FULLER, (workspace_id, *span))]
             _compare(connection, workspace_id, span, fuller)
 
@@ -404,8 +408,14 @@ def _compare(connection: Connection, workspace_id: int, span: Span, people_ids: 
 def _write(
     connection: Connection, workspace_id: int, span: Span, said: list[Row], people_ids: Collection[int] | None
 ) -> None:
-    """Replace what is rolled up of a span, of some people or of everybody."""
+    """Replace what is rolled up of a span, of some people or of everybody.
+
+    A total that said no more than all of its days says no more once some of them are not kept any longer.
+    """
     fixed = (workspace_id, *span)
+    no_more: set[int] = set()
+    if span.start < int(read_setting_in(connection, workspace_id, KEPT_FROM) or 0):
+        no_more = {row[0] for row in select_rows(connection, f"{_PERSONS} AND NOT is_fuller", fixed)}
     if people_ids is None:
         run_sql(connection, _DELETE, fixed)
     else:
@@ -417,7 +427,8 @@ def _write(
     rows = []
     for person_id, tokens, usd in said:
         day_tokens, day_usd, count = days.get(person_id, (0, 0, 0))
-        is_fuller = not is_told and _says_more(name, tokens, usd, (day_tokens, day_usd, count))
+        is_fuller = not is_told and person_id not in no_more
+        is_fuller = is_fuller and _says_more(name, tokens, usd, (day_tokens, day_usd, count))
         rows.append((person_id, tokens, usd, count, day_tokens, day_usd, is_fuller))
     insert_rows(connection, PERSON_RANGES, rows, fixed)
 

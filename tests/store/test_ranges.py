@@ -210,6 +210,28 @@ def test_a_total_does_not_become_the_fuller_one_as_its_days_are_deleted(database
     assert [row.group for row in spent(None, None, ("day",)).rows] == [("2026-10-04",), ("2026-10-05",)]
 
 
+@pytest.mark.parametrize("then", ["row", "link", "total"])
+def test_a_total_that_was_no_fuller_stays_so_whatever_comes_once_its_days_are_deleted(
+    database: Database, book: PriceBook, then: str
+) -> None:
+    """$4 on each of 1 to 5 October beside a report of $12; of the two days that are left one gets $2 more."""
+    for day in range(1, 6):
+        store(database, used(opus_for(4), date(2026, 10, day)))
+    store(database, used(opus_for(2), date(2026, 10, 5), CI))
+    october = replace(used(opus_for(12), date(2026, 10, 1)), until=date(2026, 11, 1))
+    store(database, october, source="spend_report_csv")
+    delete_before(database, date(2026, 10, 4), NOW)
+    usd = 10
+    if then == "row":
+        store(database, used(opus_for(6), date(2026, 10, 4)))
+        usd = 12
+    elif then == "link":
+        link_actor(database, "ci", "dana@example.com", "admin", book, POLICY, NOW)
+    else:
+        store(database, october, source="spend_report_csv")
+    assert Ledger(database, book, utc_policy).spend(None, None, ()).total.usd == usd
+
+
 @pytest.mark.parametrize("tokens", [1, 3, 999_999])
 def test_a_total_of_the_same_usage_says_no_more_than_its_days(database: Database, book: PriceBook, tokens: int) -> None:
     """A token read from the cache of Haiku 5.5 is $0.01 per million, in the US x 1.1: a fraction of a nanodollar."""
