@@ -27,6 +27,7 @@ from bot.store.bulk import batches
 from bot.store.database import Database
 from bot.store.people import people_of_team, person_by_email
 from bot.store.quantities import Share, shares, stored_period
+from bot.store.ranges import fuller_ranges
 from bot.store.teams import find_team
 
 NOT_MODELLED = (
@@ -55,7 +56,8 @@ class Recommendation(NamedTuple):
     """Advice for people and, where there is more than one, for all of them together, by the prices of ``on``.
 
     ``newer`` names plans whose first price is newer than the usage; ``unpriced_tokens`` are in no figure; ``unknown``
-    are addresses on seats of the team's plans file that nobody here has.
+    are addresses on seats of the team's plans file that nobody here has. ``without_days_usd`` is what totals of several
+    days say beyond their people's days, which is in no figure either.
     """
 
     on: date
@@ -65,6 +67,7 @@ class Recommendation(NamedTuple):
     newer: list[str]
     unpriced_tokens: int = 0
     unknown: tuple[str, ...] = ()
+    without_days_usd: Decimal = ZERO
 
 
 class Advisor:
@@ -128,7 +131,9 @@ class Advisor:
             team = advise_team(used, plans, self._paid(members, today, plans), self.plans.max_vendors)
         newer = [name for name in self.plans.later_than(on) if name not in {plan.name for plan in plans}]
         unknown = self._unknown() if with_team else ()
-        return Recommendation(on, people, team, plans, newer, unpriced, unknown)
+        totals = (one for one in fuller_ranges(self.database, _looked_at(on)) if one.of.person_id in members)
+        without_days = sum((one.more_usd for one in totals), ZERO)
+        return Recommendation(on, people, team, plans, newer, unpriced, unknown, without_days)
 
     def _on(self, today: date) -> date:
         """The day whose prices hold: the newest with usage."""
@@ -162,7 +167,7 @@ class Advisor:
         return tuple(person for person in named if person_by_email(self.database, person) is None)
 
     def _usages(self, members: dict[int, str], on: date) -> tuple[list[Usage], int]:
-        period = Period(on - timedelta(days=HISTORY_DAYS + STEADY_DAYS - 1), on + ONE_DAY)
+        period = _looked_at(on)
         of_person: dict[int, list[Share]] = defaultdict(list)
         for share in shares(self.database, period, members):
             of_person[share.person_id].append(share)
@@ -231,3 +236,8 @@ class Advisor:
             return list_cost(usage, quantity.model, quantity.day, self.book, quantity.conditions).usd
         except PricingError:
             return None
+
+
+def _looked_at(on: date) -> Period:
+    """The days whose usage decides, up to the newest."""
+    return Period(on - timedelta(days=HISTORY_DAYS + STEADY_DAYS - 1), on + ONE_DAY)

@@ -66,6 +66,7 @@ def recommendation_json(found: Recommendation) -> Json:
         "people": [_advice(advice) for advice in found.people],
         "team": _team_advice(found.team) if found.team else None,
         "unpriced_tokens": found.unpriced_tokens,
+        **({"without_days_usd": exact(found.without_days_usd)} if found.without_days_usd else {}),
         "newer_plans": found.newer,
         "unknown_people": list(found.unknown),
         "not_modelled": list(NOT_MODELLED),

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from slack_sdk.models.blocks import Block as SlackBlock
 
 from bot.advice import Advisor, Recommendation
+from bot.advice_reports import recommendation_json
 from bot.ask import monthly_spend
 from bot.playground.demo import NOW, Stage
 from bot.playground.generate_export import MAIN_FILE
@@ -199,3 +201,21 @@ def test_people_are_looked_at_in_groups(database: Database, book: PriceBook, mon
 
     assert advisor.for_team(DAY, None, track) == whole
     assert sizes == [2, 1]
+
+
+def test_what_totals_say_beyond_the_days_is_told_and_in_no_figure(database: Database, book: PriceBook) -> None:
+    """Dana's days of November come to $51, her report of October says $300 and Ada's, who is not asked about, $70."""
+    dana, ada = (Actor("email", f"{who}@x.com") for who in ("dana", "ada"))
+    store(database, *(used(opus_for(3), date(2026, 11, day), dana) for day in range(2, 19)))
+    october = date(2026, 10, 1)
+    for who, usd in ((dana, 300), (ada, 70)):
+        total = replace(used(opus_for(usd), october, who), until=date(2026, 11, 1))
+        store(database, total, source="spend_report_csv")
+    advisor = Advisor(database, book, default_plan_book(), WorkCalendar)
+    found, whole = advisor.for_person("dana@x.com", DAY), advisor.for_team(DAY)
+    assert found is not None
+    assert whole is not None
+    assert (found.without_days_usd, whole.without_days_usd) == (300, 370)
+    assert recommendation_json(found)["without_days_usd"] == "300.00"
+    told = "Totals of several days say $300.00 more, of no day and so in no figure: the real use is higher"
+    assert told in as_text(own_recommendation_message(found))

@@ -300,6 +300,9 @@ def _left_out(found: Recommendation) -> list[str]:
     said = []
     if found.unpriced_tokens:
         said.append(f"{found.unpriced_tokens:,} tokens had no price and are in no figure")
+    if found.without_days_usd:
+        more = rounded(found.without_days_usd)
+        said.append(f"Totals of several days say {more} more, of no day and so in no figure: the real use is higher")
     if found.newer:
         said.append(f"Newer than this usage, and left out: {', '.join(map(escape, found.newer))}")
     return said
