@@ -490,7 +490,10 @@ def _left_out(other: AlsoHolds, format_name: str) -> Problem:
 
 
 def _readdressed(members: Iterable[tuple[Member, str]]) -> list[Problem]:
-    """What to do about addresses that have changed, so that nobody is counted under both."""
+    """What to do about addresses that have changed, so that nobody is counted under both: once, of several accounts."""
+    once: dict[tuple[str, str], Member] = {}
+    for member, before in members:
+        once.setdefault((before, member.email), member)
     return [
         Problem(
             member.row,
@@ -498,7 +501,7 @@ def _readdressed(members: Iterable[tuple[Member, str]]) -> list[Problem]:
             f"claudecost link {quote(before)} {quote(member.email)}",
             0,
         )
-        for member, before in members
+        for (before, _), member in once.items()
     ]
 
 

@@ -682,6 +682,18 @@ def test_an_address_that_changes_in_a_month_goes_on_once_it_is_linked(
     assert days_of(database, book) == [("ada", 1, 5), ("ada", 2, 5), ("ada.new", 3, 15)]
 
 
+def test_an_address_that_changed_is_told_once_for_all_its_accounts(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    told = []
+    for day, who in ((1, "ada"), (2, "ada.new")):
+        row = f"{who}@example.com,a1,Claude Code,{MODEL},1,{day}000000,0,{5 * day},{5 * day},u1,{day}000000,0,0,0,0,,"
+        path = write(tmp_path, f"spend-report-2026-11-01-to-2026-11-0{day}.csv", f"{SEATS}\n{row}\n")
+        told += [problem.problem for one in load(database, book, path) for problem in one.problems]
+    (sentence,) = told
+    assert sentence.endswith("claudecost link ada@example.com ada.new@example.com")
+
+
 @pytest.mark.parametrize("order", list(permutations(range(4))))
 def test_whose_account_it_is_may_be_said_at_any_time(
     database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]

@@ -215,7 +215,7 @@ def test_what_totals_say_beyond_the_days_is_told_and_in_no_figure(database: Data
     found, whole = advisor.for_person("dana@x.com", DAY), advisor.for_team(DAY)
     assert found is not None
     assert whole is not None
-    assert (found.without_days_usd, whole.without_days_usd) == (300, 370)
+    assert (found.without_days_usd, whole.without_days_usd) == (Decimal(300), Decimal(370))
     assert recommendation_json(found)["without_days_usd"] == "300.00"
     told = "Totals of several days say $300.00 more, of no day and so in no figure: the real use is higher"
     assert told in as_text(own_recommendation_message(found))
