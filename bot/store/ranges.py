@@ -345,7 +345,8 @@ def span_usd(connection: Connection, workspace_id: int, span: Span) -> Decimal:
 
 def forget_ranges_before(connection: Connection, workspace_id: int, day: date) -> None:
     """Follow the deletion of totals, and of the days before ``day`` that lie within others."""
-    write_setting_in(connection, workspace_id, KEPT_FROM, str(day_number(day)))
+    before = int(read_setting_in(connection, workspace_id, KEPT_FROM) or 0)
+    write_setting_in(connection, workspace_id, KEPT_FROM, str(max(before, day_number(day))))
     kept = set(every_span(connection, workspace_id))
     for span in _spans(connection, workspace_id, 0):
         if span not in kept:
@@ -413,9 +414,9 @@ def _write(
     A total that said no more than all of its days says no more once some of them are not kept any longer.
     """
     fixed = (workspace_id, *span)
-    no_more: set[int] = set()
+    no_more: dict[int, Row] = {}
     if span.start < int(read_setting_in(connection, workspace_id, KEPT_FROM) or 0):
-        no_more = {row[0] for row in select_rows(connection, f"{_PERSONS} AND NOT is_fuller", fixed)}
+        no_more = {row[0]: row[1:] for row in select_rows(connection, f"{_ROLLED_UP} AND NOT is_fuller", fixed)}
     if people_ids is None:
         run_sql(connection, _DELETE, fixed)
     else:
@@ -427,7 +428,8 @@ def _write(
     rows = []
     for person_id, tokens, usd in said:
         day_tokens, day_usd, count = days.get(person_id, (0, 0, 0))
-        is_fuller = not is_told and person_id not in no_more
+        said_before = no_more.get(person_id, (-1, -1))
+        is_fuller = not is_told and (tokens > said_before[0] or usd > said_before[1])
         is_fuller = is_fuller and _says_more(name, tokens, usd, (day_tokens, day_usd, count))
         rows.append((person_id, tokens, usd, count, day_tokens, day_usd, is_fuller))
     insert_rows(connection, PERSON_RANGES, rows, fixed)

@@ -631,16 +631,61 @@ def test_a_model_that_is_spelled_otherwise_goes_on(
     assert days_of(database, book) == [("ada", day, 6) for day in (1, 2, 3)]
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_what_states_no_cost_beside_what_does_keeps_its_price(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """A day's $5 say what they are before the seat; 200k tokens of another product beside them say nothing: $1."""
+    seat = "{who},,{product},{model},1,0,0,0,{gross},,{fresh}000,0,0,0,0,,"
+    reports = [
+        "\n".join(
+            [
+                SEATS,
+                *(
+                    seat.format(who="ada@example.com", product=what, model=MODEL, gross=gross * day, fresh=fresh * day)
+                    for what, gross, fresh in (("Claude Code", 5, 1000), (word, 0, 200))
+                ),
+                "",
+            ]
+        )
+        for day, word in ((1, "Chat"), (2, "Chat"), (3, "chat"))
+    ]
+    load_month(database, book, tmp_path, order, *reports)
+    assert days_of(database, book) == [("ada", day, 6) for day in (1, 2, 3)]
+
+
+HAIKU = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1)])
+def test_an_export_of_one_spelling_takes_the_other_one_from_nobody(
+    database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """A whole export has a million tokens of Haiku 4.5 under its alias and two under its id, a later one the alias."""
+    alias, dated = (
+        "2026-11-19,claude-haiku-4-5,key-1,1000000,0",
+        "2026-11-19,claude-haiku-4-5-20251001,key-1,2000000,0",
+    )
+    exports = []
+    for number, rows in enumerate(([alias, dated], [alias])):
+        path = write(tmp_path, f"usage{number}.csv", "\n".join([HAIKU, *rows, ""]))
+        written = datetime(2026, 11, 20, 6 * number + 2, tzinfo=UTC).timestamp()
+        os.utime(path, (written, written))
+        exports.append(path)
+    for place in order:
+        load(database, book, exports[place])
+    assert usd(database, book) == 3
+
+
 @pytest.mark.parametrize("is_later_first", [False, True])
 def test_a_model_counts_once_however_two_exports_spell_it(
     database: Database, book: PriceBook, tmp_path: Path, is_later_first: bool
 ) -> None:
     """A million tokens of Haiku 4.5 at $1, in a later export under the model's whole id; of Opus there is more."""
-    header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
     exports = []
     for number, model in enumerate(("claude-haiku-4-5", "claude-haiku-4-5-20251001")):
         rows = [f"2026-11-19,{model},key-1,1000000,0", f"2026-11-19,claude-opus-5-5,key-1,{number + 1}000000,0"]
-        path = write(tmp_path, f"usage{number}.csv", "\n".join([header, *rows, ""]))
+        path = write(tmp_path, f"usage{number}.csv", "\n".join([HAIKU, *rows, ""]))
         written = datetime(2026, 11, 20, 8 * number + 2, tzinfo=UTC).timestamp()
         os.utime(path, (written, written))
         exports.append(path)
@@ -652,9 +697,8 @@ def test_a_model_counts_once_however_two_exports_spell_it(
 def test_models_count_each_where_one_export_has_both_spellings(
     database: Database, book: PriceBook, tmp_path: Path
 ) -> None:
-    header = "usage_date_utc,model_version,api_key,usage_input_tokens_no_cache,usage_output_tokens"
     rows = [f"2026-11-19,claude-haiku-4-5{ending},key-1,1000000,0" for ending in ("", "-20251001")]
-    path = write(tmp_path, "usage.csv", "\n".join([header, *rows, ""]))
+    path = write(tmp_path, "usage.csv", "\n".join([HAIKU, *rows, ""]))
     for _ in range(2):
         load(database, book, path)
         assert usd(database, book) == 2

@@ -232,6 +232,23 @@ def test_a_total_that_was_no_fuller_stays_so_whatever_comes_once_its_days_are_de
     assert Ledger(database, book, utc_policy).spend(None, None, ()).total.usd == usd
 
 
+def test_a_total_that_says_more_than_it_did_counts_though_its_days_are_deleted(
+    database: Database, book: PriceBook
+) -> None:
+    """A report of $12 beside five days of $4 is restated to $500 once three of them are deleted."""
+    for day in range(1, 6):
+        store(database, used(opus_for(4), date(2026, 10, day)))
+    october = replace(used(opus_for(12), date(2026, 10, 1)), until=date(2026, 11, 1))
+    store(database, october, source="spend_report_csv")
+    delete_before(database, date(2026, 10, 4), NOW)
+    delete_before(database, date(2026, 9, 1), NOW)  # as after the retention was lengthened
+    store(database, used(opus_for(6), date(2026, 10, 4)))
+    spent = Ledger(database, book, utc_policy).spend
+    assert spent(None, None, ()).total.usd == 10
+    store(database, replace(october, usage=opus_for(500)), source="spend_report_csv")
+    assert spent(None, None, ()).total.usd == 500
+
+
 @pytest.mark.parametrize("tokens", [1, 3, 999_999])
 def test_a_total_of_the_same_usage_says_no_more_than_its_days(database: Database, book: PriceBook, tokens: int) -> None:
     """A token read from the cache of Haiku 5.5 is $0.01 per million, in the US x 1.1: a fraction of a nanodollar."""

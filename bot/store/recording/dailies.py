@@ -134,9 +134,14 @@ class DailyRows:
 
     def _told_with_cost(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Those of rows with and without a stated cost of which the other one is stored, and not they."""
-        kinds = self.source.kinds({row[1] for row in (*rows, *stored)})
-        said, told = {row[:2] for row in stored}, {(row[0], kinds[row[1]]) for row in stored}
-        return {row[:2] for row in rows if (row[0], kinds[row[1]]) in told} - said
+        line_ids = {row[1] for row in (*rows, *stored)}
+        kinds, spelled = self.source.kinds(line_ids), self.source.kinds_however_spelled(line_ids)
+        said, mine = {row[:2] for row in stored}, {row[:2] for row in rows}
+        told = {(row[0], kinds[row[1]]) for row in stored}
+        # What the older one has as well it tells apart from its other spellings of the same model.
+        otherwise = {(actor, spelled[line]) for actor, line in said - mine}
+        found = {row[:2] for row in rows if (row[0], kinds[row[1]]) in told or (row[0], spelled[row[1]]) in otherwise}
+        return found - said
 
     def _told_as_another(self, rows: list[Row], stored: list[Row]) -> set[Row]:
         """Those that are stored under another word for what they are."""
@@ -180,9 +185,13 @@ class DailyRows:
         found: set[Row] = set()
         changing = _RETOLD.get(self.source.name, ())
         if existing and not self.source.is_older(day):
-            kinds = self.source.kinds({key[1] for key in existing} | {row[1] for row in rows}, *changing)
+            line_ids = {key[1] for key in existing} | {row[1] for row in rows}
+            kinds, spelled = (of(line_ids, *changing) for of in (self.source.kinds, self.source.kinds_however_spelled))
             told = {(row[0], kinds[row[1]]) for row in rows}
-            found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
+            otherwise = {(row[0], spelled[row[1]]) for row in new}
+            found |= {
+                key for key in existing if (key[0], kinds[key[1]]) in told or (key[0], spelled[key[1]]) in otherwise
+            }
         if not self.source.is_older(day):
             found |= elsewhere
         if self.no_key and not self.source.is_older(day):

@@ -113,24 +113,20 @@ class Source:
         return sorted(select_in(self.connection, f"{_DAILY} AND actor_id IN", fixed, sorted(actors_of_file)))
 
     def kinds(self, line_ids: set[int], *without: str) -> dict[int, int]:
-        """For each line the first of those that differ in some columns alone, or in whether their cost is stated.
+        """For each line the first of those that differ in some columns alone, or in whether their cost is stated."""
+        return self._first(line_ids, without, str)
 
-        One model is the same under each of its spellings.
-        """
-        return self._first(line_ids, without, with_cost)
+    def kinds_however_spelled(self, line_ids: set[int], *without: str) -> dict[int, int]:
+        """The same where one model is the same under each of its spellings."""
+        return self._first(line_ids, without, self.rollups.book.spelled_out)
 
-    def beside_parts(self, line_ids: set[int]) -> dict[int, int]:
-        """The same of those that differ in their part alone, and all state their cost or all do not."""
-        return self._first(line_ids, (), lambda part: str(with_cost(part) == part))
-
-    def _first(self, line_ids: set[int], without: Collection[str], part_of: Callable[[str], str]) -> dict[int, int]:
+    def _first(self, line_ids: set[int], without: Collection[str], model_of: Callable[[str], str]) -> dict[int, int]:
         columns = [name for name in USAGE_LINES.names if name not in (*without, "part", "model")]
         part, model = ("''" if name in without else name for name in ("part", "model"))
         sql = f"SELECT id, {part}, {model}, {', '.join(columns)} FROM usage_lines WHERE id IN"  # noqa: S608
         first: dict[Row, int] = {}
         found = sorted(select_in(self.connection, sql, (), sorted(line_ids)))
-        spelled_out = self.rollups.book.spelled_out
-        return {row[0]: first.setdefault((part_of(row[1]), spelled_out(row[2]), *row[3:]), row[0]) for row in found}
+        return {row[0]: first.setdefault((with_cost(row[1]), model_of(row[2]), *row[3:]), row[0]) for row in found}
 
     def is_older(self, day: int) -> bool:
         """Whether another export of the source, that was written long after this one, told of a day as well."""

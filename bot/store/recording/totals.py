@@ -1,5 +1,6 @@
 """Sources that know no days: totals of several days, and the days that successive ones tell apart."""
 
+import operator
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
@@ -109,10 +110,15 @@ class Totals:
             rows = [(*chain, *key) for chain, total in stored.items() for key in total]
             kinds = self.source.kinds({key[3] for key in (*keys, *rows)}, *_RETOLD)
             same = lambda key: (*key[:3], kinds[key[3]])  # noqa: E731
-        others: dict[Row, list[Row]] = defaultdict(list)
-        for key in set(rows).difference(keys):
-            others[same(key)].append(key)
-        return {key: others.pop(same(key), []) for key in keys}
+        left = set(rows).difference(keys)
+        found = _each_once(keys, left, same)
+        if not is_sessions:
+            # Of a row that is new under its spelling of a model, those under others that the file lacks are the same.
+            spelled = self.source.kinds_however_spelled({key[3] for key in (*keys, *rows)}, *_RETOLD)
+            new = [key for key in keys if not found[key] and key not in set(rows)]
+            left -= {one for some in found.values() for one in some}
+            found |= _each_once(new, left, lambda key: (*key[:3], spelled[key[3]]))
+        return found
 
     def _existing_ranges(
         self, start: int, until: int, of: Collection[int] | None = None
@@ -170,10 +176,7 @@ class Totals:
         What a seat covers on one day may be paid for on the next: it is the same usage all the same.
         """
         line_ids = {line_id for report in reports for _, line_id in report}
-        # Products are put together: what one is called, and what belongs to it, changes from report to report.
-        first = self.source.beside_parts(line_ids)
-        reports = [_of_all_parts(report, first) for report in reports]
-        kinds = self.source.kinds(set(first.values()), *_RETOLD, "part")
+        kinds = self.source.kinds(line_ids, *_RETOLD)
         covered = {row[0] for row in select_in(self.connection, _COVERED, [SUBSCRIPTION], sorted(line_ids))}
         told = [Counter((who, kinds[line], line in covered) for who, line in report) for report in reports]
         # Those of which one report itself tells several apart stay apart.
@@ -188,23 +191,54 @@ class Totals:
         return found
 
     def _follow(self, reports: list[_Report]) -> None:
-        """Give usage one key in all reports, where a later one calls somebody otherwise.
+        """Give usage one key in all reports, where a later one calls somebody, a product or a model otherwise.
 
-        Whoever a later report does not have at all, as after they left, has used in it what they had before: their days
-        stay, as their total does.
+        Products that a later report does not tell apart as the one before did are put together. Whoever a later report
+        does not have at all, as after they left, has used in it what they had before: their days stay, as their total
+        does.
         """
         person_of = self.source.people_of({who for report in reports for who, _ in report})
+        kinds = {kind for report in reports for _, kind in report}
+        families = self.source.kinds_however_spelled(kinds, *_RETOLD, "part")
+
+        def family(key: _Key) -> Row:
+            return person_of[key[0]], families[key[1]]
+
         for place in range(len(reports) - 1, 0, -1):
             gone = reports[place - 1].keys() - reports[place].keys()
             come = reports[place].keys() - reports[place - 1].keys()
-            renamed = _pairs(gone, come, lambda key: (person_of[key[0]], key[1]))
+            by_address = _pairs(gone, come, lambda key: (person_of[key[0]], key[1]))
+            gone, come = gone - by_address.keys(), come - set(by_address.values())
+            renamed = by_address | _pairs(gone, come, family)
             for report in reports[:place] if renamed else ():
                 for old, new in renamed.items():
                     if old in report and new not in report:
                         report[new] = report.pop(old)
+            for group in _told_otherwise(reports[place - 1], reports[place], family):
+                self._put_together(reports, group, family)
         for earlier, later in pairwise(reports):
             present = {person_of[who] for who, _ in later}
             later.update({key: parts for key, parts in earlier.items() if person_of[key[0]] not in present})
+
+    def _put_together(self, reports: list[_Report], group: Row, family: Callable[[_Key], Row]) -> None:
+        """Give what a person used of a model one key in all reports, unless that would mix what is priced otherwise."""
+        members = sorted({key for report in reports for key in report if family(key) == group})
+        lines = {one.line_id for report in reports for key in members for one in report.get(key, {}).values()}
+        priced_as = self.source.kinds_however_spelled(lines, "part")
+        for report in reports:
+            for is_covered in (False, True):
+                some = [report[key][is_covered] for key in members if is_covered in report.get(key, {})]
+                unstated = [priced_as[one.line_id] for one in some if one.values[-1] == NOT_STATED]
+                if unstated and (len(unstated) < len(some) or len(set(unstated)) > 1):
+                    return
+        for report in reports:
+            parts: dict[bool, _Billed] = {}
+            for key in members:
+                for is_covered, one in report.pop(key, {}).items():
+                    before = parts.get(is_covered)
+                    parts[is_covered] = before._replace(values=_added(before.values, one.values)) if before else one
+            if parts:
+                report[members[0]] = parts
 
     def _listed(self, start: int, ends: list[int], reports: list[_Report]) -> _Listed:
         found = ((kind, parts.get(False) or parts[True]) for report in reports for (_, kind), parts in report.items())
@@ -287,13 +321,25 @@ _AROUND = "SELECT DISTINCT start FROM usage_ranges WHERE workspace_id = ? AND so
 _DELETE_ACTORS_DAY = "DELETE FROM usage_daily WHERE workspace_id = ? AND day = ? AND source_id = ? AND actor_id IN"
 
 
-def _of_all_parts(report: dict[tuple[int, int], Values], first: Mapping[int, int]) -> dict[tuple[int, int], Values]:
-    """A report's totals by actor and the first line of those that differ in their part alone."""
-    found: dict[tuple[int, int], Values] = {}
-    for (who, line_id), values in sorted(report.items()):
-        key = (who, first[line_id])
-        found[key] = _added(found[key], values) if key in found else values
-    return found
+def _told_otherwise(earlier: _Report, later: _Report, family: Callable[[_Key], Row]) -> list[Row]:
+    """The people's models of which the later report does not tell the same products apart as the earlier one did.
+
+    Some are gone, while others are there; or some have come, while another one came to more before.
+    """
+    before, now = _together(earlier), _together(later)
+    there = set(map(family, now))
+    gone = {family(key) for key in before.keys() - now.keys()} & there
+    come = {family(key) for key in now.keys() - before.keys()}
+    less = {family(key) for key in before.keys() & now.keys() if any(map(operator.lt, now[key], before[key]))}
+    return sorted(gone | (come & less))
+
+
+def _each_once(keys: Iterable[Row], others: Iterable[Row], same: Callable[[Row], Row]) -> dict[Row, list[Row]]:
+    """For each key the others that are the same, each of which the first key of its kind has."""
+    by_kind: dict[Row, list[Row]] = defaultdict(list)
+    for other in others:
+        by_kind[same(other)].append(other)
+    return {key: by_kind.pop(same(key), []) for key in keys}
 
 
 def _pairs(gone: Iterable[_Key], come: Iterable[_Key], of: Callable[[_Key], Row]) -> dict[_Key, _Key]:
