@@ -115,7 +115,8 @@ class Totals:
         if not is_sessions:
             # Of a row that is new under its spelling of a model, those under others that the file lacks are the same.
             spelled = self.source.kinds_however_spelled({key[3] for key in (*keys, *rows)}, *_RETOLD)
-            new = [key for key in keys if not found[key] and key not in set(rows)]
+            known = set(rows)
+            new = [key for key in keys if not found[key] and key not in known]
             left -= {one for some in found.values() for one in some}
             found |= _each_once(new, left, lambda key: (*key[:3], spelled[key[3]]))
         return found
@@ -197,13 +198,16 @@ class Totals:
         does not have at all, as after they left, has used in it what they had before: their days stay, as their total
         does.
         """
-        person_of = self.source.people_of({who for report in reports for who, _ in report})
-        kinds = {kind for report in reports for _, kind in report}
-        families = self.source.kinds_however_spelled(kinds, *_RETOLD, "part")
+        keys = {key for report in reports for key in report}
+        person_of = self.source.people_of({who for who, _ in keys})
+        families = self.source.kinds_however_spelled({kind for _, kind in keys}, *_RETOLD, "part")
 
         def family(key: _Key) -> Row:
             return person_of[key[0]], families[key[1]]
 
+        members: dict[Row, list[_Key]] = defaultdict(list)
+        for key in sorted(keys):
+            members[family(key)].append(key)
         for place in range(len(reports) - 1, 0, -1):
             gone = reports[place - 1].keys() - reports[place].keys()
             come = reports[place].keys() - reports[place - 1].keys()
@@ -215,14 +219,13 @@ class Totals:
                     if old in report and new not in report:
                         report[new] = report.pop(old)
             for group in _told_otherwise(reports[place - 1], reports[place], family):
-                self._put_together(reports, group, family)
+                self._put_together(reports, members[group])
         for earlier, later in pairwise(reports):
             present = {person_of[who] for who, _ in later}
             later.update({key: parts for key, parts in earlier.items() if person_of[key[0]] not in present})
 
-    def _put_together(self, reports: list[_Report], group: Row, family: Callable[[_Key], Row]) -> None:
+    def _put_together(self, reports: list[_Report], members: list[_Key]) -> None:
         """Give what a person used of a model one key in all reports, unless that would mix what is priced otherwise."""
-        members = sorted({key for report in reports for key in report if family(key) == group})
         lines = {one.line_id for report in reports for key in members for one in report.get(key, {}).values()}
         priced_as = self.source.kinds_however_spelled(lines, "part")
         for report in reports:
