@@ -95,8 +95,7 @@ class Policies:
 
     def read(self) -> Policy:
         """What holds now. Raises PolicyProblem, or what the database does, where it cannot be read."""
-        chosen = read_setting(self.database(), CHOSEN)
-        return self._with(json.loads(chosen or "{}"))
+        return self._with(_choices(read_setting(self.database(), CHOSEN)))
 
     @property
     def last(self) -> Policy:
@@ -112,8 +111,7 @@ class Policies:
         with database.write_usage() as connection:
             # Read where it is written: another process may have changed something else a moment ago.
             kept, before = self._kept(read_setting_in(connection, database.workspace_id, CHOSEN))
-            usual = self._with({})
-            chosen = {name: said for name, said in (kept | dict(values)).items() if name in TITLES}
+            usual, chosen = self._with({}), kept | dict(values)
             after = self._with(chosen)
             differs = {name: value for name, value in chosen.items() if after.said(name) != usual.said(name)}
             changed = [
@@ -134,8 +132,7 @@ class Policies:
     def chosen(self) -> list[str]:
         """What admins chose in place of the environment's settings, in words."""
         policy = self()
-        names = [name for name in json.loads(self._chosen or "{}") if name in TITLES]
-        return [f"{TITLES[name]} {policy.said(name) or 'none'}" for name in names]
+        return [f"{TITLES[name]} {policy.said(name) or 'none'}" for name in _choices(self._chosen)]
 
     def check(self, values: Mapping[str, str]) -> None:
         """See whether values could be chosen, without asking the database. Raises PolicyProblem."""
@@ -143,11 +140,11 @@ class Policies:
 
     def _kept(self, chosen: str | None) -> tuple[dict[str, str], Policy]:
         """What was chosen and can still be read, and what holds by that."""
-        kept: dict[str, str] = json.loads(chosen or "{}")
+        kept = _choices(chosen)
         try:
             return kept, self._with(kept)
         except PolicyProblem as problem:
-            logger.warning("of what admins chose this cannot be read any more: %s", problem)
+            logger.warning("of what admins chose in Slack this cannot be read any more, choose it again: %s", problem)
             kept = {name: said for name, said in kept.items() if name not in problem.sentences}
             return kept, self._with(kept)
 
@@ -166,8 +163,6 @@ class Policies:
         values = {name: getattr(self.settings, name) for name in TITLES}
         wrong: dict[str, str] = {}
         for name, said in chosen.items():
-            if name not in TITLES:
-                continue  # of another version
             try:
                 values[name] = _read(name, said)
             except ValueError as error:
@@ -188,6 +183,11 @@ TITLES = {
     "picture": "picture",
 }
 """What admins choose, and what people call it."""
+
+
+def _choices(text: str | None) -> dict[str, str]:
+    """What is kept of what admins chose, without what only another version knows."""
+    return {name: said for name, said in json.loads(text or "{}").items() if name in TITLES}
 
 
 _READERS = dict(FIELDS.values())

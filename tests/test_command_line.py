@@ -501,6 +501,26 @@ def test_demo_tells_the_whole_story(shell: Shell) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("said", ["database or disk is full", "could not extend file: No space left on device"])
+def test_a_full_disk_is_called_one(
+    said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As SQLite and as PostgreSQL say it."""
+
+    def full(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError(said)
+
+    monkeypatch.setenv("CLAUDECOST_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("bot.imports.record", full)
+    monkeypatch.setattr("sys.argv", ["claudecost", "import", str(SAMPLES / "console_usage_csv")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"The disk of the database is full ({said}). Nothing was changed; make room there and try again.\n"
+    )
+
+
 def test_what_a_database_refuses_is_said_in_one_line(stored: Shell, database_url: str) -> None:
     assert stored.run("import", str(SAMPLES / "console_usage_csv")).returncode == 0
     database = connect(database_url)

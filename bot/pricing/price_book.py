@@ -484,7 +484,9 @@ def _validated(kind: type[_Content], text: str, where: str) -> _Content:
     except msgspec.ValidationError as error:
         raise PriceBookError(f"{where}: {_in_words(str(error), said)}.") from error
     except RecursionError as error:
-        raise PriceBookError(f"{where} has tables in tables in tables, which no price needs.") from error
+        raise PriceBookError(
+            f"{where} has tables in tables in tables; README.md, “Your own prices”, shows what it takes."
+        ) from error
 
 
 _WRONG = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
@@ -556,7 +558,7 @@ def _wrong_model(place: str, model: Model) -> Iterator[tuple[str, str]]:
     if not _OWN_NAME.fullmatch(model.id):
         yield f"{place}.id", f"it is {model.id!r}; {_OWN_NAME_RULE}, in lower case"
     if not model.name.strip():
-        yield f"{place}.name", "it is blank"
+        yield f"{place}.name", "it is blank; it takes what people call the model, such as House 1"
     if not re.fullmatch(r"[a-z]{3,}", model.family):
         yield f"{place}.family", f"it is {model.family!r}; it takes lower-case letters, at least three"
     starts = [row.start for row in model.rows]

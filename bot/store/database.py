@@ -254,7 +254,7 @@ def _todo(error: Exception) -> str:
     if "locked" in str(error):
         return "Another process holds it: try again in a minute."
     if "disk" in str(error):
-        return "Look if its disk is full: room there is all that it needs then."
+        return "Look if its disk is full and make room there; what was stored before is kept."
     return f"Look if that is where it should be, and if it may be read and written. {_ANOTHER}"
 
 

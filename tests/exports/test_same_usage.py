@@ -566,6 +566,16 @@ def test_what_was_taken_back_of_a_day_takes_its_dollars_along(
     assert days_of(database, book) == [("ada", 1, Decimal("2.5")), ("ada", 2, 5)]
 
 
+def test_a_day_that_a_later_report_takes_from_is_told_as_that(
+    database: Database, book: PriceBook, tmp_path: Path
+) -> None:
+    for day, usd in ((1, 5), (2, 3)):
+        name = f"spend-report-2026-11-01-to-2026-11-0{day}.csv"
+        (told,) = load(database, book, write(tmp_path, name, report(("ada", "Chat", 200 * usd, 0, 0, usd))))
+    assert [(one.day.day, one.before, one.after) for one in told.moved] == [(1, Decimal(5), Decimal(3))]
+    assert told.why_moved == ", as successive reports tell it apart now"
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_whoever_left_keeps_the_days_until_then(
     database: Database, book: PriceBook, tmp_path: Path, order: tuple[int, ...]

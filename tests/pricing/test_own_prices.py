@@ -144,6 +144,11 @@ def test_another_file_is_another_price_book(tmp_path: Path, book: PriceBook) -> 
         ('input = "1"', "input = [1]", r"own\.toml: models\.0\.prices\.0\.input is wrong: .*; it is '\[1\]'"),
         ("released = 2026-01-01", 'released = "May"', r"own\.toml: models\.0\.released is wrong: .*; it is 'May'"),
         ('name = "House 1"', 'name = " "', r"own\.toml: models\.0\.name is wrong: it is blank"),
+        (
+            'input = "1"',
+            f"input = {'[' * 300}1{']' * 300}",
+            r"own\.toml( is not valid TOML|: models\.0\.prices\.0\.input is wrong)",
+        ),
         ("[sources]", "[sources", r"own\.toml is not valid TOML"),
     ],
 )

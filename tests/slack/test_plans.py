@@ -217,5 +217,5 @@ def test_what_totals_say_beyond_the_days_is_told_and_in_no_figure(database: Data
     assert whole is not None
     assert (found.without_days_usd, whole.without_days_usd) == (Decimal(300), Decimal(370))
     assert recommendation_json(found)["without_days_usd"] == "300.00"
-    told = "Totals of several days say $300.00 more, of no day and so in no figure: the real use is higher"
+    told = "Totals of several days say $300.00 more than the days, which is in no figure: import exports that know days"
     assert told in as_text(own_recommendation_message(found))

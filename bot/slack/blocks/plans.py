@@ -301,8 +301,10 @@ def _left_out(found: Recommendation) -> list[str]:
     if found.unpriced_tokens:
         said.append(f"{found.unpriced_tokens:,} tokens had no price and are in no figure")
     if found.without_days_usd:
-        more = rounded(found.without_days_usd)
-        said.append(f"Totals of several days say {more} more, of no day and so in no figure: the real use is higher")
+        said.append(
+            f"Totals of several days say {rounded(found.without_days_usd)} more than the days, which is in no figure: "
+            "import exports that know days (docs/sources.md)"
+        )
     if found.newer:
         said.append(f"Newer than this usage, and left out: {', '.join(map(escape, found.newer))}")
     return said

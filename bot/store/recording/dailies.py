@@ -186,12 +186,13 @@ class DailyRows:
         changing = _RETOLD.get(self.source.name, ())
         if existing and not self.source.is_older(day):
             line_ids = {key[1] for key in existing} | {row[1] for row in rows}
-            kinds, spelled = (of(line_ids, *changing) for of in (self.source.kinds, self.source.kinds_however_spelled))
+            kinds = self.source.kinds(line_ids, *changing)
             told = {(row[0], kinds[row[1]]) for row in rows}
-            otherwise = {(row[0], spelled[row[1]]) for row in new}
-            found |= {
-                key for key in existing if (key[0], kinds[key[1]]) in told or (key[0], spelled[key[1]]) in otherwise
-            }
+            found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
+            if new:  # under its spelling of a model
+                kinds = self.source.kinds_however_spelled(line_ids, *changing)
+                told = {(row[0], kinds[row[1]]) for row in new}
+                found |= {key for key in existing if (key[0], kinds[key[1]]) in told}
         if not self.source.is_older(day):
             found |= elsewhere
         if self.no_key and not self.source.is_older(day):

@@ -112,12 +112,12 @@ class Totals:
             same = lambda key: (*key[:3], kinds[key[3]])  # noqa: E731
         left = set(rows).difference(keys)
         found = _each_once(keys, left, same)
-        if not is_sessions:
+        known = set(rows)
+        new = [key for key in keys if not found[key] and key not in known]
+        left -= {one for some in found.values() for one in some}
+        if new and left and not is_sessions:
             # Of a row that is new under its spelling of a model, those under others that the file lacks are the same.
             spelled = self.source.kinds_however_spelled({key[3] for key in (*keys, *rows)}, *_RETOLD)
-            known = set(rows)
-            new = [key for key in keys if not found[key] and key not in known]
-            left -= {one for some in found.values() for one in some}
             found |= _each_once(new, left, lambda key: (*key[:3], spelled[key[3]]))
         return found
 
