@@ -11,7 +11,7 @@ from bot.exports.reader import Export
 from bot.policy import Policy
 from bot.pricing import TokenUsage, default_price_book
 from bot.spend.days import milliseconds
-from bot.spend.records import Actor, Member, Problem, Record, Request, RequestRows, UsageRecord
+from bot.spend.records import Actor, Member, Problem, Record, Request, RequestRows, UsageRecord, request_of
 from bot.store.alerting import AlertPolicy
 from bot.store.database import Database
 from bot.store.recording import FileTally, Recorded, record
@@ -51,9 +51,9 @@ def one_by_one(found: Iterable[Record | Problem]) -> Iterator[Record | Problem]:
         if not isinstance(one, RequestRows):
             yield one
             continue
-        for row, name, counts, reported, key, at, is_sidechain, said in one.requests:
+        for row, name, counts, reported, told_apart, request_id, at in one.requests:
             model, conditions, part = one.names[name]
-            usage, request = TokenUsage(*counts), Request(key, at, is_sidechain, name=said)
+            usage, request = TokenUsage(*counts), request_of(told_apart, request_id, at)
             yield UsageRecord(
                 row, one.day, one.actor, model, usage, conditions, part=part, reported_usd=reported, request=request
             )

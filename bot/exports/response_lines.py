@@ -3,7 +3,8 @@
 One buffer is filled again and again: fresh memory for every line costs more than looking through it does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from ahocorasick_rs import BytesAhoCorasick
@@ -31,26 +32,23 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
         filled = kept + got
         # Up to the end of the last whole line, or to the end of the file.
         end = buffer.rfind(b"\n", 0, filled) + 1 if got else filled
-        hits = _usages(view, end)
-        hit, find = next(hits, end), buffer.find
+        find = buffer.find
         start = len(BOM) if row == 0 and buffer.startswith(BOM, 0, end) else 0
-        while start < end:
-            row += 1
-            stop = find(b"\n", start, end)
-            if stop < 0:
-                stop = end
-            if hit < stop:
-                yield row, view[start:stop]
-                hit = next(hits, end)
-                while hit < stop:
-                    hit = next(hits, end)
-            elif (
-                stop == end  # without a line break: it may have been cut behind a brace
-                or buffer[start] != _BRACE
-                or (buffer[stop - 1] != _CLOSED and not _is_closed(view[start:stop]))
-            ):
-                yield row, view[start:stop]
-            start = stop + 1
+        for _, usage, _ in _usages(view, end):
+            # Further ones of the same line lie behind it; the last one, behind all of them, is of none.
+            while start <= usage and start < end:
+                row += 1
+                stop = find(b"\n", start, end)
+                if stop < 0:
+                    stop = end
+                if (
+                    usage < stop
+                    or stop == end  # without a line break: it may have been cut behind a brace
+                    or buffer[start] != _BRACE
+                    or (buffer[stop - 1] != _CLOSED and not _is_closed(view[start:stop]))
+                ):
+                    yield row, view[start:stop]
+                start = stop + 1
         if not got:
             return
         kept = filled - end
@@ -70,12 +68,19 @@ def _is_closed(line: memoryview) -> bool:
     return bytes(line).rstrip().endswith(b"}")
 
 
-def _usages(view: memoryview, end: int) -> Iterator[int]:
-    """Where a usage is named before ``end``; a buffer that a long line made larger is looked through piece by piece."""
-    for start in range(0, end, _BUFFER):
-        piece = view[start : min(start + _BUFFER + len(_NAME) - 1, end)]
-        for _, place, _ in _USAGE.find_matches_as_indexes(piece):
-            yield start + place
+def _usages(view: memoryview, end: int) -> Iterable[tuple[int, int, int]]:
+    """Where usages are named before ``end``, each as the second of three, and then ``end``.
+
+    A buffer that a long line made larger is looked through piece by piece.
+    """
+    last = 0, end, end
+    if end <= _BUFFER:
+        return [*_USAGE.find_matches_as_indexes(view[:end]), last]
+    pieces = ((start, view[start : min(start + _BUFFER + len(_NAME) - 1, end)]) for start in range(0, end, _BUFFER))
+    found = (
+        (0, start + place, start) for start, piece in pieces for _, place, _ in _USAGE.find_matches_as_indexes(piece)
+    )
+    return chain(found, [last])
 
 
 def _next_line(file: BinaryIO, buffer: bytearray) -> int:

@@ -30,7 +30,7 @@ from bot.exports.reader import (
 )
 from bot.exports.response_lines import response_lines
 from bot.pricing import PriceConditions
-from bot.spend.days import SpendDays, milliseconds
+from bot.spend.days import day_around, milliseconds
 from bot.spend.records import Problem, RequestRows, request_key
 
 _BRACE = ord("{")
@@ -145,10 +145,6 @@ class Transcripts:
             if line is None:
                 yield Problem(row, f"Line {row} was left out: it is longer than {MAX_LINE // 2**20} MB.")
                 continue
-            if (not line or line[0] != _BRACE) and not (text := bytes(line).strip()).startswith(b"{"):
-                if text:
-                    yield Problem(row, f"Line {row} was left out: it is no JSON object.")
-                continue
             try:
                 lines.add(row, line)
             except _UNREADABLE as error:
@@ -161,6 +157,11 @@ TRANSCRIPTS = Transcripts()
 
 def _read_again(lines: "_Lines", row: int, line: bytes, error: Exception) -> Iterator[Problem]:
     """Take a line once more with whole characters; say what is wrong with one that may be a response all the same."""
+    text = line.strip()
+    if not text.startswith(b"{"):
+        if text:
+            yield Problem(row, f"Line {row} was left out: it is no JSON object.")
+        return
     whole = whole_characters(line)
     if whole != line:
         try:
@@ -173,46 +174,42 @@ def _read_again(lines: "_Lines", row: int, line: bytes, error: Exception) -> Ite
         yield Problem(row, f"Line {row} was left out: {why(error, whole)}.")
 
 
-class _Response(Struct, gc=False):
-    """The fullest line of a response so far."""
+_Response = tuple[int, _Line, str | bytes]
+"""The fullest line of a response so far: its row, what it says, and what tells the response from others.
 
-    row: int
-    at: datetime
-    model: str
-    counts: _Usage
-    sidechain: bool
-    cost: Decimal | None
-    """What the line says it cost; ``message`` is the message's id, or where it has none the key of the line."""
+That is the message's id, or where it has none the key of the line.
+"""
 
-    message: str | bytes
-    request: str | None
 
-    def is_fuller_than(self, other: "_Response") -> bool:
-        """Earlier lines of one response carry partial counts, so that the one with the most tokens is the final one.
+def _is_fuller(one: _Line, other: _Line) -> bool:
+    """Earlier lines of one response carry partial counts, so that the one with the most tokens is the final one.
 
-        A line of the main conversation goes before a subagent's copy of it.
-        """
-        if self.sidechain == other.sidechain and (tokens := _tokens(self.counts)) != (others := _tokens(other.counts)):
-            return tokens > others
-        if self.fullness != other.fullness:
-            return self.fullness > other.fullness
-        return self.at < other.at
+    A line of the main conversation goes before a subagent's copy of it, and of lines that say the same the first.
+    """
+    mine, theirs = _tokens(one.message.usage), _tokens(other.message.usage)  # type: ignore[union-attr, arg-type]
+    if mine != theirs and bool(one.sidechain) == bool(other.sidechain):
+        return mine > theirs
+    fullness, others = _fullness(one), _fullness(other)
+    if fullness != others:
+        return fullness > others
+    return one.timestamp < other.timestamp  # type: ignore[operator]  # of what counts it is not None
 
-    @property
-    def fullness(self) -> tuple[bool, int, int, tuple[int, ...], Decimal]:
-        counts = _counts(self.counts)
-        return not self.sidechain, sum(counts[:5]), counts[1], counts, self.cost or Decimal(0)
+
+def _fullness(one: _Line) -> tuple[bool, int, int, tuple[int, ...], Decimal]:
+    counts = _counts(one.message.usage)  # type: ignore[union-attr, arg-type]
+    return not one.sidechain, sum(counts[:5]), counts[1], counts, one.cost or Decimal(0)
+
+
+_Said = tuple[str, str | None, str | None, str | None, bool, bool]
+"""What names are told apart by: a model, speed, geography and tier, whether no cost is stated, and a long prompt."""
+
+_Place = tuple[int, int | None]
+"""Where a name stands in those of a day, and the prompt up to which (inclusive) the model's base prices hold."""
 
 
 class _Day(NamedTuple):
-    """What was found of a day, and where in its names each model stands under its conditions.
-
-    ``limits`` are the prompts up to which (inclusive) the models' base prices hold.
-    """
-
     rows: RequestRows
-    places: dict[tuple[object, ...], int]
-    limits: dict[str, int | None]
+    places: dict[_Said, _Place]
 
 
 class _Lines:
@@ -221,17 +218,20 @@ class _Lines:
     def __init__(self, context: ReadingContext) -> None:
         self.context = context
         self.responses: dict[bytes | str | tuple[str, str], _Response] = {}
-        self.requests: dict[str, str | None] = {}
-        """The first request of the main conversation by message, None while there are subagents' copies alone."""
         self.names: dict[str, str] = {}
+        """Of the models that responses are of, as lines say them."""
+
         self.last = _Line()
+        self.year = 0
+        """Of the last moment."""
+
 
     def add(self, row: int, line: memoryview) -> None:
         """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
         entry = _LINES.decode(line)
         if entry.data is not None and entry.data.message is not None:
             entry = entry.data.message
-        message, last = entry.message, self.last
+        message, last, at = entry.message, self.last, entry.timestamp
         if message is None or message.usage is None:
             return
         if (
@@ -240,95 +240,95 @@ class _Lines:
             and entry.request_id == last.request_id
             and entry.sidechain == last.sidechain
             and entry.cost is None
-            and entry.timestamp is not None
-            and entry.timestamp >= last.timestamp  # type: ignore[operator]  # of what counts it is not None
+            and at is not None
+            and at >= last.timestamp  # type: ignore[operator]  # of what counts it is not None
         ):
             return  # one content block more of a response that is known: half of all lines
-        if not _is_response(entry, message):
+        model, counts = message.model, message.usage
+        is_new = model not in self.names
+        if is_new and not _is_response(entry, message):
             return
-        if entry.timestamp is None:
+        if at is None:
             raise ValueError("it has no timestamp, so it belongs to no day")
-        if message.model is None:
+        if model is None:
             raise ValueError("it has no model")
-        counts, is_sidechain = message.usage, bool(entry.sidechain)
         others = _billed_beside(counts) if counts.iterations else {}
-        at = of_this_age(entry.timestamp, "timestamp")
-        cost = None if entry.cost is None else money(entry.cost, "costUSD")
+        if at.year != self.year:
+            self.year = of_this_age(at, "timestamp").year
+        if entry.cost is not None:
+            entry.cost = money(entry.cost, "costUSD")
         self.last = entry
         told_apart = message.id or request_key(bytes(line).strip())
-        name = self._name(message.model)
+        if is_new:
+            self._know(model)
         if counts.output_tokens or not _REFUSED.search(line):  # refused before any output, a request is not billed
-            self._keep(_Response(row, at, name, counts, is_sidechain, cost, told_apart, entry.request_id))
+            found = row, entry, told_apart
+            if self.responses.setdefault(told_apart, found) is not found:
+                self._keep(found)
         for what, one in others.items():
-            name = self._name(one.model or message.model)
+            other = _Message(model=one.model or model, usage=one)
+            self._know(one.model or model)
             said = f"{told_apart!r}\0{what}"
-            self._keep(_Response(row, at, name, one, is_sidechain, None, said, entry.request_id))
+            self._keep((row, _Line(other, timestamp=at, request_id=entry.request_id, sidechain=entry.sidechain), said))
 
-    def _name(self, model: str) -> str:
-        name = self.names.get(model)
-        if name is None:
-            name = self.names[model] = as_name(model, "model")
-        return name
+    def _know(self, model: str) -> None:
+        if model not in self.names:
+            self.names[model] = as_name(model, "model")
 
     def _keep(self, found: _Response) -> None:
-        message = found.message
-        key = message if isinstance(message, bytes) else self._key(message, found.request, found.sidechain)
-        before = self.responses.get(key)
-        if before is None or found.is_fuller_than(before):
-            self.responses[key] = found
+        """Keep a line, if it is the fullest of its response.
 
-    def _key(self, message: str, request: str | None, is_sidechain: bool) -> str | tuple[str, str]:
-        """What makes two lines one response: the message id, as sidechains repeat it under other request ids.
-
-        Another request of the main conversation with the same message id is another response.
+        The message id makes two lines one response, as sidechains repeat it under other request ids; but another
+        request of the main conversation with the same message id is another response.
         """
-        said = None if is_sidechain else request or ""
-        first = self.requests.setdefault(message, said)
-        if said is None or first == said:
-            return message
-        if first is None:
-            self.requests[message] = said
-            return message
-        return message, said
+        _, one, told_apart = found
+        before = self.responses.get(told_apart)
+        key: bytes | str | tuple[str, str] = told_apart
+        if before is not None and isinstance(told_apart, str) and not (one.sidechain or before[1].sidechain):
+            request = one.request_id or ""
+            if request != (before[1].request_id or ""):
+                key = told_apart, request
+                before = self.responses.get(key)
+        if before is None or _is_fuller(one, before[1]):
+            self.responses[key] = found
 
     def days(self) -> Iterator[RequestRows]:
         """What the lines came to."""
-        days, found = SpendDays(self.context.zone), dict[date, _Day]()
-        for one in self.responses.values():
-            at, usage, cost, counts = milliseconds(one.at), one.counts, one.cost, _counts(one.counts)
-            day = days.day(at)
-            of_day = found.get(day)
-            if of_day is None:
-                of_day = found[day] = _Day(RequestRows(day, self.context.someone, [], []), {}, {})
+        found: dict[date, _Day] = {}
+        start = end = 0
+        for row, one, told_apart in self.responses.values():
+            message, cost, at = one.message, one.cost, milliseconds(one.timestamp)  # type: ignore[arg-type]
+            if not start <= at < end:
+                day, start, end = day_around(at, self.context.zone)
+                if day not in found:
+                    found[day] = _Day(RequestRows(day, self.context.someone, [], []), {})
+                of_day = found[day]
+                places, add = of_day.places, of_day.rows.requests.append
+            usage: _Usage = message.usage  # type: ignore[assignment, union-attr]
+            counts = _counts(usage)
             if cost is not None and not cost and any(counts[:5]):
                 cost = None
-            if one.model not in of_day.limits:
-                of_day.limits[one.model] = self.context.book.prompt_limit(one.model, day)
-            limit = of_day.limits[one.model]
-            is_long = limit is not None and sum(counts[:5]) - counts[1] > limit
-            name = (one.model, usage.speed, usage.inference_geo, usage.service_tier, cost is None, is_long)
-            place = of_day.places.get(name)
-            if place is None:
-                place = of_day.places[name] = len(of_day.places)
-                part = "" if cost is None else STATED
-                of_day.rows.names.append((one.model, _conditions(usage, is_long), part))
-            told_apart, said = one.message, None
-            if isinstance(told_apart, str):
-                # So are the requests named under which older versions stored the second and further ones of a message.
-                said = None if one.sidechain else f"{told_apart}\0{one.request or ''}"
-                told_apart = request_key(told_apart.encode())
-            of_day.rows.requests.append((one.row, place, counts, cost, told_apart, at, one.sidechain, said))
+            said = message.model, usage.speed, usage.inference_geo, usage.service_tier, cost is None, False  # type: ignore[union-attr]
+            place, limit = places.get(said) or self._new_place(of_day, said)
+            if limit is not None and counts[0] + counts[2] + counts[3] + counts[4] > limit:
+                said = (*said[:-1], True)
+                place, _ = places.get(said) or self._new_place(of_day, said)
+            add((row, place, counts, cost, told_apart, None if one.sidechain else one.request_id or "", at))
         for of_day in found.values():
             yield of_day.rows
 
-
-def _conditions(usage: _Usage, is_long: bool) -> PriceConditions:
-    return PriceConditions(
-        speed=usage.speed or "standard",
-        inference_geo=as_geography(usage.inference_geo),
-        service_tier=usage.service_tier or "standard",
-        prompt_tier="long" if is_long else "base",
-    )
+    def _new_place(self, of_day: _Day, said: _Said) -> _Place:
+        model, speed, geography, tier, is_unstated, is_long = said
+        name, names = self.names[model], of_day.rows.names
+        place = of_day.places[said] = len(names), self.context.book.prompt_limit(name, of_day.rows.day)
+        conditions = PriceConditions(
+            speed=speed or "standard",
+            inference_geo=as_geography(geography),
+            service_tier=tier or "standard",
+            prompt_tier="long" if is_long else "base",
+        )
+        names.append((name, conditions, "" if is_unstated else STATED))
+        return place
 
 
 def _may_be_own_line(line: bytes) -> bool:
@@ -422,16 +422,18 @@ def _tokens(usage: _Usage) -> int:
 
 def _counts(usage: _Usage) -> tuple[int, ...]:
     """The counts in the order of TokenUsage."""
-    split = usage.cache_creation
-    written = usage.cache_creation_input_tokens or 0
-    long = (split.ephemeral_1h_input_tokens or 0) if split else 0
-    short = (split.ephemeral_5m_input_tokens or 0) if split else 0
+    split, tools, written = usage.cache_creation, usage.server_tool_use, usage.cache_creation_input_tokens or 0
+    if split is None:  # before it was written, every cache write was a 5-minute one
+        short, long = written, 0
+    else:
+        short, long = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
+        if written > short + long:
+            short = written - long
     return (
         usage.input_tokens or 0,
         usage.output_tokens or 0,
         usage.cache_read_input_tokens or 0,
-        # Before the split was written, every cache write was a 5-minute one.
-        short + max(0, written - short - long),
+        short,
         long,
-        (usage.server_tool_use.web_search_requests or 0) if usage.server_tool_use else 0,
+        0 if tools is None else tools.web_search_requests or 0,
     )

@@ -32,23 +32,14 @@ def milliseconds(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
-class SpendDays:
-    """The calendar days in ``zone`` of moments since 2012: ``spend_day`` for a great many, most of them on one day."""
+def day_around(at: int, zone: ZoneInfo) -> tuple[date, int, int]:
+    """The calendar day in ``zone`` of a moment since 2012, when it begins and when it ends (exclusive).
 
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
-        self._day = date.min
-        self._start = self._end = 0
-        """When that day begins and ends. Before 2012 there were zones in which one of a few minutes came twice."""
-
-    def day(self, at: int) -> date:
-        """The day of a moment in milliseconds since 1970."""
-        if not self._start <= at < self._end:
-            self._day = spend_day(datetime.fromtimestamp(at // 1000, UTC), self._zone)
-            self._start, self._end = (
-                milliseconds(due_at(day, time(), self._zone)) for day in (self._day, self._day + ONE_DAY)
-            )
-        return self._day
+    Moments are in milliseconds since 1970. Before 2012 there were zones in which a day of a few minutes came twice.
+    """
+    day = spend_day(datetime.fromtimestamp(at // 1000, UTC), zone)
+    start, end = (milliseconds(due_at(each, time(), zone)) for each in (day, day + ONE_DAY))
+    return day, start, end
 
 
 def so_far(start: date, until: date, written: date) -> date:

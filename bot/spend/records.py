@@ -82,6 +82,15 @@ def request_key(told_apart: bytes) -> bytes:
     return hashlib.blake2b(told_apart, digest_size=16).digest()
 
 
+def request_of(told_apart: str | bytes, request: str | None, at: int) -> Request:
+    """A request as ``RequestRow`` tells of it: by the id of its message or a key of its own, and by its own id."""
+    if isinstance(told_apart, bytes):
+        return Request(told_apart, at, request is None)
+    # So are the requests named under which older versions stored the second and further ones of a message.
+    name = None if request is None else f"{told_apart}\0{request}"
+    return Request(request_key(told_apart.encode()), at, request is None, name=name)
+
+
 class UsageRecord(Struct, frozen=True, gc=False):
     """What one actor used of one model on one spend day, or from it to before ``until``, under one set of conditions.
 
@@ -119,18 +128,22 @@ class UsageRows(NamedTuple):
     rows: Sequence[int]
 
 
-class RequestRows(NamedTuple):
-    """Many single requests that one actor made on one spend day, each of them in the file once.
+RequestRow = tuple[int, int, tuple[int, ...], Decimal | None, str | bytes, str | None, int]
+"""One of many single requests; a plain tuple, as there are a great many.
 
-    Of ``requests`` each is its row in the file, the place in ``names`` of its model, conditions and part, its counts in
-    the order of TokenUsage, what the source says it cost in US dollars, and of a ``Request`` the key, at, sidechain and
-    name. Plain tuples, as there are a great many.
-    """
+Its row in the file; the place of its model, conditions and part in the names; its counts in the order of TokenUsage;
+what the source says it cost in US dollars; the id of the message that was answered, or else a key of its own; its id,
+None for a subagent's copy and empty where it has none; and when it was, in milliseconds since 1970.
+"""
+
+
+class RequestRows(NamedTuple):
+    """Many single requests that one actor made on one spend day, each of them in the file once."""
 
     day: date
     actor: Actor
     names: list[tuple[str, PriceConditions, str]]
-    requests: list[tuple[int, int, tuple[int, ...], Decimal | None, bytes, int, bool, str | None]]
+    requests: list[RequestRow]
 
     @property
     def rows(self) -> list[int]:

@@ -24,6 +24,7 @@ from bot.spend.records import (
     UsageRecord,
     UsageRows,
     View,
+    request_of,
 )
 from bot.store.values import day_number, number_day, to_nano
 
@@ -64,9 +65,9 @@ class DayRequests(NamedTuple):
 
     def one(self, place: int) -> SingleRequest:
         """One of them by itself."""
-        _, name, counts, reported, key, at, is_sidechain, said = self.rows.requests[place]
+        _, name, counts, reported, told_apart, request, at = self.rows.requests[place]
         values = (*counts, NOT_STATED if reported is None else to_nano(reported))
-        return SingleRequest(Request(key, at, is_sidechain, name=said), self.day, self.actor, self.lines[name], values)
+        return SingleRequest(request_of(told_apart, request, at), self.day, self.actor, self.lines[name], values)
 
 
 class RangeKey(NamedTuple):

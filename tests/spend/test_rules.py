@@ -8,7 +8,7 @@ import pytest
 
 from bot.schedule import digest_due
 from bot.spend.alerts import DEFAULT_LIMIT_USD, STEPS, newly_reached, step_reached
-from bot.spend.days import Period, SpendDays, due_at, milliseconds, month_to_date, spend_day
+from bot.spend.days import Period, day_around, due_at, milliseconds, month_to_date, spend_day
 from bot.spend.precedence import SourceDay, fullest
 from bot.store.subscriptions import Subscription
 
@@ -109,9 +109,12 @@ def test_a_digest_is_due_from_its_time_until_the_day_ends(now: str, day: str | N
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns", "Africa/Cairo"])
 def test_days_of_many_moments_are_those_of_each(zone: str) -> None:
     """A second before, at and after each midnight of a year, and halfway between, in zones of every kind of offset."""
-    days = SpendDays(ZoneInfo(zone))
-    for number in range(366):
-        midnight = datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)) + timedelta(days=number)
+    each = [datetime(2025, 12, 31, tzinfo=ZoneInfo(zone)) + timedelta(days=number) for number in range(369)]
+    midnights = {milliseconds(midnight) for midnight in each}
+    for midnight in each[1:-1]:
         for seconds in (-1, 0, 1, 12 * 3600):
             at = midnight.astimezone(UTC) + timedelta(seconds=seconds)
-            assert days.day(milliseconds(at)) == at.astimezone(ZoneInfo(zone)).date()
+            day, start, end = day_around(milliseconds(at), ZoneInfo(zone))
+            assert day == at.astimezone(ZoneInfo(zone)).date()
+            assert start <= milliseconds(at) < end
+            assert {start, end} <= midnights

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from bot.spend.days import ONE_DAY
-from bot.spend.records import NOBODYS_OWN, Request, request_key
+from bot.spend.records import NOBODYS_OWN, Request, RequestRow, request_key, request_of
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
 from bot.store.columns import COUNTS, SEEN_REQUESTS, USAGE_DAILY
 from bot.store.recording.source import FEW_ACTORS, Counted, Part, Source, as_stored, summed
@@ -16,6 +16,9 @@ from bot.store.values import day_number, number_day, to_nano
 _REQUEST = f"SELECT {', '.join(SEEN_REQUESTS.names)} FROM seen_requests"  # noqa: S608
 _KEY, _AT, _SIDECHAIN, _REQUEST_OF, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8, 9
 """Where these stand in a row of seen_requests; the counts and the reported dollars follow."""
+
+_NAME, _TOLD_APART = 1, 4
+"""Where these stand in a request that came together with others."""
 
 _OF_DAYS = "SELECT key, day, actor_id FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND day IN"
 _OLDEST = "SELECT MIN(day) FROM seen_requests WHERE workspace_id = ? AND source_id = ?"
@@ -32,6 +35,15 @@ class _Owners(NamedTuple):
     people: set[int]
     nobody: set[int]
     addresses: set[int]
+
+
+class _New(NamedTuple):
+    """Requests of one day and actor that nothing was known of, as ``RequestRows`` holds them, and the ids of names."""
+
+    day: int
+    actor_id: int
+    line_of: list[int]
+    requests: list[RequestRow]
 
 
 class Requests:
@@ -51,6 +63,18 @@ class Requests:
         self._rows: dict[bytes, Row] = {}
         """What is to be stored, new or in place of another version."""
 
+        self._new: list[_New | None] = []
+        """What came together and is to be stored as well; None for what became rows meanwhile.
+
+        To make rows and keys of all of them takes most of the time, and is needed only where they are stored.
+        """
+
+        self._place_of: dict[str | bytes, int] = {}
+        """The place there of each request, by what tells it apart."""
+
+        self._are_alone = False
+        """Whether nothing is known but what came together."""
+
         self._further: dict[str, bytes] = {}
         """The keys of further requests of messages, by name, of which the first one is not stored any more."""
 
@@ -67,22 +91,30 @@ class Requests:
         owners = sorted({row[_ACTOR] for row in self._existing.values()})
         self._addresses = {actor_id for (actor_id,) in select_in(self.connection, _ADDRESSES, (), owners)}
         first, touched = set(self._existing), self._touched
+        self._are_alone = not (first or self._further or any(part.tally.requests for part in parts))
         counts = [self._take(part) for part in parts]
         rows = self._rows
         self._touch_later_days()
         stored = self._of_days(whole_days)
-        self.days = whole_days & {row[_DAY] for row in rows.values()} | {day for _, day, _ in stored}
+        new = [some for some in self._new if some is not None]
+        told = {row[_DAY] for row in rows.values()} | {some.day for some in new}
+        self.days = whole_days & told | {day for _, day, _ in stored}
         gone = [one for one in stored if one[0] not in self._said]
         for _, day, actor_id in gone:
             touched[day].add(actor_id)
         counts[-1] = counts[-1].plus(Counted(restated=len(gone)))
-        added = [row for key, row in rows.items() if key not in first]
-        grown = _sums([row for row in added if row[_ACTOR] not in touched.get(row[_DAY], ())] if touched else added)
+        grown = _sums(
+            [row for key, row in rows.items() if key not in first and row[_ACTOR] not in touched.get(row[_DAY], ())],
+            [some for some in new if some.actor_id not in touched.get(some.day, ())],
+        )
         # Roll-ups look at the day as it was before, so they are made before anything is written.
         days = sorted(touched.keys() | grown.keys())
         used_by = ({*touched.get(day, ()), *(actor for actor, _ in grown.get(day, ()))} for day in days)
         rollups = [self.source.rollup(day, actors) for day, actors in zip(days, used_by, strict=True)]
         if self.is_kept or touched:
+            for place in range(len(self._new)):
+                self._make_rows(place)
+            added = [row for key, row in rows.items() if key not in first]
             # Nearer to each other in the table, they take half the time.
             added.sort(key=itemgetter(_KEY))
             insert_rows(self.connection, SEEN_REQUESTS, [row[_KEY:] for row in added], self.source.key)
@@ -115,21 +147,43 @@ class Requests:
 
     def _add_new(self, some: DayRequests, part: Part) -> list[SingleRequest]:
         """Take in those of a day that nothing was known of; returns the others."""
-        existing, rows, (workspace_id, source_id) = self._existing, self._rows, self.source.key
-        day, actor_id, line_of = some.day, part.actor_of[some.actor], [part.line_of[line] for line in some.lines]
+        requests, place_of = some.rows.requests, self._place_of
+        told_apart = [one[_TOLD_APART] for one in requests]
         known: list[int] = []
-        for place, (_, name, counts, reported, key, at, is_sidechain, said) in enumerate(some.rows.requests):
-            if key in existing or self._further:
-                known.append(place)
-                continue
-            nano = None if reported is None else to_nano(reported)
-            named = None if said is None else crc32(said.encode())
-            existing[key] = rows[key] = (
-                *(workspace_id, source_id, key, at, is_sidechain, None, named, day, actor_id, line_of[name]),
-                *counts,
-                nano,
-            )
+        if not self._are_alone or len({*told_apart}) < len(told_apart) or not place_of.keys().isdisjoint(told_apart):
+            seen: set[str | bytes] = set()
+            for place, one in enumerate(told_apart):
+                if one in seen or self._is_known(one):
+                    known.append(place)
+                seen.add(one)
+            others = {*known}
+            requests = [one for place, one in enumerate(requests) if place not in others]
+        line_of = [part.line_of[line] for line in some.lines]
+        place_of.update(dict.fromkeys([one[_TOLD_APART] for one in requests], len(self._new)))
+        self._new.append(_New(some.day, part.actor_of[some.actor], line_of, requests))
+        for place in {place_of[told_apart[one]] for one in known if told_apart[one] in place_of}:
+            self._make_rows(place)
         return [some.one(place) for place in known]
+
+    def _is_known(self, told_apart: str | bytes) -> bool:
+        if told_apart in self._place_of or self._further:
+            return True
+        return not self._are_alone and request_of(told_apart, None, 0).key in self._existing
+
+    def _make_rows(self, place: int) -> None:
+        """Make rows of requests that came together, as something else is said of one, or as they are to be stored."""
+        some = self._new[place]
+        if some is None:
+            return
+        self._new[place] = None
+        existing, rows, source_key = self._existing, self._rows, self.source.key
+        for _, name, counts, reported, told_apart, request_id, at in some.requests:
+            request = request_of(told_apart, request_id, at)
+            nano = None if reported is None else to_nano(reported)
+            existing[request.key] = rows[request.key] = (
+                *(*source_key, request.key, at, request.sidechain, None, _name(request)),
+                *(some.day, some.actor_id, some.line_of[name], *counts, nano),
+            )
 
     def _take_one(self, one: SingleRequest, part: Part, owners: "_Owners") -> Counted:
         request, day = one.request, one.day
@@ -276,14 +330,24 @@ def _is_other(before: Row, name: int | None) -> bool:
     return name is not None and not before[_SIDECHAIN] and before[_REQUEST_OF] != name
 
 
-def _sums(requests: list[Row]) -> dict[int, dict[tuple[int, int], Row]]:
-    """Counts and stated nanodollars of rows of seen_requests, by day, then actor and line."""
-    found: dict[Row, list[Row]] = defaultdict(list)
-    for row in requests:
-        found[row[_DAY : _LINE + 1]].append(row)
+def _sums(rows: list[Row], new: list[_New]) -> dict[int, dict[tuple[int, int], Row]]:
+    """Counts and stated nanodollars of rows of seen_requests, and of new ones, by day, then actor and line."""
+    found: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row[_DAY : _LINE + 1]].append(row[_LINE + 1 :])
+    for some in new:
+        by_name: dict[int, list[RequestRow]] = defaultdict(list)
+        for one in some.requests:
+            by_name[one[_NAME]].append(one)
+        for name, each in by_name.items():
+            _, _, counts, reported, *_ = zip(*each, strict=True)
+            stated = [to_nano(usd) for usd in reported if usd is not None]
+            found[some.day, some.actor_id, some.line_of[name]].append(
+                (*map(sum, zip(*counts, strict=True)), sum(stated) if stated else None)
+            )
     by_day: dict[int, dict[tuple[int, int], Row]] = defaultdict(dict)
-    for (day, actor_id, line_id), rows in found.items():
-        by_day[day][actor_id, line_id] = summed([row[_LINE + 1 :] for row in rows])
+    for (day, actor_id, line_id), sums in found.items():
+        by_day[day][actor_id, line_id] = summed(sums)
     return by_day
 
 
