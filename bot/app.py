@@ -1,13 +1,12 @@
 """The composition root: settings become a database, a ledger, a Slack app and jobs that belong together."""
 
-import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from bot.imports import Importer
 from bot.policy import Policies, Policy, PolicyProblem, delete_old
@@ -22,6 +21,8 @@ from bot.store.rollups import ROLLUP_RULE
 from bot.store.settings import read_setting, write_setting
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from slack_bolt import App
     from slack_bolt.authorization import AuthorizeResult
     from slack_sdk import WebClient
@@ -41,8 +42,7 @@ if TYPE_CHECKING:
     from bot.store.subscriptions import Subscription
 
 
-@dataclass
-class Installation:
+class Installation(Struct, dict=True, eq=False):
     """Everything one installation runs, put together from its settings; each part is made when first used.
 
     Slack and the feeds are loaded by the parts that need them: most commands need neither, and start in half the time.
@@ -53,7 +53,7 @@ class Installation:
     rows: Database | None = None
     """The rows of one workspace, where a database serves several."""
 
-    threads: ThreadPoolExecutor | None = None
+    threads: "ThreadPoolExecutor | None" = None
     """Where listeners work, where it outlives this installation."""
 
     slack_ids: tuple[str, str] | None = None
@@ -150,7 +150,7 @@ class Installation:
         return Answers(lambda: self.database, self.background.submit)
 
     @cached_property
-    def background(self) -> ThreadPoolExecutor:
+    def background(self) -> "ThreadPoolExecutor":
         """Where listeners work that answer after the acknowledgement."""
         return self.threads or background_threads()
 
@@ -195,6 +195,8 @@ class Installation:
 
     def slack_app(self, *, is_socket_mode: bool) -> "App":
         """The Bolt app with every listener; the same one for Socket Mode and HTTP."""
+        from logging import getLogger
+
         from slack_bolt import App
 
         from bot.slack.clients import unauthorized_client
@@ -211,7 +213,7 @@ class Installation:
             # Answers leave with the acknowledgement; Bolt's other mode polls and adds 10 ms to each.
             process_before_response=True,
             request_verification_enabled=not is_socket_mode,
-            logger=logging.getLogger("slack_bolt"),
+            logger=getLogger("slack_bolt"),
             listener_executor=self.background,
         )
         self.policy()  # questions go by what is known of it, and ask nothing themselves
@@ -320,8 +322,10 @@ class Installation:
         return Router(questions.answer, instant, slow)
 
 
-def background_threads() -> ThreadPoolExecutor:
+def background_threads() -> "ThreadPoolExecutor":
     """Threads for the listeners of one workspace."""
+    from concurrent.futures import ThreadPoolExecutor
+
     return ThreadPoolExecutor(max_workers=5, thread_name_prefix="listener")
 
 

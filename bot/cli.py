@@ -803,9 +803,11 @@ def _print_reports(reports: "Iterable[FileReport]", dry_run: bool) -> None:
 
 
 def _print_json(document: dict[str, Any]) -> None:
+    from msgspec.json import format as laid_out
+
     # Where the output is in another encoding, which lacks letters, JSON's own way of writing them has them all.
     is_utf_8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(document, ensure_ascii=not is_utf_8, indent=2))
+    print(laid_out(json.dumps(document, ensure_ascii=not is_utf_8), indent=2))
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -67,12 +67,12 @@ def files_below(path: Path) -> Iterator[Path]:
     yield from unreadable
 
 
-def _age(file: Path) -> tuple[Path, int, Path]:
+def _age(file: Path) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
     """Sorts by name, and "usage.csv", "usage (1).csv", "usage (10).csv" in the order in which they were saved."""
     copied = re.fullmatch(r"(?P<stem>.+) \((?P<number>\d{1,4})\)", file.stem)
     if copied is None:
-        return file, 0, file
-    return file.with_name(copied["stem"] + file.suffix), int(copied["number"]), file
+        return file.parts, 0, file.parts
+    return file.with_name(copied["stem"] + file.suffix).parts, int(copied["number"]), file.parts
 
 
 def _is_of_a_mac(name: str) -> bool:

@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
+from io import BytesIO
+from itertools import islice
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -33,7 +36,6 @@ from bot.pricing import PriceConditions
 from bot.spend.days import day_around, milliseconds
 from bot.spend.records import Problem, RequestRows, request_key
 
-_BRACE = ord("{")
 _TYPES = frozenset(
     "user assistant summary system progress attachment file-history-snapshot queue-operation cost-state last-prompt "
     "tools-used atis-latch api-request api-request-blob api-request-shape".split()
@@ -133,7 +135,7 @@ class Transcripts:
 
     def is_certain(self, head: bytes) -> bool:
         """Whether a line is one that Claude Code writes, whatever other words stand in the file."""
-        return any(map(_is_own_line, head.split(b"\n", 50)))
+        return any(_is_own_line(line.rstrip(b"\n")) for line in islice(BytesIO(head), 50))
 
     def recognises(self, head: bytes) -> bool:
         return any(map(_may_be_own_line, head.strip().split(b"\n")[:50]))
@@ -141,12 +143,13 @@ class Transcripts:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """The responses day by day, in the order of their first lines; a row is the number of the fullest line."""
         lines = _Lines(context)
+        add = lines.add
         for row, line in response_lines(export.file):
             if line is None:
                 yield Problem(row, f"Line {row} was left out: it is longer than {MAX_LINE // 2**20} MB.")
                 continue
             try:
-                lines.add(row, line)
+                add(row, line)
             except _UNREADABLE as error:
                 yield from _read_again(lines, row, bytes(line), error)
         yield from lines.days()
@@ -174,30 +177,31 @@ def _read_again(lines: "_Lines", row: int, line: bytes, error: Exception) -> Ite
         yield Problem(row, f"Line {row} was left out: {why(error, whole)}.")
 
 
-_Response = tuple[int, _Line, str | bytes]
-"""The fullest line of a response so far: its row, what it says, and what tells the response from others.
+_Response = tuple[int, datetime, str, _Usage, _Line, str | bytes]
+"""The fullest line of a response so far, as a plain tuple: most of them are replaced or never looked at again.
 
-That is the message's id, or where it has none the key of the line.
+Its row, moment, model, counts, what else it says, and what tells the response from others: the message's id, or where
+it has none the key of the line.
 """
 
 
-def _is_fuller(one: _Line, other: _Line) -> bool:
+def _is_fuller(response: _Response, other: _Response) -> bool:
     """Earlier lines of one response carry partial counts, so that the one with the most tokens is the final one.
 
     A line of the main conversation goes before a subagent's copy of it, and of lines that say the same the first.
     """
-    mine, theirs = _tokens(one.message.usage), _tokens(other.message.usage)  # type: ignore[union-attr, arg-type]
-    if mine != theirs and bool(one.sidechain) == bool(other.sidechain):
+    _, at, _, usage, line, _ = response
+    _, other_at, _, other_usage, other_line, _ = other
+    mine, theirs = _tokens(usage), _tokens(other_usage)
+    if mine != theirs and bool(line.sidechain) == bool(other_line.sidechain):
         return mine > theirs
-    fullness, others = _fullness(one), _fullness(other)
-    if fullness != others:
-        return fullness > others
-    return one.timestamp < other.timestamp  # type: ignore[operator]  # of what counts it is not None
+    fullness, others = _fullness(usage, line), _fullness(other_usage, other_line)
+    return fullness > others or (fullness == others and at < other_at)
 
 
-def _fullness(one: _Line) -> tuple[bool, int, int, tuple[int, ...], Decimal]:
-    counts = _counts(one.message.usage)  # type: ignore[union-attr, arg-type]
-    return not one.sidechain, sum(counts[:5]), counts[1], counts, one.cost or Decimal(0)
+def _fullness(usage: _Usage, line: _Line) -> tuple[bool, int, int, tuple[int, ...], Decimal]:
+    counts = _counts(usage)
+    return not line.sidechain, sum(counts[:5]), counts[1], counts, line.cost or Decimal(0)
 
 
 _Said = tuple[str, str | None, str | None, str | None, bool, bool]
@@ -224,7 +228,6 @@ class _Lines:
         self.last = _Line()
         self.year = 0
         """Of the last moment."""
-
 
     def add(self, row: int, line: memoryview) -> None:
         """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
@@ -262,14 +265,15 @@ class _Lines:
         if is_new:
             self._know(model)
         if counts.output_tokens or not _REFUSED.search(line):  # refused before any output, a request is not billed
-            found = row, entry, told_apart
+            found = row, at, model, counts, entry, told_apart
             if self.responses.setdefault(told_apart, found) is not found:
                 self._keep(found)
-        for what, one in others.items():
-            other = _Message(model=one.model or model, usage=one)
-            self._know(one.model or model)
-            said = f"{told_apart!r}\0{what}"
-            self._keep((row, _Line(other, timestamp=at, request_id=entry.request_id, sidechain=entry.sidechain), said))
+        if others:
+            line_without_cost = _Line(request_id=entry.request_id, sidechain=entry.sidechain)
+            for what, one in others.items():
+                other = one.model or model
+                self._know(other)
+                self._keep((row, at, other, one, line_without_cost, f"{told_apart!r}\0{what}"))
 
     def _know(self, model: str) -> None:
         if model not in self.names:
@@ -281,36 +285,34 @@ class _Lines:
         The message id makes two lines one response, as sidechains repeat it under other request ids; but another
         request of the main conversation with the same message id is another response.
         """
-        _, one, told_apart = found
+        *_, one, told_apart = found
         before = self.responses.get(told_apart)
         key: bytes | str | tuple[str, str] = told_apart
-        if before is not None and isinstance(told_apart, str) and not (one.sidechain or before[1].sidechain):
+        if before is not None and isinstance(told_apart, str) and not (one.sidechain or before[4].sidechain):
             request = one.request_id or ""
-            if request != (before[1].request_id or ""):
+            if request != (before[4].request_id or ""):
                 key = told_apart, request
                 before = self.responses.get(key)
-        if before is None or _is_fuller(one, before[1]):
+        if before is None or _is_fuller(found, before):
             self.responses[key] = found
 
     def days(self) -> Iterator[RequestRows]:
         """What the lines came to."""
         found: dict[date, _Day] = {}
         start = end = 0
-        for row, one, told_apart in self.responses.values():
-            message, cost, at = one.message, one.cost, milliseconds(one.timestamp)  # type: ignore[arg-type]
+        for row, moment, model, usage, one, told_apart in self.responses.values():
+            at, cost, counts = milliseconds(moment), one.cost, _counts(usage)
             if not start <= at < end:
                 day, start, end = day_around(at, self.context.zone)
                 if day not in found:
                     found[day] = _Day(RequestRows(day, self.context.someone, [], []), {})
                 of_day = found[day]
                 places, add = of_day.places, of_day.rows.requests.append
-            usage: _Usage = message.usage  # type: ignore[assignment, union-attr]
-            counts = _counts(usage)
             if cost is not None and not cost and any(counts[:5]):
                 cost = None
-            said = message.model, usage.speed, usage.inference_geo, usage.service_tier, cost is None, False  # type: ignore[union-attr]
+            said = model, usage.speed, usage.inference_geo, usage.service_tier, cost is None, False
             place, limit = places.get(said) or self._new_place(of_day, said)
-            if limit is not None and counts[0] + counts[2] + counts[3] + counts[4] > limit:
+            if limit is not None and sum(counts[:5]) - counts[1] > limit:
                 said = (*said[:-1], True)
                 place, _ = places.get(said) or self._new_place(of_day, said)
             add((row, place, counts, cost, told_apart, None if one.sidechain else one.request_id or "", at))
@@ -321,14 +323,18 @@ class _Lines:
         model, speed, geography, tier, is_unstated, is_long = said
         name, names = self.names[model], of_day.rows.names
         place = of_day.places[said] = len(names), self.context.book.prompt_limit(name, of_day.rows.day)
-        conditions = PriceConditions(
-            speed=speed or "standard",
-            inference_geo=as_geography(geography),
-            service_tier=tier or "standard",
-            prompt_tier="long" if is_long else "base",
-        )
-        names.append((name, conditions, "" if is_unstated else STATED))
+        names.append((name, _conditions(speed, geography, tier, is_long), "" if is_unstated else STATED))
         return place
+
+
+@lru_cache(1_000)
+def _conditions(speed: str | None, geography: str | None, tier: str | None, is_long: bool) -> PriceConditions:
+    return PriceConditions(
+        speed=speed or "standard",
+        inference_geo=as_geography(geography),
+        service_tier=tier or "standard",
+        prompt_tier="long" if is_long else "base",
+    )
 
 
 def _may_be_own_line(line: bytes) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
@@ -121,6 +120,8 @@ def person_by_email(database: Database, email: str) -> Person | None:
 
 def similar_address(database: Database, email: str) -> str | None:
     """The known address that looks most like one that nobody has; None where somebody has it, or none does."""
+    from difflib import get_close_matches  # for refusals alone
+
     wanted = normalised_email(email)
     query = sa.select(tables.actors.c.name).where(
         tables.actors.c.workspace_id == database.workspace_id, tables.actors.c.kind == "email"

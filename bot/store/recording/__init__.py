@@ -49,10 +49,10 @@ def record(
         name = source_name(connection, database.workspace_id, source, files[0].tally)
         writing = Source(connection, database.workspace_id, name, book, min(written) if is_old else None)
         recorded = _store(writing, [file.tally for file in files], whole_days, is_kept=keep)
-        log_files(writing, files, now, recorded, whole_days, is_stream=is_stream)
         if writing.touched_people:
             owe_alerts(connection, database.workspace_id, writing.touched_people, policy, now)
         if keep:
+            log_files(writing, files, now, recorded, whole_days, is_stream=is_stream)
             analyze_grown(connection)
         else:
             connection.rollback()

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from bot.spend.days import ONE_DAY
@@ -17,8 +17,8 @@ _REQUEST = f"SELECT {', '.join(SEEN_REQUESTS.names)} FROM seen_requests"  # noqa
 _KEY, _AT, _SIDECHAIN, _REQUEST_OF, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8, 9
 """Where these stand in a row of seen_requests; the counts and the reported dollars follow."""
 
-_NAME, _TOLD_APART = 1, 4
-"""Where these stand in a request that came together with others."""
+_TOLD_APART: Final = 4
+"""Where that stands in a request that came together with others."""
 
 _OF_DAYS = "SELECT key, day, actor_id FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND day IN"
 _OLDEST = "SELECT MIN(day) FROM seen_requests WHERE workspace_id = ? AND source_id = ?"
@@ -336,15 +336,15 @@ def _sums(rows: list[Row], new: list[_New]) -> dict[int, dict[tuple[int, int], R
     for row in rows:
         found[row[_DAY : _LINE + 1]].append(row[_LINE + 1 :])
     for some in new:
-        by_name: dict[int, list[RequestRow]] = defaultdict(list)
-        for one in some.requests:
-            by_name[one[_NAME]].append(one)
-        for name, each in by_name.items():
-            _, _, counts, reported, *_ = zip(*each, strict=True)
-            stated = [to_nano(usd) for usd in reported if usd is not None]
-            found[some.day, some.actor_id, some.line_of[name]].append(
-                (*map(sum, zip(*counts, strict=True)), sum(stated) if stated else None)
-            )
+        counts_of: dict[int, list[tuple[int, ...]]] = defaultdict(list)
+        stated: dict[int, int] = {}
+        for _, name, counts, reported, *_ in some.requests:
+            counts_of[name].append(counts)
+            if reported is not None:
+                stated[name] = stated.get(name, 0) + to_nano(reported)
+        for name, each in counts_of.items():
+            total = (*map(sum, zip(*each, strict=True)), stated.get(name))
+            found[some.day, some.actor_id, some.line_of[name]].append(total)
     by_day: dict[int, dict[tuple[int, int], Row]] = defaultdict(dict)
     for (day, actor_id, line_id), sums in found.items():
         by_day[day][actor_id, line_id] = summed(sums)

@@ -50,6 +50,8 @@ class Totals:
     def store(self, part: Part) -> Counted:
         """Write what a file says of several days together."""
         tally, actor_of, line_of = part
+        if not tally.ranges and tally.covered is None:
+            return Counted()
         new: list[Row] = []
         changed: list[Row] = []
         counted = Counted()
