@@ -185,6 +185,10 @@ it has none the key of the line.
 """
 
 
+_Key = bytes | str | tuple[str, str]
+"""What tells a response from others; for a further request of one message with the request's id."""
+
+
 def _is_fuller(response: _Response, other: _Response) -> bool:
     """Earlier lines of one response carry partial counts, so that the one with the most tokens is the final one.
 
@@ -221,13 +225,18 @@ class _Lines:
 
     def __init__(self, context: ReadingContext) -> None:
         self.context = context
-        self.responses: dict[bytes | str | tuple[str, str], _Response] = {}
+        self.responses: dict[_Key, _Response] = {}
         self.names: dict[str, str] = {}
         """Of the models that responses are of, as lines say them."""
 
-        self.last = _Line()
+        self.last, self.said = _Line(), _Message()
+        """The last line that counted, and what it says of its response."""
+
+        self.kept_under: _Key | None = None
+        """Where that line is kept; None where it is not."""
+
         self.year = 0
-        """Of the last moment."""
+        """That it is of."""
 
     def add(self, row: int, line: memoryview) -> None:
         """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
@@ -238,15 +247,17 @@ class _Lines:
         if message is None or message.usage is None:
             return
         if (
-            message == last.message
-            and message.id
+            message.id
+            and message.id == self.said.id
             and entry.request_id == last.request_id
             and entry.sidechain == last.sidechain
             and entry.cost is None
             and at is not None
             and at >= last.timestamp  # type: ignore[operator]  # of what counts it is not None
+            # One content block more of a response that is known: half of all lines.
+            and (message == self.said or self._has_grown(row, entry, at, message, message.usage))
         ):
-            return  # one content block more of a response that is known: half of all lines
+            return
         model, counts = message.model, message.usage
         is_new = model not in self.names
         if is_new and not _is_response(entry, message):
@@ -260,14 +271,14 @@ class _Lines:
             self.year = of_this_age(at, "timestamp").year
         if entry.cost is not None:
             entry.cost = money(entry.cost, "costUSD")
-        self.last = entry
+        self.last, self.said, self.kept_under = entry, message, None
         told_apart = message.id or request_key(bytes(line).strip())
         if is_new:
             self._know(model)
         if counts.output_tokens or not _REFUSED.search(line):  # refused before any output, a request is not billed
             found = row, at, model, counts, entry, told_apart
-            if self.responses.setdefault(told_apart, found) is not found:
-                self._keep(found)
+            is_first = self.responses.setdefault(told_apart, found) is found
+            self.kept_under = told_apart if is_first else self._keep(found)
         if others:
             line_without_cost = _Line(request_id=entry.request_id, sidechain=entry.sidechain)
             for what, one in others.items():
@@ -275,26 +286,46 @@ class _Lines:
                 self._know(other)
                 self._keep((row, at, other, one, line_without_cost, f"{told_apart!r}\0{what}"))
 
+    def _has_grown(self, row: int, entry: _Line, at: datetime, message: _Message, usage: _Usage) -> bool:
+        """Whether a line says more of the response of the last one and nothing else; it is taken then."""
+        before = self.said.usage
+        if (
+            self.kept_under is None
+            or message.model is None
+            or message.model != self.said.model
+            or at.year != self.year
+            or usage.iterations
+            or not usage.output_tokens
+            or before is None
+            or _tokens(usage) <= _tokens(before)
+        ):
+            return False
+        self.last, self.said = entry, message
+        self.responses[self.kept_under] = row, at, message.model, usage, entry, message.id or ""
+        return True
+
     def _know(self, model: str) -> None:
         if model not in self.names:
             self.names[model] = as_name(model, "model")
 
-    def _keep(self, found: _Response) -> None:
-        """Keep a line, if it is the fullest of its response.
+    def _keep(self, found: _Response) -> _Key | None:
+        """Keep a line, if it is the fullest of its response; returns where, or None.
 
         The message id makes two lines one response, as sidechains repeat it under other request ids; but another
         request of the main conversation with the same message id is another response.
         """
         *_, one, told_apart = found
         before = self.responses.get(told_apart)
-        key: bytes | str | tuple[str, str] = told_apart
+        key: _Key = told_apart
         if before is not None and isinstance(told_apart, str) and not (one.sidechain or before[4].sidechain):
             request = one.request_id or ""
             if request != (before[4].request_id or ""):
                 key = told_apart, request
                 before = self.responses.get(key)
-        if before is None or _is_fuller(found, before):
-            self.responses[key] = found
+        if before is not None and not _is_fuller(found, before):
+            return None
+        self.responses[key] = found
+        return key
 
     def days(self) -> Iterator[RequestRows]:
         """What the lines came to."""
@@ -422,7 +453,9 @@ def _tokens(usage: _Usage) -> int:
     """How many tokens ``_counts`` come to."""
     written, split = usage.cache_creation_input_tokens or 0, usage.cache_creation
     if split is not None:
-        written = max(written, (split.ephemeral_5m_input_tokens or 0) + (split.ephemeral_1h_input_tokens or 0))
+        told = (split.ephemeral_5m_input_tokens or 0) + (split.ephemeral_1h_input_tokens or 0)
+        if told > written:
+            written = told
     return (usage.input_tokens or 0) + (usage.output_tokens or 0) + (usage.cache_read_input_tokens or 0) + written
 
 
