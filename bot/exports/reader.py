@@ -84,6 +84,13 @@ class Export(NamedTuple):
         self.file.seek(0)
         return head
 
+    def first_line(self) -> bytes:
+        """As much of its first line as there is in its head."""
+        self.file.seek(0)
+        line = self.file.readline(HEAD_BYTES).removeprefix(BOM).rstrip(b"\n")
+        self.file.seek(0)
+        return line
+
     def content(self) -> bytes:
         """All of it. Raises UnreadableExport where it is too large to be one document."""
         data = self.file.read(MAX_DOCUMENT + 1)

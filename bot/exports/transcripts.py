@@ -43,9 +43,12 @@ _TYPES = frozenset(
 _TYPE = re.compile(rb'"type"\s*:\s*"(?:%s)"' % "|".join(sorted(_TYPES)).encode())
 
 
+# What decodes lines has its fields in the order in which Claude Code writes them, where they are found soonest.
+
+
 class _CacheCreation(Struct, gc=False):
-    ephemeral_5m_input_tokens: Count | None = 0
     ephemeral_1h_input_tokens: Count | None = 0
+    ephemeral_5m_input_tokens: Count | None = 0
 
 
 class _ServerToolUse(Struct, gc=False):
@@ -54,15 +57,15 @@ class _ServerToolUse(Struct, gc=False):
 
 class _Usage(Struct, gc=False):
     input_tokens: Count | None = 0
-    output_tokens: Count | None = 0
-    cache_read_input_tokens: Count | None = 0
     cache_creation_input_tokens: Count | None = 0
-    cache_creation: _CacheCreation | None = None
+    cache_read_input_tokens: Count | None = 0
+    output_tokens: Count | None = 0
     server_tool_use: _ServerToolUse | None = None
     service_tier: str | None = None
+    cache_creation: _CacheCreation | None = None
     inference_geo: str | None = None
-    speed: str | None = None
     iterations: Any = None
+    speed: str | None = None
 
 
 class _Attempt(_Usage, gc=False):
@@ -80,11 +83,11 @@ class _Message(Struct, gc=False):
 
 
 class _Line(Struct, gc=False):
+    sidechain: bool | None = field(default=None, name="isSidechain")
     message: _Message | None = None
+    request_id: str | None = field(default=None, name="requestId")
     type: str | None = None
     timestamp: Annotated[datetime, Meta(tz=True)] | None = None
-    request_id: str | None = field(default=None, name="requestId")
-    sidechain: bool | None = field(default=None, name="isSidechain")
     cost: Decimal | None = field(default=None, name="costUSD")
     data: "_Progress | None" = None
 

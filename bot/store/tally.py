@@ -1,7 +1,7 @@
 """What one file says, added up by day, actor and line while it is being read: small, whatever the file's size."""
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from bot.spend.records import (
     MorePages,
     Record,
     Request,
+    RequestRow,
     RequestRows,
     UsageRecord,
     UsageRows,
@@ -56,12 +57,16 @@ class SingleRequest(Struct, frozen=True, gc=False):
 
 
 class DayRequests(NamedTuple):
-    """Single requests of one day and actor, with the place of each one's line by the place of its name."""
+    """Single requests of one day and actor, with the place of each one's line by the place of its name.
+
+    ``sums`` are, by such places, the six counts and the stated nanodollars of all of them, or None.
+    """
 
     day: int
     actor: int
     lines: list[int]
     rows: RequestRows
+    sums: list[tuple[int, tuple[int | None, ...]]]
 
     def one(self, place: int) -> SingleRequest:
         """One of them by itself."""
@@ -179,7 +184,7 @@ class Tally:
         if isinstance(rows, RequestRows):
             actor = self.actors.setdefault(rows.actor, len(self.actors))
             lines = [self._places_of(rows.actor, *name)[1] for name in rows.names]
-            self.day_requests.append(DayRequests(day_number(rows.day), actor, lines, rows))
+            self.day_requests.append(DayRequests(day_number(rows.day), actor, lines, rows, _sums(rows.requests)))
             return
         if self._named[0] is not rows.names:
             self._named = rows.names, {}
@@ -308,6 +313,16 @@ class Tally:
         mine, theirs = (fullness(each.request.sidechain, each.values) for each in (one, before))
         if mine > theirs or (mine == theirs and one.request.at < before.request.at):
             self.requests[key] = one
+
+
+def _sums(requests: Iterable[RequestRow]) -> list[tuple[int, tuple[int | None, ...]]]:
+    counts_of: dict[int, list[tuple[int, ...]]] = defaultdict(list)
+    stated: dict[int, int] = {}
+    for _, name, counts, reported, _, _, _ in requests:
+        counts_of[name].append(counts)
+        if reported is not None:
+            stated[name] = stated.get(name, 0) + to_nano(reported)
+    return [(name, (*map(sum, zip(*some, strict=True)), stated.get(name))) for name, some in counts_of.items()]
 
 
 def fullness(sidechain: bool, values: Values) -> tuple[bool, int, int, Values]:

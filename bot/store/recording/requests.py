@@ -38,12 +38,14 @@ class _Owners(NamedTuple):
 
 
 class _New(NamedTuple):
-    """Requests of one day and actor that nothing was known of, as ``RequestRows`` holds them, and the ids of names."""
+    """Requests of one day and actor that nothing was known of, with the ids of their lines by the place of names."""
 
     day: int
     actor_id: int
     line_of: list[int]
     requests: list[RequestRow]
+    sums: list[tuple[int, Row]]
+    """What they come to, by the place of names."""
 
 
 class Requests:
@@ -147,31 +149,34 @@ class Requests:
 
     def _add_new(self, some: DayRequests, part: Part) -> list[SingleRequest]:
         """Take in those of a day that nothing was known of; returns the others."""
-        requests, place_of = some.rows.requests, self._place_of
+        requests, place_of, here = some.rows.requests, self._place_of, len(self._new)
         told_apart = [one[_TOLD_APART] for one in requests]
         known: list[int] = []
         if not self._are_alone or len({*told_apart}) < len(told_apart) or not place_of.keys().isdisjoint(told_apart):
-            seen: set[str | bytes] = set()
-            for place, one in enumerate(told_apart):
-                if one in seen or self._is_known(one):
-                    known.append(place)
-                seen.add(one)
-            others = {*known}
-            requests = [one for place, one in enumerate(requests) if place not in others]
-        line_of = [part.line_of[line] for line in some.lines]
-        place_of.update(dict.fromkeys([one[_TOLD_APART] for one in requests], len(self._new)))
-        self._new.append(_New(some.day, part.actor_of[some.actor], line_of, requests))
+            known = self._known(told_apart)
         for place in {place_of[told_apart[one]] for one in known if told_apart[one] in place_of}:
             self._make_rows(place)
+        place_of.update(dict.fromkeys(told_apart, here))
+        new = [requests[place] for place in sorted({*range(len(requests))}.difference(known))] if known else requests
+        line_of = [part.line_of[line] for line in some.lines]
+        self._new.append(_New(some.day, part.actor_of[some.actor], line_of, new, some.sums))
+        if known:
+            self._make_rows(here)  # which do not come to the sums
         return [some.one(place) for place in known]
 
-    def _is_known(self, told_apart: str | bytes) -> bool:
-        if told_apart in self._place_of or self._further:
-            return True
-        return not self._are_alone and request_of(told_apart, None, 0).key in self._existing
+    def _known(self, told_apart: list[str | bytes]) -> list[int]:
+        """The places of those of which something is known, or said before."""
+        known: list[int] = []
+        before: set[str | bytes] = set()
+        for place, one in enumerate(told_apart):
+            is_stored = not self._are_alone and request_of(one, None, 0).key in self._existing
+            if one in before or one in self._place_of or is_stored or self._further:
+                known.append(place)
+            before.add(one)
+        return known
 
     def _make_rows(self, place: int) -> None:
-        """Make rows of requests that came together, as something else is said of one, or as they are to be stored."""
+        """Make rows of what came together, as something else is said of one of it, or as it is to be stored."""
         some = self._new[place]
         if some is None:
             return
@@ -336,14 +341,7 @@ def _sums(rows: list[Row], new: list[_New]) -> dict[int, dict[tuple[int, int], R
     for row in rows:
         found[row[_DAY : _LINE + 1]].append(row[_LINE + 1 :])
     for some in new:
-        counts_of: dict[int, list[tuple[int, ...]]] = defaultdict(list)
-        stated: dict[int, int] = {}
-        for _, name, counts, reported, *_ in some.requests:
-            counts_of[name].append(counts)
-            if reported is not None:
-                stated[name] = stated.get(name, 0) + to_nano(reported)
-        for name, each in counts_of.items():
-            total = (*map(sum, zip(*each, strict=True)), stated.get(name))
+        for name, total in some.sums:
             found[some.day, some.actor_id, some.line_of[name]].append(total)
     by_day: dict[int, dict[tuple[int, int], Row]] = defaultdict(dict)
     for (day, actor_id, line_id), sums in found.items():
