@@ -77,7 +77,6 @@ class _Attempt(_Usage, gc=False):
 
 class _Message(Struct, gc=False):
     id: str | None = None
-    role: str | None = None
     model: str | None = None
     usage: _Usage | None = None
 
@@ -86,16 +85,29 @@ class _Line(Struct, gc=False):
     sidechain: bool | None = field(default=None, name="isSidechain")
     message: _Message | None = None
     request_id: str | None = field(default=None, name="requestId")
-    type: str | None = None
     timestamp: Annotated[datetime, Meta(tz=True)] | None = None
     cost: Decimal | None = field(default=None, name="costUSD")
-    data: "_Progress | None" = None
 
 
 class _Progress(Struct, gc=False):
     """How far a subagent is: the line that it wrote."""
 
-    message: _Line | None = None
+    message: msgspec.Raw = msgspec.Raw()
+
+
+class _ProgressLine(Struct, gc=False):
+    data: _Progress | None = None
+
+
+class _Role(Struct, gc=False):
+    role: str | None = None
+
+
+class _Whose(Struct, gc=False):
+    """Who says what a line holds, which is asked of those without a model alone."""
+
+    message: _Role | None = None
+    type: str | None = None
 
 
 class _Head(Struct, gc=False):
@@ -126,6 +138,8 @@ _INNER = re.compile(rb'"\s*:\s*(?:\[\s*)?\{')
 _ANY_LINES = msgspec.json.Decoder(_AnyLine)
 _OWN_LINES = msgspec.json.Decoder(_OwnLine)
 _LINES = msgspec.json.Decoder(_Line)
+_PROGRESS_LINES = msgspec.json.Decoder(_ProgressLine)
+_WHOSE = msgspec.json.Decoder(_Whose)
 _HEADS = msgspec.json.Decoder(_Head)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError)
 
@@ -244,10 +258,13 @@ class _Lines:
     def add(self, row: int, line: memoryview) -> None:
         """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
         entry = _LINES.decode(line)
-        if entry.data is not None and entry.data.message is not None:
-            entry = entry.data.message
         message, last, at = entry.message, self.last, entry.timestamp
-        if message is None or message.usage is None:
+        if message is None:
+            progress = _PROGRESS_LINES.decode(line).data
+            if progress is not None and bytes(progress.message) not in (b"", b"null"):
+                self.add(row, memoryview(progress.message))
+            return
+        if message.usage is None:
             return
         if (
             message.id
@@ -263,7 +280,7 @@ class _Lines:
             return
         model, counts = message.model, message.usage
         is_new = model not in self.names
-        if is_new and not _is_response(entry, message):
+        if is_new and not _is_response(model, line):
             return
         if at is None:
             raise ValueError("it has no timestamp, so it belongs to no day")
@@ -418,10 +435,11 @@ def _outer(line: bytes) -> bytes:
     return line[: inner.start()] if inner else line
 
 
-def _is_response(entry: _Line, message: _Message) -> bool:
-    if message.model is None:
-        return (message.role if entry.type is None else entry.type) == "assistant"
-    return message.model != SYNTHETIC
+def _is_response(model: str | None, line: memoryview) -> bool:
+    if model is None:
+        said = _WHOSE.decode(line)
+        return (said.message.role if said.type is None and said.message else said.type) == "assistant"
+    return model != SYNTHETIC
 
 
 def _billed_beside(counts: _Usage) -> dict[str, _Attempt]:
