@@ -1,6 +1,7 @@
 """Reading many files in two processes: a child reads some of them while its parent stores what was read before.
 
-Each takes the next file that nobody took, from a pipe of numbers, so that both are busy to the end.
+Each takes the next file that nobody took, from a pipe of numbers, so that both are busy to the end. What the child read
+goes through a temporary file, so that it never waits for its parent.
 """
 
 import os
@@ -9,9 +10,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from select import select
 from struct import Struct
-from threading import Thread
 from typing import NoReturn, TypeVar
 
 WORTH_IT = 20_000_000
@@ -19,11 +19,10 @@ WORTH_IT = 20_000_000
 
 _Read = TypeVar("_Read")
 _NUMBER, _HEADER = Struct("=I"), Struct("=IQ")
+"""The number of a path; the same, and how many bytes were said of it."""
+
 _AT_ONCE = 1_000
 """Files of one child: their numbers fit into the smallest pipe there is."""
-
-_HELD = 1024 * 1024
-"""Bytes by which a child may be ahead of what its parent has taken from it."""
 
 
 def read_ahead(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterator[_Read]:
@@ -42,7 +41,13 @@ def read_ahead(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterator
 
 def _read_by_two(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterator[_Read]:
     import pickle  # once for both, and not for the few files of most imports
+    from tempfile import TemporaryFile
 
+    try:
+        said = TemporaryFile(buffering=0)  # noqa: SIM115 - closed below, after the child is gone
+    except OSError:  # as where no folder may be written to
+        yield from map(read, paths)
+        return
     free, (told, telling) = _numbers(len(paths)), os.pipe()
     with warnings.catch_warnings():
         # Other threads may hold locks for ever in a child. Those that there are draw a progress bar, which it has not.
@@ -50,9 +55,9 @@ def _read_by_two(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterat
         child = os.fork()
     if child == 0:
         os.close(told)
-        _tell_all(lambda path: pickle.dumps(read(path)), paths, free, telling)
+        _tell_all(lambda path: pickle.dumps(read(path)), paths, free, telling, said.fileno())
     os.close(telling)
-    answers = _Answers(told)
+    answers = _Answers(told, said.fileno())
     known: dict[int, _Read] = {}
     try:
         for number, path in enumerate(paths):
@@ -66,9 +71,11 @@ def _read_by_two(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterat
                     known[number] = read(path)
             yield known.pop(number)
     finally:
-        os.close(free)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(free)
+        os.close(told)
+        said.close()
 
 
 def _numbers(count: int) -> int:
@@ -84,66 +91,39 @@ def _take(free: int) -> int | None:
     return int(_NUMBER.unpack(number)[0]) if number else None
 
 
-def _tell_all(read: Callable[[Path], bytes], paths: Sequence[Path], free: int, telling: int) -> NoReturn:
+def _tell_all(read: Callable[[Path], bytes], paths: Sequence[Path], free: int, telling: int, said: int) -> NoReturn:
     """What the child does: it ends where its parent is gone, and without doing what its parent does at its end."""
     with suppress(BaseException):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # its parent says what comes of Ctrl-C
-        _widen(telling)
         while (number := _take(free)) is not None:
-            said = read(paths[number])
-            rest = memoryview(_HEADER.pack(number, len(said)) + said)
+            found = read(paths[number])
+            rest = memoryview(found)
             while rest:
-                rest = rest[os.write(telling, rest) :]
+                rest = rest[os.write(said, rest) :]
+            os.write(telling, _HEADER.pack(number, len(found)))
     os._exit(0)
 
 
-def _widen(pipe: int) -> None:
-    with suppress(ImportError, AttributeError, OSError):  # as on other systems than Linux
-        import fcntl
-
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _HELD)
-
-
 class _Answers:
-    """What a child tells, taken from it by a thread: else it would wait while its parent stores."""
+    """What a child said: how much of which path, from a pipe, and the rest one after the other, from a file."""
 
-    def __init__(self, told: int) -> None:
-        self._parts: SimpleQueue[bytes] = SimpleQueue()
-        self._held = bytearray()
+    def __init__(self, told: int, said: int) -> None:
+        self._told = told
+        self._said = said
+        self._taken = 0
         self._is_over = False
-        Thread(target=self._hear, args=(told,), daemon=True).start()
 
     def has_one(self) -> bool:
-        """Whether a whole answer is there, or the last one was."""
-        while not self._parts.empty():
-            self._take_part()
-        return self._is_over or self._size() is not None
+        """Whether one is there, or the last one was."""
+        return self._is_over or bool(select([self._told], [], [], 0)[0])
 
     def next(self) -> tuple[int, bytes] | None:
         """The number of a path and what the child read; None where it is gone. Waits for it."""
-        while (size := self._size()) is None:
-            if self._is_over:
-                return None
-            self._take_part()
-        number = _HEADER.unpack_from(self._held)[0]
-        said = bytes(self._held[_HEADER.size : size])
-        del self._held[:size]
-        return number, said
-
-    def _hear(self, told: int) -> None:
-        while part := os.read(told, _HELD):
-            self._parts.put(part)
-        os.close(told)
-        self._parts.put(b"")
-
-    def _take_part(self) -> None:
-        part = self._parts.get()
-        self._held += part
-        self._is_over = self._is_over or not part
-
-    def _size(self) -> int | None:
-        """Bytes of the next answer, where all of them are there."""
-        if len(self._held) < _HEADER.size:
+        header = b"" if self._is_over else os.read(self._told, _HEADER.size)
+        if not header:
+            self._is_over = True
             return None
-        size = _HEADER.size + int(_HEADER.unpack_from(self._held)[1])
-        return size if len(self._held) >= size else None
+        number, size = _HEADER.unpack(header)
+        found = os.pread(self._said, size, self._taken)
+        self._taken += size
+        return number, found

@@ -126,3 +126,29 @@ def test_an_import_by_two_says_and_stores_the_same(tmp_path: Path, database: Dat
     assert [report.recorded.accepted for report in again] == [0] * 30
     assert [report.rows for report in again] == [report.rows for report in by_one]
     assert len(children) == 2
+
+
+def test_where_no_folder_may_be_written_to_one_reads_them_all(
+    paths: list[Path], children: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> object:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    assert [number for number, *_ in read_ahead(read, paths)] == list(range(40))
+    assert children == []
+
+
+def test_what_a_child_cannot_write_down_is_read_here(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the disk is full."""
+    parent, write = os.getpid(), os.write
+
+    def refuse(to: int, data: bytes) -> int:
+        if os.getpid() != parent and len(data) > 100:
+            raise OSError(28, "No space left on device")
+        return write(to, data)
+
+    monkeypatch.setattr(os, "write", refuse)
+    found = list(read_ahead(read, paths))
+    assert [number for number, *_ in found] == list(range(40))
+    assert {process for _, process, _ in found} == {parent}
