@@ -3,8 +3,8 @@
 One buffer is filled again and again: fresh memory for every line costs more than looking through it does.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import BinaryIO
 
 from ahocorasick_rs import BytesAhoCorasick
@@ -13,8 +13,10 @@ from bot.exports.reader import BOM, MAX_LINE
 
 _BUFFER = 256 * 1024
 _NAME = b'"usage"'
-_USAGE = BytesAhoCorasick([_NAME])
+_USAGE, _BREAK = BytesAhoCorasick([_NAME]), BytesAhoCorasick([b"\n"])
 _BRACE, _CLOSED = ord("{"), ord("}")
+_LONG = 4096
+"""Bytes of a line from which on it takes less time to look whether it is of the user than to decode it in vain."""
 
 
 def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
@@ -22,36 +24,36 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
 
     Each line is valid until the next one is asked for. A key in quotes cannot stand inside a JSON string, where its
     quotes would be escaped: without it there is no usage, whatever else the line says. What is no object is for the
-    caller to say so. None stands for a line of more than MAX_LINE bytes that is not of the user.
+    caller to say so. None stands for a line of more than MAX_LINE bytes that is not of the user. Of the user's, those
+    are passed over that tell what a tool used, which is also in the tool's own lines.
     """
     buffer = bytearray(_BUFFER)
-    row = kept = 0
+    row = kept = start = 0
     while True:
         view = memoryview(buffer)
         got = file.readinto(view[kept:])  # type: ignore[attr-defined]  # every binary file but typeshed's BinaryIO has it
         filled = kept + got
-        # Up to the end of the last whole line, or to the end of the file.
-        end = buffer.rfind(b"\n", 0, filled) + 1 if got else filled
-        find = buffer.find
-        start = len(BOM) if row == 0 and buffer.startswith(BOM, 0, end) else 0
-        for _, usage, _ in _usages(view, end):
-            # Further ones of the same line lie behind it; the last one, behind all of them, is of none.
-            while start <= usage and start < end:
-                row += 1
-                stop = find(b"\n", start, end)
-                if stop < 0:
-                    stop = end
-                if (
-                    usage < stop
-                    or stop == end  # without a line break: it may have been cut behind a brace
-                    or buffer[start] != _BRACE
-                    or (buffer[stop - 1] != _CLOSED and not _is_closed(view[start:stop]))
-                ):
+        if row == kept == 0 and buffer.startswith(BOM, 0, filled):
+            start = len(BOM)
+        usages = iter(_found(_USAGE, view[:filled]))
+        _, usage, _ = next(usages, _NOWHERE)
+        for _, stop, _ in _found(_BREAK, view[:filled]):
+            row += 1
+            if usage < stop:
+                if stop - start < _LONG or not _tells_of_a_tool(buffer, start, usage):
                     yield row, view[start:stop]
-                start = stop + 1
+                while usage < stop:
+                    _, usage, _ = next(usages, _NOWHERE)
+            elif start < stop and (
+                buffer[start] != _BRACE or (buffer[stop - 1] != _CLOSED and not _is_closed(view[start:stop]))
+            ):
+                yield row, view[start:stop]
+            start = stop + 1
         if not got:
+            if start < filled:
+                yield row + 1, view[start:filled]  # without a line break: it may have been cut behind a brace
             return
-        kept = filled - end
+        kept = filled - start
         if kept == len(buffer):
             if kept < MAX_LINE:
                 buffer = buffer + bytes(kept)
@@ -61,26 +63,35 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
                 yield row, None
             kept = _next_line(file, buffer)
         else:
-            buffer[:kept] = buffer[end:filled]
+            buffer[:kept] = buffer[start:filled]
+        start = 0
+
+
+_NOWHERE = 0, sys.maxsize, sys.maxsize
+
+
+def _found(finder: BytesAhoCorasick, view: memoryview) -> Iterable[tuple[int, int, int]]:
+    """Where a name is, each as the second of three; a buffer that a long line made larger is taken piece by piece."""
+    if len(view) <= _BUFFER:
+        return finder.find_matches_as_indexes(view)
+    pieces = ((start, view[start : start + _BUFFER + len(_NAME) - 1]) for start in range(0, len(view), _BUFFER))
+    return (
+        (0, start + place, start)
+        for start, piece in pieces
+        for _, place, _ in finder.find_matches_as_indexes(piece)
+        if place < _BUFFER
+    )
+
+
+def _tells_of_a_tool(buffer: bytearray, start: int, usage: int) -> bool:
+    """Whether a line is of the user, and its first usage belongs to what a tool said."""
+    inner = buffer.find(_BRACE, start + 1, usage)
+    is_of_user = buffer.find(b'"type":"user"', start, inner if inner >= 0 else usage) >= 0
+    return is_of_user and buffer.rfind(b'"toolUseResult":', start, usage) >= 0
 
 
 def _is_closed(line: memoryview) -> bool:
     return bytes(line).rstrip().endswith(b"}")
-
-
-def _usages(view: memoryview, end: int) -> Iterable[tuple[int, int, int]]:
-    """Where usages are named before ``end``, each as the second of three, and then ``end``.
-
-    A buffer that a long line made larger is looked through piece by piece.
-    """
-    last = 0, end, end
-    if end <= _BUFFER:
-        return [*_USAGE.find_matches_as_indexes(view[:end]), last]
-    pieces = ((start, view[start : min(start + _BUFFER + len(_NAME) - 1, end)]) for start in range(0, end, _BUFFER))
-    found = (
-        (0, start + place, start) for start, piece in pieces for _, place, _ in _USAGE.find_matches_as_indexes(piece)
-    )
-    return chain(found, [last])
 
 
 def _next_line(file: BinaryIO, buffer: bytearray) -> int:
