@@ -51,7 +51,8 @@ def one_by_one(found: Iterable[Record | Problem]) -> Iterator[Record | Problem]:
         if not isinstance(one, RequestRows):
             yield one
             continue
-        for row, name, counts, reported, told_apart, request_id, at in one.requests:
+        for row, name, counts, nano, told_apart, request_id, at in one.requests:
+            reported = None if nano is None else Decimal(nano).scaleb(-9)
             model, conditions, part = one.names[name]
             usage, request = TokenUsage(*counts), request_of(told_apart, request_id, at)
             yield UsageRecord(

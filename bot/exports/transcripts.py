@@ -366,7 +366,8 @@ class _Lines:
             if limit is not None and sum(counts[:5]) - counts[1] > limit:
                 said = (*said[:-1], True)
                 place, _ = places.get(said) or self._new_place(of_day, said)
-            add((row, place, counts, cost, told_apart, None if one.sidechain else one.request_id or "", at))
+            nano = None if cost is None else int(cost.scaleb(9))  # of which ``money`` left nothing smaller
+            add((row, place, counts, nano, told_apart, None if one.sidechain else one.request_id or "", at))
         for of_day in found.values():
             yield of_day.rows
 

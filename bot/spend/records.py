@@ -128,11 +128,11 @@ class UsageRows(NamedTuple):
     rows: Sequence[int]
 
 
-RequestRow = tuple[int, int, tuple[int, ...], Decimal | None, str | bytes, str | None, int]
+RequestRow = tuple[int, int, tuple[int, ...], int | None, str | bytes, str | None, int]
 """One of many single requests; a plain tuple, as there are a great many.
 
 Its row in the file; the place of its model, conditions and part in the names; its counts in the order of TokenUsage;
-what the source says it cost in US dollars; the id of the message that was answered, or else a key of its own; its id,
+what the source says it cost, in nanodollars; the id of the message that was answered, or else a key of its own; its id,
 None for a subagent's copy and empty where it has none; and when it was, in milliseconds since 1970.
 """
 

@@ -1,10 +1,11 @@
 """What one file says, added up by day, actor and line while it is being read: small, whatever the file's size."""
 
+import marshal
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -56,22 +57,37 @@ class SingleRequest(Struct, frozen=True, gc=False):
     values: Values
 
 
-class DayRequests(NamedTuple):
+class DayRequests:
     """Single requests of one day and actor, with the place of each one's line by the place of its name.
 
-    ``sums`` are, by such places, the six counts and the stated nanodollars of all of them, or None.
+    ``told_apart`` is what tells each of them from others, and ``sums`` are, by the places of names, the six counts and
+    the stated nanodollars of all of them. Most are looked at no further, so another process unpacks the rest then only.
     """
 
-    day: int
-    actor: int
-    lines: list[int]
-    rows: RequestRows
-    sums: list[tuple[int, tuple[int | None, ...]]]
+    def __init__(self, day: int, actor: int, lines: list[int], requests: list[RequestRow]) -> None:
+        self.day, self.actor, self.lines = day, actor, lines
+        self.told_apart = [told_apart for _, _, _, _, told_apart, _, _ in requests]
+        self.sums = _sums(requests)
+        self._rows: list[RequestRow] | bytes = requests
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.day, self.actor, self.lines, self.told_apart, self.sums, marshal.dumps(self._rows)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.day, self.actor, self.lines, self.told_apart, self.sums, self._rows = state
+
+    @property
+    def rows(self) -> list[RequestRow]:
+        """All that is known of each."""
+        if isinstance(self._rows, bytes):
+            rows: list[RequestRow] = marshal.loads(self._rows)  # noqa: S302 - a process of our own wrote it
+            self._rows = rows
+        return self._rows
 
     def one(self, place: int) -> SingleRequest:
         """One of them by itself."""
-        _, name, counts, reported, told_apart, request, at = self.rows.requests[place]
-        values = (*counts, NOT_STATED if reported is None else to_nano(reported))
+        _, name, counts, nano, told_apart, request, at = self.rows[place]
+        values = (*counts, NOT_STATED if nano is None else nano)
         return SingleRequest(request_of(told_apart, request, at), self.day, self.actor, self.lines[name], values)
 
 
@@ -184,7 +200,7 @@ class Tally:
         if isinstance(rows, RequestRows):
             actor = self.actors.setdefault(rows.actor, len(self.actors))
             lines = [self._places_of(rows.actor, *name)[1] for name in rows.names]
-            self.day_requests.append(DayRequests(day_number(rows.day), actor, lines, rows, _sums(rows.requests)))
+            self.day_requests.append(DayRequests(day_number(rows.day), actor, lines, rows.requests))
             return
         if self._named[0] is not rows.names:
             self._named = rows.names, {}
@@ -203,7 +219,7 @@ class Tally:
         """The single requests, also those that came together."""
         yield from self.requests.values()
         for some in self.day_requests:
-            yield from map(some.one, range(len(some.rows.requests)))
+            yield from map(some.one, range(len(some.told_apart)))
 
     @property
     def days(self) -> list[date]:
@@ -221,7 +237,7 @@ class Tally:
     def rows(self) -> int:
         """How many rows the tally came to."""
         columns = sum(len(day.actors) for day in self._whole.values())
-        requests = len(self.requests) + sum(len(some.rows.requests) for some in self.day_requests)
+        requests = len(self.requests) + sum(len(some.told_apart) for some in self.day_requests)
         return columns + len(self._values) // _WIDTH + requests + len(self.ranges) + len(self.members)
 
     def dailies(self) -> Iterator[tuple[int, DayRows]]:
@@ -318,10 +334,10 @@ class Tally:
 def _sums(requests: Iterable[RequestRow]) -> list[tuple[int, tuple[int | None, ...]]]:
     counts_of: dict[int, list[tuple[int, ...]]] = defaultdict(list)
     stated: dict[int, int] = {}
-    for _, name, counts, reported, _, _, _ in requests:
+    for _, name, counts, nano, _, _, _ in requests:
         counts_of[name].append(counts)
-        if reported is not None:
-            stated[name] = stated.get(name, 0) + to_nano(reported)
+        if nano is not None:
+            stated[name] = stated.get(name, 0) + nano
     return [(name, (*map(sum, zip(*some, strict=True)), stated.get(name))) for name, some in counts_of.items()]
 
 

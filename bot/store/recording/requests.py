@@ -1,24 +1,22 @@
 """Sources that know single requests: each is kept once, at its fullest, and a day is their sum."""
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from bot.spend.days import ONE_DAY
-from bot.spend.records import NOBODYS_OWN, Request, RequestRow, request_key, request_of
+from bot.spend.records import NOBODYS_OWN, Request, request_key, request_of
 from bot.store.bulk import Row, batches, insert_rows, replace_rows, run_sql, select_in, select_rows
 from bot.store.columns import COUNTS, SEEN_REQUESTS, USAGE_DAILY
 from bot.store.recording.source import FEW_ACTORS, Counted, Part, Source, as_stored, summed
 from bot.store.tally import NOT_STATED, DayRequests, SingleRequest, fullness
-from bot.store.values import day_number, number_day, to_nano
+from bot.store.values import day_number, number_day
 
 _REQUEST = f"SELECT {', '.join(SEEN_REQUESTS.names)} FROM seen_requests"  # noqa: S608
 _KEY, _AT, _SIDECHAIN, _REQUEST_OF, _DAY, _ACTOR, _LINE = 2, 3, 4, 6, 7, 8, 9
 """Where these stand in a row of seen_requests; the counts and the reported dollars follow."""
-
-_TOLD_APART: Final = 4
-"""Where that stands in a request that came together with others."""
 
 _OF_DAYS = "SELECT key, day, actor_id FROM seen_requests WHERE workspace_id = ? AND source_id = ? AND day IN"
 _OLDEST = "SELECT MIN(day) FROM seen_requests WHERE workspace_id = ? AND source_id = ?"
@@ -38,14 +36,11 @@ class _Owners(NamedTuple):
 
 
 class _New(NamedTuple):
-    """Requests of one day and actor that nothing was known of, with the ids of their lines by the place of names."""
+    """Requests of one day and actor that nothing was known of, and the ids of their lines by the place of names."""
 
-    day: int
+    requests: DayRequests
     actor_id: int
     line_of: list[int]
-    requests: list[RequestRow]
-    sums: list[tuple[int, Row]]
-    """What they come to, by the place of names."""
 
 
 class Requests:
@@ -99,7 +94,7 @@ class Requests:
         self._touch_later_days()
         stored = self._of_days(whole_days)
         new = [some for some in self._new if some is not None]
-        told = {row[_DAY] for row in rows.values()} | {some.day for some in new}
+        told = {row[_DAY] for row in rows.values()} | {some.requests.day for some in new}
         self.days = whole_days & told | {day for _, day, _ in stored}
         gone = [one for one in stored if one[0] not in self._said]
         for _, day, actor_id in gone:
@@ -107,7 +102,7 @@ class Requests:
         counts[-1] = counts[-1].plus(Counted(restated=len(gone)))
         grown = _sums(
             [row for key, row in rows.items() if key not in first and row[_ACTOR] not in touched.get(row[_DAY], ())],
-            [some for some in new if some.actor_id not in touched.get(some.day, ())],
+            [some for some in new if some.actor_id not in touched.get(some.requests.day, ())],
         )
         # Roll-ups look at the day as it was before, so they are made before anything is written.
         days = sorted(touched.keys() | grown.keys())
@@ -142,26 +137,23 @@ class Requests:
             counted = counted.plus(self._take_one(one, part, owners))
         for some in part.tally.day_requests:
             known = self._add_new(some, part)
-            counted = counted.plus(Counted(new=len(some.rows.requests) - len(known)))
+            counted = counted.plus(Counted(new=len(some.told_apart) - len(known)))
             for one in known:
                 counted = counted.plus(self._take_one(one, part, owners))
         return counted
 
     def _add_new(self, some: DayRequests, part: Part) -> list[SingleRequest]:
         """Take in those of a day that nothing was known of; returns the others."""
-        requests, place_of, here = some.rows.requests, self._place_of, len(self._new)
-        told_apart = [one[_TOLD_APART] for one in requests]
+        told_apart, place_of, here = some.told_apart, self._place_of, len(self._new)
         known: list[int] = []
         if not self._are_alone or len({*told_apart}) < len(told_apart) or not place_of.keys().isdisjoint(told_apart):
             known = self._known(told_apart)
         for place in {place_of[told_apart[one]] for one in known if told_apart[one] in place_of}:
             self._make_rows(place)
         place_of.update(dict.fromkeys(told_apart, here))
-        new = [requests[place] for place in sorted({*range(len(requests))}.difference(known))] if known else requests
-        line_of = [part.line_of[line] for line in some.lines]
-        self._new.append(_New(some.day, part.actor_of[some.actor], line_of, new, some.sums))
-        if known:
-            self._make_rows(here)  # which do not come to the sums
+        self._new.append(_New(some, part.actor_of[some.actor], [part.line_of[line] for line in some.lines]))
+        if known:  # then the sums are not of what is new
+            self._make_rows(here, {*known})
         return [some.one(place) for place in known]
 
     def _known(self, told_apart: list[str | bytes]) -> list[int]:
@@ -175,20 +167,20 @@ class Requests:
             before.add(one)
         return known
 
-    def _make_rows(self, place: int) -> None:
+    def _make_rows(self, place: int, but: Collection[int] = ()) -> None:
         """Make rows of what came together, as something else is said of one of it, or as it is to be stored."""
         some = self._new[place]
         if some is None:
             return
         self._new[place] = None
         existing, rows, source_key = self._existing, self._rows, self.source.key
-        for _, name, counts, reported, told_apart, request_id, at in some.requests:
-            request = request_of(told_apart, request_id, at)
-            nano = None if reported is None else to_nano(reported)
-            existing[request.key] = rows[request.key] = (
-                *(*source_key, request.key, at, request.sidechain, None, _name(request)),
-                *(some.day, some.actor_id, some.line_of[name], *counts, nano),
-            )
+        for one, (_, name, counts, nano, told_apart, request_id, at) in enumerate(some.requests.rows):
+            if one not in but:
+                request = request_of(told_apart, request_id, at)
+                existing[request.key] = rows[request.key] = (
+                    *(*source_key, request.key, at, request.sidechain, None, _name(request)),
+                    *(some.requests.day, some.actor_id, some.line_of[name], *counts, nano),
+                )
 
     def _take_one(self, one: SingleRequest, part: Part, owners: "_Owners") -> Counted:
         request, day = one.request, one.day
@@ -341,8 +333,8 @@ def _sums(rows: list[Row], new: list[_New]) -> dict[int, dict[tuple[int, int], R
     for row in rows:
         found[row[_DAY : _LINE + 1]].append(row[_LINE + 1 :])
     for some in new:
-        for name, total in some.sums:
-            found[some.day, some.actor_id, some.line_of[name]].append(total)
+        for name, total in some.requests.sums:
+            found[some.requests.day, some.actor_id, some.line_of[name]].append(total)
     by_day: dict[int, dict[tuple[int, int], Row]] = defaultdict(dict)
     for (day, actor_id, line_id), sums in found.items():
         by_day[day][actor_id, line_id] = summed(sums)
