@@ -4,7 +4,7 @@ One buffer is filled again and again: fresh memory for every line costs more tha
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from ahocorasick_rs import BytesAhoCorasick
@@ -19,13 +19,14 @@ _LONG = 4096
 """Bytes of a line from which on it takes less time to look whether it is of the user than to decode it in vain."""
 
 
-def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
-    """Line numbers from 1, with the lines that name a usage, those that are no whole JSON object, and an unended one.
+def look_through(file: BinaryIO, take: Callable[[int, memoryview | None], None]) -> Iterator[None]:
+    """Hand the lines over that name a usage, are no whole JSON object, or have no end, with their numbers from 1.
 
-    Each line is valid until the next one is asked for. A key in quotes cannot stand inside a JSON string, where its
-    quotes would be escaped: without it there is no usage, whatever else the line says. What is no object is for the
-    caller to say so. None stands for a line of more than MAX_LINE bytes that is not of the user. Of the user's, those
-    are passed over that tell what a tool used, which is also in the tool's own lines.
+    Each line is valid while ``take`` has it; as there are a great many, a pause is made after each buffer alone. A key
+    in quotes cannot stand inside a JSON string, where its quotes would be escaped: without it there is no usage,
+    whatever else the line says. What is no object is for ``take`` to say so. None stands for a line of more than
+    MAX_LINE bytes that is not of the user. Of the user's, those are passed over that tell what a tool used, which is
+    also in the tool's own lines.
     """
     buffer = bytearray(_BUFFER)
     row = kept = start = 0
@@ -41,18 +42,19 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
             row += 1
             if usage < stop:
                 if stop - start < _LONG or not _tells_of_a_tool(buffer, start, usage):
-                    yield row, view[start:stop]
+                    take(row, view[start:stop])
                 while usage < stop:
                     _, usage, _ = next(usages, _NOWHERE)
             elif start < stop and (
                 buffer[start] != _BRACE or (buffer[stop - 1] != _CLOSED and not _is_closed(view[start:stop]))
             ):
-                yield row, view[start:stop]
+                take(row, view[start:stop])
             start = stop + 1
         if not got:
             if start < filled:
-                yield row + 1, view[start:filled]  # without a line break: it may have been cut behind a brace
+                take(row + 1, view[start:filled])  # without a line break: it may have been cut behind a brace
             return
+        yield
         kept = filled - start
         if kept == len(buffer):
             if kept < MAX_LINE:
@@ -60,7 +62,7 @@ def response_lines(file: BinaryIO) -> Iterator[tuple[int, memoryview | None]]:
                 continue
             row += 1
             if not is_of_user(buffer):
-                yield row, None
+                take(row, None)
             kept = _next_line(file, buffer)
         else:
             buffer[:kept] = buffer[start:filled]

@@ -31,7 +31,7 @@ from bot.exports.reader import (
     whole_characters,
     why,
 )
-from bot.exports.response_lines import response_lines
+from bot.exports.response_lines import look_through
 from bot.pricing import PriceConditions
 from bot.spend.days import day_around, milliseconds
 from bot.spend.records import Problem, RequestRows, request_key
@@ -160,38 +160,13 @@ class Transcripts:
     def read(self, export: Export, context: ReadingContext) -> Reading:
         """The responses day by day, in the order of their first lines; a row is the number of the fullest line."""
         lines = _Lines(context)
-        add = lines.add
-        for row, line in response_lines(export.file):
-            if line is None:
-                yield Problem(row, f"Line {row} was left out: it is longer than {MAX_LINE // 2**20} MB.")
-                continue
-            try:
-                add(row, line)
-            except _UNREADABLE as error:
-                yield from _read_again(lines, row, bytes(line), error)
+        for _ in look_through(export.file, lines.take):
+            yield from lines.left_out()
+        yield from lines.left_out()
         yield from lines.days()
 
 
 TRANSCRIPTS = Transcripts()
-
-
-def _read_again(lines: "_Lines", row: int, line: bytes, error: Exception) -> Iterator[Problem]:
-    """Take a line once more with whole characters; say what is wrong with one that may be a response all the same."""
-    text = line.strip()
-    if not text.startswith(b"{"):
-        if text:
-            yield Problem(row, f"Line {row} was left out: it is no JSON object.")
-        return
-    whole = whole_characters(line)
-    if whole != line:
-        try:
-            lines.add(row, memoryview(whole))
-        except _UNREADABLE as again:
-            error = again
-        else:
-            return
-    if whole.strip() and not _is_no_response(whole):
-        yield Problem(row, f"Line {row} was left out: {why(error, whole)}.")
 
 
 _Response = tuple[int, datetime, str, _Usage, _Line, str | bytes]
@@ -255,14 +230,52 @@ class _Lines:
         self.year = 0
         """That it is of."""
 
-    def add(self, row: int, line: memoryview) -> None:
+        self.problems: list[Problem] = []
+
+    def left_out(self) -> list[Problem]:
+        """What was wrong with lines since that was asked last."""
+        found, self.problems = self.problems, []
+        return found
+
+    def take(self, row: int, line: memoryview | None) -> None:
+        """Take one line; None for one that is too long."""
+        if line is None:
+            self._leave_out(row, f"it is longer than {MAX_LINE // 2**20} MB")
+            return
+        try:
+            self._add(row, line)
+        except _UNREADABLE as error:
+            self._take_again(row, bytes(line), error)
+
+    def _take_again(self, row: int, line: bytes, error: Exception) -> None:
+        """Take a line with whole characters; say what is wrong with one that may be a response all the same."""
+        text = line.strip()
+        if not text.startswith(b"{"):
+            if text:
+                self._leave_out(row, "it is no JSON object")
+            return
+        whole = whole_characters(line)
+        if whole != line:
+            try:
+                self._add(row, memoryview(whole))
+            except _UNREADABLE as again:
+                error = again
+            else:
+                return
+        if whole.strip() and not _is_no_response(whole):
+            self._leave_out(row, why(error, whole))
+
+    def _leave_out(self, row: int, reason: str) -> None:
+        self.problems.append(Problem(row, f"Line {row} was left out: {reason}."))
+
+    def _add(self, row: int, line: memoryview) -> None:
         """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
         entry = _LINES.decode(line)
         message, last, at = entry.message, self.last, entry.timestamp
         if message is None:
             progress = _PROGRESS_LINES.decode(line).data
             if progress is not None and bytes(progress.message) not in (b"", b"null"):
-                self.add(row, memoryview(progress.message))
+                self._add(row, memoryview(progress.message))
             return
         if message.usage is None:
             return

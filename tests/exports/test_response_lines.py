@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.exports import response_lines as scanner
-from bot.exports.response_lines import response_lines
+from bot.exports.response_lines import look_through
 
 RESPONSE = b'{"sessionId":"s","message":{"id":"m","usage":{"input_tokens":1}},"type":"assistant"}'
 PROMPT = b'{"type":"user","message":{"content":"how much \\"usage\\" is that?"}}'
@@ -39,6 +39,13 @@ kinds = st.sampled_from(
 )
 
 
+def response_lines(data: bytes) -> list[tuple[int, bytes | None]]:
+    found: list[tuple[int, bytes | None]] = []
+    for _ in look_through(BytesIO(data), lambda row, line: found.append((row, None if line is None else bytes(line)))):
+        pass
+    return found
+
+
 def plainly(data: bytes) -> list[tuple[int, bytes]]:
     """Every line that names a usage, other than what a tool said, is no whole object, or has no line break."""
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -59,7 +66,7 @@ def test_the_lines_that_matter_are_found_wherever_the_buffer_ends(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scanner, "_BUFFER", size)
         patch.setattr(scanner, "_LONG", 1)
-        found = [(row, bytes(line or b"")) for row, line in response_lines(BytesIO(data))]
+        found = [(row, line or b"") for row, line in response_lines(data)]
     assert found == plainly(data)
 
 
@@ -72,5 +79,5 @@ def test_a_line_that_never_ends_is_passed_over_before_it_fills_the_memory(
     long = b'{"message":"' + b"x" * 30_000
     prompt = b'{"type":"user","message":"' + b"x" * 30_000
     lines = [RESPONSE, long, RESPONSE, prompt, RESPONSE, *([RESPONSE] if ended else [long])]
-    found = [(row, line and bytes(line)) for row, line in response_lines(BytesIO(b"\n".join(lines)))]
+    found = response_lines(b"\n".join(lines))
     assert found == [(1, RESPONSE), (2, None), (3, RESPONSE), (5, RESPONSE), (6, RESPONSE if ended else None)]
