@@ -9,6 +9,7 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 from select import select
 from struct import Struct
@@ -30,9 +31,9 @@ def read_ahead(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterator
 
     What a child that is gone has taken and not told is read here, so that all errors are raised here.
     """
-    sizes = (path.stat().st_size for path in paths if path.is_file())
     is_alone = len(paths) < 2 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork")
-    if is_alone or sum(sizes) < WORTH_IT:
+    sizes = accumulate(path.stat().st_size for path in paths if path.is_file())
+    if is_alone or not any(size >= WORTH_IT for size in sizes):
         yield from map(read, paths)
         return
     for start in range(0, len(paths), _AT_ONCE):

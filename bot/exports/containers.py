@@ -122,7 +122,8 @@ def opened(path: Path, wrap: Callable[[BinaryIO], BinaryIO] = lambda file: file)
             with _spooled(plain, path.name, _too_long) as file:
                 yield _inside(Export(path.name, file, datetime.now(UTC)))
             return
-        yield _inside(Export(path.name, wrap(plain), datetime.fromtimestamp(path.stat().st_mtime, UTC)))
+        written_at = datetime.fromtimestamp(os.fstat(plain.fileno()).st_mtime, UTC)
+        yield _inside(Export(path.name, wrap(plain), written_at))
 
 
 def _inside(export: Export) -> Exports:
