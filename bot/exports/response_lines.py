@@ -41,7 +41,7 @@ def look_through(file: BinaryIO, take: Callable[[int, memoryview | None], None])
         for _, stop, _ in _found(_BREAK, view[:filled]):
             row += 1
             if usage < stop:
-                if stop - start < _LONG or not _tells_of_a_tool(buffer, start, usage):
+                if stop - start < _LONG or not _tells_of_a_tool(buffer, start, stop, usage):
                     take(row, view[start:stop])
                 while usage < stop:
                     _, usage, _ = next(usages, _NOWHERE)
@@ -85,11 +85,15 @@ def _found(finder: BytesAhoCorasick, view: memoryview) -> Iterable[tuple[int, in
     )
 
 
-def _tells_of_a_tool(buffer: bytearray, start: int, usage: int) -> bool:
-    """Whether a line is of the user, and its first usage belongs to what a tool said."""
+def _tells_of_a_tool(buffer: bytearray, start: int, stop: int, usage: int) -> bool:
+    """Whether a line is of the user, and its usages belong to what a tool said.
+
+    A message behind that is the next line's, which was written onto one that had been cut.
+    """
     inner = buffer.find(_BRACE, start + 1, usage)
     is_of_user = buffer.find(b'"type":"user"', start, inner if inner >= 0 else usage) >= 0
-    return is_of_user and buffer.rfind(b'"toolUseResult":', start, usage) >= 0
+    said = buffer.rfind(b'"toolUseResult":', start, usage) if is_of_user else -1
+    return said >= 0 and buffer.find(b'"message"', said, stop) < 0
 
 
 def _is_closed(line: memoryview) -> bool:

@@ -268,14 +268,14 @@ class _Lines:
     def _leave_out(self, row: int, reason: str) -> None:
         self.problems.append(Problem(row, f"Line {row} was left out: {reason}."))
 
-    def _add(self, row: int, line: memoryview) -> None:
-        """Take one line. Raises ValueError, or what msgspec raises, where it cannot be read."""
+    def _add(self, row: int, line: memoryview, around: memoryview | None = None) -> None:
+        """Take one line, which came in another one ``around`` it. Raises ValueError, or what msgspec raises."""
         entry = _LINES.decode(line)
         message, last, at = entry.message, self.last, entry.timestamp
         if message is None:
             progress = _PROGRESS_LINES.decode(line).data
             if progress is not None and bytes(progress.message) not in (b"", b"null"):
-                self._add(row, memoryview(progress.message))
+                self._add(row, memoryview(progress.message), around or line)
             return
         if message.usage is None:
             return
@@ -305,7 +305,7 @@ class _Lines:
         if entry.cost is not None:
             entry.cost = money(entry.cost, "costUSD")
         self.last, self.said, self.kept_under = entry, message, None
-        told_apart = message.id or request_key(bytes(line).strip())
+        told_apart = message.id or request_key(bytes(around or line).strip())
         if is_new:
             self._know(model)
         if counts.output_tokens or not _REFUSED.search(line):  # refused before any output, a request is not billed

@@ -13,6 +13,7 @@ RESPONSE = b'{"sessionId":"s","message":{"id":"m","usage":{"input_tokens":1}},"t
 PROMPT = b'{"type":"user","message":{"content":"how much \\"usage\\" is that?"}}'
 RESULT = b'{"type":"user","message":{"content":[{"usage":{"input_tokens":5}}]}}'
 TOOL = b'{"type":"user","message":{"content":[]},"toolUseResult":{"usage":{"input_tokens":5}}}'
+GLUED = b'{"type":"user","toolUseResult":{"usage":{"input_to' + RESPONSE
 ODD = b'{"type":"user","message":{"usage":{"input_tokens":5}},"toolUseResult":{"usage":{"input_tokens":5}}}'
 LATE = b'{"message":{"usage":{"input_tokens":5}},"type":"user"}'
 OTHER = b'{"type":"summary","summary":"done"}'
@@ -24,6 +25,7 @@ kinds = st.sampled_from(
         RESULT,
         TOOL,
         ODD,
+        GLUED,
         LATE,
         OTHER,
         CUT,
