@@ -8,7 +8,7 @@ import os
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import accumulate
 from pathlib import Path
 from select import select
@@ -44,23 +44,25 @@ def _read_by_two(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterat
     import pickle  # once for both, and not for the few files of most imports
     from tempfile import TemporaryFile
 
-    try:
-        said = TemporaryFile(buffering=0)  # noqa: SIM115 - closed below, after the child is gone
-    except OSError:  # as where no folder may be written to
-        yield from map(read, paths)
-        return
-    free, (told, telling) = _numbers(len(paths)), os.pipe()
-    with warnings.catch_warnings():
-        # Other threads may hold locks for ever in a child. Those that there are draw a progress bar, which it has not.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        os.close(told)
-        _tell_all(lambda path: pickle.dumps(read(path)), paths, free, telling, said.fileno())
-    os.close(telling)
-    answers = _Answers(told, said.fileno())
-    known: dict[int, _Read] = {}
-    try:
+    with ExitStack() as ends:
+        try:
+            said = ends.enter_context(TemporaryFile(buffering=0)).fileno()
+            free, (told, telling) = _numbers(len(paths)), os.pipe()
+            for end in (free, told):
+                ends.callback(os.close, end)
+            with ExitStack() as of_child:
+                of_child.callback(os.close, telling)
+                child = _fork()
+                if child == 0:
+                    os.close(told)
+                    _tell_all(lambda path: pickle.dumps(read(path)), paths, free, telling, said)
+        except OSError:  # as where no folder may be written to, or no process be begun
+            yield from map(read, paths)
+            return
+        ends.callback(os.waitpid, child, 0)
+        ends.callback(os.kill, child, signal.SIGKILL)
+        answers = _Answers(told, said)
+        known: dict[int, _Read] = {}
         for number, path in enumerate(paths):
             while number not in known:
                 taken = None if answers.has_one() else _take(free)
@@ -71,12 +73,13 @@ def _read_by_two(read: Callable[[Path], _Read], paths: Sequence[Path]) -> Iterat
                 else:
                     known[number] = read(path)
             yield known.pop(number)
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(free)
-        os.close(told)
-        said.close()
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Other threads may hold locks for ever in a child. Those that there are draw a progress bar, which it has not.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def _numbers(count: int) -> int:

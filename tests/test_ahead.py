@@ -128,14 +128,24 @@ def test_an_import_by_two_says_and_stores_the_same(tmp_path: Path, database: Dat
     assert len(children) == 2
 
 
-def test_where_no_folder_may_be_written_to_one_reads_them_all(
-    paths: list[Path], children: list[int], monkeypatch: pytest.MonkeyPatch
+def lowest_unused() -> int:
+    """The number of the file that would be opened next: a higher one, where files were left open."""
+    found = os.dup(0)
+    os.close(found)
+    return found
+
+
+@pytest.mark.parametrize("refused", ["tempfile.TemporaryFile", "os.fork"])
+def test_where_no_file_or_process_can_be_made_one_reads_them_all(
+    paths: list[Path], children: list[int], monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
     def refuse(**_: object) -> object:
-        raise FileNotFoundError(2, "No usable temporary directory found")
+        raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr(refused, refuse)
+    before = lowest_unused()
     assert [number for number, *_ in read_ahead(read, paths)] == list(range(40))
+    assert lowest_unused() == before
     assert children == []
 
 

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from io import BytesIO
-from itertools import islice
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -152,7 +150,7 @@ class Transcripts:
 
     def is_certain(self, head: bytes) -> bool:
         """Whether a line is one that Claude Code writes, whatever other words stand in the file."""
-        return any(_is_own_line(line.rstrip(b"\n")) for line in islice(BytesIO(head), 50))
+        return any(map(_is_own_line, head.split(b"\n", 50)))
 
     def recognises(self, head: bytes) -> bool:
         return any(map(_may_be_own_line, head.strip().split(b"\n")[:50]))

@@ -70,7 +70,7 @@ class Requests:
         """The place there of each request, by what tells it apart."""
 
         self._are_alone = False
-        """Whether nothing is known but what came together."""
+        """Whether nothing else is known of what comes together."""
 
         self._further: dict[str, bytes] = {}
         """The keys of further requests of messages, by name, of which the first one is not stored any more."""
@@ -152,7 +152,7 @@ class Requests:
             self._make_rows(place)
         place_of.update(dict.fromkeys(told_apart, here))
         self._new.append(_New(some, part.actor_of[some.actor], [part.line_of[line] for line in some.lines]))
-        if known:  # then the sums are not of what is new
+        if known or not self._are_alone:  # the sums are of all of them, and what is not alone is looked up by key
             self._make_rows(here, {*known})
         return [some.one(place) for place in known]
 
