@@ -1,7 +1,7 @@
 """Reading many files in two processes: a child reads some of them while its parent stores what was read before.
 
 Each takes the next file that nobody took, from a pipe of numbers, so that both are busy to the end. What the child read
-goes through a temporary file, so that it never waits for its parent.
+goes through a temporary file, so that it need not wait for its parent, which may be storing.
 """
 
 import os

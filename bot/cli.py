@@ -807,7 +807,9 @@ def _print_json(document: dict[str, Any]) -> None:
 
     # Where the output is in another encoding, which lacks letters, JSON's own way of writing them has them all.
     is_utf_8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(laid_out(json.dumps(document, ensure_ascii=not is_utf_8), indent=2))
+    # What is no UTF-8 text in an argument is quoted with another character in its place.
+    text = json.dumps(document, ensure_ascii=not is_utf_8).encode("utf-8", "replace")
+    print(laid_out(text, indent=2).decode())
 
 
 def _refuse(sentence: str) -> NoReturn:

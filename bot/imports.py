@@ -476,7 +476,9 @@ TOO_LARGE = "its figures add up to more than can be stored, so one of them is wr
 
 def _reader(export: Export, format_name: str | None) -> Reader:
     """The reader of a file. Raises UnreadableExport."""
-    if format_name is None and TRANSCRIPTS.is_certain(export.first_line()):
+    if format_name is None and (
+        TRANSCRIPTS.is_certain(export.first_line()) or TRANSCRIPTS.is_certain(export.head())  # mostly the first tells
+    ):
         return TRANSCRIPTS
     from bot.exports.formats import reader_named, recognise  # all readers, where a file is none of the most common ones
 

@@ -474,6 +474,11 @@ def test_a_name_that_is_no_text_is_quoted(shell: Shell, words: tuple[str, ...]) 
     )
 
 
+def test_json_quotes_what_is_no_text_with_another_character(shell: Shell) -> None:
+    done = shell.run("spend", "--by", os.fsdecode(b"\xffx"), "--json")
+    assert (done.returncode, json.loads(done.stdout)["refusal"].split(";")[0]) == (2, "--by names “?x”")
+
+
 def test_standard_input_is_a_path_that_was_named(shell: Shell, tmp_path: Path) -> None:
     """A refused file that was named makes the command a refusal, whatever else was taken."""
     sample = SAMPLES / "console_claude_code_csv"

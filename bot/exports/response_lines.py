@@ -19,14 +19,14 @@ _LONG = 4096
 """Bytes of a line from which on it takes less time to look whether it is of the user than to decode it in vain."""
 
 
-def look_through(file: BinaryIO, take: Callable[[int, memoryview | None], None]) -> Iterator[None]:
+def look_through(file: BinaryIO, take: Callable[[int, memoryview | None], bool]) -> Iterator[None]:
     """Hand the lines over that name a usage, are no whole JSON object, or have no end, with their numbers from 1.
 
-    Each line is valid while ``take`` has it; as there are a great many, a pause is made after each buffer alone. A key
-    in quotes cannot stand inside a JSON string, where its quotes would be escaped: without it there is no usage,
-    whatever else the line says. What is no object is for ``take`` to say so. None stands for a line of more than
-    MAX_LINE bytes that is not of the user. Of the user's, those are passed over that tell what a tool used, which is
-    also in the tool's own lines.
+    There are a great many, so a pause is made only behind those of which ``take`` says that it has something to tell;
+    a line is valid until ``take`` is done with it. A key in quotes cannot stand inside a JSON string, where its quotes
+    would be escaped: without it there is no usage, whatever else the line says. What is no object is for ``take`` to
+    say so. None stands for a line of more than MAX_LINE bytes that is not of the user. Blank lines are passed over, and
+    long ones of the user in which all usages stand behind a tool's result, whose own lines have them as well.
     """
     buffer = bytearray(_BUFFER)
     row = kept = start = 0
@@ -41,28 +41,32 @@ def look_through(file: BinaryIO, take: Callable[[int, memoryview | None], None])
         for _, stop, _ in _found(_BREAK, view[:filled]):
             row += 1
             if usage < stop:
-                if stop - start < _LONG or not _tells_of_a_tool(buffer, start, stop, usage):
-                    take(row, view[start:stop])
+                is_passed_over = stop - start >= _LONG and _tells_of_a_tool(buffer, start, stop, usage)
+                if not is_passed_over and take(row, view[start:stop]):
+                    yield
                 while usage < stop:
                     _, usage, _ = next(usages, _NOWHERE)
-            elif start < stop and (
-                buffer[start] != _BRACE or (buffer[stop - 1] != _CLOSED and not _is_closed(view[start:stop]))
+            elif (
+                start < stop
+                and (buffer[start] != _BRACE or buffer[stop - 1] != _CLOSED)
+                and not _is_object(view[start:stop])
+                and take(row, view[start:stop])
             ):
-                take(row, view[start:stop])
+                yield
             start = stop + 1
         if not got:
-            if start < filled:
-                take(row + 1, view[start:filled])  # without a line break: it may have been cut behind a brace
+            # Without a line break: it may have been cut behind a brace.
+            if start < filled and take(row + 1, view[start:filled]):
+                yield
             return
-        yield
         kept = filled - start
         if kept == len(buffer):
             if kept < MAX_LINE:
                 buffer = buffer + bytes(kept)
                 continue
             row += 1
-            if not is_of_user(buffer):
-                take(row, None)
+            if not is_of_user(buffer) and take(row, None):
+                yield
             kept = _next_line(file, buffer)
         else:
             buffer[:kept] = buffer[start:filled]
@@ -73,22 +77,25 @@ _NOWHERE = 0, sys.maxsize, sys.maxsize
 
 
 def _found(finder: BytesAhoCorasick, view: memoryview) -> Iterable[tuple[int, int, int]]:
-    """Where a name is, each as the second of three; a buffer that a long line made larger is taken piece by piece."""
+    """What a finder says, which is of each match the pattern, the start and the end.
+
+    A buffer that a long line made larger is taken piece by piece, as the matches of all of it may take much memory.
+    """
     if len(view) <= _BUFFER:
         return finder.find_matches_as_indexes(view)
     pieces = ((start, view[start : start + _BUFFER + len(_NAME) - 1]) for start in range(0, len(view), _BUFFER))
     return (
-        (0, start + place, start)
+        (pattern, start + place, start + end)
         for start, piece in pieces
-        for _, place, _ in finder.find_matches_as_indexes(piece)
+        for pattern, place, end in finder.find_matches_as_indexes(piece)
         if place < _BUFFER
     )
 
 
 def _tells_of_a_tool(buffer: bytearray, start: int, stop: int, usage: int) -> bool:
-    """Whether a line is of the user, and its usages belong to what a tool said.
+    """Whether a line is of the user, and its usages stand behind a tool's result, with no message behind that.
 
-    A message behind that is the next line's, which was written onto one that had been cut.
+    That would be the next line's, which was written onto one that had been cut.
     """
     inner = buffer.find(_BRACE, start + 1, usage)
     is_of_user = buffer.find(b'"type":"user"', start, inner if inner >= 0 else usage) >= 0
@@ -96,8 +103,9 @@ def _tells_of_a_tool(buffer: bytearray, start: int, stop: int, usage: int) -> bo
     return said >= 0 and buffer.find(b'"message"', said, stop) < 0
 
 
-def _is_closed(line: memoryview) -> bool:
-    return bytes(line).rstrip().endswith(b"}")
+def _is_object(line: memoryview) -> bool:
+    """Whether a line begins as a JSON object does, and ends as one but for blanks."""
+    return line[0] == _BRACE and bytes(line).rstrip().endswith(b"}")
 
 
 def _next_line(file: BinaryIO, buffer: bytearray) -> int:

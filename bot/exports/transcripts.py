@@ -160,7 +160,6 @@ class Transcripts:
         lines = _Lines(context)
         for _ in look_through(export.file, lines.take):
             yield from lines.left_out()
-        yield from lines.left_out()
         yield from lines.days()
 
 
@@ -201,13 +200,16 @@ def _fullness(usage: _Usage, line: _Line) -> tuple[bool, int, int, tuple[int, ..
 _Said = tuple[str, str | None, str | None, str | None, bool, bool]
 """What names are told apart by: a model, speed, geography and tier, whether no cost is stated, and a long prompt."""
 
-_Place = tuple[int, int | None]
-"""Where a name stands in those of a day, and the prompt up to which (inclusive) the model's base prices hold."""
-
 
 class _Day(NamedTuple):
+    """What was found of a day, and where in its names each one stands.
+
+    ``limits`` are the prompts up to which (inclusive) the models' base prices hold.
+    """
+
     rows: RequestRows
-    places: dict[_Said, _Place]
+    places: dict[_Said, int]
+    limits: dict[str, int | None]
 
 
 class _Lines:
@@ -216,8 +218,8 @@ class _Lines:
     def __init__(self, context: ReadingContext) -> None:
         self.context = context
         self.responses: dict[_Key, _Response] = {}
-        self.names: dict[str, str] = {}
-        """Of the models that responses are of, as lines say them."""
+        self.models: set[str | None] = set()
+        """Those that responses are of, as lines say them."""
 
         self.last, self.said = _Line(), _Message()
         """The last line that counted, and what it says of its response."""
@@ -226,7 +228,7 @@ class _Lines:
         """Where that line is kept; None where it is not."""
 
         self.year = 0
-        """That it is of."""
+        """The last one of which it is known that there was usage."""
 
         self.problems: list[Problem] = []
 
@@ -235,15 +237,17 @@ class _Lines:
         found, self.problems = self.problems, []
         return found
 
-    def take(self, row: int, line: memoryview | None) -> None:
-        """Take one line; None for one that is too long."""
+    def take(self, row: int, line: memoryview | None) -> bool:
+        """Take one line, None for one that is too long; returns whether anything is to be told."""
         if line is None:
             self._leave_out(row, f"it is longer than {MAX_LINE // 2**20} MB")
-            return
+            return True
         try:
             self._add(row, line)
         except _UNREADABLE as error:
             self._take_again(row, bytes(line), error)
+            return bool(self.problems)
+        return False
 
     def _take_again(self, row: int, line: bytes, error: Exception) -> None:
         """Take a line with whole characters; say what is wrong with one that may be a response all the same."""
@@ -290,7 +294,7 @@ class _Lines:
         ):
             return
         model, counts = message.model, message.usage
-        is_new = model not in self.names
+        is_new = model not in self.models
         if is_new and not _is_response(model, line):
             return
         if at is None:
@@ -305,7 +309,8 @@ class _Lines:
         self.last, self.said, self.kept_under = entry, message, None
         told_apart = message.id or request_key(bytes(around or line).strip())
         if is_new:
-            self._know(model)
+            as_name(model, "model")
+            self.models.add(model)
         if counts.output_tokens or not _REFUSED.search(line):  # refused before any output, a request is not billed
             found = row, at, model, counts, entry, told_apart
             is_first = self.responses.setdefault(told_apart, found) is found
@@ -314,7 +319,7 @@ class _Lines:
             line_without_cost = _Line(request_id=entry.request_id, sidechain=entry.sidechain)
             for what, one in others.items():
                 other = one.model or model
-                self._know(other)
+                as_name(other, "model")
                 self._keep((row, at, other, one, line_without_cost, f"{told_apart!r}\0{what}"))
 
     def _has_grown(self, row: int, entry: _Line, at: datetime, message: _Message, usage: _Usage) -> bool:
@@ -334,10 +339,6 @@ class _Lines:
         self.last, self.said = entry, message
         self.responses[self.kept_under] = row, at, message.model, usage, entry, message.id or ""
         return True
-
-    def _know(self, model: str) -> None:
-        if model not in self.names:
-            self.names[model] = as_name(model, "model")
 
     def _keep(self, found: _Response) -> _Key | None:
         """Keep a line, if it is the fullest of its response; returns where, or None.
@@ -367,27 +368,25 @@ class _Lines:
             if not start <= at < end:
                 day, start, end = day_around(at, self.context.zone)
                 if day not in found:
-                    found[day] = _Day(RequestRows(day, self.context.someone, [], []), {})
-                of_day = found[day]
-                places, add = of_day.places, of_day.rows.requests.append
+                    found[day] = _Day(RequestRows(day, self.context.someone, [], []), {}, {})
+                rows, places, limits = found[day]
             if cost is not None and not cost and any(counts[:5]):
                 cost = None
-            said = model, usage.speed, usage.inference_geo, usage.service_tier, cost is None, False
-            place, limit = places.get(said) or self._new_place(of_day, said)
-            if limit is not None and sum(counts[:5]) - counts[1] > limit:
-                said = (*said[:-1], True)
-                place, _ = places.get(said) or self._new_place(of_day, said)
+            if model not in limits:
+                limits[model] = self.context.book.prompt_limit(as_name(model, "model"), day)
+            limit = limits[model]
+            is_long = limit is not None and sum(counts[:5]) - counts[1] > limit
+            said = model, usage.speed, usage.inference_geo, usage.service_tier, cost is None, is_long
+            place = places.get(said)
+            if place is None:
+                place = places[said] = len(places)
+                conditions = _conditions(usage.speed, usage.inference_geo, usage.service_tier, is_long)
+                rows.names.append((as_name(model, "model"), conditions, "" if cost is None else STATED))
             nano = None if cost is None else int(cost.scaleb(9))  # of which ``money`` left nothing smaller
-            add((row, place, counts, nano, told_apart, None if one.sidechain else one.request_id or "", at))
+            request = None if one.sidechain else one.request_id or ""
+            rows.requests.append((row, place, counts, nano, told_apart, request, at))
         for of_day in found.values():
             yield of_day.rows
-
-    def _new_place(self, of_day: _Day, said: _Said) -> _Place:
-        model, speed, geography, tier, is_unstated, is_long = said
-        name, names = self.names[model], of_day.rows.names
-        place = of_day.places[said] = len(names), self.context.book.prompt_limit(name, of_day.rows.day)
-        names.append((name, _conditions(speed, geography, tier, is_long), "" if is_unstated else STATED))
-        return place
 
 
 @lru_cache(1_000)

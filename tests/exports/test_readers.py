@@ -13,7 +13,7 @@ import pytest
 from bot.exports.formats import reader_named, recognise
 from bot.exports.reader import ReadingContext, UnreadableExport
 from bot.pricing import PriceBook, PriceConditions, TokenUsage
-from bot.spend.records import Actor, Problem, UsageRecord
+from bot.spend.records import Actor, Problem, RequestRows, UsageRecord
 from tests.conftest import SAMPLES
 from tests.usage import as_export, one_by_one
 
@@ -340,6 +340,78 @@ class TestTranscripts:
         messages = [{"id": "m", "model": "claude-opus-5-5", "usage": usage} for usage in usages]
         records, _ = read("\n".join(line(message=message) for message in messages), book)
         assert [(record.row, record.usage) for record in records] == [(2, TokenUsage(5, 40))]
+
+    @pytest.mark.parametrize(
+        "others", [{"requestId": "r2"}, {"isSidechain": True}, {"timestamp": "2026-11-23T01:00:00Z"}]
+    )
+    def test_a_line_that_says_more_takes_the_place_of_the_last_one_of_its_response(
+        self, book: PriceBook, others: dict[str, object]
+    ) -> None:
+        """Of another request it is another response; a subagent's copy and a later moment change nothing of whose."""
+        said = [{"input_tokens": 5, "output_tokens": output} for output in (1, 40, 40, 7, 60)]
+        texts = [line(message={"id": "m", "model": "claude-opus-5-5", "usage": usage}) for usage in said]
+        last = line(
+            message={"id": "m", "model": "claude-opus-5-5", "usage": {**said[0], "output_tokens": 80}}, **others
+        )
+        records, problems = read("\n".join([*texts, last]), book)
+        found = [(record.row, record.usage.output) for record in records]
+        if "requestId" in others:
+            assert found == [(5, 60), (6, 80)]
+        else:
+            assert found == [(5, 60) if "isSidechain" in others else (6, 80)]
+        assert problems == []
+
+    def test_what_a_response_cost_is_not_that_of_what_was_billed_beside_it(self, book: PriceBook) -> None:
+        advice = {"type": "advisor_message", "model": "claude-opus-5-5", "input_tokens": 30, "output_tokens": 40}
+        usage = {"input_tokens": 5, "output_tokens": 1, "iterations": [{"type": "message"}, advice]}
+        records, _ = read(line(costUSD=0.5, message={"id": "m", "model": "claude-sonnet-5-5", "usage": usage}), book)
+        assert [(record.usage, record.reported_usd) for record in records] == [
+            (TokenUsage(5, 1), Decimal("0.5")),
+            (TokenUsage(30, 40), None),
+        ]
+
+    def test_subagents_lines_without_a_message_id_are_told_apart_by_the_lines_that_they_came_in(
+        self, book: PriceBook
+    ) -> None:
+        message = {"model": "claude-opus-5-5", "role": "assistant", "usage": {"input_tokens": 5, "output_tokens": 1}}
+        inner = {"type": "assistant", "timestamp": "2026-11-22T10:00:00Z", "message": message}
+        outer = [
+            json.dumps({"type": "progress", "sessionId": "s", "uuid": uuid, "data": {"message": inner}})
+            for uuid in ("a", "a", "b")
+        ]
+        records, problems = read("\n".join([line(), *outer]), book)
+        assert ([record.row for record in records], problems) == ([1, 2, 4], [])
+        assert (
+            read(outer[0].replace('"assistant"', '"user"').replace('"model": "claude-opus-5-5", ', ""), book)[0] == []
+        )
+
+    def test_a_user_line_counts_where_its_message_does_however_long_it_is(self, book: PriceBook) -> None:
+        """As ccusage counts it; of a tool's result, which follows the message, nothing is."""
+        told = json.loads(line(type="user"))
+        result = {"content": "x" * 5000, "usage": {"input_tokens": 7}}
+        texts = [
+            json.dumps(fields, separators=(",", ":"))
+            for fields in (
+                {**told, "toolUseResult": result},
+                {"type": "user", "toolUseResult": result, **told, "requestId": "r2"},
+                {"type": "user", **told, "message": {"role": "user", "content": "x"}, "toolUseResult": result},
+            )
+        ]
+        records, problems = read("\n".join(texts), book)
+        assert ([(record.row, record.usage.input) for record in records], problems) == ([(1, 12), (2, 12)], [])
+
+    def test_a_response_behind_a_tools_result_that_was_cut_is_told(self, book: PriceBook) -> None:
+        result = {"type": "user", "message": {"content": "x"}, "toolUseResult": {"stdout": "y" * 5000}}
+        cut = json.dumps(result, separators=(",", ":"))[:-20]
+        records, problems = read(f"{cut}{line()}\n{line()}", book)
+        assert (len(records), [problem.row for problem in problems]) == (1, [1])
+
+    def test_a_model_with_long_prompts_alone_has_no_other_name(self, book: PriceBook) -> None:
+        message = {"id": "m", "model": "claude-haiku-5-5", "usage": {"input_tokens": 10**5 + 1}}
+        context = ReadingContext(ZoneInfo("UTC"), book)
+        (rows,) = reader_named("transcripts").read(as_export(line(message=message).encode()), context)
+        assert isinstance(rows, RequestRows)
+        assert [conditions.prompt_tier for _, conditions, _ in rows.names] == ["long"]
 
     def test_old_lines_state_a_cost_and_write_for_five_minutes(self, book: PriceBook) -> None:
         sample = SAMPLES / "transcripts" / "ccusage_fixture" / "project-alpha_session-alpha_chat.jsonl"

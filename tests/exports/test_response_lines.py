@@ -15,6 +15,7 @@ RESULT = b'{"type":"user","message":{"content":[{"usage":{"input_tokens":5}}]}}'
 TOOL = b'{"type":"user","message":{"content":[]},"toolUseResult":{"usage":{"input_tokens":5}}}'
 GLUED = b'{"type":"user","toolUseResult":{"usage":{"input_to' + RESPONSE
 ODD = b'{"type":"user","message":{"usage":{"input_tokens":5}},"toolUseResult":{"usage":{"input_tokens":5}}}'
+BEFORE = b'{"type":"user","toolUseResult":{"usage":1},"message":{"usage":{"input_tokens":5}}}'
 LATE = b'{"message":{"usage":{"input_tokens":5}},"type":"user"}'
 OTHER = b'{"type":"summary","summary":"done"}'
 CUT = b'sage":{"input_tokens":1}}}'
@@ -26,6 +27,7 @@ kinds = st.sampled_from(
         TOOL,
         ODD,
         GLUED,
+        BEFORE,
         LATE,
         OTHER,
         CUT,
@@ -43,8 +45,13 @@ kinds = st.sampled_from(
 
 def response_lines(data: bytes) -> list[tuple[int, bytes | None]]:
     found: list[tuple[int, bytes | None]] = []
-    for _ in look_through(BytesIO(data), lambda row, line: found.append((row, None if line is None else bytes(line)))):
-        pass
+
+    def take(row: int, line: memoryview | None) -> bool:
+        found.append((row, None if line is None else bytes(line)))
+        return row % 2 == 0
+
+    pauses = sum(1 for _ in look_through(BytesIO(data), take))
+    assert pauses == sum(row % 2 == 0 for row, _ in found)
     return found
 
 

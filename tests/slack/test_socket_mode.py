@@ -118,6 +118,7 @@ def test_run_serves_commands_and_jobs_in_one_process(database_url: str, takes_us
             "DATABASE_URL": database_url,
             "CLAUDECOST_DIGEST_CHANNEL": CHANNEL,
             "CLAUDECOST_DIGEST_TIME": "00:00",
+            "CLAUDECOST_DIGEST_WEEKDAYS": "1234567",
             **({"CLAUDECOST_OTLP_TOKEN": "a-long-secret-word", "CLAUDECOST_BIND": address} if takes_usage else {}),
         }
         command = [sys.executable, "-m", "bot", "run"]

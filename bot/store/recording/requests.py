@@ -158,11 +158,13 @@ class Requests:
 
     def _known(self, told_apart: list[str | bytes]) -> list[int]:
         """The places of those of which something is known, or said before."""
+        if self._further:
+            return [*range(len(told_apart))]
         known: list[int] = []
         before: set[str | bytes] = set()
         for place, one in enumerate(told_apart):
             is_stored = not self._are_alone and request_of(one, None, 0).key in self._existing
-            if one in before or one in self._place_of or is_stored or self._further:
+            if one in before or one in self._place_of or is_stored:
                 known.append(place)
             before.add(one)
         return known
