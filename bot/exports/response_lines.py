@@ -65,7 +65,7 @@ def look_through(file: BinaryIO, take: Callable[[int, memoryview | None], bool])
                 buffer = buffer + bytes(kept)
                 continue
             row += 1
-            if not is_of_user(buffer) and take(row, None):
+            if not _is_of_user(buffer, 0, len(buffer)) and take(row, None):
                 yield
             kept = _next_line(file, buffer)
         else:
@@ -97,10 +97,14 @@ def _tells_of_a_tool(buffer: bytearray, start: int, stop: int, usage: int) -> bo
 
     That would be the next line's, which was written onto one that had been cut.
     """
-    inner = buffer.find(_BRACE, start + 1, usage)
-    is_of_user = buffer.find(b'"type":"user"', start, inner if inner >= 0 else usage) >= 0
-    said = buffer.rfind(b'"toolUseResult":', start, usage) if is_of_user else -1
+    said = buffer.rfind(b'"toolUseResult":', start, usage) if _is_of_user(buffer, start, usage) else -1
     return said >= 0 and buffer.find(b'"message"', said, stop) < 0
+
+
+def _is_of_user(buffer: bytearray, start: int, stop: int) -> bool:
+    """Whether a line says before any second brace that it is of the user, whatever else is wrong with it."""
+    inner = buffer.find(_BRACE, start + 1, stop)
+    return buffer[start] == _BRACE and buffer.find(b'"type":"user"', start, inner if inner >= 0 else stop) >= 0
 
 
 def _is_object(line: memoryview) -> bool:
@@ -116,9 +120,3 @@ def _next_line(file: BinaryIO, buffer: bytearray) -> int:
             buffer[: got - end] = buffer[end:got]
             return int(got - end)
     return 0
-
-
-def is_of_user(line: bytes | bytearray) -> bool:
-    """Whether a line says before any second brace that it is of the user, whatever else is wrong with it."""
-    inner = line.find(_BRACE, 1)
-    return line.startswith(b"{") and line.find(b'"type":"user"', 0, inner if inner > 0 else len(line)) >= 0

@@ -342,24 +342,21 @@ class TestTranscripts:
         assert [(record.row, record.usage) for record in records] == [(2, TokenUsage(5, 40))]
 
     @pytest.mark.parametrize(
-        "others", [{"requestId": "r2"}, {"isSidechain": True}, {"timestamp": "2026-11-23T01:00:00Z"}]
+        ("others", "found"),
+        [
+            ({"timestamp": "2026-11-23T01:00:00Z"}, [(6, 80)]),
+            ({"requestId": "r2"}, [(5, 60), (6, 80)]),  # another response
+            ({"isSidechain": True}, [(5, 60)]),  # a subagent's copy of it
+        ],
     )
     def test_a_line_that_says_more_takes_the_place_of_the_last_one_of_its_response(
-        self, book: PriceBook, others: dict[str, object]
+        self, book: PriceBook, others: dict[str, object], found: list[tuple[int, int]]
     ) -> None:
-        """Of another request it is another response; a subagent's copy and a later moment change nothing of whose."""
-        said = [{"input_tokens": 5, "output_tokens": output} for output in (1, 40, 40, 7, 60)]
-        texts = [line(message={"id": "m", "model": "claude-opus-5-5", "usage": usage}) for usage in said]
-        last = line(
-            message={"id": "m", "model": "claude-opus-5-5", "usage": {**said[0], "output_tokens": 80}}, **others
-        )
-        records, problems = read("\n".join([*texts, last]), book)
-        found = [(record.row, record.usage.output) for record in records]
-        if "requestId" in others:
-            assert found == [(5, 60), (6, 80)]
-        else:
-            assert found == [(5, 60) if "isSidechain" in others else (6, 80)]
-        assert problems == []
+        said = [{"input_tokens": 5, "output_tokens": output} for output in (1, 40, 40, 7, 60, 80)]
+        messages = [{"id": "m", "model": "claude-opus-5-5", "usage": usage} for usage in said]
+        texts = [*(line(message=message) for message in messages[:-1]), line(message=messages[-1], **others)]
+        records, problems = read("\n".join(texts), book)
+        assert ([(record.row, record.usage.output) for record in records], problems) == (found, [])
 
     def test_what_a_response_cost_is_not_that_of_what_was_billed_beside_it(self, book: PriceBook) -> None:
         advice = {"type": "advisor_message", "model": "claude-opus-5-5", "input_tokens": 30, "output_tokens": 40}
@@ -386,7 +383,7 @@ class TestTranscripts:
         )
 
     def test_a_user_line_counts_where_its_message_does_however_long_it_is(self, book: PriceBook) -> None:
-        """As ccusage counts it; of a tool's result, which follows the message, nothing is."""
+        """As ccusage does; what a tool used is not counted here."""
         told = json.loads(line(type="user"))
         result = {"content": "x" * 5000, "usage": {"input_tokens": 7}}
         texts = [
