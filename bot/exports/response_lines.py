@@ -15,18 +15,22 @@ _BUFFER = 256 * 1024
 _NAME = b'"usage"'
 _USAGE, _BREAK = BytesAhoCorasick([_NAME]), BytesAhoCorasick([b"\n"])
 _BRACE, _CLOSED = ord("{"), ord("}")
+_CONTENT = b'"content":['
 _LONG = 4096
 """Bytes of a line from which on it takes less time to look whether it is of the user than to decode it in vain."""
 
+_Take = Callable[[int, memoryview | None, bytearray | None], bool]
 
-def look_through(file: BinaryIO, take: Callable[[int, memoryview | None], bool]) -> Iterator[None]:
+
+def look_through(file: BinaryIO, take: _Take) -> Iterator[None]:
     """Hand the lines over that name a usage, are no whole JSON object, or have no end, with their numbers from 1.
 
     There are a great many, so a pause is made only behind those of which ``take`` says that it has something to tell;
-    a line is valid until ``take`` is done with it. A key in quotes cannot stand inside a JSON string, where its quotes
-    would be escaped: without it there is no usage, whatever else the line says. What is no object is for ``take`` to
-    say so. None stands for a line of more than MAX_LINE bytes that is not of the user. Blank lines are passed over, and
-    long ones of the user in which all usages stand behind a tool's result, whose own lines have them as well.
+    a line is valid until ``take`` is done with it. With it goes its outline where there is one (``_outline``). A key in
+    quotes cannot stand inside a JSON string, where its quotes would be escaped: without it there is no usage, whatever
+    else the line says. What is no object is for ``take`` to say so. None stands for a line of more than MAX_LINE bytes
+    that is not of the user. Blank lines are passed over, and long ones of the user in which all usages stand behind a
+    tool's result, whose own lines have them as well.
     """
     buffer = bytearray(_BUFFER)
     row = kept = start = 0
@@ -42,7 +46,7 @@ def look_through(file: BinaryIO, take: Callable[[int, memoryview | None], bool])
             row += 1
             if usage < stop:
                 is_passed_over = stop - start >= _LONG and _tells_of_a_tool(buffer, start, stop, usage)
-                if not is_passed_over and take(row, view[start:stop]):
+                if not is_passed_over and take(row, view[start:stop], _outline(buffer, start, stop, usage)):
                     yield
                 while usage < stop:
                     _, usage, _ = next(usages, _NOWHERE)
@@ -50,13 +54,13 @@ def look_through(file: BinaryIO, take: Callable[[int, memoryview | None], bool])
                 start < stop
                 and (buffer[start] != _BRACE or buffer[stop - 1] != _CLOSED)
                 and not _is_object(view[start:stop])
-                and take(row, view[start:stop])
+                and take(row, view[start:stop], None)
             ):
                 yield
             start = stop + 1
         if not got:
             # Without a line break: it may have been cut behind a brace.
-            if start < filled and take(row + 1, view[start:filled]):
+            if start < filled and take(row + 1, view[start:filled], None):
                 yield
             return
         kept = filled - start
@@ -65,7 +69,7 @@ def look_through(file: BinaryIO, take: Callable[[int, memoryview | None], bool])
                 buffer = buffer + bytes(kept)
                 continue
             row += 1
-            if not _is_of_user(buffer, 0, len(buffer)) and take(row, None):
+            if not _is_of_user(buffer, 0, len(buffer)) and take(row, None, None):
                 yield
             kept = _next_line(file, buffer)
         else:
@@ -90,6 +94,17 @@ def _found(finder: BytesAhoCorasick, view: memoryview) -> Iterable[tuple[int, in
         for pattern, place, end in finder.find_matches_as_indexes(piece)
         if place < _BUFFER
     )
+
+
+def _outline(buffer: bytearray, start: int, stop: int, usage: int) -> bytearray | None:
+    """A line without its content and what else stands before its first usage; None where that is more than one object.
+
+    To decode text takes longer than all the rest. Another line that was written into it would begin with a brace.
+    """
+    content = buffer.rfind(_BRACE, start, usage) - len(_CONTENT)
+    if content <= start or buffer[content : content + len(_CONTENT)] != _CONTENT:
+        return None
+    return buffer[start:content] + buffer[usage:stop]
 
 
 def _tells_of_a_tool(buffer: bytearray, start: int, stop: int, usage: int) -> bool:

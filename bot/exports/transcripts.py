@@ -237,14 +237,16 @@ class _Lines:
         found, self.problems = self.problems, []
         return found
 
-    def take(self, row: int, line: memoryview | None) -> bool:
+    def take(self, row: int, line: memoryview | None, outline: bytearray | None) -> bool:
         """Take one line, None for one that is too long; returns whether anything is to be told."""
         if line is None:
             self._leave_out(row, f"it is longer than {MAX_LINE // 2**20} MB")
             return True
         try:
-            self._add(row, line)
+            self._add(row, line, outline)
         except _UNREADABLE as error:
+            if outline is not None:
+                return self.take(row, line, None)
             self._take_again(row, bytes(line), error)
             return bool(self.problems)
         return False
@@ -270,16 +272,22 @@ class _Lines:
     def _leave_out(self, row: int, reason: str) -> None:
         self.problems.append(Problem(row, f"Line {row} was left out: {reason}."))
 
-    def _add(self, row: int, line: memoryview, around: memoryview | None = None) -> None:
-        """Take one line, which came in another one ``around`` it. Raises ValueError, or what msgspec raises."""
-        entry = _LINES.decode(line)
+    def _add(
+        self, row: int, line: memoryview, outline: bytearray | None = None, around: memoryview | None = None
+    ) -> None:
+        """Take one line, which came in another one ``around`` it. Raises ValueError, or what msgspec raises.
+
+        Its ``outline`` is enough where that says all that is asked of a response.
+        """
+        entry = _LINES.decode(line if outline is None else outline)
         message, last, at = entry.message, self.last, entry.timestamp
-        if message is None:
-            progress = _PROGRESS_LINES.decode(line).data
-            if progress is not None and bytes(progress.message) not in (b"", b"null"):
-                self._add(row, memoryview(progress.message), around or line)
-            return
-        if message.usage is None:
+        if message is None or message.usage is None:
+            if outline is not None:
+                self._add(row, line)
+            elif message is None:
+                progress = _PROGRESS_LINES.decode(line).data
+                if progress is not None and bytes(progress.message) not in (b"", b"null"):
+                    self._add(row, memoryview(progress.message), None, around or line)
             return
         if (
             message.id
@@ -294,6 +302,9 @@ class _Lines:
         ):
             return
         model, counts = message.model, message.usage
+        if outline is not None and not (message.id and model and at and counts.output_tokens):
+            self._add(row, line)
+            return
         is_new = model not in self.models
         if is_new and not _is_response(model, line):
             return

@@ -1,13 +1,22 @@
 """Which lines of a transcript are looked at, against the plain reading of the same bytes line by line."""
 
+import json
 from io import BytesIO
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.exports import response_lines as scanner
+from bot.exports.reader import ReadingContext
 from bot.exports.response_lines import look_through
+from bot.exports.transcripts import TRANSCRIPTS
+from bot.pricing import PriceBook
+from bot.spend.records import RequestRows
+from tests.usage import as_export
 
 RESPONSE = b'{"sessionId":"s","message":{"id":"m","usage":{"input_tokens":1}},"type":"assistant"}'
 PROMPT = b'{"type":"user","message":{"content":"how much \\"usage\\" is that?"}}'
@@ -46,7 +55,7 @@ kinds = st.sampled_from(
 def response_lines(data: bytes) -> list[tuple[int, bytes | None]]:
     found: list[tuple[int, bytes | None]] = []
 
-    def take(row: int, line: memoryview | None) -> bool:
+    def take(row: int, line: memoryview | None, _outline: bytearray | None) -> bool:
         found.append((row, None if line is None else bytes(line)))
         return row % 2 == 0
 
@@ -90,3 +99,102 @@ def test_a_line_that_never_ends_is_passed_over_before_it_fills_the_memory(
     lines = [RESPONSE, long, RESPONSE, prompt, RESPONSE, *([RESPONSE] if ended else [long])]
     found = response_lines(b"\n".join(lines))
     assert found == [(1, RESPONSE), (2, None), (3, RESPONSE), (5, RESPONSE), (6, RESPONSE if ended else None)]
+
+
+def outline(line: bytes) -> bytes | None:
+    found: list[bytes | None] = []
+
+    def take(_row: int, _line: memoryview | None, outline: bytearray | None) -> bool:
+        found.append(None if outline is None else bytes(outline))
+        return False
+
+    assert not [*look_through(BytesIO(line + b"\n"), take)]
+    return found[0]
+
+
+def test_an_outline_has_all_but_what_was_said() -> None:
+    said = b'"content":[{"type":"text","text":"a \\"quoted\\" \\n }"}],"stop_reason":null,'
+    line = b'{"isSidechain":false,"message":{"id":"m",%b"usage":{"input_tokens":1}},"type":"assistant"}'
+    assert outline(line % said) == line % b""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'"said {"',
+        b"[]",
+        b'[{"type":"tool_use","input":{"command":"ls"}}]',
+        b'[{"text":"a"},{"text":"b"}]',
+        b'[{"text":"{"}]',
+        b'[[{"text":"a"}]]',
+        # One line cut in its text, and the next one, cut as well, written onto it.
+        b'[{"text":"cut{"message":{"content":"',
+    ],
+)
+def test_what_else_stands_in_a_line_is_left_to_whoever_decodes_it(content: bytes) -> None:
+    assert outline(b'{"message":{"id":"m","content":%b,"usage":{"input_tokens":1}}}' % content) is None
+
+
+blocks = st.lists(
+    st.sampled_from(
+        [
+            {"type": "text", "text": 'some "words" \\ }],"usage"'},
+            {"type": "text", "text": "{ braces }"},
+            {"type": "thinking", "thinking": "hm", "signature": "c2lnbmVk"},
+            {"type": "tool_use", "input": {"content": [{"text": "x"}], "usage": 5}},
+            {"type": "text", "text": "x", "usage": {"input_tokens": 9}},
+        ]
+    ),
+    max_size=2,
+)
+lines = st.fixed_dictionaries(
+    {
+        "isSidechain": st.booleans(),
+        "message": st.fixed_dictionaries(
+            {
+                "id": st.sampled_from(["a", "b", ""]),
+                "role": st.just("assistant"),
+                "model": st.sampled_from(["claude-opus-5-5", "claude-sonnet-5-5", "<synthetic>", None]),
+                "content": blocks | st.just("said"),
+                "stop_reason": st.sampled_from(["end_turn", "refusal"]),
+                "usage": st.fixed_dictionaries({"input_tokens": st.integers(0, 3), "output_tokens": st.integers(0, 3)}),
+            }
+        ),
+        "requestId": st.sampled_from(["r1", "r2", None]),
+        "type": st.just("assistant"),
+        "timestamp": st.sampled_from(["2026-11-05T10:00:00Z", "2026-11-05T11:00:00Z", "2026-11-06T10:00:00Z", None]),
+    }
+)
+
+
+@given(entries=st.lists(lines, min_size=1, max_size=8), seed=st.integers(0, 99), cut=st.integers(0, 400))
+def test_outlines_change_nothing_of_what_is_read(
+    book: PriceBook, entries: list[dict[str, Any]], seed: int, cut: int
+) -> None:
+    """Whatever is said, in whichever order fields stand, and where one line is cut and the next written onto it."""
+    chosen = Random(seed)
+    for entry in entries:
+        if chosen.random() < 0.2:
+            entry["message"] = dict(chosen.sample(sorted(entry["message"].items()), len(entry["message"])))
+    said = [json.dumps(entry, separators=(",", ":")) for entry in entries]
+    said[0] = said[0][: -cut or None]
+    data = said[0] + ("" if cut else "\n") + "\n".join(said[1:]) + "\n"
+    found = []
+    for is_outlined in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not is_outlined:
+                patch.setattr(scanner, "_outline", lambda *_: None)
+            context = ReadingContext(ZoneInfo("UTC"), book)
+            found.append([*TRANSCRIPTS.read(as_export(data), context)])
+    assert found[0] == found[1]
+
+
+def test_a_response_whose_text_is_damaged_counts(book: PriceBook) -> None:
+    """It was paid for, and its text is not looked at."""
+    message = {"id": "m", "model": "claude-opus-5-5", "content": [{"text": "TEXT"}], "usage": {"output_tokens": 7}}
+    line = json.dumps({"message": message, "timestamp": "2026-11-05T10:00:00Z"}, separators=(",", ":"))
+    for damage in ("a\tb", "\\x", 'a "quote"', "\0" * 50):
+        export = as_export(line.replace("TEXT", damage) + "\n")
+        (rows,) = TRANSCRIPTS.read(export, ReadingContext(ZoneInfo("UTC"), book))
+        assert isinstance(rows, RequestRows)
+        assert [counts for _, _, counts, *_ in rows.requests] == [(0, 7, 0, 0, 0, 0)]
