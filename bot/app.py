@@ -14,7 +14,6 @@ from bot.pricing import PriceBook, default_price_book, price_book_with
 from bot.settings import Settings
 from bot.spend.days import spend_day
 from bot.store.alerting import AlertPolicy, look_again
-from bot.store.answers import Answers
 from bot.store.database import Database, open_database
 from bot.store.recording import rebuild_rollups
 from bot.store.rollups import ROLLUP_RULE
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from bot.slack.listeners.router import Router
     from bot.slack.listeners.settings import SettingsWindow
     from bot.slack.listeners.uploads import Uploads
+    from bot.store.answers import Answers
     from bot.store.subscriptions import Subscription
 
 
@@ -145,8 +145,10 @@ class Installation(Struct, dict=True, eq=False):
         return Feeds(self.database, found, stopped)
 
     @cached_property
-    def answers(self) -> Answers:
+    def answers(self) -> "Answers":
         """The last questions of each person."""
+        from bot.store.answers import Answers
+
         return Answers(lambda: self.database, self.background.submit)
 
     @cached_property

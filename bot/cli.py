@@ -212,12 +212,15 @@ def import_exports(
     from bot.exports.containers import STDIN, SUFFIXES, files_below
     from bot.progress import import_bar
     from bot.store.bulk import uncollected
+    from bot.store.database import is_still_to_be_made, passing_database
 
     if person is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", person):
         _refuse(f"--person is “{person}”; expected an e-mail address such as dana@example.com.")
     if any(not str(path).strip(".") and path == Path() for path in paths) and "" in sys.argv:
         _refuse("A path is empty; name a file or a folder.")
     installation = _installation()
+    if dry_run and is_still_to_be_made(installation.settings.database):
+        installation.rows = click.get_current_context().with_resource(passing_database())
     importer = installation.importer()
     files = [file for path in paths for file in files_below(path)]
     with import_bar(files) as wrap, uncollected():

@@ -1,7 +1,6 @@
 """The policy in force: what the environment says, and what admins chose in Slack instead."""
 
 import json
-import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -19,7 +18,6 @@ from bot.spend.workdays import WorkCalendar
 from bot.store.alerting import AlertPolicy, look_again
 from bot.store.audit import write_audit
 from bot.store.database import Database, DatabaseProblem, database_errors
-from bot.store.retention import delete_before
 from bot.store.settings import read_setting, read_setting_in, write_setting_in
 
 FOLLOWED_SECONDS = 1.0
@@ -30,8 +28,6 @@ MIN_GROUP = 5
 
 CHOSEN = "policy"
 """The name under which the database keeps what was chosen."""
-
-logger = logging.getLogger(__name__)
 
 
 class Policy(Struct, frozen=True, kw_only=True, dict=True):
@@ -144,7 +140,7 @@ class Policies:
         try:
             return kept, self._with(kept)
         except PolicyProblem as problem:
-            logger.warning("of what admins chose in Slack this cannot be read any more, choose it again: %s", problem)
+            _warn("of what admins chose in Slack this cannot be read any more, choose it again: %s", problem)
             kept = {name: said for name, said in kept.items() if name not in problem.sentences}
             return kept, self._with(kept)
 
@@ -156,7 +152,7 @@ class Policies:
                 self._chosen = chosen
         except database_errors(DatabaseProblem) as error:
             # Questions are answered without a database, too: what held before holds on.
-            logger.warning("what admins chose could not be read: %s", str(error).partition("\n")[0])
+            _warn("what admins chose could not be read: %s", str(error).partition("\n")[0])
         self._read_at = time.monotonic()
 
     def _with(self, chosen: Mapping[str, str]) -> Policy:
@@ -190,6 +186,12 @@ def _choices(text: str | None) -> dict[str, str]:
     return {name: said for name, said in json.loads(text or "{}").items() if name in TITLES}
 
 
+def _warn(words: str, problem: object) -> None:
+    from logging import getLogger  # most commands have nothing to warn of
+
+    getLogger(__name__).warning(words, problem)
+
+
 _READERS = dict(FIELDS.values())
 
 
@@ -202,5 +204,7 @@ def _read(name: str, value: str) -> Any:
 
 def delete_old(database: Database, policy: Policy, now: datetime) -> int:
     """Delete a workspace's usage that is older than its policy keeps; returns how many rows."""
+    from bot.store.retention import delete_before  # once a day
+
     first = policy.first_kept(spend_day(now, policy.timezone))
     return 0 if first is None else delete_before(database, first, now)

@@ -164,6 +164,17 @@ class TestImport:
         nothing = stored.json("spend")
         assert (nothing["total_usd"], nothing["from"], nothing["to"]) == ("0.00", None, None)
 
+    @pytest.mark.parametrize("sample", [sample for sample, _, _, rejected, _ in FILES if not rejected])
+    def test_a_dry_run_leaves_no_file_and_says_what_the_import_then_does(self, tmp_path: Path, sample: str) -> None:
+        home, passing = tmp_path / "home", tmp_path / "100% passing?"
+        for folder in (home, passing):
+            folder.mkdir()
+        shell = Shell(home, TMPDIR=str(passing))
+        dry = shell.json("import", str(SAMPLES / sample), "--dry-run")
+        assert [*home.iterdir(), *passing.iterdir()] == []
+        assert shell.json("import", str(SAMPLES / sample)) == dry
+        assert [*home.iterdir()] != []
+
     def test_a_problem_has_its_row_and_makes_exit_code_1(self, stored: Shell, tmp_path: Path) -> None:
         text = (SAMPLES / "console_usage_csv" / "usage_2026-08.csv").read_text(encoding="utf-8")
         broken = tmp_path / "broken.csv"

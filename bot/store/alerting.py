@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from bot.spend.alerts import MAX_AGE_DAYS, MAX_AHEAD_DAYS, newly_reached
 from bot.spend.days import ONE_DAY
-from bot.store import deliveries
-from bot.store.bulk import select_in, select_rows
+from bot.store.bulk import run_sql, select_in, select_rows
 from bot.store.connection import Connection
 from bot.store.values import day_number, from_nano, number_day
 
@@ -32,7 +31,8 @@ def look_again(
         recent, values = f"{recent} AND person_id = ?", [*values, person_id]
     touched = {(number_day(day), who) for day, who in select_rows(connection, recent, values)}
     owe_alerts(connection, workspace_id, touched, policy, now)
-    deliveries.hasten_alerts(connection, workspace_id, now)
+    at = int(now.timestamp())
+    run_sql(connection, _HASTEN, (at, workspace_id, at))
 
 
 def owe_alerts(
@@ -44,12 +44,15 @@ def owe_alerts(
         for person_id, usd_nano, own_nano in select_in(connection, _SPENT, (workspace_id, day_number(day)), who):
             usd, limit = from_nano(usd_nano), policy.limit_usd if own_nano is None else from_nano(own_nano)
             if usd >= limit:
+                from bot.store import deliveries  # most imports owe nobody anything
+
                 told = deliveries.alert_steps(connection, workspace_id, person_id, day)
                 step = newly_reached(usd, limit, told)
                 if step is not None:
                     deliveries.owe_alert(connection, workspace_id, person_id, day, step, now)
 
 
+_HASTEN = "UPDATE deliveries SET due_at = ? WHERE workspace_id = ? AND kind = 'alert' AND state = 'due' AND due_at > ?"
 _SPENT = (
     "SELECT person_id, usd, COALESCE(people.limit_usd, teams.limit_usd) FROM person_days "
     "JOIN people ON people.id = person_id LEFT JOIN teams ON teams.id = people.team_id "

@@ -26,6 +26,8 @@ _PRAGMAS = (
 """Of SQLite. What is deleted is overwritten, as only some builds do by themselves: the file keeps no erased names. Its
 cache may take 20 MB: with the usual 2 MB an import reads pages again and again."""
 
+_PASSING = "synchronous=OFF"
+
 _Columns = TypeVarTuple("_Columns")
 _Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -83,9 +85,13 @@ class _Within:
 class Connections:
     """Begins the transactions of one database, and keeps their connections for the next ones."""
 
-    def __init__(self, file: str | None, engine: sa.Engine | None) -> None:
-        """Either a ``file`` of SQLite, whose engine is made once SQLAlchemy is loaded, or an ``engine``."""
+    def __init__(self, file: str | None, engine: sa.Engine | None, *, is_lasting: bool = True) -> None:
+        """Either a ``file`` of SQLite, whose engine is made once SQLAlchemy is loaded, or an ``engine``.
+
+        Where it need not outlast this process, and so is not ``is_lasting``, nothing waits for the disk.
+        """
         self.file = file
+        self._pragmas = _PRAGMAS if is_lasting else (*_PRAGMAS, _PASSING)
         self._engine = engine
         self._engine_made = Lock()
         self._idle: list[sqlite3.Connection] = []
@@ -106,7 +112,7 @@ class Connections:
         """SQLAlchemy's, whose pool the connections come from once it is loaded."""
         with self._engine_made:
             if self._engine is None:
-                self._engine = sqlite_engine(f"sqlite:///{self.file}")
+                self._engine = sqlite_engine(sa.URL.create("sqlite", database=self.file), self._pragmas)
             return self._engine
 
     @contextmanager
@@ -142,7 +148,7 @@ class Connections:
         try:
             driver = self._idle.pop()
         except IndexError:
-            driver = _connect(str(self.file))
+            driver = _connect(str(self.file), self._pragmas)
         try:
             yield driver
         finally:
@@ -152,13 +158,13 @@ class Connections:
                 driver.close()
 
 
-def sqlite_engine(url: str | sa.URL) -> sa.Engine:
+def sqlite_engine(url: str | sa.URL, pragmas: Sequence[str] = _PRAGMAS) -> sa.Engine:
     """An engine whose transactions begin at their first statement, and not at their first change."""
     engine = sa.create_engine(url)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(driver: sqlite3.Connection, _record: Any) -> None:
-        _prepare(driver)
+        _prepare(driver, pragmas)
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -168,20 +174,20 @@ def sqlite_engine(url: str | sa.URL) -> sa.Engine:
     return engine
 
 
-def _connect(file: str) -> sqlite3.Connection:
+def _connect(file: str, pragmas: Sequence[str]) -> sqlite3.Connection:
     driver = sqlite3.connect(file, check_same_thread=False)
     try:
-        _prepare(driver)
+        _prepare(driver, pragmas)
     except sqlite3.Error:
         driver.close()
         raise
     return driver
 
 
-def _prepare(driver: sqlite3.Connection) -> None:
+def _prepare(driver: sqlite3.Connection, pragmas: Sequence[str]) -> None:
     # The driver's own BEGIN comes only before writes, which loses updates between processes: we begin ourselves.
     driver.isolation_level = None
-    for pragma in _PRAGMAS:
+    for pragma in pragmas:
         driver.execute(f"PRAGMA {pragma}")
 
 

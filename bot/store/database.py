@@ -196,6 +196,26 @@ def open_database(url: str) -> Database:
     return database
 
 
+def is_still_to_be_made(url: str) -> bool:
+    """Whether a URL is of a file that is not there yet, so that there is nothing in that database."""
+    named = _FILE.fullmatch(url)
+    return named is not None and not Path(named["file"]).exists()
+
+
+@contextmanager
+def passing_database() -> Iterator[Database]:
+    """An empty database of which nothing stays. Raises OSError where there is no folder for files that pass."""
+    from tempfile import TemporaryDirectory  # takes longer to load than to use, and next to nobody needs one
+
+    with TemporaryDirectory(prefix="claudecost-") as folder:
+        database = Database(Connections(str(Path(folder, "claudecost.db")), None, is_lasting=False))
+        try:
+            migrate(database)
+            yield database
+        finally:
+            database.close()
+
+
 def migrate(database: Database) -> str:
     """Apply the missing migrations in one transaction under one lock; returns the schema's revision.
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from bot.spend.days import Period
 from bot.store.builder import sa, tables
-from bot.store.bulk import run_sql, select_in, select_rows
+from bot.store.bulk import select_in, select_rows
 from bot.store.connection import Connection
 from bot.store.database import Database
 from bot.store.people import ids_by_now, ids_of_one
@@ -233,13 +233,6 @@ def owe_alert(connection: Connection, workspace_id: int, person_id: int, day: da
     _owe(connection, workspace_id, key, ALERT, str(person_id), day, step, now, None)
     # It may have expired because the day was restated below the step; now it is above it again.
     _reopen(connection, workspace_id, key, now, ("expired",))
-
-
-def hasten_alerts(connection: Connection, workspace_id: int, now: datetime) -> None:
-    """Let alerts that wait be looked at now: what they wait for may have changed."""
-    at = int(now.timestamp())
-    waiting = "workspace_id = ? AND kind = ? AND state = 'due' AND due_at > ?"
-    run_sql(connection, f"UPDATE deliveries SET due_at = ? WHERE {waiting}", (at, workspace_id, ALERT, at))  # noqa: S608
 
 
 def alert_steps(connection: Connection, workspace_id: int, person_id: int, day: date) -> set[int]:

@@ -14,7 +14,16 @@ from bot.store import columns, tables
 from bot.store.bulk import select_rows
 from bot.store.columns import Columns
 from bot.store.connection import Connections
-from bot.store.database import Database, DatabaseProblem, connect, database_errors, migrate, open_database
+from bot.store.database import (
+    Database,
+    DatabaseProblem,
+    connect,
+    database_errors,
+    is_still_to_be_made,
+    migrate,
+    open_database,
+    passing_database,
+)
 from bot.store.settings import read_setting, read_setting_in, write_setting, write_setting_in
 from tests.transcripts import tangled
 
@@ -109,6 +118,28 @@ def test_what_cannot_be_opened_leaves_nothing_beside_it(alone: Database, tmp_pat
         migrate(cut)
     cut.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.db", "cut.db"]
+
+
+@pytest.mark.parametrize("is_driver_enough", [True, False])
+def test_of_a_passing_database_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_driver_enough: bool
+) -> None:
+    monkeypatch.setattr(Connections, "_is_driver_enough", lambda self: is_driver_enough)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with passing_database() as database:
+        with database.write() as connection, database.read() as other:
+            write_setting_in(connection, 1, "a", "1")
+            assert read_setting_in(other, 1, "a") is None
+        assert read_setting(database, "a") == "1"
+        assert [*tmp_path.iterdir()] != []
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("url", ["sqlite:///:memory:", "sqlite:///{}/there.db", "postgresql://host/name"])
+def test_other_databases_may_hold_something(tmp_path: Path, url: str) -> None:
+    (tmp_path / "there.db").touch()
+    assert not is_still_to_be_made(url.format(tmp_path))
+    assert is_still_to_be_made(f"sqlite:///{tmp_path}/new.db")
 
 
 def test_a_url_of_nothing_is_refused_in_a_sentence() -> None:
