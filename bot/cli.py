@@ -1,7 +1,5 @@
 """The command line. Each command imports what it needs when it runs, so that the others start fast."""
 
-import atexit
-import gc
 import json
 import os
 import re
@@ -75,8 +73,6 @@ def app() -> None:
 
 def main() -> None:
     """Run the command line; what goes wrong in a known way becomes one sentence on stderr and exit code 2."""
-    # What a command loads stays to its end: to look for garbage in it then would be in vain.
-    atexit.register(gc.freeze)
     for stream in filter(None, (sys.stdout, sys.stderr)):  # a closed one is None
         # A terminal that cannot show a character shows another one in its place.
         stream.reconfigure(errors="replace")  # a TextIOWrapper in every real process

@@ -707,6 +707,7 @@ def test_an_interrupted_start_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str, what: Any, said: str
 ) -> None:
     monkeypatch.setattr("gc.set_threshold", lambda *_: None)
+    monkeypatch.setattr("atexit.register", lambda *_: None)  # the tests go on
     monkeypatch.setattr("sys.argv", ["claudecost", "spend"])
     for stream in (sys.stdout, sys.stderr):
         monkeypatch.setattr(stream, "reconfigure", lambda **_: None, raising=False)
