@@ -1,6 +1,5 @@
 """The dated plan book: what each subscription costs on a day, and how much usage it is known to carry."""
 
-import tomllib
 from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
@@ -8,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 
+import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bot.pricing.errors import PriceBookError
@@ -254,10 +254,10 @@ def default_plan_book() -> PlanBook:
 def plan_book_with(path: Path) -> PlanBook:
     """The plan book with a team's own file: other prices, plans left out, seats paid for. Raises PriceBookError."""
     try:
-        own = _Content.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        own = _Content.model_validate(tomli.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise PriceBookError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (tomli.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PriceBookError(f"{path} is no TOML: {error}.") from error
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
@@ -278,4 +278,4 @@ def plan_book_with(path: Path) -> PlanBook:
 @cache
 def _shipped() -> _Content:
     text = Path(__file__).with_name("plans.toml").read_text(encoding="utf-8")
-    return _Content.model_validate(tomllib.loads(text))
+    return _Content.model_validate(tomli.loads(text))

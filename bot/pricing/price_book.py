@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tomllib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn, TypeVar
 
 import msgspec
+import tomli
 from msgspec import Meta, Struct, field
 
 from bot.pricing.errors import NoPriceForCondition, NoPriceOnDate, PriceBookError, UnknownModel
@@ -473,11 +473,9 @@ _Content = TypeVar("_Content", bound=_Row)
 
 def _validated(kind: type[_Content], text: str, where: str) -> _Content:
     try:
-        said = tomllib.loads(text, parse_float=Decimal)
+        said = tomli.loads(text, parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError) as error:
-        why = (
-            str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number or a table in it is beyond all size"
-        )
+        why = str(error) if isinstance(error, tomli.TOMLDecodeError) else "a number or a table in it is beyond all size"
         raise PriceBookError(f"{where} is not valid TOML: {why}.") from error
     try:
         return msgspec.convert(said, kind, strict=False)  # numbers in quotes are numbers
