@@ -9,8 +9,8 @@ from contextlib import suppress
 
 def main() -> None:
     """Run the command line."""
-    codes: list[int] = []
-    atexit.register(_leave, codes)  # the first one, which is called when everything else has ended
+    ends: list[SystemExit] = []
+    atexit.register(_leave, ends)  # registered first, it is called last
     try:
         # What a command loads stays to its end: to look for garbage in it meanwhile took a fifth of its time.
         gc.set_threshold(100_000)
@@ -23,17 +23,21 @@ def main() -> None:
         print("Interrupted before anything began.", file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:
-        codes.append(end.code if isinstance(end.code, int) else 0)
+        ends.append(end)
         raise
 
 
-def _leave(codes: list[int]) -> None:
-    """Leave what was loaded to the system, which is done with it sooner than Python would be."""
-    for code in codes:
-        for stream in filter(None, (sys.stdout, sys.stderr)):  # a closed one is None
-            with suppress(OSError):
-                stream.flush()
-        os._exit(code)
+def _leave(ends: list[SystemExit]) -> None:
+    """Leave what a command loaded to the system, which is done with it sooner than Python would be.
+
+    Threads and what else is registered have ended by now. Nothing where no command came to its end.
+    """
+    if not ends or not isinstance(ends[0].code, int):
+        return
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # a closed one is None
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(ends[0].code)
 
 
 if __name__ == "__main__":

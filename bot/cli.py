@@ -805,17 +805,16 @@ def _print_json(document: dict[str, Any]) -> None:
     from msgspec.json import format as laid_out
 
     # Where the output is in another encoding, which lacks letters, JSON's own way of writing them has them all.
-    is_utf_8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    is_utf_8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
     # What is no UTF-8 text in an argument is quoted with another character in its place.
     text = json.dumps(document, ensure_ascii=not is_utf_8).encode("utf-8", "replace")
-    print(laid_out(text, indent=2).decode())
+    print(laid_out(text, indent=2).decode(), flush=True)
 
 
 def _refuse(sentence: str) -> NoReturn:
     if "--json" in sys.argv:
         try:
             _print_json({"refusal": sentence})
-            sys.stdout.flush()
         except OSError:
             _drop_output()
     _print_error(sentence)

@@ -186,10 +186,10 @@ def _choices(text: str | None) -> dict[str, str]:
     return {name: said for name, said in json.loads(text or "{}").items() if name in TITLES}
 
 
-def _warn(words: str, problem: object) -> None:
+def _warn(message: str, problem: object) -> None:
     from logging import getLogger  # most commands have nothing to warn of
 
-    getLogger(__name__).warning(words, problem)
+    getLogger(__name__).warning(message, problem)
 
 
 _READERS = dict(FIELDS.values())

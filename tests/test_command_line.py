@@ -166,14 +166,14 @@ class TestImport:
 
     @pytest.mark.parametrize("sample", [sample for sample, _, _, rejected, _ in FILES if not rejected])
     def test_a_dry_run_leaves_no_file_and_says_what_the_import_then_does(self, tmp_path: Path, sample: str) -> None:
-        home, passing = tmp_path / "home", tmp_path / "100% passing?"
-        for folder in (home, passing):
+        data, passing = tmp_path / "100% of data?", tmp_path / "100% passing?"
+        for folder in (data, passing):
             folder.mkdir()
-        shell = Shell(home, TMPDIR=str(passing))
+        shell = Shell(tmp_path, CLAUDECOST_DATA_DIR=str(data), TMPDIR=str(passing))
         dry = shell.json("import", str(SAMPLES / sample), "--dry-run")
-        assert [*home.iterdir(), *passing.iterdir()] == []
+        assert [*data.iterdir(), *passing.iterdir()] == []
         assert shell.json("import", str(SAMPLES / sample)) == dry
-        assert [*home.iterdir()] != []
+        assert [*data.iterdir()] != []
 
     def test_a_problem_has_its_row_and_makes_exit_code_1(self, stored: Shell, tmp_path: Path) -> None:
         text = (SAMPLES / "console_usage_csv" / "usage_2026-08.csv").read_text(encoding="utf-8")
@@ -735,6 +735,8 @@ def test_a_database_that_another_process_holds_is_said(shell: Shell, tmp_path: P
     ("words", "redirection", "said"),
     [
         (["prices"], ">&-", ""),
+        (["prices", "--json"], ">&-", ""),
+        (["spend", "--from", "never", "--json"], ">&-", "“never”"),
         (["prices", "--json"], ">/dev/full", "The output cannot be read or written: No space left on device. Name "),
         (["spend", "--from", "never", "--json"], ">/dev/full", "“never”"),
         (["import", "-"], "<&-", "standard input is closed; name a file, or pipe one in."),

@@ -97,9 +97,10 @@ def _found(finder: BytesAhoCorasick, view: memoryview) -> Iterable[tuple[int, in
 
 
 def _outline(buffer: bytearray, start: int, stop: int, usage: int) -> bytearray | None:
-    """A line without its content and what else stands before its first usage; None where that is more than one object.
+    """A line without what stands from its last content up to its first usage; None where that is more than one object.
 
-    To decode text takes longer than all the rest. Another line that was written into it would begin with a brace.
+    It takes half the time to decode. Both ends of what is left out are in one object where the outline is JSON, as
+    braces balance. Another line that was written into it would begin with a brace.
     """
     content = buffer.rfind(_BRACE, start, usage) - len(_CONTENT)
     if content <= start or buffer[content : content + len(_CONTENT)] != _CONTENT:

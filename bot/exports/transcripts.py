@@ -245,8 +245,6 @@ class _Lines:
         try:
             self._add(row, line, outline)
         except _UNREADABLE as error:
-            if outline is not None:
-                return self.take(row, line, None)
             self._take_again(row, bytes(line), error)
             return bool(self.problems)
         return False
@@ -277,17 +275,21 @@ class _Lines:
     ) -> None:
         """Take one line, which came in another one ``around`` it. Raises ValueError, or what msgspec raises.
 
-        Its ``outline`` is enough where that says all that is asked of a response.
+        Where its ``outline`` lacks anything that is asked of a response, the whole line is looked at.
         """
-        entry = _LINES.decode(line if outline is None else outline)
+        try:
+            entry = _LINES.decode(line if outline is None else outline)
+        except _UNREADABLE:
+            if outline is None:
+                raise
+            entry, outline = _LINES.decode(line), None
         message, last, at = entry.message, self.last, entry.timestamp
-        if message is None or message.usage is None:
-            if outline is not None:
-                self._add(row, line)
-            elif message is None:
-                progress = _PROGRESS_LINES.decode(line).data
-                if progress is not None and bytes(progress.message) not in (b"", b"null"):
-                    self._add(row, memoryview(progress.message), None, around or line)
+        if message is None:
+            progress = _PROGRESS_LINES.decode(line).data
+            if progress is not None and bytes(progress.message) not in (b"", b"null"):
+                self._add(row, memoryview(progress.message), around=around or line)
+            return
+        if message.usage is None:
             return
         if (
             message.id
@@ -302,8 +304,8 @@ class _Lines:
         ):
             return
         model, counts = message.model, message.usage
-        if outline is not None and not (message.id and model and at and counts.output_tokens):
-            self._add(row, line)
+        if outline is not None and not (message.id and model and at):
+            self._add(row, line)  # they may stand behind its text
             return
         is_new = model not in self.models
         if is_new and not _is_response(model, line):
@@ -317,11 +319,11 @@ class _Lines:
             self.year = of_this_age(at, "timestamp").year
         if entry.cost is not None:
             entry.cost = money(entry.cost, "costUSD")
-        self.last, self.said, self.kept_under = entry, message, None
-        told_apart = message.id or request_key(bytes(around or line).strip())
         if is_new:
             as_name(model, "model")
             self.models.add(model)
+        self.last, self.said, self.kept_under = entry, message, None
+        told_apart = message.id or request_key(bytes(around or line).strip())
         if counts.output_tokens or not _REFUSED.search(line):  # refused before any output, a request is not billed
             found = row, at, model, counts, entry, told_apart
             is_first = self.responses.setdefault(told_apart, found) is found

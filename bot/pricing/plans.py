@@ -263,6 +263,8 @@ def plan_book_with(path: Path) -> PlanBook:
         wrong = error.errors(include_url=False)[0]
         place = ".".join(str(step + 1) if isinstance(step, int) else step for step in wrong["loc"])
         raise PriceBookError(f"{path}: {place} is wrong: {wrong['msg'].removeprefix('Value error, ')}.") from error
+    except ValueError as error:
+        raise PriceBookError(f"{path} is no TOML: a number in it is beyond all size.") from error
     if API in own.leave_out or any(plan.id == API for plan in own.plans):
         raise PriceBookError(f"{path}: “{API}” is what tokens cost; it can be neither left out nor replaced.")
     book = PlanBook(_shipped(), own)

@@ -32,7 +32,7 @@ def look_again(
     touched = {(number_day(day), who) for day, who in select_rows(connection, recent, values)}
     owe_alerts(connection, workspace_id, touched, policy, now)
     at = int(now.timestamp())
-    run_sql(connection, _HASTEN, (at, workspace_id, at))
+    run_sql(connection, _HASTEN, (at, workspace_id, at))  # what they wait for may have changed
 
 
 def owe_alerts(

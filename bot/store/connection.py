@@ -27,6 +27,7 @@ _PRAGMAS = (
 cache may take 20 MB: with the usual 2 MB an import reads pages again and again."""
 
 _PASSING = "synchronous=OFF"
+"""In place of the same above: nothing is written to where it would outlast the system."""
 
 _Columns = TypeVarTuple("_Columns")
 _Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]

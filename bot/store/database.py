@@ -187,33 +187,67 @@ def is_outage(error: Exception) -> bool:
 def open_database(url: str) -> Database:
     """Connect and bring the schema up to date. Raises DatabaseProblem with what to do."""
     database = connect(url)
+    _bring_up_to_date(database)
+    return database
+
+
+def is_still_to_be_made(url: str) -> bool:
+    """Whether a URL is of a file of SQLite that is not there yet, so that there is nothing in that database."""
+    named = _FILE.fullmatch(url)
+    try:
+        file = named["file"] if named else _file_of(url)
+        if file is not None:
+            Path(file).stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass  # whoever opens it says what is wrong
+    return False
+
+
+def _file_of(url: str) -> str | None:
+    """The file of a URL of any form, if it is of one and nothing else is said of it."""
+    if not url.startswith("sqlite"):
+        return None
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        return None
+    is_file = parsed.database not in (None, "", ":memory:") and "uri" not in parsed.query
+    return parsed.database if is_file else None
+
+
+@contextmanager
+def passing_database() -> Iterator[Database]:
+    """An empty database of which nothing stays, unless this process is killed.
+
+    Raises DatabaseProblem where there is no folder for it.
+    """
+    from tempfile import TemporaryDirectory  # takes longer to load than to use, and next to nobody needs one
+
+    try:
+        folder = TemporaryDirectory(prefix="claudecost-")
+    except OSError as error:
+        reason = error.strerror or error
+        raise DatabaseProblem(
+            f"No temporary database can be made: {reason}. Let TMPDIR name a folder that may be written."
+        ) from error
+    with folder as name:
+        database = Database(Connections(str(Path(name, "claudecost.db")), None, is_lasting=False))
+        try:
+            _bring_up_to_date(database)
+            yield database
+        finally:
+            database.close()
+
+
+def _bring_up_to_date(database: Database) -> None:
     try:
         migrate(database)
     except database_errors(OSError) as error:
         raise DatabaseProblem(
             f"The database {database.shown_url} cannot be opened: {_reason(error)} {_todo(error)}"
         ) from error
-    return database
-
-
-def is_still_to_be_made(url: str) -> bool:
-    """Whether a URL is of a file that is not there yet, so that there is nothing in that database."""
-    named = _FILE.fullmatch(url)
-    return named is not None and not Path(named["file"]).exists()
-
-
-@contextmanager
-def passing_database() -> Iterator[Database]:
-    """An empty database of which nothing stays. Raises OSError where there is no folder for files that pass."""
-    from tempfile import TemporaryDirectory  # takes longer to load than to use, and next to nobody needs one
-
-    with TemporaryDirectory(prefix="claudecost-") as folder:
-        database = Database(Connections(str(Path(folder, "claudecost.db")), None, is_lasting=False))
-        try:
-            migrate(database)
-            yield database
-        finally:
-            database.close()
 
 
 def migrate(database: Database) -> str:

@@ -12,7 +12,7 @@ Intended differences, each for a reason, so that the corpus has none of them or 
 - Requests that were refused before any output are not billed, and nothing of them counts here.
 - Summaries, and answers that a model began and another one gave, are billed beside the counts of a response: they count
   here, and not there.
-- A line that is damaged in the text of its content counts here, as it was paid for, and not there.
+- A line that is damaged in the text of its content alone may count here, as it was paid for, and does not there.
 - A model of fast mode: ccusage calls it "…-fast"; we call it by its name and keep the speed beside it.
 """
 

@@ -15,7 +15,7 @@ from bot.exports.reader import ReadingContext
 from bot.exports.response_lines import look_through
 from bot.exports.transcripts import TRANSCRIPTS
 from bot.pricing import PriceBook
-from bot.spend.records import RequestRows
+from bot.spend.records import Problem, RequestRows
 from tests.usage import as_export
 
 RESPONSE = b'{"sessionId":"s","message":{"id":"m","usage":{"input_tokens":1}},"type":"assistant"}'
@@ -198,3 +198,51 @@ def test_a_response_whose_text_is_damaged_counts(book: PriceBook) -> None:
         (rows,) = TRANSCRIPTS.read(export, ReadingContext(ZoneInfo("UTC"), book))
         assert isinstance(rows, RequestRows)
         assert [counts for _, _, counts, *_ in rows.requests] == [(0, 7, 0, 0, 0, 0)]
+
+
+TEXT = '"content":[{"type":"text","text":"said"}]'
+USAGE = '"usage":{"input_tokens":3,"output_tokens":OUT}'
+MODEL = '"model":"claude-opus-5-5"'
+
+
+@pytest.mark.parametrize(
+    ("message", "output", "said"),
+    [
+        (f'"id":"m",{MODEL},{TEXT},{USAGE}', 7, ("m", (3, 7, 0, 0, 0, 0))),
+        # Names that stand behind the text are found there.
+        (f'{TEXT},"id":"m",{MODEL},{USAGE}', 7, ("m", (3, 7, 0, 0, 0, 0))),
+        (f'"id":"m",{TEXT},{MODEL},{USAGE}', 7, ("m", (3, 7, 0, 0, 0, 0))),
+        (f'{MODEL},{TEXT},"id":"m",{USAGE}', 7, ("m", (3, 7, 0, 0, 0, 0))),
+        # A refusal before any output is free.
+        (f'"id":"m",{MODEL},{TEXT},"stop_reason":"refusal",{USAGE}', 0, None),
+        (f'"id":"m",{MODEL},{TEXT},"stop_reason":"end_turn",{USAGE}', 0, ("m", (3, 0, 0, 0, 0, 0))),
+        # What is wrong is told, of each line.
+        (f'"id":"m","model":" ",{TEXT},{USAGE}', 7, "model is empty"),
+        (f'"id":"m",{TEXT},{USAGE}', 7, "it has no model"),
+    ],
+)
+def test_all_of_a_line_is_looked_at_where_its_outline_does_not_tell(
+    book: PriceBook, message: str, output: int, said: tuple[str, tuple[int, ...]] | str | None
+) -> None:
+    line = f'{{"message":{{{message}}},"requestId":"r","type":"assistant","timestamp":"2026-11-05T10:00:00Z"}}\n'
+    data = line.replace("OUT", str(output)) * 2
+    assert outline(data.split("\n")[0].encode()) is not None
+    found = [*TRANSCRIPTS.read(as_export(data), ReadingContext(ZoneInfo("UTC"), book))]
+    if isinstance(said, str):
+        assert [one.problem for one in found if isinstance(one, Problem)] == [
+            f"Line {row} was left out: {said}." for row in (1, 2)
+        ]
+    else:
+        rows = [one for one in found if isinstance(one, RequestRows)]
+        requests = [(told_apart, counts) for of_day in rows for _, _, counts, _, told_apart, _, _ in of_day.requests]
+        assert requests == ([] if said is None else [said])
+
+
+def test_an_advisor_without_a_name_is_told_beside_what_counts(book: PriceBook) -> None:
+    usage = '"usage":{"output_tokens":7,"iterations":[{"type":"advisor_message","model":" ","output_tokens":5}]}'
+    message = f'"id":"m",{MODEL},{TEXT},{usage}'
+    line = f'{{"message":{{{message}}},"timestamp":"2026-11-05T10:00:00Z"}}\n'
+    problem, rows = TRANSCRIPTS.read(as_export(line), ReadingContext(ZoneInfo("UTC"), book))
+    assert isinstance(problem, Problem)
+    assert isinstance(rows, RequestRows)
+    assert [counts for _, _, counts, *_ in rows.requests] == [(0, 7, 0, 0, 0, 0)]

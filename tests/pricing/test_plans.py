@@ -130,6 +130,7 @@ class TestOwnFile:
                 '[[commitments]]\nplan = "claude-max-5x"\nseats = 1\npeople = ["A@x.org"]',
                 "“a@x.org” stands there twice",
             ),
+            ("monthly = 1" + "0" * 5000, "is no TOML: a number in it is beyond all size"),
         ],
     )
     def test_what_is_wrong_is_named(self, tmp_path: Path, text: str, said: str) -> None:

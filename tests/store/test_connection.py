@@ -135,11 +135,39 @@ def test_of_a_passing_database_nothing_stays(
     assert [*tmp_path.iterdir()] == []
 
 
-@pytest.mark.parametrize("url", ["sqlite:///:memory:", "sqlite:///{}/there.db", "postgresql://host/name"])
-def test_other_databases_may_hold_something(tmp_path: Path, url: str) -> None:
-    (tmp_path / "there.db").touch()
+def test_where_nothing_may_pass_a_dry_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with (
+        pytest.raises(DatabaseProblem, match="No such file or directory. Let TMPDIR name a folder"),
+        passing_database(),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///{}/new.db", "sqlite:///{}/100%25.db", "sqlite+pysqlite:///{}/n.db?timeout=5"]
+)
+def test_a_database_is_made_where_none_is_there(tmp_path: Path, url: str) -> None:
+    assert is_still_to_be_made(url.format(tmp_path))
+    open_database(url.format(tmp_path)).close()
     assert not is_still_to_be_made(url.format(tmp_path))
-    assert is_still_to_be_made(f"sqlite:///{tmp_path}/new.db")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///:memory:",
+        "sqlite://",
+        "sqlite:///file:{}/new.db?uri=true",
+        "sqlite:///{}/file/below.db",
+        "sqlite://a:b",
+        "postgresql://host/name",
+        "nothing",
+    ],
+)
+def test_of_other_databases_nobody_knows_but_whoever_opens_them(tmp_path: Path, url: str) -> None:
+    (tmp_path / "file").touch()
+    assert not is_still_to_be_made(url.format(tmp_path))
 
 
 def test_a_url_of_nothing_is_refused_in_a_sentence() -> None:
