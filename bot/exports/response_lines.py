@@ -100,10 +100,11 @@ def _outline(buffer: bytearray, start: int, stop: int, usage: int) -> bytearray 
     """A line without what stands from its last content up to its first usage; None where that is more than one object.
 
     It takes half the time to decode. Both ends of what is left out are in one object where the outline is JSON, as
-    braces balance. Another line that was written into it would begin with a brace.
+    braces balance. Another line that was written into it would begin with a brace, and a hole, behind which another
+    one may go on, is of zeros.
     """
     content = buffer.rfind(_BRACE, start, usage) - len(_CONTENT)
-    if content <= start or buffer[content : content + len(_CONTENT)] != _CONTENT:
+    if content <= start or buffer[content : content + len(_CONTENT)] != _CONTENT or buffer.find(0, content, usage) > 0:
         return None
     return buffer[start:content] + buffer[usage:stop]
 

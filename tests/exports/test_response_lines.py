@@ -127,6 +127,8 @@ def test_an_outline_has_all_but_what_was_said() -> None:
         b'[{"text":"a"},{"text":"b"}]',
         b'[{"text":"{"}]',
         b'[[{"text":"a"}]]',
+        # A hole, behind which it may be another line that goes on.
+        b'[{"text":"' + bytes(40) + b'"}]',
         # One line cut in its text, and the next one, cut as well, written onto it.
         b'[{"text":"cut{"message":{"content":"',
     ],
@@ -193,7 +195,7 @@ def test_a_response_whose_text_is_damaged_counts(book: PriceBook) -> None:
     """It was paid for, and its text is not looked at."""
     message = {"id": "m", "model": "claude-opus-5-5", "content": [{"text": "TEXT"}], "usage": {"output_tokens": 7}}
     line = json.dumps({"message": message, "timestamp": "2026-11-05T10:00:00Z"}, separators=(",", ":"))
-    for damage in ("a\tb", "\\x", 'a "quote"', "\0" * 50):
+    for damage in ("a\tb", "\\x", 'a "quote"'):
         export = as_export(line.replace("TEXT", damage) + "\n")
         (rows,) = TRANSCRIPTS.read(export, ReadingContext(ZoneInfo("UTC"), book))
         assert isinstance(rows, RequestRows)
