@@ -717,6 +717,33 @@ def test_an_interrupted_start_says_so(
     assert capsys.readouterr().err == said
 
 
+@pytest.mark.parametrize(("code", "status"), [("3", 3), ("0", 0), ("None", 0), ("'said'", 1)])
+def test_what_a_command_began_ends_before_it_does(shell: Shell, code: str, status: int) -> None:
+    script = (
+        "import atexit, sys, threading, time, bot.cli\n"
+        "def late():\n"
+        "    time.sleep(0.2)\n"
+        "    print('thread')\n"
+        "def run():\n"
+        "    threading.Thread(target=late).start()\n"
+        "    atexit.register(print, 'handler')\n"
+        "    print('command')\n"
+        f"    sys.exit({code})\n"
+        "bot.cli.main = run\n"
+        "from bot.__main__ import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=Path(__file__).parents[1],
+    )
+    assert (done.returncode, done.stdout) == (status, "command\nthread\nhandler\n")
+
+
 def test_a_database_that_another_process_holds_is_said(shell: Shell, tmp_path: Path) -> None:
     path = tmp_path / "held.db"
     url = f"sqlite:///{path}"
